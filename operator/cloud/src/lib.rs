@@ -1,1 +1,75 @@
-//! Caretaker: cloud.
+//! The cloud port: what Caretaker asks of a cloud, in words that fit all of them.
+//!
+//! This crate knows no SDK. Adapters implement [`CloudConnector`] and [`CloudLink`]; [`fake`] is a whole cloud in memory; the
+//! behaviour suite in [`suite`] is what every implementation must pass.
+//!
+//! Obligations of an implementation:
+//! - `discover`, `permissions` and `protection` never write.
+//! - `perform` does one planned step; the same step again changes nothing more and says so in its receipt.
+//! - No call is made with the base identity but `base_identity` and the assumption of the client's role.
+//! - An answer that did not come is an error, never an empty list.
+
+mod error;
+pub mod fake;
+mod model;
+mod step;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use error::{CloudError, ErrorClass};
+pub use model::{
+    AccessGrant, Asset, AssetType, AwsGrant, BackupPlanState, Cell, CellKey, Identity,
+    PermissionGap, Presented, ProtectionState, Purpose, Scope, SelectionState, VaultState, Verdict,
+};
+pub use step::{CloudStep, Receipt, StepOutcome};
+
+/// Result of a call to a cloud.
+pub type Result<T> = std::result::Result<T, CloudError>;
+
+/// The provider's way into one kind of cloud.
+#[async_trait]
+pub trait CloudConnector: Send + Sync {
+    /// Who the base credentials are. The only call that is made with them apart from the assumption of a role.
+    async fn base_identity(&self) -> Result<Identity>;
+
+    /// Opens a session under the grant and proves whose it is: a session whose account is not the grant's is an error of class
+    /// [`ErrorClass::WrongAccount`]. Sessions are never shared between grants that differ in any part.
+    async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>>;
+
+    /// Tries to get in while presenting the right, a wrong or no secret of the grant, always with a fresh attempt, and throws the session
+    /// away. `Ok` means that the cloud let us in.
+    async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity>;
+}
+
+/// A session in one account of a client.
+#[async_trait]
+pub trait CloudLink: Send + Sync {
+    /// Who this session is, asked of the cloud.
+    async fn identity(&self) -> Result<Identity>;
+
+    /// Which permissions of `wanted` (in the cloud's own words) are not granted.
+    async fn permissions(&self, wanted: &[String]) -> Result<PermissionGap>;
+
+    /// Reads all assets of the scope and reports each cell's verdict. An error of one cell is that cell's verdict, never the end of
+    /// the run; `Err` means that not even the cells could be planned, or that the sink failed.
+    async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()>;
+
+    /// Reads the state of the backup objects whose name starts with `prefix` in the regions given.
+    async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState>;
+
+    /// Does one step. `key` names the attempt; a repeat under the same key changes nothing more.
+    async fn perform(&self, key: &str, step: &CloudStep) -> Result<Receipt>;
+}
+
+/// Receives assets and verdicts while they are read. A slow sink slows the reading down; nothing is gathered in between.
+#[async_trait]
+pub trait AssetSink: Send {
+    /// Takes one asset. It belongs to the cell named in it; its cell's verdict comes later.
+    async fn asset(&mut self, asset: Asset) -> Result<()>;
+    /// Takes the verdict of a cell. Comes once for each planned cell.
+    async fn cell(&mut self, cell: Cell) -> Result<()>;
+}

@@ -1,0 +1,246 @@
+//! `CloudAccount`: one account of a client.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One account of a client in a cloud: how to reach it, what may be done there, the proof of access and a summary of its
+/// inventory. The inventory itself is in the store.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "caretaker.dev",
+    version = "v1alpha1",
+    kind = "CloudAccount",
+    plural = "cloudaccounts",
+    shortname = "ca",
+    category = "caretaker",
+    namespaced,
+    status = "CloudAccountStatus",
+    derive = "PartialEq",
+    doc = "One account of a client in a cloud: how to reach it, what may be done there, the proof of access and a summary of its inventory.",
+    validation = Rule::new("self.metadata.name.size() <= 40").message("metadata.name may have at most 40 characters: names in the client's cloud are derived from it"),
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.aws.accountId"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Assets", type_ = "integer", json_path = ".status.inventory.assets"),
+    printcolumn(name = "Coverage", type_ = "string", json_path = ".status.inventory.coverage.text"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudAccountSpec {
+    /// Name of the ProviderProfile whose identity is used.
+    #[serde(default = "default_profile")]
+    #[schemars(length(min = 1, max = 253))]
+    pub provider_profile: String,
+    /// The account.
+    #[serde(flatten)]
+    pub target: CloudTarget,
+    /// What the operator may change in the account. Empty means observe only: nothing is ever written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allow: Vec<Capability>,
+    /// Minutes between two readings of the inventory.
+    #[serde(default = "default_interval")]
+    #[schemars(range(min = 5, max = 10080))]
+    pub discovery_interval_minutes: u32,
+}
+
+/// Name of the profile when none is named.
+#[must_use]
+pub fn default_profile() -> String {
+    "default".into()
+}
+
+/// Minutes between two readings of the inventory when nothing is said.
+#[must_use]
+pub fn default_interval() -> u32 {
+    60
+}
+
+/// Exactly one account of one cloud.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.aws) ? 1 : 0) + (has(self.azure) ? 1 : 0) + (has(self.gcp) ? 1 : 0) == 1")
+        .message("name exactly one of aws, azure and gcp; give each cloud account an entry of its own"),
+    validation = Rule::new("!has(self.azure) && !has(self.gcp)")
+        .message("this release reaches AWS accounts only; remove azure and gcp"),
+)]
+pub struct CloudTarget {
+    /// An AWS account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsAccount>,
+    /// Reserved. This release refuses it, so that nobody believes an Azure subscription is looked after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<Reserved>,
+    /// Reserved. This release refuses it, so that nobody believes a GCP project is looked after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcp: Option<Reserved>,
+}
+
+/// A cloud that this release refuses.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Reserved {}
+
+/// An AWS account and the role that leads into it.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(oldSelf.externalId) || (has(self.externalId) && self.externalId == oldSelf.externalId)")
+        .message("externalId is made once and never changes: the client's role depends on it"),
+)]
+pub struct AwsAccount {
+    /// The account's 12 digits.
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]{12}$')").message("accountId must be the 12 digits of the AWS account, leading zeros included"))]
+    #[schemars(length(max = 40))]
+    pub account_id: String,
+    /// Name of the role in the client's account that the operator assumes.
+    #[serde(default = "default_role")]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9+=,.@_-]+$')").message("roleName takes letters, digits and + = , . @ _ -"))]
+    pub role_name: String,
+    /// Regions to read. Without it the account itself is asked which regions are enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40))]
+    pub regions: Option<Vec<String>>,
+    /// The ExternalId that the client's role must demand. The operator makes it once; do not set it unless you restore an object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 1224))]
+    pub external_id: Option<String>,
+}
+
+/// Name of the role when none is named.
+#[must_use]
+pub fn default_role() -> String {
+    "CaretakerAccess".into()
+}
+
+/// Something the operator may change in a client's account.
+#[derive(
+    JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub enum Capability {
+    /// Make and repair backup vaults, plans and selections.
+    Backup,
+    /// Remove the operator's own access at the end: the policies of its role and the role.
+    Revoke,
+}
+
+/// What the operator found out about an account.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudAccountStatus {
+    /// Generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Standard conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The grant kit to send to the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kit: Option<KitStatus>,
+    /// The proof of access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessStatus>,
+    /// The last inventory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<InventoryStatus>,
+    /// A wait that the cloud asked for: nothing is called before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_until: Option<Time>,
+    /// Value of the annotation `caretaker.dev/requested-at` that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_request: Option<String>,
+}
+
+/// Where the grant kit is.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KitStatus {
+    /// ConfigMap in this namespace with the CloudFormation template, the Terraform file and a letter to the client.
+    pub config_map: String,
+    /// SHA-256 of the kit's files.
+    pub digest: String,
+}
+
+/// What is known about the way in.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessStatus {
+    /// Generation of the spec that the proof belongs to; an edit makes the proof void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The role that was assumed, or that is tried.
+    pub principal: String,
+    /// The identity that the session really has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// When the role was last assumed with success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_at: Option<Time>,
+    /// When callers without or with a wrong ExternalId were last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals_proven_at: Option<Time>,
+    /// Permissions of the manifest that are not granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// Summary of an inventory; the assets are in the store.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryStatus {
+    /// SHA-256 of the inventory file in the store.
+    pub digest: String,
+    /// Address of the inventory file, relative to the store.
+    pub address: String,
+    /// When the reading ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Time>,
+    /// Number of assets.
+    #[serde(default)]
+    pub assets: u64,
+    /// Number of assets by type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_type: BTreeMap<String, u64>,
+    /// Which part was read completely.
+    #[serde(default)]
+    pub coverage: CoverageStatus,
+}
+
+/// How complete an inventory is.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CoverageStatus {
+    /// Complete and planned cells, such as `100/102`, or `Unknown`.
+    pub text: String,
+    /// Number of cells that were planned.
+    #[serde(default)]
+    pub planned: u32,
+    /// Number of cells that were read completely.
+    #[serde(default)]
+    pub complete: u32,
+    /// The cells that were not, at most 50, worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<CellStatus>,
+}
+
+/// One (region, service) that was not read completely.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CellStatus {
+    /// Region or location.
+    pub region: String,
+    /// Service and part, such as `ec2/instances`.
+    pub service: String,
+    /// Partial, Denied, Throttled, Unreachable or Disabled.
+    pub verdict: String,
+    /// What happened and what to do.
+    pub cause: String,
+}

@@ -1,0 +1,144 @@
+//! Condition types and reasons, and the standard condition on the wire.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// All conditions of an object. Every type that the kind knows is present from the first visit.
+pub type Conditions = Vec<Condition>;
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vmeta])* $variant),* }
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+            /// The word as it stands in the API.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => stringify!($variant)),* }
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What a condition speaks of.
+    ConditionType {
+        /// Everything asked for is in place (kstatus).
+        Ready,
+        /// Work is under way towards the current generation (kstatus). Never True together with `Stalled`.
+        Reconciling,
+        /// Nothing more happens until a person acts (kstatus).
+        Stalled,
+        /// The client's namespace and its guards are in place.
+        NamespaceReady,
+        /// The role can be assumed and leads to the declared account.
+        AccessProven,
+        /// The role refuses a caller without the ExternalId and one with a wrong one.
+        ConfusedDeputyProtected,
+        /// Every permission of the manifest is granted.
+        PermissionsSufficient,
+        /// Every planned cell of the last discovery was read completely.
+        InventoryComplete,
+        /// The store takes writes.
+        StoreReady,
+        /// The monitoring objects are applied.
+        MonitoringReady,
+        /// The backup plans in the client's accounts are as the policy says.
+        BackupsReady,
+        /// The signing key of the provider is at hand.
+        SigningKeyReady,
+        /// The provider's own cloud identity answers and is the declared one.
+        IdentityProven,
+        /// The bundle is sealed, delivered, read back and verified.
+        BundleDelivered,
+        /// The client accepted the bundle by its digest.
+        Accepted,
+        /// A fresh attempt from outside was refused for every account.
+        AccessRevoked,
+        /// The client was handed over for good.
+        HandedOver,
+    }
+}
+
+words! {
+    /// Why a condition has its status.
+    Reason {
+        /// All is as asked.
+        Settled,
+        /// First visit: nothing is known yet.
+        Pending,
+        /// Work is under way.
+        Progressing,
+        /// The object is paused by annotation.
+        Paused,
+        /// The spec has faults; the message lists all of them.
+        InvalidSpec,
+        /// A referenced object does not exist.
+        ReferenceMissing,
+        /// An object of that name exists that Caretaker did not make.
+        NameTaken,
+        /// The account belongs to another client's object.
+        AccountClaimed,
+        /// The account is the provider's own.
+        OwnAccount,
+        /// The role cannot be assumed yet.
+        WaitingForGrant,
+        /// The role leads to another account than declared.
+        WrongAccount,
+        /// A proof succeeded.
+        Proven,
+        /// A caller who must be refused was let in.
+        NotRefused,
+        /// Permissions of the manifest are missing.
+        PermissionsMissing,
+        /// Some planned cells were not read completely.
+        Incomplete,
+        /// No cell was planned: coverage cannot be told.
+        CoverageUnknown,
+        /// The cloud asked to wait.
+        Throttled,
+        /// The cloud did not answer.
+        Unreachable,
+        /// The cloud refused.
+        Denied,
+        /// The store has no room.
+        StoreFull,
+        /// The store takes no writes.
+        StoreReadOnly,
+        /// The store did not answer.
+        StoreUnreachable,
+        /// The prometheus-operator's definitions are not installed.
+        PrometheusOperatorMissing,
+        /// Writing in the client's cloud was not granted; what would be written is shown.
+        ObserveOnly,
+        /// Something was changed by others and put back.
+        DriftRepaired,
+        /// Not asked for.
+        NotRequested,
+        /// A child object is not ready.
+        ChildNotReady,
+        /// Waits for the client's acceptance.
+        WaitingForAcceptance,
+        /// Waits for the client to run the revocation script.
+        WaitingForClient,
+        /// The access was revoked by the client, not by us.
+        RevokedByClient,
+        /// A rehearsal: nothing is revoked.
+        Rehearsal,
+        /// The client was handed over.
+        HandedOver,
+        /// A visit failed; it will be tried again.
+        Failed,
+        /// Credentials of the provider are missing or wrong.
+        CredentialsInvalid,
+        /// Being deleted.
+        Deleting,
+    }
+}

@@ -1,0 +1,246 @@
+//! `Handover`: one exit or its rehearsal.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation. A
+/// rehearsal makes and verifies the same bundle and revokes nothing.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "caretaker.dev",
+    version = "v1alpha1",
+    kind = "Handover",
+    plural = "handovers",
+    shortname = "ho",
+    category = "caretaker",
+    namespaced,
+    status = "HandoverStatus",
+    derive = "PartialEq",
+    doc = "One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation.",
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Step", type_ = "string", json_path = ".status.step"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Digest",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.bundle.sha256"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.mode == oldSelf.mode").message("mode cannot change; make another Handover"),
+    validation = Rule::new("!has(oldSelf.acceptance) || (has(self.acceptance) && self.acceptance == oldSelf.acceptance)")
+        .message("acceptance is given once and cannot be changed or withdrawn"),
+    validation = Rule::new("self.mode == 'Final' || !has(self.acceptance)").message("a rehearsal is not accepted; only a Final handover is"),
+)]
+pub struct HandoverSpec {
+    /// Rehearsal makes and verifies the bundle and revokes nothing. Final goes on to acceptance and to the revocation of the
+    /// provider's own access, which cannot be taken back.
+    pub mode: HandoverMode,
+    /// The client's acceptance of the bundle. Nothing is revoked before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceptance: Option<Acceptance>,
+}
+
+/// Rehearsal or the real thing.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HandoverMode {
+    /// Nothing is revoked.
+    Rehearsal,
+    /// Ends with the revocation of the provider's access.
+    Final,
+}
+
+/// A person's word that the bundle is theirs and complete.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acceptance {
+    /// SHA-256 of the sealed bundle, 64 hexadecimal digits, as `status.bundle.sha256` shows it.
+    #[x_kube(validation = Rule::new("self.matches('^[0-9a-f]{64}$')").message("digest must be the 64 hexadecimal digits of status.bundle.sha256"))]
+    #[schemars(length(max = 128))]
+    pub digest: String,
+    /// Who accepts: a person of the client.
+    #[schemars(length(min = 1, max = 120))]
+    pub accepted_by: String,
+}
+
+/// The steps, in their order.
+#[derive(
+    JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+)]
+pub enum HandoverStep {
+    /// Writes in the client's clouds stop; recipients and scope are recorded.
+    #[default]
+    Freeze,
+    /// The last reading of every account.
+    Discover,
+    /// The bundle's files are made.
+    Build,
+    /// The bundle is packed, sealed to the recipients and signed.
+    Seal,
+    /// The sealed bundle is put into the store.
+    Deliver,
+    /// It is read back and verified.
+    Verify,
+    /// The client accepts the digest. A rehearsal skips it.
+    Accept,
+    /// The provider's access is removed, by us or by the client. A rehearsal skips it.
+    Revoke,
+    /// A fresh attempt from outside is refused. A rehearsal skips it.
+    VerifyRefusal,
+    /// The end.
+    Done,
+}
+
+/// How far a step is.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepState {
+    /// Begun.
+    #[default]
+    Started,
+    /// Waits for somebody; the message says for whom.
+    Waiting,
+    /// Ended well.
+    Completed,
+    /// Not part of a rehearsal.
+    Skipped,
+}
+
+/// One line of the log.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// The step.
+    pub step: HandoverStep,
+    /// How far it is.
+    pub state: StepState,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Time>,
+    /// What happened, or what is waited for.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// What was fixed when the handover began.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Frozen {
+    /// Generation of the ManagedClient.
+    pub client_generation: i64,
+    /// The recipients that the bundle is sealed to.
+    pub recipients: Vec<String>,
+    /// The CloudAccounts that are handed over.
+    pub accounts: Vec<String>,
+    /// Time that stands in the bundle.
+    pub at: Option<Time>,
+}
+
+/// Receipt of the sealed bundle.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleStatus {
+    /// Id of the bundle; it stands in the signature's trusted comment.
+    pub id: String,
+    /// SHA-256 of the sealed file, hexadecimal: what the client accepts.
+    pub sha256: String,
+    /// SHA-256 of the tar inside, hexadecimal.
+    pub tar_sha256: String,
+    /// Size of the sealed file in bytes.
+    pub size_bytes: u64,
+    /// Address of the sealed file, relative to the store. The signature is beside it, with `.minisig`.
+    pub address: String,
+    /// Number of recipients.
+    pub recipients: u32,
+    /// Number of gaps that the bundle declares.
+    pub gaps: u32,
+}
+
+/// Receipt of the revocation in one account.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevocationStatus {
+    /// CloudAccount.
+    pub account: String,
+    /// The principal whose way in was closed.
+    pub principal: String,
+    /// `Operator` where we may revoke, `Client` where the client runs the script.
+    pub by: String,
+    /// Steps that were done, with their receipts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+    /// Number of refusals seen in a row.
+    #[serde(default)]
+    pub refusals: u32,
+    /// When the first of these refusals was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_since: Option<Time>,
+    /// When the refusal counted as proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<Time>,
+    /// What the cloud said last.
+    #[serde(default)]
+    pub last_answer: String,
+}
+
+/// What the operator did and found.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandoverStatus {
+    /// Generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Standard conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The step that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<HandoverStep>,
+    /// The log of steps, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepRecord>,
+    /// What was fixed at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
+    /// The sealed bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleStatus>,
+    /// The revocations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revocations: Vec<RevocationStatus>,
+    /// Value of the annotation `caretaker.dev/requested-at` that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_request: Option<String>,
+}

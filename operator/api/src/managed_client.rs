@@ -1,0 +1,220 @@
+//! `ManagedClient`: one client of the provider.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::backup_policy::BackupTerms;
+use crate::cloud_account::{Capability, CloudTarget, default_interval, default_profile};
+use crate::monitoring_stack::MonitoringTerms;
+use crate::provider_profile::Contact;
+
+/// One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they
+/// leave. The operator makes the namespace `client-<name>` with its guards and all other objects from it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "caretaker.dev",
+    version = "v1alpha1",
+    kind = "ManagedClient",
+    plural = "managedclients",
+    shortname = "mc",
+    category = "caretaker",
+    status = "ManagedClientStatus",
+    derive = "PartialEq",
+    doc = "One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they leave.",
+    validation = Rule::new("self.metadata.name.size() <= 56").message("metadata.name may have at most 56 characters: the namespace client-<name> has room for 63"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')").message("metadata.name takes lower-case letters, digits and -: it becomes the namespace client-<name>"),
+    printcolumn(name = "Client", type_ = "string", json_path = ".spec.displayName"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
+    printcolumn(name = "Assets", type_ = "integer", json_path = ".status.assets"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedClientSpec {
+    /// Name of the client as people say it.
+    #[schemars(length(min = 1, max = 120))]
+    pub display_name: String,
+    /// Name of the ProviderProfile that serves this client.
+    #[serde(default = "default_profile")]
+    #[schemars(length(min = 1, max = 253))]
+    pub provider_profile: String,
+    /// People of the client.
+    pub contacts: ClientContacts,
+    /// Groups of the cluster's users that may look into, or work in, the client's namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub groups: Vec<GroupAccess>,
+    /// Limits of the client's namespace.
+    #[serde(default)]
+    pub quota: QuotaTerms,
+    /// The client's cloud accounts.
+    #[schemars(length(min = 1, max = 50))]
+    #[x_kube(
+        validation = Rule::new("self.all(a, self.exists_one(o, o.name == a.name))").message("each account needs a name of its own"),
+        merge_strategy = ListMerge::Map(vec!["name".into()])
+    )]
+    pub accounts: Vec<AccountTerms>,
+    /// How the client is monitored. Without it no monitoring is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<MonitoringTerms>,
+    /// What is backed up. Without it no backup is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups: Option<BackupTerms>,
+    /// On which terms the client leaves.
+    pub exit: ExitTerms,
+}
+
+/// People of the client.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientContacts {
+    /// The client's own person who answers for the contract: gets the bundle, accepts it, and can always be asked. Required.
+    pub vendor_manager: Contact,
+    /// Further people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub others: Vec<Contact>,
+}
+
+/// Access of one group to the client's namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupAccess {
+    /// Name of the group as the cluster's authentication gives it.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!self.startsWith('system:')").message("groups that start with system: belong to Kubernetes; name a group of your own"))]
+    pub group: String,
+    /// What the group may do.
+    pub role: GroupRole,
+}
+
+/// What a group may do in the client's namespace: Kubernetes' own roles `view` and `edit`.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GroupRole {
+    /// Read all but Secrets.
+    View,
+    /// Read and write, Secrets included.
+    Edit,
+}
+
+/// Limits of the client's namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaTerms {
+    /// CPU that all pods together may request, in cores.
+    #[serde(default = "default_cpu")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub cpu_cores: u32,
+    /// Memory that all pods together may request, in GiB.
+    #[serde(default = "default_memory")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub memory_gib: u32,
+    /// Number of pods.
+    #[serde(default = "default_pods")]
+    #[schemars(range(min = 5, max = 10000))]
+    pub pods: u32,
+}
+
+impl Default for QuotaTerms {
+    fn default() -> Self {
+        Self {
+            cpu_cores: default_cpu(),
+            memory_gib: default_memory(),
+            pods: default_pods(),
+        }
+    }
+}
+
+/// Cores when nothing is said.
+fn default_cpu() -> u32 {
+    4
+}
+
+/// GiB when nothing is said.
+fn default_memory() -> u32 {
+    8
+}
+
+/// Pods when nothing is said.
+fn default_pods() -> u32 {
+    50
+}
+
+/// One cloud account of the client.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountTerms {
+    /// Name of the CloudAccount that is made.
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')").message("name takes lower-case letters, digits and -"))]
+    pub name: String,
+    /// The account: exactly one of `aws`, `azure` and `gcp`.
+    #[serde(flatten)]
+    pub target: CloudTarget,
+    /// What the operator may change in the account. Empty means observe only: nothing is ever written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub allow: Vec<Capability>,
+    /// Minutes between two readings of the inventory.
+    #[serde(default = "default_interval")]
+    #[schemars(range(min = 5, max = 10080))]
+    pub discovery_interval_minutes: u32,
+}
+
+/// On which terms the client leaves.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitTerms {
+    /// Public keys that the bundle is sealed to: age X25519 recipients (`age1…`), one per entry. Ask the client to run `age-keygen` and
+    /// to send the public key; never take a secret key.
+    #[schemars(length(min = 1, max = 20), inner(length(max = 500)))]
+    #[x_kube(
+        validation = Rule::new("self.all(r, !r.trim().upperAscii().startsWith('AGE-SECRET-KEY-'))")
+            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().upperAscii().startsWith('AGE-SECRET-KEY-')).indexOf(true)) + ' is an age SECRET key: treat it as leaked, make a new pair and give the public key that starts with age1'".into())),
+        validation = Rule::new("self.all(r, !r.trim().startsWith('ssh-'))")
+            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().startsWith('ssh-')).indexOf(true)) + ' is an SSH key: run age-keygen and give the public key that starts with age1'".into())),
+        validation = Rule::new("self.all(r, !r.trim().matches('^age1[a-z0-9]+1[a-z0-9]+$') || r.trim().size() == 62)")
+            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().matches('^age1[a-z0-9]+1[a-z0-9]+$') && r.trim().size() != 62).indexOf(true)) + ' belongs to an age plugin: give an X25519 key as age-keygen makes it'".into())),
+        validation = Rule::new("self.all(r, !r.trim().matches('[,; \\t\\r\\n]'))")
+            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().matches('[,; \\t\\r\\n]')).indexOf(true)) + ' holds more than one key: give each key an entry of its own'".into())),
+        validation = Rule::new("self.all(r, r.trim().upperAscii().startsWith('AGE-SECRET-KEY-') || r.trim().startsWith('ssh-') || r.trim().matches('[,; \\t\\r\\n]') || r.trim().matches('^age1[02-9ac-hj-np-z]{58}$') || r.trim().matches('^age1[a-z0-9]+1[a-z0-9]+$'))")
+            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().matches('^age1[02-9ac-hj-np-z]{58}$')).indexOf(false)) + ' is not an age public key: it must be age1 and 58 more characters, as age-keygen prints it'".into())),
+        validation = Rule::new("self.all(r, self.exists_one(o, o.trim() == r.trim()))")
+            .message("the same recipient is listed twice: list each key once"),
+    )]
+    pub recipients: Vec<String>,
+}
+
+/// What the operator found out about a client.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedClientStatus {
+    /// Generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Standard conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The client's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Number of cloud accounts.
+    #[serde(default)]
+    pub accounts: u32,
+    /// Number of assets in the last inventories. It says nothing without the coverage of each account.
+    #[serde(default)]
+    pub assets: u64,
+    /// The ExternalIds of the accounts by name: kept here too, so that a CloudAccount that is made again gets the same.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub external_ids: std::collections::BTreeMap<String, String>,
+    /// Name of the Handover that ended the contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_over_by: Option<String>,
+    /// Value of the annotation `caretaker.dev/requested-at` that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_request: Option<String>,
+}

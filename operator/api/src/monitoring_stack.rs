@@ -1,0 +1,140 @@
+//! `MonitoringStack`: the monitoring of one client.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// The monitoring of one client: Prometheus, Alertmanager, rules, targets from the inventory and escalation tiers, as objects of
+/// the prometheus-operator.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "caretaker.dev",
+    version = "v1alpha1",
+    kind = "MonitoringStack",
+    plural = "monitoringstacks",
+    shortname = "ms",
+    category = "caretaker",
+    namespaced,
+    status = "MonitoringStackStatus",
+    derive = "PartialEq",
+    doc = "The monitoring of one client: Prometheus, Alertmanager, rules, targets from the inventory and escalation tiers.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Targets", type_ = "integer", json_path = ".status.targets"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitoringStackSpec {
+    /// CloudAccounts of this namespace whose inventories give the targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub accounts: Vec<String>,
+    /// What is watched and who is told.
+    #[serde(flatten)]
+    pub terms: MonitoringTerms,
+}
+
+/// What is watched and who is told.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitoringTerms {
+    /// Days that Prometheus keeps its data.
+    #[serde(default = "default_retention")]
+    #[schemars(range(min = 1, max = 400))]
+    pub retention_days: u32,
+    /// Port of the exporter on each running machine of the inventory.
+    #[serde(default = "default_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub exporter_port: u32,
+    /// Address of a blackbox exporter, `host:port`. With it the public addresses of the inventory are probed from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 260))]
+    pub prober: Option<String>,
+    /// Escalation tiers, first to last. A tier is told when an alert has lasted its time.
+    #[schemars(length(min = 1, max = 5))]
+    #[x_kube(
+        validation = Rule::new("self.all(t, self.exists_one(o, o.name == t.name))").message("each tier needs a name of its own"),
+        validation = Rule::new("self.all(t, self.exists_one(o, o.afterMinutes == t.afterMinutes))").message("each tier needs an afterMinutes of its own; the later tier has the larger one"),
+    )]
+    pub tiers: Vec<Tier>,
+}
+
+/// Days that Prometheus keeps its data when nothing is said.
+fn default_retention() -> u32 {
+    15
+}
+
+/// Port of the node exporter.
+fn default_port() -> u32 {
+    9100
+}
+
+/// One escalation tier.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.webhookUrl) != has(self.webhookSecret)").message("a tier needs exactly one of webhookUrl and webhookSecret"))]
+pub struct Tier {
+    /// Name of the tier, such as `tier-1`.
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')").message("name takes lower-case letters, digits and -, and starts with a letter"))]
+    pub name: String,
+    /// Minutes that an alert must have lasted before this tier is told.
+    #[schemars(range(min = 0, max = 1440))]
+    pub after_minutes: u32,
+    /// Address that receives Alertmanager's webhook. Use `webhookSecret` where the address is a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/ ]+')").message("webhookUrl must start with http:// or https:// and a host"))]
+    pub webhook_url: Option<String>,
+    /// Key of a Secret in the client's namespace that holds the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_secret: Option<SecretKey>,
+}
+
+/// A key of a Secret in the same namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecretKey {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key in it.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// What the operator found out about a stack.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitoringStackStatus {
+    /// Generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Standard conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// Number of targets from the inventories.
+    #[serde(default)]
+    pub targets: u32,
+    /// Digests of the inventories that the targets come from, by account.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub inventories: std::collections::BTreeMap<String, String>,
+    /// When the objects last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Time>,
+    /// Value of the annotation `caretaker.dev/requested-at` that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_request: Option<String>,
+}

@@ -1,0 +1,32 @@
+//! Labels, annotations, finalizers and derived names: the words that several parts must spell alike.
+
+/// Label on everything the operator makes; its value is [`MANAGER`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`MANAGED_BY`].
+pub const MANAGER: &str = "caretaker";
+/// Label that names the `ManagedClient` an object belongs to.
+pub const CLIENT_LABEL: &str = "caretaker.dev/client";
+/// Label that names the kind of the Caretaker object that made an object, in lower case.
+pub const OWNER_KIND_LABEL: &str = "caretaker.dev/owner-kind";
+/// Label that names the Caretaker object that made an object.
+pub const OWNER_NAME_LABEL: &str = "caretaker.dev/owner-name";
+/// Annotation with the digest of the desired state that was applied last; a removed field changes it.
+pub const APPLIED_DIGEST: &str = "caretaker.dev/applied-digest";
+/// Annotation that asks for one visit now; its value is copied to `status.lastHandledRequest`.
+pub const REQUESTED_AT: &str = "caretaker.dev/requested-at";
+/// Annotation that stops all writes for an object while its value is `true`.
+pub const PAUSED: &str = "caretaker.dev/paused";
+/// Annotation that must repeat the name of a `ManagedClient` before one that was not handed over may be deleted.
+pub const CONFIRM_DELETION: &str = "caretaker.dev/confirm-deletion";
+/// Finalizer of every kind: the operator's clean-up comes before the object goes.
+pub const FINALIZER: &str = "caretaker.dev/cleanup";
+/// Prefix of a client's namespace.
+pub const NAMESPACE_PREFIX: &str = "client-";
+/// Longest name of a `ManagedClient`, in bytes: a namespace has 63, the prefix takes 7.
+pub const MAX_CLIENT_NAME: usize = 56;
+
+/// The namespace of a client.
+#[must_use]
+pub fn client_namespace(client: &str) -> String {
+    format!("{NAMESPACE_PREFIX}{client}")
+}

@@ -1,0 +1,77 @@
+//! Errors as classes that a caller can act on.
+
+use std::time::Duration;
+
+/// What a caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The cloud refused. Never tried again within a run.
+    Denied,
+    /// The thing does not exist.
+    NotFound,
+    /// The cloud asked to wait, for this long where it said so.
+    Throttled(Option<Duration>),
+    /// Somebody else changed it meanwhile, or it exists in another form.
+    Conflict,
+    /// No answer, or an answer of the server's own failure.
+    Unreachable,
+    /// The session has expired; a new one may help.
+    Expired,
+    /// The service, region or API is switched off in this account.
+    NotEnabled,
+    /// The session leads to another account than the grant names.
+    WrongAccount,
+    /// Our own credentials are missing or wrong: the provider's fault, not the client's.
+    Credentials,
+    /// A quota of the account is used up. Waiting does not help.
+    Quota,
+    /// The request was malformed: our fault.
+    Invalid,
+    /// This cloud or release cannot do it.
+    Unsupported,
+    /// The receiver of the assets failed.
+    Sink,
+}
+
+/// An error from a cloud. It never holds a secret.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{operation}: {message}")]
+pub struct CloudError {
+    /// What to do about it.
+    pub class: ErrorClass,
+    /// The call that failed, such as `sts:AssumeRole`.
+    pub operation: String,
+    /// The cloud's own code, such as `AccessDenied`; empty where none came.
+    pub code: String,
+    /// What happened, for a person.
+    pub message: String,
+}
+
+impl CloudError {
+    /// An error of `class` from `operation`.
+    pub fn new(
+        class: ErrorClass,
+        operation: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            class,
+            operation: operation.into(),
+            code: String::new(),
+            message: message.into(),
+        }
+    }
+
+    /// The same with the cloud's own code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = code.into();
+        self
+    }
+
+    /// Whether the cloud itself said no: the only class that proves a refusal.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.class == ErrorClass::Denied
+    }
+}

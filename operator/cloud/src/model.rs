@@ -1,0 +1,290 @@
+//! Grants, assets, cells and what a cloud answers: plain data.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The way into one account of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AccessGrant {
+    /// A role on AWS.
+    Aws(AwsGrant),
+}
+
+/// A role in a client's AWS account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AwsGrant {
+    /// The account's 12 digits.
+    pub account_id: String,
+    /// ARN of the role.
+    pub role_arn: String,
+    /// The ExternalId that the role must demand. Not a secret in AWS's sense, yet never logged.
+    pub external_id: String,
+    /// Name of the session in the client's audit log: 2 to 64 characters of `[\w+=,.@-]`.
+    pub session_name: String,
+}
+
+/// What a session is for. It narrows the session to what the purpose needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Read the inventory, permissions and backup state.
+    Read,
+    /// Make and repair backup objects.
+    Backup,
+    /// Remove our own access.
+    Revoke,
+}
+
+/// What an attempt to get in presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// The grant's own secret.
+    Right,
+    /// A wrong one.
+    Wrong,
+    /// None.
+    Nothing,
+}
+
+/// Who a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Account, subscription or project.
+    pub account: String,
+    /// The principal in the cloud's own words, such as an ARN.
+    pub principal: String,
+}
+
+/// What is missing of the permissions that were asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PermissionGap {
+    /// Actions that are not granted.
+    pub missing: Vec<String>,
+    /// Whether the cloud could tell. `false`: `missing` says nothing.
+    pub known: bool,
+}
+
+/// What to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Regions; without it the account is asked which are enabled.
+    pub regions: Option<Vec<String>>,
+}
+
+/// Kind of an asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AssetType {
+    /// A virtual machine.
+    Instance,
+    /// A disk.
+    Volume,
+    /// A copy of a disk.
+    Snapshot,
+    /// A virtual network.
+    Network,
+    /// A part of a virtual network.
+    Subnet,
+    /// A set of firewall rules.
+    SecurityGroup,
+}
+
+impl AssetType {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Instance,
+        Self::Volume,
+        Self::Snapshot,
+        Self::Network,
+        Self::Subnet,
+        Self::SecurityGroup,
+    ];
+
+    /// The word in the inventory.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Volume => "volume",
+            Self::Snapshot => "snapshot",
+            Self::Network => "network",
+            Self::Subnet => "subnet",
+            Self::SecurityGroup => "security-group",
+        }
+    }
+}
+
+impl fmt::Display for AssetType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing in a client's cloud, in the same shape for all clouds. One line of the inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asset {
+    /// The cloud's own id, such as `i-0abc`.
+    pub id: String,
+    /// `aws`, `azure` or `gcp`.
+    pub cloud: String,
+    /// Account, subscription or project.
+    pub account: String,
+    /// Region or location.
+    pub region: String,
+    /// Kind.
+    #[serde(rename = "type")]
+    pub asset_type: AssetType,
+    /// Name as people gave it (the tag `Name` on AWS); empty where there is none.
+    #[serde(default)]
+    pub name: String,
+    /// Tags or labels.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// When it was made, where the cloud says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// Further facts: `state`, `privateIp`, `publicIp`, `sizeGib`, `vpcId`, `encrypted`, ….
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+    /// The call that showed it, such as `ec2:DescribeInstances`.
+    pub source: String,
+    /// When it was seen.
+    pub seen_at: Timestamp,
+}
+
+impl Asset {
+    /// The cell that the asset belongs to.
+    #[must_use]
+    pub fn cell(&self) -> CellKey {
+        CellKey {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            service: service_of(&self.cloud, self.asset_type).into(),
+        }
+    }
+}
+
+/// The service, in the words of [`CellKey::service`], that shows assets of a type.
+#[must_use]
+pub fn service_of(cloud: &str, asset_type: AssetType) -> &'static str {
+    match (cloud, asset_type) {
+        (_, AssetType::Instance) => "ec2/instances",
+        (_, AssetType::Volume) => "ec2/volumes",
+        (_, AssetType::Snapshot) => "ec2/snapshots",
+        (_, AssetType::Network) => "ec2/vpcs",
+        (_, AssetType::Subnet) => "ec2/subnets",
+        (_, AssetType::SecurityGroup) => "ec2/security-groups",
+    }
+}
+
+/// One unit of reading.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CellKey {
+    /// Account, subscription or project.
+    pub account: String,
+    /// Region or location.
+    pub region: String,
+    /// Service and part, such as `ec2/instances`.
+    pub service: String,
+}
+
+/// How far a cell was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Verdict {
+    /// To the end: an absence may be concluded.
+    Complete,
+    /// Some came, not all.
+    Partial,
+    /// The cloud refused.
+    Denied,
+    /// The cloud asked to wait.
+    Throttled,
+    /// No answer.
+    Unreachable,
+    /// Switched off in this account.
+    Disabled,
+}
+
+/// A cell with its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cell {
+    /// Which.
+    #[serde(flatten)]
+    pub key: CellKey,
+    /// How far.
+    pub verdict: Verdict,
+    /// Number of assets that came.
+    pub assets: u64,
+    /// Number of calls that were made.
+    pub calls: u32,
+    /// What happened and what to do; empty where the verdict is Complete.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cause: String,
+    /// How long the cloud asked to wait, in seconds, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+    /// When the verdict fell.
+    pub at: Timestamp,
+}
+
+/// Backup objects in an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtectionState {
+    /// Vaults, by region and name.
+    pub vaults: Vec<VaultState>,
+    /// Plans, by region and name.
+    pub plans: Vec<BackupPlanState>,
+}
+
+/// A vault as the cloud shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultState {
+    /// Region.
+    pub region: String,
+    /// Name.
+    pub name: String,
+    /// Number of recovery points.
+    pub recovery_points: u64,
+    /// Whether the vault is locked.
+    pub locked: bool,
+}
+
+/// A plan as the cloud shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupPlanState {
+    /// Region.
+    pub region: String,
+    /// Id that the cloud gave.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Vault that its rule writes to.
+    pub vault: String,
+    /// Schedule in the cloud's words, such as `cron(30 3 * * ? *)`.
+    pub schedule: String,
+    /// Days that recovery points are kept.
+    pub retention_days: u32,
+    /// Number of rules; ours have exactly one.
+    pub rules: u32,
+    /// Selections.
+    pub selections: Vec<SelectionState>,
+}
+
+/// A selection by tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelectionState {
+    /// Id that the cloud gave.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Tag key.
+    pub tag_key: String,
+    /// Tag value.
+    pub tag_value: String,
+    /// Role that the backup service uses.
+    pub role_arn: String,
+}

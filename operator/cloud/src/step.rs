@@ -1,0 +1,138 @@
+//! Steps: planned writes as plain data, so that a plan can be printed, filtered, approved and recorded.
+
+use serde::{Deserialize, Serialize};
+
+/// One write in a client's cloud. Names are deterministic; each step names all that it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "step",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum CloudStep {
+    /// Makes a backup vault.
+    CreateVault {
+        /// Region.
+        region: String,
+        /// Name.
+        name: String,
+    },
+    /// Makes a backup plan with one daily rule.
+    CreatePlan {
+        /// Region.
+        region: String,
+        /// Name.
+        name: String,
+        /// Vault.
+        vault: String,
+        /// Schedule in the cloud's words.
+        schedule: String,
+        /// Days that recovery points are kept.
+        retention_days: u32,
+    },
+    /// Puts a plan back to what it should be.
+    UpdatePlan {
+        /// Region.
+        region: String,
+        /// Id that the cloud gave.
+        id: String,
+        /// Name.
+        name: String,
+        /// Vault.
+        vault: String,
+        /// Schedule in the cloud's words.
+        schedule: String,
+        /// Days that recovery points are kept.
+        retention_days: u32,
+    },
+    /// Adds a selection by tag to a plan.
+    CreateSelection {
+        /// Region.
+        region: String,
+        /// Name of the plan; its id is looked up.
+        plan: String,
+        /// Name.
+        name: String,
+        /// Tag key.
+        tag_key: String,
+        /// Tag value.
+        tag_value: String,
+        /// Role that the backup service uses.
+        role_arn: String,
+    },
+    /// Removes a selection that differs from what it should be.
+    DeleteSelection {
+        /// Region.
+        region: String,
+        /// Id of the plan.
+        plan_id: String,
+        /// Id of the selection.
+        id: String,
+    },
+    /// Takes all permissions from our own role: detaches its managed policies and deletes its inline ones, the one that allows this last.
+    StripOwnRole {
+        /// Name of the role.
+        role: String,
+    },
+    /// Deletes our own role.
+    DeleteOwnRole {
+        /// Name of the role.
+        role: String,
+    },
+}
+
+impl CloudStep {
+    /// One line for a person.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::CreateVault { region, name } => {
+                format!("make the backup vault {name} in {region}")
+            }
+            Self::CreatePlan { region, name, .. } => {
+                format!("make the backup plan {name} in {region}")
+            }
+            Self::UpdatePlan {
+                region,
+                name,
+                schedule,
+                retention_days,
+                ..
+            } => {
+                format!(
+                    "put the backup plan {name} in {region} back to {schedule}, {retention_days} days"
+                )
+            }
+            Self::CreateSelection {
+                region, plan, name, ..
+            } => format!("add the selection {name} to the plan {plan} in {region}"),
+            Self::DeleteSelection {
+                region,
+                plan_id,
+                id,
+            } => format!("remove the selection {id} of the plan {plan_id} in {region}"),
+            Self::StripOwnRole { role } => format!("take all permissions from our role {role}"),
+            Self::DeleteOwnRole { role } => format!("delete our role {role}"),
+        }
+    }
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepOutcome {
+    /// Something was changed.
+    Done,
+    /// All was so already.
+    AlreadyDone,
+}
+
+/// Proof of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// What it came to.
+    pub outcome: StepOutcome,
+    /// Id that the cloud gave, where it gave one.
+    pub id: Option<String>,
+    /// The calls that were made, such as `backup:CreateBackupVault`.
+    pub calls: Vec<String>,
+}
