@@ -1,1 +1,21 @@
-//! Caretaker: controllers.
+//! The controllers: they observe, ask `core` what to do, and do it.
+//!
+//! What all kinds share is here once: the engine (visits, finalizers, conditions, events, backoff), the cache of owned objects, server-side
+//! apply and pruning, the store. Each kind has a file of its own name.
+
+pub mod access;
+pub mod apply;
+pub mod cache;
+pub mod clouds;
+pub mod context;
+pub mod engine;
+pub mod failure;
+pub mod metrics;
+pub mod store;
+pub mod visit;
+
+pub use clouds::Clouds;
+pub use context::Context;
+pub use engine::{Acted, CleanUp, Reconciler, Seen, run};
+pub use failure::Failure;
+pub use store::Store;

@@ -1,1 +1,12 @@
-//! Caretaker: core.
+//! All decisions of Caretaker, as pure functions: no IO, no clock, no async, no client.
+//!
+//! Each kind has a file of its own name with `check` (faults as data), `plan` (cannot fail) and `status`; what they share is here.
+
+pub mod conditions;
+pub mod digest;
+pub mod grant;
+pub mod outcome;
+pub mod ownership;
+
+pub use conditions::ConditionSet;
+pub use outcome::{Fault, Outcome, Wait};

@@ -1,0 +1,450 @@
+//! Objects that we watch: our own kinds, and what we make of others (by label). Every change wakes the object that owns it.
+//!
+//! One watch per kind, managed fields dropped. A kind whose definition is missing is looked for again every half minute; everything else works on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use caretaker_api::names;
+use caretaker_core::ownership::{Kind, OWNED, OwnedKind};
+use futures::StreamExt;
+use kube::api::{Api, DynamicObject};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+/// Wait before a missing definition is looked for again.
+const DISCOVERY_PERIOD: Duration = Duration::from_secs(30);
+
+/// Namespace and name.
+type Key = (String, String);
+type Objects = BTreeMap<Key, Arc<DynamicObject>>;
+
+/// Somebody to be visited: kind, namespace (empty for cluster-scoped kinds) and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wake {
+    /// Kind.
+    pub kind: Kind,
+    /// Namespace; empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+#[derive(Default)]
+struct State {
+    objects: RwLock<HashMap<&'static str, Objects>>,
+    synced: RwLock<HashMap<&'static str, bool>>,
+    wakers: Mutex<HashMap<Kind, mpsc::UnboundedSender<Wake>>>,
+}
+
+/// Objects that we watch. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Cache {
+    state: Arc<State>,
+}
+
+/// A kind to watch.
+struct Watched {
+    kind: &'static str,
+    resource: ApiResource,
+    labelled: bool,
+    optional: bool,
+}
+
+impl Cache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts all watches. They run until the process ends.
+    pub fn start(&self, client: &Client) {
+        for watched in watched_kinds() {
+            self.state
+                .synced
+                .write()
+                .expect("no panic while held")
+                .insert(watched.kind, false);
+            tokio::spawn(self.clone().watch(client.clone(), watched));
+        }
+    }
+
+    /// Whether every kind that must exist was listed once.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        let synced = self.state.synced.read().expect("no panic while held");
+        watched_kinds()
+            .iter()
+            .all(|watched| watched.optional || synced.get(watched.kind).copied().unwrap_or(false))
+    }
+
+    /// Whether the definition of an optional kind is there and its objects were listed.
+    #[must_use]
+    pub fn has_kind(&self, kind: &str) -> bool {
+        self.state
+            .synced
+            .read()
+            .expect("no panic while held")
+            .get(kind)
+            .copied()
+            .unwrap_or(false)
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
+        let objects = self.state.objects.read().expect("no panic while held");
+        objects
+            .get(kind)?
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned()
+    }
+
+    /// All objects of a kind in a namespace, or in all where it is `None`.
+    #[must_use]
+    pub fn list(&self, kind: &str, namespace: Option<&str>) -> Vec<Arc<DynamicObject>> {
+        let objects = self.state.objects.read().expect("no panic while held");
+        let Some(of_kind) = objects.get(kind) else {
+            return Vec::new();
+        };
+        match namespace {
+            None => of_kind.values().cloned().collect(),
+            Some(namespace) => {
+                let from = (namespace.to_owned(), String::new());
+                of_kind
+                    .range(from..)
+                    .take_while(|((found, _), _)| found == namespace)
+                    .map(|(_, object)| object.clone())
+                    .collect()
+            }
+        }
+    }
+
+    /// One object of our own kinds, as its type. An object that does not fit its type counts as absent; the engine reports it.
+    #[must_use]
+    pub fn typed<K>(&self, namespace: &str, name: &str) -> Option<K>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        self.get(&K::kind(&()), namespace, name)
+            .and_then(|object| parse(&object))
+    }
+
+    /// All objects of one of our own kinds, as their type.
+    #[must_use]
+    pub fn list_typed<K>(&self, namespace: Option<&str>) -> Vec<K>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        self.list(&K::kind(&()), namespace)
+            .iter()
+            .filter_map(|object| parse(object))
+            .collect()
+    }
+
+    /// Objects of a kind that `kind/name` made.
+    #[must_use]
+    pub fn owned_by(
+        &self,
+        kind: &str,
+        owner: Kind,
+        namespace: &str,
+        owner_name: &str,
+    ) -> Vec<Arc<DynamicObject>> {
+        let within = if owner == Kind::ManagedClient {
+            None
+        } else {
+            Some(namespace)
+        };
+        let mut found = self.list(kind, within);
+        found.retain(|object| {
+            let labels = object.labels();
+            labels.get(names::OWNER_KIND_LABEL) == Some(&owner.label())
+                && labels.get(names::OWNER_NAME_LABEL).map(String::as_str) == Some(owner_name)
+        });
+        found
+    }
+
+    /// Who must be visited when objects of a kind change.
+    pub fn subscribe(&self, kind: Kind) -> mpsc::UnboundedReceiver<Wake> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.state
+            .wakers
+            .lock()
+            .expect("no panic while held")
+            .insert(kind, sender);
+        receiver
+    }
+
+    /// Asks for a visit.
+    pub fn wake(&self, wake: Wake) {
+        if let Some(sender) = self
+            .state
+            .wakers
+            .lock()
+            .expect("no panic while held")
+            .get(&wake.kind)
+        {
+            // A receiver that is gone belongs to an engine that has stopped.
+            let _ = sender.send(wake);
+        }
+    }
+
+    /// Takes an object that the API server has just answered, so that the next visit does not see an older one.
+    pub fn remember(&self, kind: &'static str, object: DynamicObject) {
+        self.put(kind, object, false);
+    }
+
+    async fn watch(self, client: Client, watched: Watched) {
+        loop {
+            if watched.optional && !is_served(&client, &watched.resource).await {
+                tokio::time::sleep(DISCOVERY_PERIOD).await;
+                continue;
+            }
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &watched.resource);
+            let config = if watched.labelled {
+                watcher::Config::default().labels(&format!(
+                    "{}={}",
+                    names::MANAGED_BY,
+                    names::MANAGER
+                ))
+            } else {
+                watcher::Config::default()
+            };
+            let mut events = watcher::watcher(api, config).default_backoff().boxed();
+            let mut listing = Objects::new();
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(event) => self.take(watched.kind, event, &mut listing),
+                    Err(error) => {
+                        tracing::debug!(kind = watched.kind, %error, "the watch broke and starts again");
+                        if watched.optional && !is_served(&client, &watched.resource).await {
+                            self.state
+                                .synced
+                                .write()
+                                .expect("no panic while held")
+                                .insert(watched.kind, false);
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&self, kind: &'static str, event: Event<DynamicObject>, listing: &mut Objects) {
+        match event {
+            Event::Init => listing.clear(),
+            Event::InitApply(object) => {
+                listing.insert(key(&object), Arc::new(slim(object)));
+            }
+            Event::InitDone => {
+                let fresh = std::mem::take(listing);
+                let old = self
+                    .state
+                    .objects
+                    .write()
+                    .expect("no panic while held")
+                    .insert(kind, fresh.clone())
+                    .unwrap_or_default();
+                self.state
+                    .synced
+                    .write()
+                    .expect("no panic while held")
+                    .insert(kind, true);
+                for object in old
+                    .iter()
+                    .filter(|(key, _)| !fresh.contains_key(*key))
+                    .map(|(_, object)| object)
+                    .chain(fresh.values())
+                {
+                    self.wake_owners(kind, object);
+                }
+            }
+            Event::Apply(object) => self.put(kind, object, true),
+            Event::Delete(object) => {
+                self.state
+                    .objects
+                    .write()
+                    .expect("no panic while held")
+                    .entry(kind)
+                    .or_default()
+                    .remove(&key(&object));
+                self.wake_owners(kind, &object);
+            }
+        }
+    }
+
+    fn put(&self, kind: &'static str, object: DynamicObject, wake: bool) {
+        let object = Arc::new(slim(object));
+        {
+            let mut objects = self.state.objects.write().expect("no panic while held");
+            let slot = objects
+                .entry(kind)
+                .or_default()
+                .entry(key(&object))
+                .or_insert_with(|| object.clone());
+            if !is_older(&object, slot) {
+                *slot = object.clone();
+            }
+        }
+        if wake {
+            self.wake_owners(kind, &object);
+        }
+    }
+
+    fn wake_owners(&self, kind: &str, object: &DynamicObject) {
+        let namespace = object.namespace().unwrap_or_default();
+        let labels = object.labels();
+        if let (Some(owner), Some(name)) = (
+            labels
+                .get(names::OWNER_KIND_LABEL)
+                .and_then(|label| Kind::from_label(label)),
+            labels.get(names::OWNER_NAME_LABEL),
+        ) {
+            let namespace = if matches!(owner, Kind::ManagedClient | Kind::ProviderProfile) {
+                String::new()
+            } else {
+                namespace.clone()
+            };
+            self.wake(Wake {
+                kind: owner,
+                namespace,
+                name: name.clone(),
+            });
+        }
+        for wake in self.referrers(kind, &namespace, &object.name_any()) {
+            self.wake(wake);
+        }
+    }
+
+    /// Objects that refer to the one that changed without owning it.
+    fn referrers(&self, kind: &str, namespace: &str, name: &str) -> Vec<Wake> {
+        let all_of = |kinds: &[Kind], within: Option<&str>| -> Vec<Wake> {
+            kinds
+                .iter()
+                .flat_map(|kind| {
+                    self.list(kind.as_str(), within)
+                        .into_iter()
+                        .map(|object| (*kind, object))
+                })
+                .map(|(kind, object)| Wake {
+                    kind,
+                    namespace: object.namespace().unwrap_or_default(),
+                    name: object.name_any(),
+                })
+                .collect()
+        };
+        match kind {
+            "ProviderProfile" => all_of(&[Kind::ManagedClient, Kind::CloudAccount], None)
+                .into_iter()
+                .filter(|wake| self.names_profile(wake, name))
+                .collect(),
+            "CloudAccount" => all_of(
+                &[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover],
+                Some(namespace),
+            ),
+            "Handover" => {
+                let client = namespace
+                    .strip_prefix(names::NAMESPACE_PREFIX)
+                    .unwrap_or_default();
+                let mut wakes = all_of(&[Kind::CloudAccount, Kind::BackupPolicy], Some(namespace));
+                wakes.push(Wake {
+                    kind: Kind::ManagedClient,
+                    namespace: String::new(),
+                    name: client.into(),
+                });
+                wakes
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn names_profile(&self, wake: &Wake, profile: &str) -> bool {
+        self.get(wake.kind.as_str(), &wake.namespace, &wake.name)
+            .is_some_and(|object| {
+                object.data["spec"]["providerProfile"]
+                    .as_str()
+                    .unwrap_or("default")
+                    == profile
+            })
+    }
+}
+
+/// Everything that is watched: our kinds whole, others by label.
+fn watched_kinds() -> Vec<Watched> {
+    let ours = Kind::ALL.iter().map(|kind| Watched {
+        kind: kind.as_str(),
+        resource: resource(
+            caretaker_api::GROUP,
+            caretaker_api::VERSION,
+            kind.as_str(),
+            kind.plural(),
+        ),
+        labelled: false,
+        optional: false,
+    });
+    let others = OWNED
+        .iter()
+        .filter(|owned| owned.group != caretaker_api::GROUP)
+        .map(|owned| Watched {
+            kind: owned.kind,
+            resource: api_resource(owned),
+            labelled: true,
+            optional: owned.optional,
+        });
+    ours.chain(others).collect()
+}
+
+fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+}
+
+/// The API resource of an owned kind.
+#[must_use]
+pub fn api_resource(owned: &OwnedKind) -> ApiResource {
+    resource(owned.group, owned.version, owned.kind, owned.plural)
+}
+
+async fn is_served(client: &Client, resource: &ApiResource) -> bool {
+    client
+        .list_api_group_resources(&resource.api_version)
+        .await
+        .is_ok_and(|list| {
+            list.resources
+                .iter()
+                .any(|served| served.name == resource.plural)
+        })
+}
+
+fn key(object: &DynamicObject) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn slim(mut object: DynamicObject) -> DynamicObject {
+    object.metadata.managed_fields = None;
+    object
+}
+
+/// Whether `candidate` is an older version of the same object. Versions of one kind can be compared as numbers.
+fn is_older(candidate: &DynamicObject, held: &DynamicObject) -> bool {
+    let version = |object: &DynamicObject| {
+        object
+            .resource_version()
+            .and_then(|version| version.parse::<u64>().ok())
+    };
+    candidate.uid() == held.uid()
+        && matches!((version(candidate), version(held)), (Some(new), Some(old)) if new < old)
+}
+
+fn parse<K: DeserializeOwned>(object: &DynamicObject) -> Option<K> {
+    serde_json::to_value(object)
+        .ok()
+        .and_then(|value| serde_json::from_value(value).ok())
+}

@@ -1,0 +1,92 @@
+//! A failed call, and how its visit is tried again.
+
+use std::time::Duration;
+
+use caretaker_cloud::{CloudError, ErrorClass};
+use caretaker_core::outcome::{FailureClass, Outcome};
+
+use crate::store::StoreError;
+
+/// Wait after a throttled call whose answer named none.
+const THROTTLED_DEFAULT: Duration = Duration::from_secs(30);
+
+/// A call that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A call to the API server.
+    #[error("{operation}: {}", explain(source))]
+    Kubernetes {
+        /// What was tried, such as `apply ConfigMap client-a/kit`.
+        operation: String,
+        /// Why it failed.
+        source: Box<kube::Error>,
+    },
+    /// A call to a cloud.
+    #[error("{0}")]
+    Cloud(CloudError),
+    /// A call to the store.
+    #[error("{0}")]
+    Store(StoreError),
+    /// A local file or computation.
+    #[error("{operation}: {message}")]
+    Local {
+        /// What was tried.
+        operation: String,
+        /// Why it failed.
+        message: String,
+    },
+    /// An object of the name exists that we did not make.
+    #[error("{0} exists and was not made by this object: delete or rename it")]
+    NameTaken(String),
+}
+
+/// The API server's own words, which name the field; the error's Display repeats them with noise.
+fn explain(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Failure {
+    /// A failed call to the API server.
+    pub fn kubernetes(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let operation = operation.into();
+        move |source| Self::Kubernetes {
+            operation,
+            source: Box::new(source),
+        }
+    }
+
+    /// A failed local operation.
+    pub fn local(operation: impl Into<String>, message: impl ToString) -> Self {
+        Self::Local {
+            operation: operation.into(),
+            message: message.to_string(),
+        }
+    }
+
+    /// How the visit is tried again.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Kubernetes { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.code == 409 => FailureClass::Conflict,
+                _ => FailureClass::Transient,
+            },
+            Self::Cloud(error) => match error.class {
+                ErrorClass::Throttled(after) => {
+                    FailureClass::Throttled(after.unwrap_or(THROTTLED_DEFAULT))
+                }
+                _ => FailureClass::Transient,
+            },
+            Self::Store(_) | Self::Local { .. } | Self::NameTaken(_) => FailureClass::Transient,
+        }
+    }
+
+    /// The outcome of a visit that ended with this failure.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        Outcome::Failed(self.class(), self.to_string())
+    }
+}

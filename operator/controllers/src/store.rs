@@ -1,0 +1,308 @@
+//! The store: where inventories and bundles are. A local folder by default; S3, Azure Blob and GCS by URL.
+//!
+//! Chosen: `object_store`, one trait for all of them, kept by the Arrow project (Apache-2.0). Its local implementation writes to a temporary name and
+//! renames, the others replace objects whole, so that no half file is ever seen under a final name.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Size of one part while a file is streamed, in bytes: S3 wants at least 5 MiB.
+const PART: usize = 8 << 20;
+
+/// A failed call to the store, by what a person can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// No room.
+    #[error("the store is full ({0}): make room or give it a larger volume; nothing was lost")]
+    Full(String),
+    /// No permission to write.
+    #[error(
+        "the store takes no writes ({0}): check the volume's mount options and the permissions; nothing was lost"
+    )]
+    ReadOnly(String),
+    /// The object is not there.
+    #[error("not in the store: {0}")]
+    NotFound(String),
+    /// No answer, or another failure.
+    #[error("the store did not answer as it should: {0}")]
+    Unreachable(String),
+}
+
+/// The store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<dyn ObjectStore>,
+    base: Path,
+}
+
+impl Store {
+    /// Opens the store at a URL: `file:///var/lib/caretaker`, `s3://bucket/prefix`, `az://container`, `gs://bucket`. Credentials and endpoints of the
+    /// last three come from the environment, as `object_store` documents them.
+    ///
+    /// # Errors
+    /// The URL is malformed or names a store of an unknown kind; the folder cannot be made.
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        if let Some(folder) = url.strip_prefix("file://") {
+            std::fs::create_dir_all(folder).map_err(|error| classify_io(&error, folder))?;
+            let local = object_store::local::LocalFileSystem::new_with_prefix(folder)
+                .map_err(|error| classify(&error))?
+                .with_automatic_cleanup(false)
+                .with_fsync(true);
+            return Ok(Self {
+                inner: Arc::new(local),
+                base: Path::default(),
+            });
+        }
+        let parsed = url
+            .parse()
+            .map_err(|error| StoreError::Unreachable(format!("{url} is not a URL: {error}")))?;
+        let (inner, base) = object_store::parse_url_opts(&parsed, std::env::vars())
+            .map_err(|error| classify(&error))?;
+        Ok(Self {
+            inner: Arc::from(inner),
+            base,
+        })
+    }
+
+    /// A store in memory, for tests.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            inner: Arc::new(object_store::memory::InMemory::new()),
+            base: Path::default(),
+        }
+    }
+
+    /// Wraps any object store, for tests with faults.
+    #[must_use]
+    pub fn with(inner: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            inner,
+            base: Path::default(),
+        }
+    }
+
+    fn path(&self, address: &str) -> Path {
+        let mut path = self.base.clone();
+        for part in address.split('/').filter(|part| !part.is_empty()) {
+            path = path.join(part);
+        }
+        path
+    }
+
+    /// Writes bytes under an address, whole or not at all.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn put(&self, address: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.inner
+            .put(&self.path(address), PutPayload::from(bytes))
+            .await
+            .map_err(|error| classify(&error))?;
+        Ok(())
+    }
+
+    /// Streams a local file to an address, whole or not at all.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn put_file(&self, address: &str, file: &FilePath) -> Result<(), StoreError> {
+        let name = file.display().to_string();
+        let mut reader = tokio::fs::File::open(file)
+            .await
+            .map_err(|error| classify_io(&error, &name))?;
+        let upload = self
+            .inner
+            .put_multipart(&self.path(address))
+            .await
+            .map_err(|error| classify(&error))?;
+        let mut writer = WriteMultipart::new_with_chunk_size(upload, PART);
+        let mut buffer = vec![0; PART];
+        loop {
+            let read = reader
+                .read(&mut buffer)
+                .await
+                .map_err(|error| classify_io(&error, &name))?;
+            if read == 0 {
+                break;
+            }
+            writer
+                .wait_for_capacity(2)
+                .await
+                .map_err(|error| classify(&error))?;
+            writer.write(&buffer[..read]);
+        }
+        writer.finish().await.map_err(|error| classify(&error))?;
+        Ok(())
+    }
+
+    /// Reads an object whole.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
+        let result = self
+            .inner
+            .get(&self.path(address))
+            .await
+            .map_err(|error| classify(&error))?;
+        result.bytes().await.map_err(|error| classify(&error))
+    }
+
+    /// Streams an object into a local file.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn get_file(&self, address: &str, file: &FilePath) -> Result<(), StoreError> {
+        let name = file.display().to_string();
+        let result = self
+            .inner
+            .get(&self.path(address))
+            .await
+            .map_err(|error| classify(&error))?;
+        let mut stream = result.into_stream();
+        let mut writer = tokio::fs::File::create(file)
+            .await
+            .map_err(|error| classify_io(&error, &name))?;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| classify(&error))?;
+            writer
+                .write_all(&chunk)
+                .await
+                .map_err(|error| classify_io(&error, &name))?;
+        }
+        writer
+            .flush()
+            .await
+            .map_err(|error| classify_io(&error, &name))
+    }
+
+    /// Addresses of all objects under a prefix, sorted.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let path = self.path(prefix);
+        let base = if self.base.as_ref().is_empty() {
+            0
+        } else {
+            self.base.as_ref().len() + 1
+        };
+        let mut found: Vec<String> = self
+            .inner
+            .list(Some(&path))
+            .map_ok(|meta| meta.location.as_ref()[base..].to_owned())
+            .try_collect()
+            .await
+            .map_err(|error| classify(&error))?;
+        found.sort();
+        Ok(found)
+    }
+
+    /// Removes an object; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn delete(&self, address: &str) -> Result<(), StoreError> {
+        match self
+            .inner
+            .delete(&self.path(address))
+            .await
+            .map_err(|error| classify(&error))
+        {
+            Err(StoreError::NotFound(_)) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn classify(error: &object_store::Error) -> StoreError {
+    match error {
+        object_store::Error::NotFound { path, .. } => return StoreError::NotFound(path.clone()),
+        object_store::Error::PermissionDenied { path, .. }
+        | object_store::Error::Unauthenticated { path, .. } => {
+            return StoreError::ReadOnly(path.clone());
+        }
+        _ => {}
+    }
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return classify_io(io, &error.to_string());
+        }
+        source = inner.source();
+    }
+    StoreError::Unreachable(error.to_string())
+}
+
+fn classify_io(error: &std::io::Error, what: &str) -> StoreError {
+    use std::io::ErrorKind::{
+        NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match error.kind() {
+        StorageFull | QuotaExceeded => StoreError::Full(what.into()),
+        ReadOnlyFilesystem | PermissionDenied => StoreError::ReadOnly(what.into()),
+        NotFound => StoreError::NotFound(what.into()),
+        _ => StoreError::Unreachable(format!("{what}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_local_store_gives_back_what_it_took_and_leaves_no_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}", folder.path().display())).unwrap();
+        store
+            .put("clients/a/x", Bytes::from_static(b"one"))
+            .await
+            .unwrap();
+        store
+            .put("clients/a/x", Bytes::from_static(b"two"))
+            .await
+            .unwrap();
+        let big = folder.path().join("big");
+        std::fs::write(&big, vec![7_u8; PART + 5]).unwrap();
+        store.put_file("clients/b/y", &big).await.unwrap();
+        assert_eq!(
+            store.get("clients/a/x").await.unwrap(),
+            Bytes::from_static(b"two")
+        );
+        assert_eq!(store.get("clients/b/y").await.unwrap().len(), PART + 5);
+        assert_eq!(
+            store.list("clients").await.unwrap(),
+            ["clients/a/x", "clients/b/y"]
+        );
+        store.delete("clients/a/x").await.unwrap();
+        store.delete("clients/a/x").await.unwrap();
+        assert!(matches!(
+            store.get("clients/a/x").await,
+            Err(StoreError::NotFound(_))
+        ));
+    }
+
+    #[test]
+    fn io_errors_become_what_a_person_can_act_on() {
+        use std::io::{Error, ErrorKind};
+        assert!(matches!(
+            classify_io(&Error::from(ErrorKind::StorageFull), "x"),
+            StoreError::Full(_)
+        ));
+        assert!(matches!(
+            classify_io(&Error::from(ErrorKind::ReadOnlyFilesystem), "x"),
+            StoreError::ReadOnly(_)
+        ));
+        assert!(matches!(
+            classify_io(&Error::from(ErrorKind::TimedOut), "x"),
+            StoreError::Unreachable(_)
+        ));
+    }
+}

@@ -1,0 +1,250 @@
+//! Conditions: merge with what stood before, keep transition times, sum up for kstatus.
+
+use caretaker_api::condition::{ConditionType, Conditions, Reason};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::outcome::{Outcome, join_faults};
+
+/// Longest message of a condition, in characters; the API allows 32,768, a terminal far fewer.
+const MAX_MESSAGE: usize = 1024;
+
+/// The conditions of one visit, built on those of the last.
+#[derive(Clone, Debug)]
+pub struct ConditionSet {
+    conditions: Conditions,
+    generation: i64,
+    now: Timestamp,
+}
+
+/// Status of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Is {
+    /// So it is.
+    True,
+    /// So it is not.
+    False,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl Is {
+    /// The word as it stands in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl ConditionSet {
+    /// Starts from the conditions of the last visit. Types of `known` that never stood there come in as Unknown.
+    #[must_use]
+    pub fn new(
+        last: &[Condition],
+        known: &[ConditionType],
+        generation: i64,
+        now: Timestamp,
+    ) -> Self {
+        let conditions = last
+            .iter()
+            .filter(|old| known.iter().any(|kind| kind.as_str() == old.type_))
+            .cloned()
+            .collect();
+        let mut set = Self {
+            conditions,
+            generation,
+            now,
+        };
+        for kind in known {
+            if set.get(*kind).is_none() {
+                set.set(*kind, Is::Unknown, Reason::Pending, "not looked at yet");
+            }
+        }
+        set
+    }
+
+    /// The condition of a type as it stands now.
+    #[must_use]
+    pub fn get(&self, kind: ConditionType) -> Option<&Condition> {
+        self.conditions
+            .iter()
+            .find(|condition| condition.type_ == kind.as_str())
+    }
+
+    /// Whether a condition is True for the current generation.
+    #[must_use]
+    pub fn is_true(&self, kind: ConditionType) -> bool {
+        self.get(kind).is_some_and(|condition| {
+            condition.status == "True" && condition.observed_generation == Some(self.generation)
+        })
+    }
+
+    /// Sets a condition. The transition time moves only when the status does.
+    pub fn set(&mut self, kind: ConditionType, is: Is, reason: Reason, message: impl AsRef<str>) {
+        let before = self.get(kind);
+        let since = match before {
+            Some(old) if old.status == is.as_str() => old.last_transition_time.clone(),
+            _ => Time(self.now),
+        };
+        let condition = Condition {
+            type_: kind.as_str().into(),
+            status: is.as_str().into(),
+            reason: reason.as_str().into(),
+            message: shorten(message.as_ref()),
+            observed_generation: Some(self.generation),
+            last_transition_time: since,
+        };
+        match self
+            .conditions
+            .iter_mut()
+            .find(|old| old.type_ == condition.type_)
+        {
+            Some(old) => *old = condition,
+            None => self.conditions.push(condition),
+        }
+    }
+
+    /// Sums up for kstatus: `Ready`, `Reconciling`, `Stalled`. The last two are never True together.
+    pub fn sum_up(&mut self, outcome: &Outcome) {
+        use ConditionType::{Ready, Reconciling, Stalled};
+        match outcome {
+            Outcome::Settled(_) => {
+                self.set(Ready, Is::True, Reason::Settled, "all is as asked");
+                self.set(Reconciling, Is::False, Reason::Settled, "");
+                self.set(Stalled, Is::False, Reason::Settled, "");
+            }
+            Outcome::Waiting(wait) => {
+                self.set(Ready, Is::False, wait.reason, &wait.message);
+                self.set(Reconciling, Is::True, wait.reason, &wait.message);
+                self.set(Stalled, Is::False, wait.reason, "");
+            }
+            Outcome::Refused(faults) => {
+                let reason = faults
+                    .first()
+                    .map_or(Reason::InvalidSpec, |fault| fault.reason);
+                let message = join_faults(faults);
+                self.set(Ready, Is::False, reason, &message);
+                self.set(Reconciling, Is::False, reason, "");
+                self.set(Stalled, Is::True, reason, &message);
+            }
+            Outcome::Failed(_, message) => {
+                if !self.is_true(Ready) {
+                    self.set(Ready, Is::False, Reason::Failed, message);
+                }
+                self.set(Reconciling, Is::True, Reason::Failed, message);
+                self.set(Stalled, Is::False, Reason::Failed, "");
+            }
+        }
+    }
+
+    /// The finished list, in the order of the type's first appearance.
+    #[must_use]
+    pub fn finish(self) -> Conditions {
+        self.conditions
+    }
+}
+
+/// Cuts a message at a character, so that one long answer of a cloud does not flood a terminal.
+fn shorten(message: &str) -> String {
+    match message.char_indices().nth(MAX_MESSAGE) {
+        Some((at, _)) => format!("{} …", &message[..at]),
+        None => message.into(),
+    }
+}
+
+/// The condition of a type in a list.
+#[must_use]
+pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == kind.as_str())
+}
+
+/// Whether a condition of a list is True for this generation.
+#[must_use]
+pub fn is_true_at(conditions: &[Condition], kind: ConditionType, generation: Option<i64>) -> bool {
+    find(conditions, kind).is_some_and(|condition| {
+        condition.status == "True" && condition.observed_generation == generation
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::outcome::{FailureClass, Fault};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn transition_time_moves_only_with_the_status() {
+        let mut first = ConditionSet::new(&[], &[ConditionType::Ready], 1, at(10));
+        first.set(ConditionType::Ready, Is::True, Reason::Settled, "a");
+        let mut second = ConditionSet::new(&first.finish(), &[ConditionType::Ready], 2, at(20));
+        second.set(ConditionType::Ready, Is::True, Reason::Settled, "b");
+        let list = second.finish();
+        assert_eq!(list[0].last_transition_time, Time(at(10)));
+        assert_eq!(
+            (list[0].message.as_str(), list[0].observed_generation),
+            ("b", Some(2))
+        );
+        let mut third = ConditionSet::new(&list, &[ConditionType::Ready], 2, at(30));
+        third.set(ConditionType::Ready, Is::False, Reason::Failed, "c");
+        assert_eq!(third.finish()[0].last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn reconciling_and_stalled_are_never_true_together() {
+        let wait = crate::Wait {
+            reason: Reason::Pending,
+            message: "m".into(),
+            after: Duration::from_secs(1),
+        };
+        let outcomes = [
+            Outcome::Settled(Duration::from_secs(1)),
+            Outcome::Waiting(wait),
+            Outcome::Refused(vec![Fault::spec("spec", "m")]),
+            Outcome::Failed(FailureClass::Transient, "m".into()),
+        ];
+        for before in &outcomes {
+            for after in &outcomes {
+                let mut set = ConditionSet::new(&[], &[], 1, at(1));
+                set.sum_up(before);
+                set.sum_up(after);
+                let both =
+                    set.is_true(ConditionType::Reconciling) && set.is_true(ConditionType::Stalled);
+                assert!(!both, "{before:?} then {after:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_visit_keeps_a_ready_object_ready() {
+        let mut set = ConditionSet::new(&[], &[], 3, at(1));
+        set.sum_up(&Outcome::Settled(Duration::from_secs(1)));
+        set.sum_up(&Outcome::Failed(
+            FailureClass::Transient,
+            "no answer".into(),
+        ));
+        assert!(set.is_true(ConditionType::Ready));
+    }
+
+    #[test]
+    fn a_failed_visit_after_an_edit_is_not_ready() {
+        let mut old = ConditionSet::new(&[], &[], 3, at(1));
+        old.sum_up(&Outcome::Settled(Duration::from_secs(1)));
+        let mut set = ConditionSet::new(&old.finish(), &[ConditionType::Ready], 4, at(2));
+        set.sum_up(&Outcome::Failed(
+            FailureClass::Transient,
+            "no answer".into(),
+        ));
+        assert!(!set.is_true(ConditionType::Ready));
+    }
+}
