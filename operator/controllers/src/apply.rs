@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use caretaker_api::names;
+pub use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
 use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -41,31 +42,6 @@ pub enum Applied {
     Updated,
     /// Somebody else had changed it.
     Repaired,
-}
-
-/// An object that is wanted: kind, namespace (empty for cluster-scoped ones), name, and the body without `metadata`, `apiVersion` and `kind`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Desired {
-    /// Kind; must be in the ownership table.
-    pub kind: &'static str,
-    /// Namespace; empty for cluster-scoped kinds.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// Further labels.
-    pub labels: Vec<(String, String)>,
-    /// Everything but `apiVersion`, `kind` and `metadata`.
-    pub body: Value,
-}
-
-impl Desired {
-    fn describe(&self) -> String {
-        if self.namespace.is_empty() {
-            format!("{} {}", self.kind, self.name)
-        } else {
-            format!("{} {}/{}", self.kind, self.namespace, self.name)
-        }
-    }
 }
 
 /// Applies one object.

@@ -3,10 +3,12 @@
 //! Each kind has a file of its own name with `check` (faults as data), `plan` (cannot fail) and `status`; what they share is here.
 
 pub mod conditions;
+pub mod desired;
 pub mod digest;
 pub mod grant;
 pub mod outcome;
 pub mod ownership;
 
 pub use conditions::ConditionSet;
+pub use desired::Desired;
 pub use outcome::{Fault, Outcome, Wait};
