@@ -121,9 +121,7 @@ pub fn default_role() -> String {
 }
 
 /// Something the operator may change in a client's account.
-#[derive(
-    JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Capability {
     /// Make and repair backup vaults, plans and selections.
     Backup,

@@ -30,12 +30,5 @@ pub const VERSION: &str = "v1alpha1";
 /// The definitions of all kinds, in alphabetical order of their names: the source of `crds/` and of the chart.
 #[must_use]
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    vec![
-        BackupPolicy::crd(),
-        CloudAccount::crd(),
-        Handover::crd(),
-        ManagedClient::crd(),
-        MonitoringStack::crd(),
-        ProviderProfile::crd(),
-    ]
+    vec![BackupPolicy::crd(), CloudAccount::crd(), Handover::crd(), ManagedClient::crd(), MonitoringStack::crd(), ProviderProfile::crd()]
 }

@@ -120,11 +120,7 @@ pub struct QuotaTerms {
 
 impl Default for QuotaTerms {
     fn default() -> Self {
-        Self {
-            cpu_cores: default_cpu(),
-            memory_gib: default_memory(),
-            pods: default_pods(),
-        }
+        Self { cpu_cores: default_cpu(), memory_gib: default_memory(), pods: default_pods() }
     }
 }
 

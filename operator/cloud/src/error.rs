@@ -49,17 +49,8 @@ pub struct CloudError {
 
 impl CloudError {
     /// An error of `class` from `operation`.
-    pub fn new(
-        class: ErrorClass,
-        operation: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            class,
-            operation: operation.into(),
-            code: String::new(),
-            message: message.into(),
-        }
+    pub fn new(class: ErrorClass, operation: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { class, operation: operation.into(), code: String::new(), message: message.into() }
     }
 
     /// The same with the cloud's own code.

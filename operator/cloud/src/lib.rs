@@ -11,6 +11,7 @@
 
 mod error;
 pub mod fake;
+pub mod manifest;
 mod model;
 mod step;
 #[cfg(any(test, feature = "suite"))]
@@ -22,8 +23,8 @@ use async_trait::async_trait;
 
 pub use error::{CloudError, ErrorClass};
 pub use model::{
-    AccessGrant, Asset, AssetType, AwsGrant, BackupPlanState, Cell, CellKey, Identity,
-    PermissionGap, Presented, ProtectionState, Purpose, Scope, SelectionState, VaultState, Verdict,
+    AccessGrant, Asset, AssetType, AwsGrant, BackupPlanState, Cell, CellKey, Identity, PermissionGap, Presented, ProtectionState, Purpose,
+    Scope, SelectionState, VaultState, Verdict,
 };
 pub use step::{CloudStep, Receipt, StepOutcome};
 

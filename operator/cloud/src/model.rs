@@ -93,14 +93,7 @@ pub enum AssetType {
 
 impl AssetType {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::Instance,
-        Self::Volume,
-        Self::Snapshot,
-        Self::Network,
-        Self::Subnet,
-        Self::SecurityGroup,
-    ];
+    pub const ALL: [Self; 6] = [Self::Instance, Self::Volume, Self::Snapshot, Self::Network, Self::Subnet, Self::SecurityGroup];
 
     /// The word in the inventory.
     #[must_use]
@@ -159,11 +152,7 @@ impl Asset {
     /// The cell that the asset belongs to.
     #[must_use]
     pub fn cell(&self) -> CellKey {
-        CellKey {
-            account: self.account.clone(),
-            region: self.region.clone(),
-            service: service_of(&self.cloud, self.asset_type).into(),
-        }
+        CellKey { account: self.account.clone(), region: self.region.clone(), service: service_of(&self.cloud, self.asset_type).into() }
     }
 }
 

@@ -4,11 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One write in a client's cloud. Names are deterministic; each step names all that it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "step",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum CloudStep {
     /// Makes a backup vault.
     CreateVault {
@@ -92,25 +88,11 @@ impl CloudStep {
             Self::CreatePlan { region, name, .. } => {
                 format!("make the backup plan {name} in {region}")
             }
-            Self::UpdatePlan {
-                region,
-                name,
-                schedule,
-                retention_days,
-                ..
-            } => {
-                format!(
-                    "put the backup plan {name} in {region} back to {schedule}, {retention_days} days"
-                )
+            Self::UpdatePlan { region, name, schedule, retention_days, .. } => {
+                format!("put the backup plan {name} in {region} back to {schedule}, {retention_days} days")
             }
-            Self::CreateSelection {
-                region, plan, name, ..
-            } => format!("add the selection {name} to the plan {plan} in {region}"),
-            Self::DeleteSelection {
-                region,
-                plan_id,
-                id,
-            } => format!("remove the selection {id} of the plan {plan_id} in {region}"),
+            Self::CreateSelection { region, plan, name, .. } => format!("add the selection {name} to the plan {plan} in {region}"),
+            Self::DeleteSelection { region, plan_id, id } => format!("remove the selection {id} of the plan {plan_id} in {region}"),
             Self::StripOwnRole { role } => format!("take all permissions from our role {role}"),
             Self::DeleteOwnRole { role } => format!("delete our role {role}"),
         }

@@ -57,16 +57,10 @@ pub async fn apply(ctx: &Context, owner: &Owner, desired: &Desired) -> Result<Ap
         Api::all_with(ctx.client.clone(), &resource)
     };
     let body = whole(owned, owner, desired);
-    let live = match ctx
-        .cache
-        .get(desired.kind, &desired.namespace, &desired.name)
-    {
+    let live = match ctx.cache.get(desired.kind, &desired.namespace, &desired.name) {
         Some(object) => Some(object),
         None => {
-            let found = api
-                .get_opt(&desired.name)
-                .await
-                .map_err(Failure::kubernetes(format!("get {}", desired.describe())))?;
+            let found = api.get_opt(&desired.name).await.map_err(Failure::kubernetes(format!("get {}", desired.describe())))?;
             found.map(Arc::new)
         }
     };
@@ -92,26 +86,15 @@ pub async fn apply(ctx: &Context, owner: &Owner, desired: &Desired) -> Result<Ap
 ///
 /// # Errors
 /// The API server's answer.
-pub async fn prune(
-    ctx: &Context,
-    owner: &Owner,
-    kinds: &[&'static str],
-    wanted: &[Desired],
-) -> Result<Vec<String>, Failure> {
+pub async fn prune(ctx: &Context, owner: &Owner, kinds: &[&'static str], wanted: &[Desired]) -> Result<Vec<String>, Failure> {
     let mut gone = Vec::new();
     for kind in kinds {
         let owned = owned_kind(kind, owner)?;
-        for object in ctx
-            .cache
-            .owned_by(kind, owner.kind, &owner.namespace, &owner.name)
-        {
+        for object in ctx.cache.owned_by(kind, owner.kind, &owner.namespace, &owner.name) {
             let namespace = object.namespace().unwrap_or_default();
             let name = object.name_any();
-            let keep = wanted.iter().any(|wanted| {
-                wanted.kind == *kind && wanted.name == name && wanted.namespace == namespace
-            });
-            if keep || !is_ours(&object, &owner.uid) || object.metadata.deletion_timestamp.is_some()
-            {
+            let keep = wanted.iter().any(|wanted| wanted.kind == *kind && wanted.name == name && wanted.namespace == namespace);
+            if keep || !is_ours(&object, &owner.uid) || object.metadata.deletion_timestamp.is_some() {
                 continue;
             }
             delete(ctx, owned, &object).await?;
@@ -125,25 +108,15 @@ pub async fn prune(
 ///
 /// # Errors
 /// The API server's answer; an object that is gone already is no error.
-pub async fn delete(
-    ctx: &Context,
-    owned: &OwnedKind,
-    object: &DynamicObject,
-) -> Result<(), Failure> {
+pub async fn delete(ctx: &Context, owned: &OwnedKind, object: &DynamicObject) -> Result<(), Failure> {
     let resource = api_resource(owned);
     let name = object.name_any();
     let api: Api<DynamicObject> = match object.namespace() {
         Some(namespace) => Api::namespaced_with(ctx.client.clone(), &namespace, &resource),
         None => Api::all_with(ctx.client.clone(), &resource),
     };
-    let only_this = Preconditions {
-        uid: object.uid(),
-        resource_version: None,
-    };
-    let params = DeleteParams {
-        preconditions: Some(only_this),
-        ..DeleteParams::background()
-    };
+    let only_this = Preconditions { uid: object.uid(), resource_version: None };
+    let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::background() };
     match api.delete(&name, &params).await {
         Ok(_) => {
             ctx.metrics.write(owned.kind, "delete");
@@ -154,27 +127,36 @@ pub async fn delete(
     }
 }
 
+/// Deletes an object of our own kinds.
+///
+/// # Errors
+/// The API server's answer; an object that is gone already is no error.
+pub async fn delete_child(ctx: &Context, kind: &str, object: &DynamicObject) -> Result<(), Failure> {
+    let Some(kind) = Kind::ALL.into_iter().find(|ours| ours.as_str() == kind) else {
+        return Err(Failure::local(format!("delete {kind}"), "not a kind of Caretaker"));
+    };
+    let own = OwnedKind {
+        group: caretaker_api::GROUP,
+        version: caretaker_api::VERSION,
+        kind: kind.as_str(),
+        plural: kind.plural(),
+        namespaced: object.namespace().is_some(),
+        optional: false,
+        owners: &[],
+    };
+    delete(ctx, &own, object).await
+}
+
 /// Whether an object names the owner's uid as the one that controls it.
 #[must_use]
 pub fn is_ours(object: &DynamicObject, uid: &str) -> bool {
-    object
-        .owner_references()
-        .iter()
-        .any(|reference| reference.uid == uid)
+    object.owner_references().iter().any(|reference| reference.uid == uid)
 }
 
 fn owned_kind(kind: &str, owner: &Owner) -> Result<&'static OwnedKind, Failure> {
-    ownership::owned(kind)
-        .filter(|owned| owned.owners.contains(&owner.kind))
-        .ok_or_else(|| {
-            Failure::local(
-                format!("apply {kind}"),
-                format!(
-                    "{} may not make it: it is not in the ownership table",
-                    owner.kind.as_str()
-                ),
-            )
-        })
+    ownership::owned(kind).filter(|owned| owned.owners.contains(&owner.kind)).ok_or_else(|| {
+        Failure::local(format!("apply {kind}"), format!("{} may not make it: it is not in the ownership table", owner.kind.as_str()))
+    })
 }
 
 fn whole(owned: &OwnedKind, owner: &Owner, desired: &Desired) -> Value {
@@ -223,37 +205,22 @@ fn compare(live: Option<&DynamicObject>, body: &Value, owner: &Owner) -> Verdict
         return Verdict::Foreign;
     }
     let digest = body["metadata"]["annotations"][names::APPLIED_DIGEST].as_str();
-    if live
-        .annotations()
-        .get(names::APPLIED_DIGEST)
-        .map(String::as_str)
-        != digest
-    {
+    if live.annotations().get(names::APPLIED_DIGEST).map(String::as_str) != digest {
         return Verdict::Updated;
     }
     let live = serde_json::to_value(live).unwrap_or_default();
-    if contains(&live, body) {
-        Verdict::Same
-    } else {
-        Verdict::Drifted
-    }
+    if contains(&live, body) { Verdict::Same } else { Verdict::Drifted }
 }
 
 /// Whether `live` holds everything of `wanted`. Lists must agree in length and, element by element, in what is wanted.
 fn contains(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| match live.get(key) {
-                Some(found) => contains(found, value),
-                None => is_empty(value),
-            })
-        }
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| match live.get(key) {
+            Some(found) => contains(found, value),
+            None => is_empty(value),
+        }),
         (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len()
-                && live
-                    .iter()
-                    .zip(wanted)
-                    .all(|(live, wanted)| contains(live, wanted))
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| contains(live, wanted))
         }
         _ => live == wanted,
     }
@@ -272,11 +239,7 @@ fn is_empty(value: &Value) -> bool {
 /// All kinds that an owner of this kind may make: what it has to prune.
 #[must_use]
 pub fn kinds_of(owner: Kind) -> Vec<&'static str> {
-    OWNED
-        .iter()
-        .filter(|owned| owned.owners.contains(&owner))
-        .map(|owned| owned.kind)
-        .collect()
+    OWNED.iter().filter(|owned| owned.owners.contains(&owner)).map(|owned| owned.kind).collect()
 }
 
 #[cfg(test)]
@@ -284,13 +247,7 @@ mod tests {
     use super::*;
 
     fn owner() -> Owner {
-        Owner {
-            kind: Kind::CloudAccount,
-            client: "a".into(),
-            namespace: "client-a".into(),
-            name: "x".into(),
-            uid: "u1".into(),
-        }
+        Owner { kind: Kind::CloudAccount, client: "a".into(), namespace: "client-a".into(), name: "x".into(), uid: "u1".into() }
     }
 
     fn desired(text: &str) -> Value {
@@ -313,20 +270,11 @@ mod tests {
     fn compare_tells_what_to_do() {
         let wanted = desired("one");
         assert_eq!(compare(None, &wanted, &owner()), Verdict::Missing);
-        assert_eq!(
-            compare(Some(&live(wanted.clone())), &wanted, &owner()),
-            Verdict::Same
-        );
-        assert_eq!(
-            compare(Some(&live(desired("two"))), &wanted, &owner()),
-            Verdict::Updated
-        );
+        assert_eq!(compare(Some(&live(wanted.clone())), &wanted, &owner()), Verdict::Same);
+        assert_eq!(compare(Some(&live(desired("two"))), &wanted, &owner()), Verdict::Updated);
         let mut drifted = wanted.clone();
         drifted["data"]["k"] = json!("somebody's");
-        assert_eq!(
-            compare(Some(&live(drifted)), &wanted, &owner()),
-            Verdict::Drifted
-        );
+        assert_eq!(compare(Some(&live(drifted)), &wanted, &owner()), Verdict::Drifted);
     }
 
     #[test]
@@ -334,9 +282,6 @@ mod tests {
         let wanted = desired("one");
         let mut other = wanted.clone();
         other["metadata"]["ownerReferences"][0]["uid"] = json!("u2");
-        assert_eq!(
-            compare(Some(&live(other)), &wanted, &owner()),
-            Verdict::Foreign
-        );
+        assert_eq!(compare(Some(&live(other)), &wanted, &owner()), Verdict::Foreign);
     }
 }

@@ -66,11 +66,7 @@ impl Cache {
     /// Starts all watches. They run until the process ends.
     pub fn start(&self, client: &Client) {
         for watched in watched_kinds() {
-            self.state
-                .synced
-                .write()
-                .expect("no panic while held")
-                .insert(watched.kind, false);
+            self.state.synced.write().expect("no panic while held").insert(watched.kind, false);
             tokio::spawn(self.clone().watch(client.clone(), watched));
         }
     }
@@ -79,31 +75,20 @@ impl Cache {
     #[must_use]
     pub fn is_synced(&self) -> bool {
         let synced = self.state.synced.read().expect("no panic while held");
-        watched_kinds()
-            .iter()
-            .all(|watched| watched.optional || synced.get(watched.kind).copied().unwrap_or(false))
+        watched_kinds().iter().all(|watched| watched.optional || synced.get(watched.kind).copied().unwrap_or(false))
     }
 
     /// Whether the definition of an optional kind is there and its objects were listed.
     #[must_use]
     pub fn has_kind(&self, kind: &str) -> bool {
-        self.state
-            .synced
-            .read()
-            .expect("no panic while held")
-            .get(kind)
-            .copied()
-            .unwrap_or(false)
+        self.state.synced.read().expect("no panic while held").get(kind).copied().unwrap_or(false)
     }
 
     /// One object.
     #[must_use]
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
         let objects = self.state.objects.read().expect("no panic while held");
-        objects
-            .get(kind)?
-            .get(&(namespace.to_owned(), name.to_owned()))
-            .cloned()
+        objects.get(kind)?.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
     /// All objects of a kind in a namespace, or in all where it is `None`.
@@ -117,11 +102,7 @@ impl Cache {
             None => of_kind.values().cloned().collect(),
             Some(namespace) => {
                 let from = (namespace.to_owned(), String::new());
-                of_kind
-                    .range(from..)
-                    .take_while(|((found, _), _)| found == namespace)
-                    .map(|(_, object)| object.clone())
-                    .collect()
+                of_kind.range(from..).take_while(|((found, _), _)| found == namespace).map(|(_, object)| object.clone()).collect()
             }
         }
     }
@@ -132,8 +113,7 @@ impl Cache {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        self.get(&K::kind(&()), namespace, name)
-            .and_then(|object| parse(&object))
+        self.get(&K::kind(&()), namespace, name).and_then(|object| parse(&object))
     }
 
     /// All objects of one of our own kinds, as their type.
@@ -142,26 +122,13 @@ impl Cache {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        self.list(&K::kind(&()), namespace)
-            .iter()
-            .filter_map(|object| parse(object))
-            .collect()
+        self.list(&K::kind(&()), namespace).iter().filter_map(|object| parse(object)).collect()
     }
 
     /// Objects of a kind that `kind/name` made.
     #[must_use]
-    pub fn owned_by(
-        &self,
-        kind: &str,
-        owner: Kind,
-        namespace: &str,
-        owner_name: &str,
-    ) -> Vec<Arc<DynamicObject>> {
-        let within = if owner == Kind::ManagedClient {
-            None
-        } else {
-            Some(namespace)
-        };
+    pub fn owned_by(&self, kind: &str, owner: Kind, namespace: &str, owner_name: &str) -> Vec<Arc<DynamicObject>> {
+        let within = if owner == Kind::ManagedClient { None } else { Some(namespace) };
         let mut found = self.list(kind, within);
         found.retain(|object| {
             let labels = object.labels();
@@ -174,23 +141,13 @@ impl Cache {
     /// Who must be visited when objects of a kind change.
     pub fn subscribe(&self, kind: Kind) -> mpsc::UnboundedReceiver<Wake> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.state
-            .wakers
-            .lock()
-            .expect("no panic while held")
-            .insert(kind, sender);
+        self.state.wakers.lock().expect("no panic while held").insert(kind, sender);
         receiver
     }
 
     /// Asks for a visit.
     pub fn wake(&self, wake: Wake) {
-        if let Some(sender) = self
-            .state
-            .wakers
-            .lock()
-            .expect("no panic while held")
-            .get(&wake.kind)
-        {
+        if let Some(sender) = self.state.wakers.lock().expect("no panic while held").get(&wake.kind) {
             // A receiver that is gone belongs to an engine that has stopped.
             let _ = sender.send(wake);
         }
@@ -209,11 +166,7 @@ impl Cache {
             }
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &watched.resource);
             let config = if watched.labelled {
-                watcher::Config::default().labels(&format!(
-                    "{}={}",
-                    names::MANAGED_BY,
-                    names::MANAGER
-                ))
+                watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGER))
             } else {
                 watcher::Config::default()
             };
@@ -225,11 +178,7 @@ impl Cache {
                     Err(error) => {
                         tracing::debug!(kind = watched.kind, %error, "the watch broke and starts again");
                         if watched.optional && !is_served(&client, &watched.resource).await {
-                            self.state
-                                .synced
-                                .write()
-                                .expect("no panic while held")
-                                .insert(watched.kind, false);
+                            self.state.synced.write().expect("no panic while held").insert(watched.kind, false);
                             break;
                         }
                     }
@@ -246,36 +195,15 @@ impl Cache {
             }
             Event::InitDone => {
                 let fresh = std::mem::take(listing);
-                let old = self
-                    .state
-                    .objects
-                    .write()
-                    .expect("no panic while held")
-                    .insert(kind, fresh.clone())
-                    .unwrap_or_default();
-                self.state
-                    .synced
-                    .write()
-                    .expect("no panic while held")
-                    .insert(kind, true);
-                for object in old
-                    .iter()
-                    .filter(|(key, _)| !fresh.contains_key(*key))
-                    .map(|(_, object)| object)
-                    .chain(fresh.values())
-                {
+                let old = self.state.objects.write().expect("no panic while held").insert(kind, fresh.clone()).unwrap_or_default();
+                self.state.synced.write().expect("no panic while held").insert(kind, true);
+                for object in old.iter().filter(|(key, _)| !fresh.contains_key(*key)).map(|(_, object)| object).chain(fresh.values()) {
                     self.wake_owners(kind, object);
                 }
             }
             Event::Apply(object) => self.put(kind, object, true),
             Event::Delete(object) => {
-                self.state
-                    .objects
-                    .write()
-                    .expect("no panic while held")
-                    .entry(kind)
-                    .or_default()
-                    .remove(&key(&object));
+                self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object));
                 self.wake_owners(kind, &object);
             }
         }
@@ -285,11 +213,7 @@ impl Cache {
         let object = Arc::new(slim(object));
         {
             let mut objects = self.state.objects.write().expect("no panic while held");
-            let slot = objects
-                .entry(kind)
-                .or_default()
-                .entry(key(&object))
-                .or_insert_with(|| object.clone());
+            let slot = objects.entry(kind).or_default().entry(key(&object)).or_insert_with(|| object.clone());
             if !is_older(&object, slot) {
                 *slot = object.clone();
             }
@@ -302,22 +226,11 @@ impl Cache {
     fn wake_owners(&self, kind: &str, object: &DynamicObject) {
         let namespace = object.namespace().unwrap_or_default();
         let labels = object.labels();
-        if let (Some(owner), Some(name)) = (
-            labels
-                .get(names::OWNER_KIND_LABEL)
-                .and_then(|label| Kind::from_label(label)),
-            labels.get(names::OWNER_NAME_LABEL),
-        ) {
-            let namespace = if matches!(owner, Kind::ManagedClient | Kind::ProviderProfile) {
-                String::new()
-            } else {
-                namespace.clone()
-            };
-            self.wake(Wake {
-                kind: owner,
-                namespace,
-                name: name.clone(),
-            });
+        if let (Some(owner), Some(name)) =
+            (labels.get(names::OWNER_KIND_LABEL).and_then(|label| Kind::from_label(label)), labels.get(names::OWNER_NAME_LABEL))
+        {
+            let namespace = if matches!(owner, Kind::ManagedClient | Kind::ProviderProfile) { String::new() } else { namespace.clone() };
+            self.wake(Wake { kind: owner, namespace, name: name.clone() });
         }
         for wake in self.referrers(kind, &namespace, &object.name_any()) {
             self.wake(wake);
@@ -329,37 +242,19 @@ impl Cache {
         let all_of = |kinds: &[Kind], within: Option<&str>| -> Vec<Wake> {
             kinds
                 .iter()
-                .flat_map(|kind| {
-                    self.list(kind.as_str(), within)
-                        .into_iter()
-                        .map(|object| (*kind, object))
-                })
-                .map(|(kind, object)| Wake {
-                    kind,
-                    namespace: object.namespace().unwrap_or_default(),
-                    name: object.name_any(),
-                })
+                .flat_map(|kind| self.list(kind.as_str(), within).into_iter().map(|object| (*kind, object)))
+                .map(|(kind, object)| Wake { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() })
                 .collect()
         };
         match kind {
-            "ProviderProfile" => all_of(&[Kind::ManagedClient, Kind::CloudAccount], None)
-                .into_iter()
-                .filter(|wake| self.names_profile(wake, name))
-                .collect(),
-            "CloudAccount" => all_of(
-                &[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover],
-                Some(namespace),
-            ),
+            "ProviderProfile" => {
+                all_of(&[Kind::ManagedClient, Kind::CloudAccount], None).into_iter().filter(|wake| self.names_profile(wake, name)).collect()
+            }
+            "CloudAccount" => all_of(&[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover], Some(namespace)),
             "Handover" => {
-                let client = namespace
-                    .strip_prefix(names::NAMESPACE_PREFIX)
-                    .unwrap_or_default();
+                let client = namespace.strip_prefix(names::NAMESPACE_PREFIX).unwrap_or_default();
                 let mut wakes = all_of(&[Kind::CloudAccount, Kind::BackupPolicy], Some(namespace));
-                wakes.push(Wake {
-                    kind: Kind::ManagedClient,
-                    namespace: String::new(),
-                    name: client.into(),
-                });
+                wakes.push(Wake { kind: Kind::ManagedClient, namespace: String::new(), name: client.into() });
                 wakes
             }
             _ => Vec::new(),
@@ -368,12 +263,7 @@ impl Cache {
 
     fn names_profile(&self, wake: &Wake, profile: &str) -> bool {
         self.get(wake.kind.as_str(), &wake.namespace, &wake.name)
-            .is_some_and(|object| {
-                object.data["spec"]["providerProfile"]
-                    .as_str()
-                    .unwrap_or("default")
-                    == profile
-            })
+            .is_some_and(|object| object.data["spec"]["providerProfile"].as_str().unwrap_or("default") == profile)
     }
 }
 
@@ -381,24 +271,16 @@ impl Cache {
 fn watched_kinds() -> Vec<Watched> {
     let ours = Kind::ALL.iter().map(|kind| Watched {
         kind: kind.as_str(),
-        resource: resource(
-            caretaker_api::GROUP,
-            caretaker_api::VERSION,
-            kind.as_str(),
-            kind.plural(),
-        ),
+        resource: resource(caretaker_api::GROUP, caretaker_api::VERSION, kind.as_str(), kind.plural()),
         labelled: false,
         optional: false,
     });
-    let others = OWNED
-        .iter()
-        .filter(|owned| owned.group != caretaker_api::GROUP)
-        .map(|owned| Watched {
-            kind: owned.kind,
-            resource: api_resource(owned),
-            labelled: true,
-            optional: owned.optional,
-        });
+    let others = OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP).map(|owned| Watched {
+        kind: owned.kind,
+        resource: api_resource(owned),
+        labelled: true,
+        optional: owned.optional,
+    });
     ours.chain(others).collect()
 }
 
@@ -416,11 +298,7 @@ async fn is_served(client: &Client, resource: &ApiResource) -> bool {
     client
         .list_api_group_resources(&resource.api_version)
         .await
-        .is_ok_and(|list| {
-            list.resources
-                .iter()
-                .any(|served| served.name == resource.plural)
-        })
+        .is_ok_and(|list| list.resources.iter().any(|served| served.name == resource.plural))
 }
 
 fn key(object: &DynamicObject) -> Key {
@@ -434,17 +312,10 @@ fn slim(mut object: DynamicObject) -> DynamicObject {
 
 /// Whether `candidate` is an older version of the same object. Versions of one kind can be compared as numbers.
 fn is_older(candidate: &DynamicObject, held: &DynamicObject) -> bool {
-    let version = |object: &DynamicObject| {
-        object
-            .resource_version()
-            .and_then(|version| version.parse::<u64>().ok())
-    };
-    candidate.uid() == held.uid()
-        && matches!((version(candidate), version(held)), (Some(new), Some(old)) if new < old)
+    let version = |object: &DynamicObject| object.resource_version().and_then(|version| version.parse::<u64>().ok());
+    candidate.uid() == held.uid() && matches!((version(candidate), version(held)), (Some(new), Some(old)) if new < old)
 }
 
 fn parse<K: DeserializeOwned>(object: &DynamicObject) -> Option<K> {
-    serde_json::to_value(object)
-        .ok()
-        .and_then(|value| serde_json::from_value(value).ok())
+    serde_json::to_value(object).ok().and_then(|value| serde_json::from_value(value).ok())
 }

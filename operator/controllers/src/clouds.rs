@@ -38,6 +38,5 @@ pub struct AwsIdentity {
 #[async_trait]
 pub trait Clouds: Send + Sync {
     /// The connector for a provider on AWS.
-    async fn aws(&self, identity: &AwsIdentity)
-    -> caretaker_cloud::Result<Arc<dyn CloudConnector>>;
+    async fn aws(&self, identity: &AwsIdentity) -> caretaker_cloud::Result<Arc<dyn CloudConnector>>;
 }

@@ -93,28 +93,15 @@ pub trait Reconciler: Send + Sync + 'static {
     const CONDITIONS: &'static [ConditionType];
 
     /// All reads.
-    async fn observe(
-        &self,
-        ctx: &Context,
-        object: &Self::Object,
-    ) -> Result<Self::Observed, Failure>;
+    async fn observe(&self, ctx: &Context, object: &Self::Object) -> Result<Self::Observed, Failure>;
     /// Faults as data. Pure.
     fn check(&self, object: &Self::Object, observed: &Self::Observed) -> Vec<Fault>;
     /// What to do. Pure; cannot fail. Not called where there are faults.
     fn plan(&self, object: &Self::Object, observed: &Self::Observed, now: Timestamp) -> Self::Plan;
     /// All writes.
-    async fn act(
-        &self,
-        ctx: &Context,
-        object: &Self::Object,
-        plan: Self::Plan,
-    ) -> Acted<Self::Done>;
+    async fn act(&self, ctx: &Context, object: &Self::Object, plan: Self::Plan) -> Acted<Self::Done>;
     /// The new status, without `Ready`, `Reconciling` and `Stalled`, and what the visit came to. Pure.
-    fn status(
-        &self,
-        object: &Self::Object,
-        seen: Seen<'_, Self::Observed, Self::Done>,
-    ) -> (<Self::Object as HasStatus>::Status, Outcome);
+    fn status(&self, object: &Self::Object, seen: Seen<'_, Self::Observed, Self::Done>) -> (<Self::Object as HasStatus>::Status, Outcome);
     /// Takes down what must not outlive the object. Never deletes anything in a client's cloud unless the spec says so.
     async fn clean_up(&self, ctx: &Context, object: &Self::Object) -> Result<CleanUp, Failure>;
 }
@@ -127,36 +114,16 @@ struct Loop<R: Reconciler> {
 }
 
 /// Runs a kind's loop until `stop` resolves.
-pub async fn run<R: Reconciler>(
-    reconciler: R,
-    ctx: Context,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
-) {
+pub async fn run<R: Reconciler>(reconciler: R, ctx: Context, stop: impl Future<Output = ()> + Send + Sync + 'static) {
     let wakes = ctx.cache.subscribe(R::KIND);
-    let wakes = futures::stream::unfold(wakes, |mut wakes| async move {
-        wakes.recv().await.map(|wake| (wake, wakes))
-    })
-    .map(|wake| {
+    let wakes = futures::stream::unfold(wakes, |mut wakes| async move { wakes.recv().await.map(|wake| (wake, wakes)) }).map(|wake| {
         let reference = ObjectRef::<R::Object>::new(&wake.name);
-        if wake.namespace.is_empty() {
-            reference
-        } else {
-            reference.within(&wake.namespace)
-        }
+        if wake.namespace.is_empty() { reference } else { reference.within(&wake.namespace) }
     });
     let api: Api<R::Object> = Api::all(ctx.client.clone());
-    let this = Arc::new(Loop {
-        reconciler,
-        ctx,
-        failures: Mutex::default(),
-        newest: Mutex::default(),
-    });
+    let this = Arc::new(Loop { reconciler, ctx, failures: Mutex::default(), newest: Mutex::default() });
     Controller::new(api, watcher::Config::default())
-        .with_config(
-            ControllerConfig::default()
-                .concurrency(CONCURRENCY)
-                .debounce(Duration::from_millis(50)),
-        )
+        .with_config(ControllerConfig::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(50)))
         .reconcile_on(wakes)
         .graceful_shutdown_on(stop)
         .run(visit::<R>, |_, error, _| never(error), this)
@@ -203,10 +170,7 @@ impl<R: Reconciler> Loop<R> {
     fn remember(&self, object: R::Object) -> Arc<R::Object> {
         let object = Arc::new(object);
         if let Some(uid) = object.uid() {
-            self.newest
-                .lock()
-                .expect("no panic while held")
-                .insert(uid, object.clone());
+            self.newest.lock().expect("no panic while held").insert(uid, object.clone());
         }
         object
     }
@@ -224,10 +188,7 @@ impl<R: Reconciler> Loop<R> {
             Some(subresource) => request.patch_subresource(subresource, &name, params, patch),
             None => request.patch(&name, params, patch),
         };
-        self.ctx
-            .client
-            .request(built.map_err(kube::Error::BuildRequest)?)
-            .await
+        self.ctx.client.request(built.map_err(kube::Error::BuildRequest)?).await
     }
 
     async fn visit(&self, object: &Arc<R::Object>) -> Action {
@@ -269,64 +230,37 @@ impl<R: Reconciler> Loop<R> {
 
     /// Puts our finalizer on the object before anything is made for it.
     async fn guard(&self, object: &Arc<R::Object>) -> Result<Arc<R::Object>, Failure> {
-        if object
-            .finalizers()
-            .iter()
-            .any(|finalizer| finalizer == names::FINALIZER)
-        {
+        if object.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER) {
             return Ok(object.clone());
         }
-        self.set_finalizers(object, |list| list.push(names::FINALIZER.into()))
-            .await
+        self.set_finalizers(object, |list| list.push(names::FINALIZER.into())).await
     }
 
-    async fn set_finalizers(
-        &self,
-        object: &R::Object,
-        change: impl FnOnce(&mut Vec<String>),
-    ) -> Result<Arc<R::Object>, Failure> {
+    async fn set_finalizers(&self, object: &R::Object, change: impl FnOnce(&mut Vec<String>)) -> Result<Arc<R::Object>, Failure> {
         let mut finalizers = object.finalizers().to_vec();
         change(&mut finalizers);
         let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": object.resource_version(), "uid": object.uid()}});
         let answer = self
-            .patch(
-                object,
-                None,
-                (&PatchParams::default(), &Patch::Merge(patch)),
-            )
+            .patch(object, None, (&PatchParams::default(), &Patch::Merge(patch)))
             .await
-            .map_err(Failure::kubernetes(format!(
-                "set the finalizer of {} {}",
-                R::KIND.as_str(),
-                object.name_any()
-            )))?;
+            .map_err(Failure::kubernetes(format!("set the finalizer of {} {}", R::KIND.as_str(), object.name_any())))?;
         self.ctx.metrics.write(R::KIND.as_str(), "finalizer");
         Ok(self.remember(answer))
     }
 
     /// The way out: clean up, then let the object go. Works for paused objects too.
     async fn leave(&self, object: &Arc<R::Object>) -> Result<Option<Wait>, Failure> {
-        if !object
-            .finalizers()
-            .iter()
-            .any(|finalizer| finalizer == names::FINALIZER)
-        {
+        if !object.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER) {
             return Ok(None);
         }
         match self.reconciler.clean_up(&self.ctx, object).await? {
             CleanUp::Waiting(wait) => {
-                let outcome = Outcome::Waiting(Wait {
-                    reason: Reason::Deleting,
-                    ..wait.clone()
-                });
+                let outcome = Outcome::Waiting(Wait { reason: Reason::Deleting, ..wait.clone() });
                 let status = object.status().cloned().unwrap_or_default();
                 self.publish_status(object, status, &outcome).await?;
                 Ok(Some(wait))
             }
-            CleanUp::Done => match self
-                .set_finalizers(object, |list| list.retain(|name| name != names::FINALIZER))
-                .await
-            {
+            CleanUp::Done => match self.set_finalizers(object, |list| list.retain(|name| name != names::FINALIZER)).await {
                 Err(Failure::Kubernetes { source, .. }) if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 404) => {
                     Ok(None)
                 }
@@ -337,11 +271,7 @@ impl<R: Reconciler> Loop<R> {
 
     async fn five_verbs(&self, object: &Arc<R::Object>) -> Outcome {
         let last = object.status().cloned().unwrap_or_default();
-        if object
-            .annotations()
-            .get(names::PAUSED)
-            .is_some_and(|value| value == "true")
-        {
+        if object.annotations().get(names::PAUSED).is_some_and(|value| value == "true") {
             return self.say_paused(object, last).await;
         }
         let now = self.ctx.now();
@@ -354,18 +284,9 @@ impl<R: Reconciler> Loop<R> {
             let plan = self.reconciler.plan(object, &observed, now);
             self.reconciler.act(&self.ctx, object, plan).await
         } else {
-            Acted {
-                done: R::Done::default(),
-                failure: None,
-            }
+            Acted { done: R::Done::default(), failure: None }
         };
-        let seen = Seen {
-            observed: &observed,
-            faults: &faults,
-            done: &acted.done,
-            failure: acted.failure.as_ref(),
-            now,
-        };
+        let seen = Seen { observed: &observed, faults: &faults, done: &acted.done, failure: acted.failure.as_ref(), now };
         let (status, outcome) = self.reconciler.status(object, seen);
         self.finish(object, status, outcome).await
     }
@@ -388,35 +309,15 @@ impl<R: Reconciler> Loop<R> {
     }
 
     /// The only writer of status. Skipped where nothing changed.
-    async fn publish_status(
-        &self,
-        object: &R::Object,
-        mut status: Status<R>,
-        outcome: &Outcome,
-    ) -> Result<(), Failure> {
+    async fn publish_status(&self, object: &R::Object, mut status: Status<R>, outcome: &Outcome) -> Result<(), Failure> {
         let last = object.status().cloned().unwrap_or_default();
         let generation = object.meta().generation;
-        let known: Vec<ConditionType> = [
-            ConditionType::Ready,
-            ConditionType::Reconciling,
-            ConditionType::Stalled,
-        ]
-        .iter()
-        .chain(R::CONDITIONS)
-        .copied()
-        .collect();
-        let mut set = ConditionSet::new(
-            status.conditions(),
-            &known,
-            generation.unwrap_or_default(),
-            self.ctx.now(),
-        );
+        let known: Vec<ConditionType> =
+            [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled].iter().chain(R::CONDITIONS).copied().collect();
+        let mut set = ConditionSet::new(status.conditions(), &known, generation.unwrap_or_default(), self.ctx.now());
         set.sum_up(outcome);
         *status.conditions_mut() = set.finish();
-        status.stamp(
-            generation,
-            object.annotations().get(names::REQUESTED_AT).cloned(),
-        );
+        status.stamp(generation, object.annotations().get(names::REQUESTED_AT).cloned());
         if status == last && object.status().is_some() {
             return Ok(());
         }
@@ -427,14 +328,11 @@ impl<R: Reconciler> Loop<R> {
             "status": status,
         });
         let params = PatchParams::apply(&R::KIND.field_manager()).force();
-        let answer = self
-            .patch(object, Some("status"), (&params, &Patch::Apply(body)))
-            .await
-            .map_err(Failure::kubernetes(format!(
-                "write the status of {} {}",
-                R::KIND.as_str(),
-                object.name_any()
-            )))?;
+        let answer = self.patch(object, Some("status"), (&params, &Patch::Apply(body))).await.map_err(Failure::kubernetes(format!(
+            "write the status of {} {}",
+            R::KIND.as_str(),
+            object.name_any()
+        )))?;
         self.ctx.metrics.write(R::KIND.as_str(), "status");
         self.tell(object, &last, &status).await;
         self.remember(answer);
@@ -443,14 +341,9 @@ impl<R: Reconciler> Loop<R> {
 
     /// One event for each transition of `Ready`, for the object's owner to see.
     async fn tell(&self, object: &R::Object, last: &Status<R>, status: &Status<R>) {
-        let (before, after) = (
-            find(last.conditions(), ConditionType::Ready),
-            find(status.conditions(), ConditionType::Ready),
-        );
+        let (before, after) = (find(last.conditions(), ConditionType::Ready), find(status.conditions(), ConditionType::Ready));
         let Some(after) = after else { return };
-        if before
-            .is_some_and(|before| before.status == after.status && before.reason == after.reason)
-        {
+        if before.is_some_and(|before| before.status == after.status && before.reason == after.reason) {
             return;
         }
         let event = Event {
@@ -464,12 +357,7 @@ impl<R: Reconciler> Loop<R> {
             action: "Reconcile".into(),
             secondary: None,
         };
-        if let Err(error) = self
-            .ctx
-            .recorder
-            .publish(&event, &object.object_ref(&()))
-            .await
-        {
+        if let Err(error) = self.ctx.recorder.publish(&event, &object.object_ref(&())).await {
             tracing::debug!(%error, "an event was not published");
         }
     }
@@ -478,8 +366,5 @@ impl<R: Reconciler> Loop<R> {
 type Status<R> = <<R as Reconciler>::Object as HasStatus>::Status;
 
 fn version<K: Resource>(object: &K) -> u64 {
-    object
-        .resource_version()
-        .and_then(|version| version.parse().ok())
-        .unwrap_or_default()
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
 }

@@ -52,18 +52,12 @@ impl Failure {
     /// A failed call to the API server.
     pub fn kubernetes(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let operation = operation.into();
-        move |source| Self::Kubernetes {
-            operation,
-            source: Box::new(source),
-        }
+        move |source| Self::Kubernetes { operation, source: Box::new(source) }
     }
 
     /// A failed local operation.
     pub fn local(operation: impl Into<String>, message: impl ToString) -> Self {
-        Self::Local {
-            operation: operation.into(),
-            message: message.to_string(),
-        }
+        Self::Local { operation: operation.into(), message: message.to_string() }
     }
 
     /// How the visit is tried again.
@@ -75,9 +69,7 @@ impl Failure {
                 _ => FailureClass::Transient,
             },
             Self::Cloud(error) => match error.class {
-                ErrorClass::Throttled(after) => {
-                    FailureClass::Throttled(after.unwrap_or(THROTTLED_DEFAULT))
-                }
+                ErrorClass::Throttled(after) => FailureClass::Throttled(after.unwrap_or(THROTTLED_DEFAULT)),
                 _ => FailureClass::Transient,
             },
             Self::Store(_) | Self::Local { .. } | Self::NameTaken(_) => FailureClass::Transient,

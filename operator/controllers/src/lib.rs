@@ -10,6 +10,7 @@ pub mod clouds;
 pub mod context;
 pub mod engine;
 pub mod failure;
+pub mod managed_client;
 pub mod metrics;
 pub mod store;
 pub mod visit;

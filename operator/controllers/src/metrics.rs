@@ -37,29 +37,12 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("caretaker");
         let visits = Family::default();
-        registry.register(
-            "visits",
-            "Visits of objects by kind and outcome",
-            visits.clone(),
-        );
+        registry.register("visits", "Visits of objects by kind and outcome", visits.clone());
         let writes = Family::default();
-        registry.register(
-            "kubernetes_writes",
-            "Objects written by kind and verb",
-            writes.clone(),
-        );
+        registry.register("kubernetes_writes", "Objects written by kind and verb", writes.clone());
         let leader = Gauge::default();
-        registry.register(
-            "leader",
-            "1 while this process holds the lease",
-            leader.clone(),
-        );
-        Self {
-            registry: Arc::new(registry),
-            visits,
-            writes,
-            leader,
-        }
+        registry.register("leader", "1 while this process holds the lease", leader.clone());
+        Self { registry: Arc::new(registry), visits, writes, leader }
     }
 }
 
@@ -72,22 +55,12 @@ impl Metrics {
             Outcome::Refused(_) => "refused",
             Outcome::Failed(..) => "failed",
         };
-        self.visits
-            .get_or_create(&VisitLabels {
-                kind: kind.as_str().into(),
-                outcome: outcome.into(),
-            })
-            .inc();
+        self.visits.get_or_create(&VisitLabels { kind: kind.as_str().into(), outcome: outcome.into() }).inc();
     }
 
     /// Counts a write of an owned object.
     pub fn write(&self, kind: &str, verb: &str) {
-        self.writes
-            .get_or_create(&WriteLabels {
-                kind: kind.into(),
-                verb: verb.into(),
-            })
-            .inc();
+        self.writes.get_or_create(&WriteLabels { kind: kind.into(), verb: verb.into() }).inc();
     }
 
     /// Says whether this process leads.

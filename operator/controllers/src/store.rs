@@ -22,9 +22,7 @@ pub enum StoreError {
     #[error("the store is full ({0}): make room or give it a larger volume; nothing was lost")]
     Full(String),
     /// No permission to write.
-    #[error(
-        "the store takes no writes ({0}): check the volume's mount options and the permissions; nothing was lost"
-    )]
+    #[error("the store takes no writes ({0}): check the volume's mount options and the permissions; nothing was lost")]
     ReadOnly(String),
     /// The object is not there.
     #[error("not in the store: {0}")]
@@ -54,38 +52,23 @@ impl Store {
                 .map_err(|error| classify(&error))?
                 .with_automatic_cleanup(false)
                 .with_fsync(true);
-            return Ok(Self {
-                inner: Arc::new(local),
-                base: Path::default(),
-            });
+            return Ok(Self { inner: Arc::new(local), base: Path::default() });
         }
-        let parsed = url
-            .parse()
-            .map_err(|error| StoreError::Unreachable(format!("{url} is not a URL: {error}")))?;
-        let (inner, base) = object_store::parse_url_opts(&parsed, std::env::vars())
-            .map_err(|error| classify(&error))?;
-        Ok(Self {
-            inner: Arc::from(inner),
-            base,
-        })
+        let parsed = url.parse().map_err(|error| StoreError::Unreachable(format!("{url} is not a URL: {error}")))?;
+        let (inner, base) = object_store::parse_url_opts(&parsed, std::env::vars()).map_err(|error| classify(&error))?;
+        Ok(Self { inner: Arc::from(inner), base })
     }
 
     /// A store in memory, for tests.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self {
-            inner: Arc::new(object_store::memory::InMemory::new()),
-            base: Path::default(),
-        }
+        Self { inner: Arc::new(object_store::memory::InMemory::new()), base: Path::default() }
     }
 
     /// Wraps any object store, for tests with faults.
     #[must_use]
     pub fn with(inner: Arc<dyn ObjectStore>) -> Self {
-        Self {
-            inner,
-            base: Path::default(),
-        }
+        Self { inner, base: Path::default() }
     }
 
     fn path(&self, address: &str) -> Path {
@@ -101,10 +84,7 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn put(&self, address: &str, bytes: Bytes) -> Result<(), StoreError> {
-        self.inner
-            .put(&self.path(address), PutPayload::from(bytes))
-            .await
-            .map_err(|error| classify(&error))?;
+        self.inner.put(&self.path(address), PutPayload::from(bytes)).await.map_err(|error| classify(&error))?;
         Ok(())
     }
 
@@ -114,28 +94,16 @@ impl Store {
     /// See [`StoreError`].
     pub async fn put_file(&self, address: &str, file: &FilePath) -> Result<(), StoreError> {
         let name = file.display().to_string();
-        let mut reader = tokio::fs::File::open(file)
-            .await
-            .map_err(|error| classify_io(&error, &name))?;
-        let upload = self
-            .inner
-            .put_multipart(&self.path(address))
-            .await
-            .map_err(|error| classify(&error))?;
+        let mut reader = tokio::fs::File::open(file).await.map_err(|error| classify_io(&error, &name))?;
+        let upload = self.inner.put_multipart(&self.path(address)).await.map_err(|error| classify(&error))?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut buffer = vec![0; PART];
         loop {
-            let read = reader
-                .read(&mut buffer)
-                .await
-                .map_err(|error| classify_io(&error, &name))?;
+            let read = reader.read(&mut buffer).await.map_err(|error| classify_io(&error, &name))?;
             if read == 0 {
                 break;
             }
-            writer
-                .wait_for_capacity(2)
-                .await
-                .map_err(|error| classify(&error))?;
+            writer.wait_for_capacity(2).await.map_err(|error| classify(&error))?;
             writer.write(&buffer[..read]);
         }
         writer.finish().await.map_err(|error| classify(&error))?;
@@ -147,11 +115,7 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn get(&self, address: &str) -> Result<Bytes, StoreError> {
-        let result = self
-            .inner
-            .get(&self.path(address))
-            .await
-            .map_err(|error| classify(&error))?;
+        let result = self.inner.get(&self.path(address)).await.map_err(|error| classify(&error))?;
         result.bytes().await.map_err(|error| classify(&error))
     }
 
@@ -161,26 +125,14 @@ impl Store {
     /// See [`StoreError`].
     pub async fn get_file(&self, address: &str, file: &FilePath) -> Result<(), StoreError> {
         let name = file.display().to_string();
-        let result = self
-            .inner
-            .get(&self.path(address))
-            .await
-            .map_err(|error| classify(&error))?;
+        let result = self.inner.get(&self.path(address)).await.map_err(|error| classify(&error))?;
         let mut stream = result.into_stream();
-        let mut writer = tokio::fs::File::create(file)
-            .await
-            .map_err(|error| classify_io(&error, &name))?;
+        let mut writer = tokio::fs::File::create(file).await.map_err(|error| classify_io(&error, &name))?;
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|error| classify(&error))?;
-            writer
-                .write_all(&chunk)
-                .await
-                .map_err(|error| classify_io(&error, &name))?;
+            writer.write_all(&chunk).await.map_err(|error| classify_io(&error, &name))?;
         }
-        writer
-            .flush()
-            .await
-            .map_err(|error| classify_io(&error, &name))
+        writer.flush().await.map_err(|error| classify_io(&error, &name))
     }
 
     /// Addresses of all objects under a prefix, sorted.
@@ -189,11 +141,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let path = self.path(prefix);
-        let base = if self.base.as_ref().is_empty() {
-            0
-        } else {
-            self.base.as_ref().len() + 1
-        };
+        let base = if self.base.as_ref().is_empty() { 0 } else { self.base.as_ref().len() + 1 };
         let mut found: Vec<String> = self
             .inner
             .list(Some(&path))
@@ -210,12 +158,7 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn delete(&self, address: &str) -> Result<(), StoreError> {
-        match self
-            .inner
-            .delete(&self.path(address))
-            .await
-            .map_err(|error| classify(&error))
-        {
+        match self.inner.delete(&self.path(address)).await.map_err(|error| classify(&error)) {
             Err(StoreError::NotFound(_)) | Ok(()) => Ok(()),
             Err(error) => Err(error),
         }
@@ -225,8 +168,7 @@ impl Store {
 fn classify(error: &object_store::Error) -> StoreError {
     match error {
         object_store::Error::NotFound { path, .. } => return StoreError::NotFound(path.clone()),
-        object_store::Error::PermissionDenied { path, .. }
-        | object_store::Error::Unauthenticated { path, .. } => {
+        object_store::Error::PermissionDenied { path, .. } | object_store::Error::Unauthenticated { path, .. } => {
             return StoreError::ReadOnly(path.clone());
         }
         _ => {}
@@ -242,9 +184,7 @@ fn classify(error: &object_store::Error) -> StoreError {
 }
 
 fn classify_io(error: &std::io::Error, what: &str) -> StoreError {
-    use std::io::ErrorKind::{
-        NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
-    };
+    use std::io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
         StorageFull | QuotaExceeded => StoreError::Full(what.into()),
         ReadOnlyFilesystem | PermissionDenied => StoreError::ReadOnly(what.into()),
@@ -261,48 +201,24 @@ mod tests {
     async fn a_local_store_gives_back_what_it_took_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("file://{}", folder.path().display())).unwrap();
-        store
-            .put("clients/a/x", Bytes::from_static(b"one"))
-            .await
-            .unwrap();
-        store
-            .put("clients/a/x", Bytes::from_static(b"two"))
-            .await
-            .unwrap();
+        store.put("clients/a/x", Bytes::from_static(b"one")).await.unwrap();
+        store.put("clients/a/x", Bytes::from_static(b"two")).await.unwrap();
         let big = folder.path().join("big");
         std::fs::write(&big, vec![7_u8; PART + 5]).unwrap();
         store.put_file("clients/b/y", &big).await.unwrap();
-        assert_eq!(
-            store.get("clients/a/x").await.unwrap(),
-            Bytes::from_static(b"two")
-        );
+        assert_eq!(store.get("clients/a/x").await.unwrap(), Bytes::from_static(b"two"));
         assert_eq!(store.get("clients/b/y").await.unwrap().len(), PART + 5);
-        assert_eq!(
-            store.list("clients").await.unwrap(),
-            ["clients/a/x", "clients/b/y"]
-        );
+        assert_eq!(store.list("clients").await.unwrap(), ["clients/a/x", "clients/b/y"]);
         store.delete("clients/a/x").await.unwrap();
         store.delete("clients/a/x").await.unwrap();
-        assert!(matches!(
-            store.get("clients/a/x").await,
-            Err(StoreError::NotFound(_))
-        ));
+        assert!(matches!(store.get("clients/a/x").await, Err(StoreError::NotFound(_))));
     }
 
     #[test]
     fn io_errors_become_what_a_person_can_act_on() {
         use std::io::{Error, ErrorKind};
-        assert!(matches!(
-            classify_io(&Error::from(ErrorKind::StorageFull), "x"),
-            StoreError::Full(_)
-        ));
-        assert!(matches!(
-            classify_io(&Error::from(ErrorKind::ReadOnlyFilesystem), "x"),
-            StoreError::ReadOnly(_)
-        ));
-        assert!(matches!(
-            classify_io(&Error::from(ErrorKind::TimedOut), "x"),
-            StoreError::Unreachable(_)
-        ));
+        assert!(matches!(classify_io(&Error::from(ErrorKind::StorageFull), "x"), StoreError::Full(_)));
+        assert!(matches!(classify_io(&Error::from(ErrorKind::ReadOnlyFilesystem), "x"), StoreError::ReadOnly(_)));
+        assert!(matches!(classify_io(&Error::from(ErrorKind::TimedOut), "x"), StoreError::Unreachable(_)));
     }
 }

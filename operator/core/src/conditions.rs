@@ -43,22 +43,9 @@ impl Is {
 impl ConditionSet {
     /// Starts from the conditions of the last visit. Types of `known` that never stood there come in as Unknown.
     #[must_use]
-    pub fn new(
-        last: &[Condition],
-        known: &[ConditionType],
-        generation: i64,
-        now: Timestamp,
-    ) -> Self {
-        let conditions = last
-            .iter()
-            .filter(|old| known.iter().any(|kind| kind.as_str() == old.type_))
-            .cloned()
-            .collect();
-        let mut set = Self {
-            conditions,
-            generation,
-            now,
-        };
+    pub fn new(last: &[Condition], known: &[ConditionType], generation: i64, now: Timestamp) -> Self {
+        let conditions = last.iter().filter(|old| known.iter().any(|kind| kind.as_str() == old.type_)).cloned().collect();
+        let mut set = Self { conditions, generation, now };
         for kind in known {
             if set.get(*kind).is_none() {
                 set.set(*kind, Is::Unknown, Reason::Pending, "not looked at yet");
@@ -70,17 +57,13 @@ impl ConditionSet {
     /// The condition of a type as it stands now.
     #[must_use]
     pub fn get(&self, kind: ConditionType) -> Option<&Condition> {
-        self.conditions
-            .iter()
-            .find(|condition| condition.type_ == kind.as_str())
+        self.conditions.iter().find(|condition| condition.type_ == kind.as_str())
     }
 
     /// Whether a condition is True for the current generation.
     #[must_use]
     pub fn is_true(&self, kind: ConditionType) -> bool {
-        self.get(kind).is_some_and(|condition| {
-            condition.status == "True" && condition.observed_generation == Some(self.generation)
-        })
+        self.get(kind).is_some_and(|condition| condition.status == "True" && condition.observed_generation == Some(self.generation))
     }
 
     /// Sets a condition. The transition time moves only when the status does.
@@ -98,11 +81,7 @@ impl ConditionSet {
             observed_generation: Some(self.generation),
             last_transition_time: since,
         };
-        match self
-            .conditions
-            .iter_mut()
-            .find(|old| old.type_ == condition.type_)
-        {
+        match self.conditions.iter_mut().find(|old| old.type_ == condition.type_) {
             Some(old) => *old = condition,
             None => self.conditions.push(condition),
         }
@@ -123,9 +102,7 @@ impl ConditionSet {
                 self.set(Stalled, Is::False, wait.reason, "");
             }
             Outcome::Refused(faults) => {
-                let reason = faults
-                    .first()
-                    .map_or(Reason::InvalidSpec, |fault| fault.reason);
+                let reason = faults.first().map_or(Reason::InvalidSpec, |fault| fault.reason);
                 let message = join_faults(faults);
                 self.set(Ready, Is::False, reason, &message);
                 self.set(Reconciling, Is::False, reason, "");
@@ -159,17 +136,13 @@ fn shorten(message: &str) -> String {
 /// The condition of a type in a list.
 #[must_use]
 pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
-    conditions
-        .iter()
-        .find(|condition| condition.type_ == kind.as_str())
+    conditions.iter().find(|condition| condition.type_ == kind.as_str())
 }
 
 /// Whether a condition of a list is True for this generation.
 #[must_use]
 pub fn is_true_at(conditions: &[Condition], kind: ConditionType, generation: Option<i64>) -> bool {
-    find(conditions, kind).is_some_and(|condition| {
-        condition.status == "True" && condition.observed_generation == generation
-    })
+    find(conditions, kind).is_some_and(|condition| condition.status == "True" && condition.observed_generation == generation)
 }
 
 #[cfg(test)]
@@ -191,10 +164,7 @@ mod tests {
         second.set(ConditionType::Ready, Is::True, Reason::Settled, "b");
         let list = second.finish();
         assert_eq!(list[0].last_transition_time, Time(at(10)));
-        assert_eq!(
-            (list[0].message.as_str(), list[0].observed_generation),
-            ("b", Some(2))
-        );
+        assert_eq!((list[0].message.as_str(), list[0].observed_generation), ("b", Some(2)));
         let mut third = ConditionSet::new(&list, &[ConditionType::Ready], 2, at(30));
         third.set(ConditionType::Ready, Is::False, Reason::Failed, "c");
         assert_eq!(third.finish()[0].last_transition_time, Time(at(30)));
@@ -202,11 +172,7 @@ mod tests {
 
     #[test]
     fn reconciling_and_stalled_are_never_true_together() {
-        let wait = crate::Wait {
-            reason: Reason::Pending,
-            message: "m".into(),
-            after: Duration::from_secs(1),
-        };
+        let wait = crate::Wait { reason: Reason::Pending, message: "m".into(), after: Duration::from_secs(1) };
         let outcomes = [
             Outcome::Settled(Duration::from_secs(1)),
             Outcome::Waiting(wait),
@@ -218,8 +184,7 @@ mod tests {
                 let mut set = ConditionSet::new(&[], &[], 1, at(1));
                 set.sum_up(before);
                 set.sum_up(after);
-                let both =
-                    set.is_true(ConditionType::Reconciling) && set.is_true(ConditionType::Stalled);
+                let both = set.is_true(ConditionType::Reconciling) && set.is_true(ConditionType::Stalled);
                 assert!(!both, "{before:?} then {after:?}");
             }
         }
@@ -229,10 +194,7 @@ mod tests {
     fn a_failed_visit_keeps_a_ready_object_ready() {
         let mut set = ConditionSet::new(&[], &[], 3, at(1));
         set.sum_up(&Outcome::Settled(Duration::from_secs(1)));
-        set.sum_up(&Outcome::Failed(
-            FailureClass::Transient,
-            "no answer".into(),
-        ));
+        set.sum_up(&Outcome::Failed(FailureClass::Transient, "no answer".into()));
         assert!(set.is_true(ConditionType::Ready));
     }
 
@@ -241,10 +203,7 @@ mod tests {
         let mut old = ConditionSet::new(&[], &[], 3, at(1));
         old.sum_up(&Outcome::Settled(Duration::from_secs(1)));
         let mut set = ConditionSet::new(&old.finish(), &[ConditionType::Ready], 4, at(2));
-        set.sum_up(&Outcome::Failed(
-            FailureClass::Transient,
-            "no answer".into(),
-        ));
+        set.sum_up(&Outcome::Failed(FailureClass::Transient, "no answer".into()));
         assert!(!set.is_true(ConditionType::Ready));
     }
 }

@@ -10,12 +10,7 @@ const MAX_SESSION_NAME: usize = 64;
 /// ARN of the role in the client's account. The partition is the provider's.
 #[must_use]
 pub fn role_arn(account: &AwsAccount, provider: &AwsProvider) -> String {
-    format!(
-        "arn:{}:iam::{}:role/{}",
-        partition(&provider.principal_arn),
-        account.account_id,
-        account.role_name
-    )
+    format!("arn:{}:iam::{}:role/{}", partition(&provider.principal_arn), account.account_id, account.role_name)
 }
 
 /// The partition of an ARN: `aws`, `aws-cn`, `aws-us-gov`.
@@ -32,12 +27,7 @@ pub fn account_of_arn(arn: &str) -> &str {
 
 /// The grant of an account. `None` until the ExternalId is made: without one nothing is tried.
 #[must_use]
-pub fn grant(
-    client: &str,
-    name: &str,
-    spec: &CloudAccountSpec,
-    provider: Option<&AwsProvider>,
-) -> Option<AccessGrant> {
+pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: Option<&AwsProvider>) -> Option<AccessGrant> {
     let account = spec.target.aws.as_ref()?;
     let external_id = account.external_id.clone()?;
     let role_arn = role_arn(account, provider?);

@@ -6,6 +6,7 @@ pub mod conditions;
 pub mod desired;
 pub mod digest;
 pub mod grant;
+pub mod managed_client;
 pub mod outcome;
 pub mod ownership;
 

@@ -20,33 +20,19 @@ pub struct Fault {
 impl Fault {
     /// A fault that an edit of the object cures.
     pub fn spec(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            reason: Reason::InvalidSpec,
-            field: field.into(),
-            message: message.into(),
-            outside: false,
-        }
+        Self { reason: Reason::InvalidSpec, field: field.into(), message: message.into(), outside: false }
     }
 
     /// A fault whose cure may lie outside the object.
     pub fn outside(reason: Reason, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            field: field.into(),
-            message: message.into(),
-            outside: true,
-        }
+        Self { reason, field: field.into(), message: message.into(), outside: true }
     }
 }
 
 /// All faults in one message, in their order.
 #[must_use]
 pub fn join_faults(faults: &[Fault]) -> String {
-    faults
-        .iter()
-        .map(|fault| format!("{}: {}", fault.field, fault.message))
-        .collect::<Vec<_>>()
-        .join("; ")
+    faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect::<Vec<_>>().join("; ")
 }
 
 /// A wait for something that is not in our hands.
@@ -99,17 +85,11 @@ pub fn next_visit(outcome: &Outcome, failures: u32, jitter: f64) -> Option<Durat
     match outcome {
         Outcome::Settled(after) => Some(spread(*after)),
         Outcome::Waiting(wait) => Some(wait.after),
-        Outcome::Refused(faults) => faults
-            .iter()
-            .any(|fault| fault.outside)
-            .then(|| spread(REFUSED_RETRY)),
+        Outcome::Refused(faults) => faults.iter().any(|fault| fault.outside).then(|| spread(REFUSED_RETRY)),
         Outcome::Failed(FailureClass::Conflict, _) => Some(Duration::ZERO),
-        Outcome::Failed(FailureClass::Throttled(after), _) => {
-            Some((*after).max(Duration::from_secs(1)))
-        }
+        Outcome::Failed(FailureClass::Throttled(after), _) => Some((*after).max(Duration::from_secs(1))),
         Outcome::Failed(FailureClass::Transient, _) => {
-            let doubled = BACKOFF_FIRST
-                .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(10)));
+            let doubled = BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(10)));
             Some(spread(doubled.min(BACKOFF_LAST)))
         }
     }
@@ -127,78 +107,27 @@ mod tests {
 
     #[test]
     fn next_visit_follows_the_table() {
-        let wait = Wait {
-            reason: Reason::Pending,
-            message: String::new(),
-            after: Duration::from_secs(7),
-        };
+        let wait = Wait { reason: Reason::Pending, message: String::new(), after: Duration::from_secs(7) };
         let inside = Fault::spec("spec.x", "bad");
         let outside = Fault::outside(Reason::WrongAccount, "spec.y", "bad");
         let cases = [
-            (
-                "a settled object comes back after its time",
-                Outcome::Settled(Duration::from_secs(600)),
-                0,
-                Some(600),
-            ),
-            (
-                "a wait is kept to the second",
-                Outcome::Waiting(wait),
-                0,
-                Some(7),
-            ),
-            (
-                "a fault of the spec waits for an edit",
-                Outcome::Refused(vec![inside.clone()]),
-                0,
-                None,
-            ),
-            (
-                "one fault outside is enough to look again",
-                Outcome::Refused(vec![inside, outside]),
-                0,
-                Some(1800),
-            ),
-            (
-                "the first failure waits 5 s",
-                Outcome::Failed(FailureClass::Transient, String::new()),
-                1,
-                Some(5),
-            ),
-            (
-                "the third failure waits 20 s",
-                Outcome::Failed(FailureClass::Transient, String::new()),
-                3,
-                Some(20),
-            ),
-            (
-                "no failure waits longer than 5 min",
-                Outcome::Failed(FailureClass::Transient, String::new()),
-                40,
-                Some(300),
-            ),
-            (
-                "a conflict goes again at once",
-                Outcome::Failed(FailureClass::Conflict, String::new()),
-                1,
-                Some(0),
-            ),
+            ("a settled object comes back after its time", Outcome::Settled(Duration::from_secs(600)), 0, Some(600)),
+            ("a wait is kept to the second", Outcome::Waiting(wait), 0, Some(7)),
+            ("a fault of the spec waits for an edit", Outcome::Refused(vec![inside.clone()]), 0, None),
+            ("one fault outside is enough to look again", Outcome::Refused(vec![inside, outside]), 0, Some(1800)),
+            ("the first failure waits 5 s", Outcome::Failed(FailureClass::Transient, String::new()), 1, Some(5)),
+            ("the third failure waits 20 s", Outcome::Failed(FailureClass::Transient, String::new()), 3, Some(20)),
+            ("no failure waits longer than 5 min", Outcome::Failed(FailureClass::Transient, String::new()), 40, Some(300)),
+            ("a conflict goes again at once", Outcome::Failed(FailureClass::Conflict, String::new()), 1, Some(0)),
             (
                 "a throttled call waits as long as it was asked to",
-                Outcome::Failed(
-                    FailureClass::Throttled(Duration::from_secs(1200)),
-                    String::new(),
-                ),
+                Outcome::Failed(FailureClass::Throttled(Duration::from_secs(1200)), String::new()),
                 1,
                 Some(1200),
             ),
         ];
         for (reason, outcome, failures, seconds) in cases {
-            assert_eq!(
-                next_visit(&outcome, failures, 0.5),
-                seconds.map(Duration::from_secs),
-                "{reason}"
-            );
+            assert_eq!(next_visit(&outcome, failures, 0.5), seconds.map(Duration::from_secs), "{reason}");
         }
     }
 
@@ -206,9 +135,6 @@ mod tests {
     fn jitter_spreads_by_a_tenth_each_way() {
         let settled = Outcome::Settled(Duration::from_secs(1000));
         assert_eq!(next_visit(&settled, 0, 0.0), Some(Duration::from_secs(900)));
-        assert_eq!(
-            next_visit(&settled, 0, 1.0),
-            Some(Duration::from_secs(1100))
-        );
+        assert_eq!(next_visit(&settled, 0, 1.0), Some(Duration::from_secs(1100)));
     }
 }

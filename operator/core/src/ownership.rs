@@ -24,14 +24,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::ProviderProfile,
-        Self::ManagedClient,
-        Self::CloudAccount,
-        Self::MonitoringStack,
-        Self::BackupPolicy,
-        Self::Handover,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::ProviderProfile, Self::ManagedClient, Self::CloudAccount, Self::MonitoringStack, Self::BackupPolicy, Self::Handover];
 
     /// The kind's name in the API.
     #[must_use]
@@ -101,48 +95,20 @@ impl OwnedKind {
     /// `group/version`, or the version alone for the core group.
     #[must_use]
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.into()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
     }
 }
 
 const fn core(kind: &'static str, plural: &'static str, owners: &'static [Kind]) -> OwnedKind {
-    OwnedKind {
-        group: "",
-        version: "v1",
-        kind,
-        plural,
-        namespaced: true,
-        optional: false,
-        owners,
-    }
+    OwnedKind { group: "", version: "v1", kind, plural, namespaced: true, optional: false, owners }
 }
 
 const fn ours(kind: &'static str, plural: &'static str, owners: &'static [Kind]) -> OwnedKind {
-    OwnedKind {
-        group: "caretaker.dev",
-        version: "v1alpha1",
-        kind,
-        plural,
-        namespaced: true,
-        optional: false,
-        owners,
-    }
+    OwnedKind { group: "caretaker.dev", version: "v1alpha1", kind, plural, namespaced: true, optional: false, owners }
 }
 
 const fn monitoring(version: &'static str, kind: &'static str, plural: &'static str) -> OwnedKind {
-    OwnedKind {
-        group: "monitoring.coreos.com",
-        version,
-        kind,
-        plural,
-        namespaced: true,
-        optional: true,
-        owners: &[Kind::MonitoringStack],
-    }
+    OwnedKind { group: "monitoring.coreos.com", version, kind, plural, namespaced: true, optional: true, owners: &[Kind::MonitoringStack] }
 }
 
 /// Verbs on objects that the operator makes.
@@ -150,40 +116,15 @@ pub const OWNED_VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "
 
 /// Every kind of object that the operator makes. A kind that is not here cannot be made.
 pub const OWNED: &[OwnedKind] = &[
-    OwnedKind {
-        namespaced: false,
-        ..core("Namespace", "namespaces", &[Kind::ManagedClient])
-    },
+    OwnedKind { namespaced: false, ..core("Namespace", "namespaces", &[Kind::ManagedClient]) },
     core("ResourceQuota", "resourcequotas", &[Kind::ManagedClient]),
     core("LimitRange", "limitranges", &[Kind::ManagedClient]),
-    core(
-        "ConfigMap",
-        "configmaps",
-        &[Kind::CloudAccount, Kind::Handover, Kind::ProviderProfile],
-    ),
-    core(
-        "ServiceAccount",
-        "serviceaccounts",
-        &[Kind::MonitoringStack],
-    ),
-    OwnedKind {
-        group: "networking.k8s.io",
-        ..core(
-            "NetworkPolicy",
-            "networkpolicies",
-            &[Kind::ManagedClient, Kind::MonitoringStack],
-        )
-    },
-    OwnedKind {
-        group: "rbac.authorization.k8s.io",
-        ..core("RoleBinding", "rolebindings", &[Kind::ManagedClient])
-    },
+    core("ConfigMap", "configmaps", &[Kind::CloudAccount, Kind::Handover, Kind::ProviderProfile]),
+    core("ServiceAccount", "serviceaccounts", &[Kind::MonitoringStack]),
+    OwnedKind { group: "networking.k8s.io", ..core("NetworkPolicy", "networkpolicies", &[Kind::ManagedClient, Kind::MonitoringStack]) },
+    OwnedKind { group: "rbac.authorization.k8s.io", ..core("RoleBinding", "rolebindings", &[Kind::ManagedClient]) },
     ours("CloudAccount", "cloudaccounts", &[Kind::ManagedClient]),
-    ours(
-        "MonitoringStack",
-        "monitoringstacks",
-        &[Kind::ManagedClient],
-    ),
+    ours("MonitoringStack", "monitoringstacks", &[Kind::ManagedClient]),
     ours("BackupPolicy", "backuppolicies", &[Kind::ManagedClient]),
     monitoring("v1", "Prometheus", "prometheuses"),
     monitoring("v1", "Alertmanager", "alertmanagers"),

@@ -1,0 +1,157 @@
+//! `ManagedClient`: reads the world around a client, lets `core` decide, applies and prunes.
+
+use async_trait::async_trait;
+use caretaker_api::condition::ConditionType;
+use caretaker_api::handover::HandoverMode;
+use caretaker_api::managed_client::ManagedClientStatus;
+use caretaker_api::names::client_namespace;
+use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ProviderProfile};
+use caretaker_core::desired::Desired;
+use caretaker_core::managed_client::{self as core, Observed, Report};
+use caretaker_core::outcome::{Fault, Outcome, Wait};
+use caretaker_core::ownership::{Kind, owned};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, ResourceExt};
+
+use crate::apply::{self, Applied, Owner, is_ours};
+use crate::context::Context;
+use crate::engine::{Acted, CleanUp, Reconciler, Seen};
+use crate::failure::Failure;
+
+/// The reconciler.
+pub struct ManagedClients;
+
+/// The owner that a client's objects name.
+#[must_use]
+pub fn owner(client: &ManagedClient) -> Owner {
+    Owner {
+        kind: Kind::ManagedClient,
+        client: client.name_any(),
+        namespace: String::new(),
+        name: client.name_any(),
+        uid: client.uid().unwrap_or_default(),
+    }
+}
+
+/// A namespace that we did not make is found by asking, since only our own are watched.
+async fn namespace_taken(ctx: &Context, client: &ManagedClient, namespace: &str) -> Result<bool, Failure> {
+    let uid = client.uid().unwrap_or_default();
+    if let Some(object) = ctx.cache.get("Namespace", "", namespace) {
+        return Ok(!is_ours(&object, &uid));
+    }
+    let api: Api<Namespace> = Api::all(ctx.client.clone());
+    let found = api.get_opt(namespace).await.map_err(Failure::kubernetes(format!("get Namespace {namespace}")))?;
+    Ok(found.is_some_and(|found| !found.owner_references().iter().any(|reference| reference.uid == uid)))
+}
+
+fn recipient_faults(client: &ManagedClient) -> Vec<Fault> {
+    caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
+        .into_iter()
+        .map(|(index, message)| Fault::spec(format!("spec.exit.recipients[{index}]"), message))
+        .collect()
+}
+
+fn is_finished(handover: &Handover) -> bool {
+    handover.spec.mode == HandoverMode::Final
+        && handover.status.as_ref().is_some_and(|status| {
+            caretaker_core::conditions::find(&status.conditions, ConditionType::HandedOver)
+                .is_some_and(|condition| condition.status == "True")
+        })
+}
+
+#[async_trait]
+impl Reconciler for ManagedClients {
+    type Object = ManagedClient;
+    type Observed = Observed;
+    type Plan = Vec<Desired>;
+    type Done = Report;
+    const KIND: Kind = Kind::ManagedClient;
+    const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
+
+    async fn observe(&self, ctx: &Context, client: &ManagedClient) -> Result<Observed, Failure> {
+        let namespace = client_namespace(&client.name_any());
+        let within = Some(namespace.as_str());
+        Ok(Observed {
+            profile_exists: ctx.cache.typed::<ProviderProfile>("", &client.spec.provider_profile).is_some(),
+            namespace_taken: namespace_taken(ctx, client, &namespace).await?,
+            accounts: ctx.cache.list_typed::<CloudAccount>(within),
+            monitoring: ctx.cache.typed::<MonitoringStack>(&namespace, core::CHILD_NAME),
+            backups: ctx.cache.typed::<BackupPolicy>(&namespace, core::CHILD_NAME),
+            handed_over_by: ctx
+                .cache
+                .list_typed::<Handover>(within)
+                .iter()
+                .find(|handover| is_finished(handover))
+                .map(ResourceExt::name_any),
+            recipient_faults: recipient_faults(client),
+        })
+    }
+
+    fn check(&self, client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
+        core::check(client, observed)
+    }
+
+    fn plan(&self, client: &ManagedClient, observed: &Observed, _now: Timestamp) -> Vec<Desired> {
+        core::plan(client, observed)
+    }
+
+    async fn act(&self, ctx: &Context, client: &ManagedClient, plan: Vec<Desired>) -> Acted<Report> {
+        let owner = owner(client);
+        let mut report = Report::default();
+        for desired in &plan {
+            match apply::apply(ctx, &owner, desired).await {
+                Ok(Applied::Repaired) => report.repaired.push(desired.describe()),
+                Ok(_) => {}
+                Err(failure) => {
+                    report.failure = Some(failure.to_string());
+                    return Acted { done: report, failure: Some(failure) };
+                }
+            }
+        }
+        let kinds: Vec<&'static str> = apply::kinds_of(Kind::ManagedClient).into_iter().filter(|kind| *kind != "Namespace").collect();
+        let failure = apply::prune(ctx, &owner, &kinds, &plan).await.err();
+        report.namespace_ready = failure.is_none();
+        Acted { done: report, failure }
+    }
+
+    fn status(&self, client: &ManagedClient, seen: Seen<'_, Observed, Report>) -> (ManagedClientStatus, Outcome) {
+        let (status, outcome) = core::status(client, seen.observed, seen.faults, seen.done, seen.now);
+        (status, seen.failure.map_or(outcome, Failure::outcome))
+    }
+
+    /// Children first, then the namespace, then the client: what a child's clean-up needs outlives it. Nothing in a cloud is touched.
+    async fn clean_up(&self, ctx: &Context, client: &ManagedClient) -> Result<CleanUp, Failure> {
+        let owner = owner(client);
+        let namespace = client_namespace(&client.name_any());
+        let children = ["Handover", "BackupPolicy", "MonitoringStack", "CloudAccount"];
+        let mut left = Vec::new();
+        for kind in children {
+            for object in ctx.cache.list(kind, Some(&namespace)) {
+                left.push(format!("{kind} {}", object.name_any()));
+                if object.metadata.deletion_timestamp.is_none() {
+                    apply::delete_child(ctx, kind, &object).await?;
+                }
+            }
+        }
+        if !left.is_empty() {
+            return Ok(waiting(&left));
+        }
+        let Some(object) = ctx.cache.get("Namespace", "", &namespace).filter(|object| is_ours(object, &owner.uid)) else {
+            return Ok(CleanUp::Done);
+        };
+        if object.metadata.deletion_timestamp.is_none() {
+            let namespaces = owned("Namespace").expect("the ownership table holds namespaces");
+            apply::delete(ctx, namespaces, &object).await?;
+        }
+        Ok(waiting(&[format!("namespace {namespace}")]))
+    }
+}
+
+fn waiting(left: &[String]) -> CleanUp {
+    CleanUp::Waiting(Wait {
+        reason: caretaker_api::condition::Reason::Deleting,
+        message: format!("waits until these are gone: {}", left.join(", ")),
+        after: std::time::Duration::from_secs(2),
+    })
+}
