@@ -1,1 +1,182 @@
-//! Caretaker: cloud-aws.
+//! The cloud port on AWS. The only crate that names the AWS SDK.
+
+mod attempt;
+mod backup;
+mod discover;
+mod ec2;
+mod errors;
+mod permissions;
+mod regions;
+mod revoke;
+mod session;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use caretaker_cloud::{AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::Mutex;
+
+use crate::session::{Link, Session};
+
+/// Requests per second for one account and region, the unit that AWS counts in; its smallest buckets refill at about this rate.
+const REQUESTS_PER_SECOND: u32 = 20;
+/// Longest time of one call, retries included.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest time until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the base credentials come from.
+#[derive(Clone)]
+pub enum BaseCredentials {
+    /// A fixed key. Never printed.
+    Static {
+        /// Access key id.
+        access_key_id: String,
+        /// Secret access key.
+        secret_access_key: String,
+        /// Session token, where the key is temporary.
+        session_token: Option<String>,
+    },
+    /// The process environment: web identity, container or instance role.
+    Environment,
+}
+
+impl fmt::Debug for BaseCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Static { .. } => "Static(redacted)",
+            Self::Environment => "Environment",
+        })
+    }
+}
+
+/// How AWS is reached.
+#[derive(Clone, Debug)]
+pub struct AwsConfig {
+    /// Region of the base identity's STS endpoint.
+    pub region: String,
+    /// Endpoint of all services, for private endpoints and emulators.
+    pub endpoint_url: Option<String>,
+    /// Further certificate authorities, PEM.
+    pub ca_bundle_pem: Option<Vec<u8>>,
+    /// Base credentials.
+    pub credentials: BaseCredentials,
+    /// ARN that the base credentials must be; nothing is assumed with others.
+    pub expected_principal: String,
+}
+
+/// What all sessions of one provider share.
+pub(crate) struct Shared {
+    pub base: SdkConfig,
+    pub expected_principal: String,
+    pub budget: DefaultKeyedRateLimiter<(String, String)>,
+}
+
+impl Shared {
+    /// Waits for a place in the budget of an account and region.
+    pub async fn place(&self, account: &str, region: &str) {
+        self.budget.until_key_ready(&(account.to_owned(), region.to_owned())).await;
+    }
+}
+
+/// The provider's way into AWS.
+pub struct AwsConnector {
+    shared: Arc<Shared>,
+    sessions: Mutex<HashMap<(AwsGrant, Purpose), Arc<Session>>>,
+    proven: Mutex<Option<Identity>>,
+}
+
+impl AwsConnector {
+    /// Makes a connector. Nothing is called yet.
+    ///
+    /// # Errors
+    /// The CA bundle cannot be read.
+    pub async fn new(config: AwsConfig) -> Result<Self> {
+        let mut trust = TrustStore::empty().with_native_roots(true);
+        if let Some(pem) = config.ca_bundle_pem {
+            trust = trust.with_pem_certificate(pem);
+        }
+        let context = TlsContext::builder()
+            .with_trust_store(trust)
+            .build()
+            .map_err(|error| CloudError::new(ErrorClass::Credentials, "read the CA bundle", error.to_string()))?;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(context)
+            .build_https();
+        let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build();
+        // One throttle model decides, in core: the SDK repeats a broken connection once and no more.
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(config.region))
+            .http_client(http)
+            .app_name(aws_config::AppName::new("caretaker").expect("a word is a valid name"))
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled());
+        if let Some(url) = config.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let BaseCredentials::Static { access_key_id, secret_access_key, session_token } = config.credentials {
+            loader = loader.credentials_provider(Credentials::new(access_key_id, secret_access_key, session_token, None, "caretaker-base"));
+        }
+        let budget = RateLimiter::keyed(Quota::per_second(NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero")));
+        let shared = Shared { base: loader.load().await, expected_principal: config.expected_principal, budget };
+        Ok(Self { shared: Arc::new(shared), sessions: Mutex::default(), proven: Mutex::default() })
+    }
+
+    /// Proves once that the base credentials are the declared principal's. Nobody's role is assumed with others.
+    async fn prove_base(&self) -> Result<()> {
+        let mut proven = self.proven.lock().await;
+        if proven.is_none() {
+            let identity = session::base_identity(&self.shared).await?;
+            if !session::is_principal(&identity.principal, &self.shared.expected_principal) {
+                let message = format!("the base credentials are {}, not {}", identity.principal, self.shared.expected_principal);
+                return Err(CloudError::new(ErrorClass::Credentials, "sts:GetCallerIdentity", message));
+            }
+            *proven = Some(identity);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl CloudConnector for AwsConnector {
+    async fn base_identity(&self) -> Result<Identity> {
+        session::base_identity(&self.shared).await
+    }
+
+    async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
+        let AccessGrant::Aws(grant) = grant;
+        self.prove_base().await?;
+        let mut sessions = self.sessions.lock().await;
+        // A changed grant drops every session made from the old one.
+        sessions.retain(|(held, _), _| held.account_id != grant.account_id || held == grant);
+        let key = (grant.clone(), purpose);
+        let held = sessions.get(&key).filter(|session| session.is_fresh()).cloned();
+        let session = match held {
+            Some(session) => session,
+            None => {
+                sessions.remove(&key);
+                let session = Arc::new(session::open(&self.shared, grant, purpose).await?);
+                sessions.insert(key, session.clone());
+                session
+            }
+        };
+        Ok(Arc::new(Link::new(self.shared.clone(), grant.clone(), purpose, session)))
+    }
+
+    async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
+        let AccessGrant::Aws(grant) = grant;
+        self.prove_base().await?;
+        attempt::attempt(&self.shared, grant, presented).await
+    }
+}

@@ -49,14 +49,13 @@ const BACKUP: &[Action] = &[
     action("backup-storage:MountCapsule", "make the vault"),
 ];
 
-/// Removing our own access.
+/// Removing our own access. A role cannot delete itself, since it must lose its last permission first: what is left is an empty role that trusts nobody.
 const REVOKE: &[Action] = &[
-    action("iam:GetRole", "see whether our role is still there"),
+    action("iam:UpdateAssumeRolePolicy", "close our own role to everybody"),
     action("iam:ListAttachedRolePolicies", "see what our role holds"),
     action("iam:ListRolePolicies", "see what our role holds"),
     action("iam:DetachRolePolicy", "take permissions from our own role"),
     action("iam:DeleteRolePolicy", "take permissions from our own role"),
-    action("iam:DeleteRole", "delete our own role"),
 ];
 
 /// The actions that a purpose needs.

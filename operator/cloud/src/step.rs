@@ -65,15 +65,17 @@ pub enum CloudStep {
         /// Id of the selection.
         id: String,
     },
-    /// Takes all permissions from our own role: detaches its managed policies and deletes its inline ones, the one that allows this last.
-    StripOwnRole {
+    /// Closes our own role to everybody: nobody can assume it any more.
+    CloseOwnRole {
         /// Name of the role.
         role: String,
     },
-    /// Deletes our own role.
-    DeleteOwnRole {
+    /// Takes all permissions from our own role: detaches its managed policies and deletes its inline ones, `last` at the end.
+    StripOwnRole {
         /// Name of the role.
         role: String,
+        /// Name of the inline policy that allows this step.
+        last: String,
     },
 }
 
@@ -93,8 +95,8 @@ impl CloudStep {
             }
             Self::CreateSelection { region, plan, name, .. } => format!("add the selection {name} to the plan {plan} in {region}"),
             Self::DeleteSelection { region, plan_id, id } => format!("remove the selection {id} of the plan {plan_id} in {region}"),
-            Self::StripOwnRole { role } => format!("take all permissions from our role {role}"),
-            Self::DeleteOwnRole { role } => format!("delete our role {role}"),
+            Self::CloseOwnRole { role } => format!("close our role {role} to everybody"),
+            Self::StripOwnRole { role, .. } => format!("take all permissions from our role {role}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every controller is given.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use kube::Client;
@@ -33,6 +34,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Counts what happens.
     pub metrics: Metrics,
+    /// Claims that this process knows to be held: name of the claim, uid of the holder.
+    pub claims: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl Context {

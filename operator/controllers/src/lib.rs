@@ -6,8 +6,11 @@
 pub mod access;
 pub mod apply;
 pub mod cache;
+pub mod claim;
+pub mod cloud_account;
 pub mod clouds;
 pub mod context;
+pub mod discovery;
 pub mod engine;
 pub mod failure;
 pub mod managed_client;

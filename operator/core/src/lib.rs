@@ -2,10 +2,13 @@
 //!
 //! Each kind has a file of its own name with `check` (faults as data), `plan` (cannot fail) and `status`; what they share is here.
 
+pub mod cloud_account;
 pub mod conditions;
 pub mod desired;
 pub mod digest;
 pub mod grant;
+pub mod inventory;
+pub mod kit;
 pub mod managed_client;
 pub mod outcome;
 pub mod ownership;

@@ -1,0 +1,151 @@
+//! EC2 calls and the model. The only file that names `aws_sdk_ec2`.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Instance, SecurityGroup, Snapshot, Subnet, Tag, Volume, Vpc};
+use aws_smithy_types::DateTime;
+use caretaker_cloud::{Asset, AssetType, Result};
+use jiff::Timestamp;
+
+use crate::errors::classify;
+
+/// Rows that are asked for in one page; always sent, since without it a large account may be refused.
+const PAGE: i32 = 500;
+
+/// What a page brings: assets, and the token of the next page.
+pub type Page = (Vec<Asset>, Option<String>);
+
+/// Where and when a page is read.
+#[derive(Clone)]
+pub struct Place {
+    pub account: String,
+    pub region: String,
+}
+
+/// The regions that are enabled.
+pub async fn enabled_regions(config: &SdkConfig) -> Result<Vec<String>> {
+    let answer = Client::new(config).describe_regions().send().await.map_err(|error| classify("ec2:DescribeRegions", &error))?;
+    Ok(answer.regions().iter().filter_map(|region| region.region_name().map(str::to_owned)).collect())
+}
+
+/// One page of one kind.
+pub async fn page(kind: AssetType, config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+    let client = Client::new(config);
+    macro_rules! read {
+        ($call:ident, $name:literal, $items:ident, $convert:ident) => {{
+            let request = client.$call().max_results(PAGE).set_next_token(token);
+            let answer = request.send().await.map_err(|error| classify($name, &error))?;
+            let assets = answer.$items().iter().map(|item| $convert(item, place)).collect();
+            Ok((assets, answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned)))
+        }};
+    }
+    match kind {
+        AssetType::Instance => {
+            let request = client.describe_instances().max_results(PAGE).set_next_token(token);
+            let answer = request.send().await.map_err(|error| classify("ec2:DescribeInstances", &error))?;
+            let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+            let assets = instances.map(|instance| of_instance(instance, place)).collect();
+            Ok((assets, answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned)))
+        }
+        AssetType::Snapshot => {
+            let request = client.describe_snapshots().owner_ids("self").max_results(PAGE).set_next_token(token);
+            let answer = request.send().await.map_err(|error| classify("ec2:DescribeSnapshots", &error))?;
+            let assets = answer.snapshots().iter().map(|item| of_snapshot(item, place)).collect();
+            Ok((assets, answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned)))
+        }
+        AssetType::Volume => read!(describe_volumes, "ec2:DescribeVolumes", volumes, of_volume),
+        AssetType::Network => read!(describe_vpcs, "ec2:DescribeVpcs", vpcs, of_vpc),
+        AssetType::Subnet => read!(describe_subnets, "ec2:DescribeSubnets", subnets, of_subnet),
+        AssetType::SecurityGroup => read!(describe_security_groups, "ec2:DescribeSecurityGroups", security_groups, of_group),
+    }
+}
+
+/// The call that shows a kind.
+pub const fn source(kind: AssetType) -> &'static str {
+    match kind {
+        AssetType::Instance => "ec2:DescribeInstances",
+        AssetType::Volume => "ec2:DescribeVolumes",
+        AssetType::Snapshot => "ec2:DescribeSnapshots",
+        AssetType::Network => "ec2:DescribeVpcs",
+        AssetType::Subnet => "ec2:DescribeSubnets",
+        AssetType::SecurityGroup => "ec2:DescribeSecurityGroups",
+    }
+}
+
+fn asset(kind: AssetType, id: Option<&str>, tags: &[Tag], created: Option<&DateTime>, place: &Place) -> Asset {
+    let tags: BTreeMap<String, String> =
+        tags.iter().map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect();
+    Asset {
+        id: id.unwrap_or_default().into(),
+        cloud: "aws".into(),
+        account: place.account.clone(),
+        region: place.region.clone(),
+        asset_type: kind,
+        name: tags.get("Name").cloned().unwrap_or_default(),
+        tags,
+        created: created.and_then(|time| Timestamp::from_second(time.secs()).ok()),
+        facts: BTreeMap::new(),
+        source: source(kind).into(),
+        seen_at: Timestamp::now(),
+    }
+}
+
+fn with_facts<const N: usize>(mut asset: Asset, facts: [(&str, Option<String>); N]) -> Asset {
+    asset.facts = facts.into_iter().filter_map(|(key, value)| value.map(|value| (key.to_owned(), value))).collect();
+    asset
+}
+
+fn own(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn of_instance(item: &Instance, place: &Place) -> Asset {
+    let facts = [
+        ("state", own(item.state().and_then(|state| state.name()).map(|name| name.as_str()))),
+        ("instanceType", own(item.instance_type().map(|kind| kind.as_str()))),
+        ("privateIp", own(item.private_ip_address())),
+        ("publicIp", own(item.public_ip_address())),
+        ("vpcId", own(item.vpc_id())),
+        ("subnetId", own(item.subnet_id())),
+        ("imageId", own(item.image_id())),
+    ];
+    with_facts(asset(AssetType::Instance, item.instance_id(), item.tags(), item.launch_time(), place), facts)
+}
+
+fn of_volume(item: &Volume, place: &Place) -> Asset {
+    let attached = item.attachments().first().and_then(|attachment| attachment.instance_id());
+    let facts = [
+        ("state", own(item.state().map(|state| state.as_str()))),
+        ("sizeGib", item.size().map(|size| size.to_string())),
+        ("encrypted", item.encrypted().map(|encrypted| encrypted.to_string())),
+        ("attachedTo", own(attached)),
+    ];
+    with_facts(asset(AssetType::Volume, item.volume_id(), item.tags(), item.create_time(), place), facts)
+}
+
+fn of_snapshot(item: &Snapshot, place: &Place) -> Asset {
+    let facts = [
+        ("state", own(item.state().map(|state| state.as_str()))),
+        ("volumeId", own(item.volume_id())),
+        ("sizeGib", item.volume_size().map(|size| size.to_string())),
+        ("encrypted", item.encrypted().map(|encrypted| encrypted.to_string())),
+    ];
+    with_facts(asset(AssetType::Snapshot, item.snapshot_id(), item.tags(), item.start_time(), place), facts)
+}
+
+fn of_vpc(item: &Vpc, place: &Place) -> Asset {
+    let facts = [("cidr", own(item.cidr_block())), ("default", item.is_default().map(|default| default.to_string()))];
+    with_facts(asset(AssetType::Network, item.vpc_id(), item.tags(), None, place), facts)
+}
+
+fn of_subnet(item: &Subnet, place: &Place) -> Asset {
+    let facts = [("cidr", own(item.cidr_block())), ("vpcId", own(item.vpc_id())), ("zone", own(item.availability_zone()))];
+    with_facts(asset(AssetType::Subnet, item.subnet_id(), item.tags(), None, place), facts)
+}
+
+fn of_group(item: &SecurityGroup, place: &Place) -> Asset {
+    let facts = [("groupName", own(item.group_name())), ("vpcId", own(item.vpc_id()))];
+    with_facts(asset(AssetType::SecurityGroup, item.group_id(), item.tags(), None, place), facts)
+}

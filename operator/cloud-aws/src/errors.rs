@@ -1,0 +1,93 @@
+//! AWS error codes as classes that a caller can act on.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use caretaker_cloud::{CloudError, ErrorClass};
+
+/// The class of an error code. Source: the error tables of the services' API references.
+pub fn class_of(code: &str) -> ErrorClass {
+    match code {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "AuthFailure"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "Client.UnauthorizedOperation" => ErrorClass::Denied,
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "RequestThrottled"
+        | "SlowDown"
+        | "PriorRequestNotComplete" => ErrorClass::Throttled(None),
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => ErrorClass::Expired,
+        "OptInRequired" | "RegionDisabledException" | "SubscriptionRequiredException" => ErrorClass::NotEnabled,
+        // Of IAM and AWS Backup this is a quota of the account, not a rate: waiting does not help.
+        "LimitExceeded" | "LimitExceededException" => ErrorClass::Quota,
+        "NoSuchEntity" | "ResourceNotFoundException" => ErrorClass::NotFound,
+        "AlreadyExistsException" | "EntityAlreadyExists" | "ConflictException" | "DeleteConflict" => ErrorClass::Conflict,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "InternalServerException"
+        | "InternalServerErrorException"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "Unavailable"
+        | "ServiceException" => ErrorClass::Unreachable,
+        _ => ErrorClass::Invalid,
+    }
+}
+
+/// The error of a call.
+pub fn classify<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CloudError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(service) => {
+            let meta = service.err().meta();
+            let code = meta.code().unwrap_or_default();
+            let status = service.raw().status().as_u16();
+            let class = match (class_of(code), status) {
+                (ErrorClass::Throttled(_), _) => ErrorClass::Throttled(retry_after(service.raw())),
+                (ErrorClass::Invalid, 429) => ErrorClass::Throttled(retry_after(service.raw())),
+                (ErrorClass::Invalid, 500..) => ErrorClass::Unreachable,
+                (ErrorClass::Invalid, 401 | 403) => ErrorClass::Denied,
+                (class, _) => class,
+            };
+            let message = meta.message().map_or_else(|| format!("HTTP status {status}"), str::to_owned);
+            CloudError::new(class, operation, format!("{code}: {message}")).with_code(code)
+        }
+        // A request that could not be built for want of credentials is our own fault, not the client's.
+        SdkError::ConstructionFailure(_) => CloudError::new(ErrorClass::Credentials, operation, DisplayErrorContext(error).to_string()),
+        _ => CloudError::new(ErrorClass::Unreachable, operation, DisplayErrorContext(error).to_string()),
+    }
+}
+
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    response.headers().get("retry-after").and_then(|value| value.trim().parse().ok()).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_look_alike_are_told_apart() {
+        assert_eq!(class_of("LimitExceededException"), ErrorClass::Quota, "a quota of IAM or Backup is not a rate");
+        assert_eq!(class_of("RequestLimitExceeded"), ErrorClass::Throttled(None));
+        assert_eq!(class_of("InternalServerErrorException"), ErrorClass::Unreachable, "AWS uses both spellings");
+        assert_eq!(class_of("InternalServerException"), ErrorClass::Unreachable);
+        assert_eq!(class_of("OptInRequired"), ErrorClass::NotEnabled);
+        assert_eq!(class_of("UnauthorizedOperation"), ErrorClass::Denied);
+    }
+}

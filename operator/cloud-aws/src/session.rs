@@ -1,0 +1,217 @@
+//! Sessions: the assumption of a client's role, and the proof of whose session it is.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::types::Credentials as StsCredentials;
+use caretaker_cloud::manifest::aws_actions;
+use caretaker_cloud::{
+    AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, ErrorClass, Identity, PermissionGap, ProtectionState, Purpose, Receipt, Result,
+    Scope,
+};
+use serde_json::json;
+use tokio::sync::RwLock;
+
+use crate::errors::classify;
+use crate::{Shared, backup, discover, permissions, revoke};
+
+/// Length of a session: the longest that role chaining allows.
+const SESSION_SECONDS: i32 = 3600;
+/// A session with less than this left is not used for new work.
+const FRESH_FOR: Duration = Duration::from_secs(300);
+
+/// An assumed role.
+pub struct Session {
+    pub credentials: Credentials,
+    expires: SystemTime,
+    identity: Identity,
+}
+
+impl Session {
+    pub fn is_fresh(&self) -> bool {
+        self.expires.duration_since(SystemTime::now()).is_ok_and(|left| left > FRESH_FOR)
+    }
+}
+
+/// Who the base credentials are.
+pub async fn base_identity(shared: &Shared) -> Result<Identity> {
+    identity_of(&aws_sdk_sts::Client::new(&shared.base)).await.map_err(|mut error| {
+        // Refused here means that our own key is wrong, which no client can cure.
+        if error.class == ErrorClass::Denied {
+            error.class = ErrorClass::Credentials;
+        }
+        error
+    })
+}
+
+async fn identity_of(sts: &aws_sdk_sts::Client) -> Result<Identity> {
+    let answer = sts.get_caller_identity().send().await.map_err(|error| classify("sts:GetCallerIdentity", &error))?;
+    Ok(Identity { account: answer.account().unwrap_or_default().into(), principal: answer.arn().unwrap_or_default().into() })
+}
+
+/// Whether a caller's ARN is the principal's: a session of a role counts as the role.
+pub fn is_principal(caller: &str, principal: &str) -> bool {
+    if caller == principal {
+        return true;
+    }
+    let (caller, principal): (Vec<&str>, Vec<&str>) = (caller.split(':').collect(), principal.split(':').collect());
+    let [_, partition, "sts", _, account, caller] = caller.as_slice() else { return false };
+    let [_, of, "iam", _, within, role] = principal.as_slice() else { return false };
+    let session_of = caller.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
+    partition == of && account == within && role.starts_with("role/") && session_of == role.rsplit('/').next()
+}
+
+/// Assumes a role and proves that it leads to the declared account, before any list call.
+pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<Session> {
+    let credentials = assume(shared, grant, Some(&grant.external_id), Some(&policy_for(purpose))).await?;
+    let (credentials, expires) = take(&credentials)?;
+    let config = with_credentials(&shared.base, &credentials, None);
+    let identity = identity_of(&aws_sdk_sts::Client::new(&config)).await?;
+    if identity.account != grant.account_id {
+        let message = format!("the role {} leads to account {}, not {}", grant.role_arn, identity.account, grant.account_id);
+        return Err(CloudError::new(ErrorClass::WrongAccount, "sts:GetCallerIdentity", message));
+    }
+    Ok(Session { credentials, expires, identity })
+}
+
+/// One `sts:AssumeRole` with the base credentials.
+pub async fn assume(shared: &Shared, grant: &AwsGrant, external_id: Option<&str>, policy: Option<&str>) -> Result<StsCredentials> {
+    let answer = aws_sdk_sts::Client::new(&shared.base)
+        .assume_role()
+        .role_arn(&grant.role_arn)
+        .role_session_name(&grant.session_name)
+        .set_external_id(external_id.map(str::to_owned))
+        .set_policy(policy.map(str::to_owned))
+        .duration_seconds(SESSION_SECONDS)
+        .send()
+        .await
+        .map_err(|error| own_key_fault(classify("sts:AssumeRole", &error)))?;
+    answer.credentials.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, "sts:AssumeRole", "the answer holds no credentials"))
+}
+
+/// These codes speak of the base key, not of the role.
+fn own_key_fault(mut error: CloudError) -> CloudError {
+    if matches!(error.code.as_str(), "InvalidClientTokenId" | "SignatureDoesNotMatch" | "ExpiredToken" | "UnrecognizedClientException") {
+        error.class = ErrorClass::Credentials;
+    }
+    error
+}
+
+fn take(credentials: &StsCredentials) -> Result<(Credentials, SystemTime)> {
+    let expires = SystemTime::try_from(*credentials.expiration())
+        .map_err(|error| CloudError::new(ErrorClass::Unreachable, "sts:AssumeRole", error.to_string()))?;
+    // No expiry for the SDK: it would refuse the key by this machine's clock, which may be wrong; the cloud's own word is what counts.
+    let taken = Credentials::new(
+        credentials.access_key_id(),
+        credentials.secret_access_key(),
+        Some(credentials.session_token().to_owned()),
+        None,
+        "caretaker-session",
+    );
+    Ok((taken, expires))
+}
+
+/// The session policy: the role's permissions cut down to what the purpose needs.
+fn policy_for(purpose: Purpose) -> String {
+    let purposes: &[Purpose] = match purpose {
+        Purpose::Backup => &[Purpose::Read, Purpose::Backup],
+        Purpose::Read => &[Purpose::Read],
+        Purpose::Revoke => &[Purpose::Revoke],
+    };
+    let actions: Vec<&str> = purposes.iter().flat_map(|purpose| aws_actions(*purpose)).map(|action| action.name).collect();
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}).to_string()
+}
+
+fn with_credentials(base: &SdkConfig, credentials: &Credentials, region: Option<&str>) -> SdkConfig {
+    let mut builder = base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials.clone()));
+    if let Some(region) = region {
+        builder = builder.region(Region::new(region.to_owned()));
+    }
+    builder.build()
+}
+
+/// A session in one account, renewed once it has expired.
+pub struct Link {
+    pub shared: Arc<Shared>,
+    pub grant: AwsGrant,
+    purpose: Purpose,
+    session: RwLock<Arc<Session>>,
+}
+
+impl Link {
+    pub fn new(shared: Arc<Shared>, grant: AwsGrant, purpose: Purpose, session: Arc<Session>) -> Self {
+        Self { shared, grant, purpose, session: RwLock::new(session) }
+    }
+
+    /// The SDK's configuration for a region, with the session's credentials.
+    pub async fn config(&self, region: Option<&str>) -> SdkConfig {
+        with_credentials(&self.shared.base, &self.session.read().await.credentials, region)
+    }
+
+    /// The key of the session in use: tells whether somebody else has renewed it meanwhile.
+    pub async fn session_key(&self) -> String {
+        self.session.read().await.credentials.access_key_id().to_owned()
+    }
+
+    /// Opens a new session in place of the one with this key. Many cells may find it expired; only the first renews it.
+    pub async fn renew(&self, expired: &str) -> Result<()> {
+        let mut session = self.session.write().await;
+        if session.credentials.access_key_id() == expired {
+            *session = Arc::new(open(&self.shared, &self.grant, self.purpose).await?);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl CloudLink for Link {
+    async fn identity(&self) -> Result<Identity> {
+        Ok(self.session.read().await.identity.clone())
+    }
+
+    async fn permissions(&self, wanted: &[String]) -> Result<PermissionGap> {
+        permissions::missing(self, wanted).await
+    }
+
+    async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
+        discover::discover(self, scope, sink).await
+    }
+
+    async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {
+        backup::read(self, regions, prefix).await
+    }
+
+    async fn perform(&self, key: &str, step: &CloudStep) -> Result<Receipt> {
+        match step {
+            CloudStep::CloseOwnRole { role } => revoke::close(self, role).await,
+            CloudStep::StripOwnRole { role, last } => revoke::strip(self, role, last).await,
+            other => backup::perform(self, key, other).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_of_a_role_counts_as_the_role() {
+        let role = "arn:aws:iam::111111111111:role/path/caretaker";
+        assert!(is_principal("arn:aws:sts::111111111111:assumed-role/caretaker/pod", role));
+        assert!(!is_principal("arn:aws:sts::222222222222:assumed-role/caretaker/pod", role));
+        assert!(!is_principal("arn:aws:sts::111111111111:assumed-role/caretaker2/pod", role));
+        assert!(is_principal("arn:aws:iam::111111111111:user/caretaker", "arn:aws:iam::111111111111:user/caretaker"));
+        assert!(!is_principal("arn:aws:iam::111111111111:user/other", "arn:aws:iam::111111111111:user/caretaker"));
+    }
+
+    #[test]
+    fn session_policies_fit_what_sts_takes() {
+        for purpose in [Purpose::Read, Purpose::Backup, Purpose::Revoke] {
+            assert!(policy_for(purpose).len() <= 2048, "{purpose:?}");
+        }
+    }
+}

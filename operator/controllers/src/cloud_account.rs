@@ -1,0 +1,215 @@
+//! `CloudAccount`: makes the ExternalId and the kit, proves access, reads the inventory.
+
+use async_trait::async_trait;
+use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
+use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::handover::{HandoverMode, HandoverStep};
+use caretaker_api::{CloudAccount, Handover, ProviderProfile};
+use caretaker_cloud::{CloudError, CloudLink, ErrorClass, Presented, Purpose, Scope};
+use caretaker_core::cloud_account::{self as core, Done, Observed, Plan, Refusal};
+use caretaker_core::desired::Desired;
+use caretaker_core::digest::json_digest;
+use caretaker_core::outcome::{Fault, Outcome};
+use caretaker_core::ownership::Kind;
+use caretaker_core::{grant, kit};
+use jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use crate::access::{WayIn, client_of, way_in};
+use crate::apply::{self, Owner};
+use crate::claim;
+use crate::context::Context;
+use crate::discovery::{self, NotRead, Reading};
+use crate::engine::{Acted, CleanUp, Reconciler, Seen};
+use crate::failure::Failure;
+use crate::store::StoreError;
+
+/// The reconciler.
+pub struct CloudAccounts;
+
+/// What was seen, and the way in.
+pub struct Sight {
+    seen: Observed,
+    way_in: Option<WayIn>,
+}
+
+/// The owner that an account's objects name.
+#[must_use]
+pub fn owner(account: &CloudAccount) -> Owner {
+    Owner {
+        kind: Kind::CloudAccount,
+        client: client_of(account),
+        namespace: account.namespace().unwrap_or_default(),
+        name: account.name_any(),
+        uid: account.uid().unwrap_or_default(),
+    }
+}
+
+/// From the moment that a final handover revokes, nobody but the handover knocks.
+fn is_revoking(handover: &Handover) -> bool {
+    let step = handover.status.as_ref().and_then(|status| status.step);
+    handover.spec.mode == HandoverMode::Final && step >= Some(HandoverStep::Revoke)
+}
+
+#[async_trait]
+impl Reconciler for CloudAccounts {
+    type Object = CloudAccount;
+    type Observed = Sight;
+    type Plan = (Plan, Option<WayIn>, Option<Desired>, String);
+    type Done = Done;
+    const KIND: Kind = Kind::CloudAccount;
+    const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
+
+    async fn observe(&self, ctx: &Context, account: &CloudAccount) -> Result<Sight, Failure> {
+        let namespace = account.namespace().unwrap_or_default();
+        let profile = ctx.cache.typed::<ProviderProfile>("", &account.spec.provider_profile);
+        let claimed_by_other = !claim::hold(ctx, account).await?;
+        let handed_over = ctx.cache.list_typed::<Handover>(Some(&namespace)).iter().any(is_revoking);
+        let mut seen = Observed { provider: profile.and_then(|profile| profile.spec.aws), way_fault: None, claimed_by_other, handed_over };
+        let way_in = if claimed_by_other || handed_over {
+            None
+        } else {
+            match way_in(ctx, account).await? {
+                Ok(way_in) => way_in,
+                Err(fault) => {
+                    seen.way_fault = Some(fault);
+                    None
+                }
+            }
+        };
+        Ok(Sight { seen, way_in })
+    }
+
+    fn check(&self, account: &CloudAccount, observed: &Sight) -> Vec<Fault> {
+        core::check(account, &observed.seen)
+    }
+
+    fn plan(&self, account: &CloudAccount, observed: &Sight, now: Timestamp) -> Self::Plan {
+        let plan = core::plan(account, &observed.seen, now);
+        let provider = observed.seen.provider.as_ref();
+        let files = provider.and_then(|provider| kit::files(&client_of(account), &account.spec, provider));
+        let kit = files.map(|files| {
+            let name = format!("{}-grant-kit", account.name_any());
+            Desired::new("ConfigMap", account.namespace().unwrap_or_default(), name, json!({"data": files}))
+        });
+        let principal = match (provider, &account.spec.target.aws) {
+            (Some(provider), Some(aws)) => grant::role_arn(aws, provider),
+            _ => String::new(),
+        };
+        (plan, observed.way_in.clone(), kit, principal)
+    }
+
+    async fn act(&self, ctx: &Context, account: &CloudAccount, (plan, way_in, kit, principal): Self::Plan) -> Acted<Done> {
+        let mut done = Done { principal, ..Done::default() };
+        let failure = act(ctx, account, (plan, way_in, kit), &mut done).await.err();
+        Acted { done, failure }
+    }
+
+    fn status(&self, account: &CloudAccount, seen: Seen<'_, Sight, Done>) -> (CloudAccountStatus, Outcome) {
+        let (status, outcome) = core::status(account, &seen.observed.seen, seen.faults, seen.done, seen.now);
+        (status, seen.failure.map_or(outcome, Failure::outcome))
+    }
+
+    /// Nothing is removed in the client's cloud; the claim goes last.
+    async fn clean_up(&self, ctx: &Context, account: &CloudAccount) -> Result<CleanUp, Failure> {
+        claim::release(ctx, account).await?;
+        Ok(CleanUp::Done)
+    }
+}
+
+async fn act(
+    ctx: &Context,
+    account: &CloudAccount,
+    (plan, way_in, kit): (Plan, Option<WayIn>, Option<Desired>),
+    done: &mut Done,
+) -> Result<(), Failure> {
+    if plan.make_external_id {
+        make_external_id(ctx, account).await?;
+        done.made_external_id = true;
+        return Ok(());
+    }
+    if let Some(kit) = kit {
+        apply::apply(ctx, &owner(account), &kit).await?;
+        done.kit = Some(KitStatus { config_map: kit.name.clone(), digest: json_digest(&kit.body) });
+    }
+    let Some(way_in) = way_in else { return Ok(()) };
+    if plan.prove_refusals {
+        for presented in [Presented::Nothing, Presented::Wrong] {
+            done.refusals.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
+        }
+    }
+    if !plan.prove && !plan.discover {
+        return Ok(());
+    }
+    let link = match way_in.connector.connect(&way_in.grant, Purpose::Read).await {
+        Ok(link) => link,
+        Err(error) => {
+            done.proof = Some(Err(error));
+            return Ok(());
+        }
+    };
+    if plan.prove {
+        // A held session proves nothing of now: the role may have been closed meanwhile.
+        done.proof = Some(way_in.connector.attempt(&way_in.grant, Presented::Right).await);
+        if matches!(done.proof, Some(Err(_))) {
+            return Ok(());
+        }
+        done.gap = link.permissions(&kit::wanted_actions(&account.spec.allow)).await.ok();
+    }
+    if plan.discover {
+        discover(ctx, account, link.as_ref(), done).await?;
+    }
+    Ok(())
+}
+
+async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, done: &mut Done) -> Result<(), Failure> {
+    let regions = account.spec.target.aws.as_ref().and_then(|aws| aws.regions.clone());
+    let client = client_of(account);
+    let name = account.name_any();
+    let reading = Reading {
+        store: &ctx.store,
+        client: &client,
+        account: &name,
+        scope: Scope { regions },
+        last: account.status.as_ref().and_then(|status| status.inventory.as_ref()),
+        now: ctx.now(),
+    };
+    match discovery::run(link, &reading).await {
+        Ok(inventory) => done.inventory = Some(Ok(inventory)),
+        Err(NotRead::Cloud(error)) => done.inventory = Some(Err(error)),
+        Err(NotRead::Failed(Failure::Store(error))) => done.store_fault = Some(store_fault(&error)),
+        Err(NotRead::Failed(failure)) => return Err(failure),
+    }
+    if let Some(Err(error @ CloudError { class: ErrorClass::Throttled(_), .. })) = &done.inventory {
+        done.proof = Some(Err(error.clone()));
+    }
+    Ok(())
+}
+
+/// The condition's reason for a fault of the store.
+#[must_use]
+pub fn store_fault(error: &StoreError) -> (Reason, String) {
+    let reason = match error {
+        StoreError::Full(_) => Reason::StoreFull,
+        StoreError::ReadOnly(_) => Reason::StoreReadOnly,
+        StoreError::NotFound(_) | StoreError::Unreachable(_) => Reason::StoreUnreachable,
+    };
+    (reason, error.to_string())
+}
+
+/// 128 random bits in hexadecimal: not to be guessed, and never chosen by the client. The rule of the CRD refuses a second one.
+async fn make_external_id(ctx: &Context, account: &CloudAccount) -> Result<(), Failure> {
+    let external_id = hex::encode(rand::random::<[u8; 16]>());
+    let api: Api<CloudAccount> = Api::namespaced(ctx.client.clone(), &account.namespace().unwrap_or_default());
+    let patch = json!({
+        "metadata": {"resourceVersion": account.resource_version(), "uid": account.uid()},
+        "spec": {"aws": {"externalId": external_id}},
+    });
+    api.patch(&account.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .map_err(Failure::kubernetes(format!("set the ExternalId of CloudAccount {}", account.name_any())))?;
+    ctx.metrics.write("CloudAccount", "external-id");
+    Ok(())
+}

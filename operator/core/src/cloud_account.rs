@@ -1,0 +1,353 @@
+//! `CloudAccount`: when to prove access, when to read, what the answers mean.
+
+use std::time::Duration;
+
+use caretaker_api::CloudAccount;
+use caretaker_api::cloud_account::{AccessStatus, CloudAccountStatus, InventoryStatus, KitStatus};
+use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::provider_profile::AwsProvider;
+use caretaker_cloud::{CloudError, ErrorClass, Identity, PermissionGap};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::conditions::{ConditionSet, Is};
+use crate::grant::account_of_arn;
+use crate::outcome::{Fault, Outcome, Wait, shortest};
+
+/// The kind's own conditions.
+pub const CONDITIONS: &[ConditionType] = &[
+    ConditionType::AccessProven,
+    ConditionType::ConfusedDeputyProtected,
+    ConditionType::PermissionsSufficient,
+    ConditionType::InventoryComplete,
+    ConditionType::StoreReady,
+];
+
+/// Time between two proofs of access.
+const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);
+/// Time between two rounds of attempts that must be refused: each leaves failed events in the client's audit log.
+const REFUSALS_EVERY: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// Time between two looks while the client's grant is awaited.
+const GRANT_PAUSE: Duration = Duration::from_secs(30);
+/// Wait after an answer that asked for none.
+const RETRY_PAUSE: Duration = Duration::from_secs(60);
+/// Longest wait that a cloud may ask for; more is cut.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// What was seen before anything is called in the cloud.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The provider on AWS, where the profile exists and has one.
+    pub provider: Option<AwsProvider>,
+    /// What stands in the way to a connector.
+    pub way_fault: Option<Fault>,
+    /// Whether another object holds the account.
+    pub claimed_by_other: bool,
+    /// Whether a final handover has begun to revoke: we do not knock any more.
+    pub handed_over: bool,
+}
+
+/// Faults of the spec and its surroundings.
+#[must_use]
+pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if observed.claimed_by_other {
+        let message = "this account is already looked after by another object: remove one of them";
+        faults.push(Fault::outside(Reason::AccountClaimed, "spec.aws.accountId", message));
+    }
+    faults.extend(observed.way_fault.clone());
+    let own = observed.provider.as_ref().map(|provider| account_of_arn(&provider.principal_arn));
+    if let (Some(own), Some(aws)) = (own, &account.spec.target.aws)
+        && own == aws.account_id
+    {
+        let message = format!("{own} is the provider's own account, which is never read as a client's: give the client's account");
+        faults.push(Fault::spec("spec.aws.accountId", message));
+    }
+    faults
+}
+
+/// What a visit does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Make the ExternalId.
+    pub make_external_id: bool,
+    /// Assume the role and ask about permissions.
+    pub prove: bool,
+    /// Try what must be refused.
+    pub prove_refusals: bool,
+    /// Read the inventory.
+    pub discover: bool,
+}
+
+/// What to do now. Nothing is called in the cloud before a wait that the cloud asked for is over; it survives a restart in the status.
+#[must_use]
+pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan {
+    let status = account.status.clone().unwrap_or_default();
+    let generation = account.metadata.generation;
+    let has_id = account.spec.target.aws.as_ref().is_some_and(|aws| aws.external_id.is_some());
+    let throttled = status.throttled_until.as_ref().is_some_and(|until| until.0 > now);
+    if observed.handed_over || throttled || !has_id {
+        return Plan { make_external_id: !has_id && !observed.handed_over, ..Plan::default() };
+    }
+    let access = status.access.clone().unwrap_or_default();
+    let asked = is_asked(account, &status);
+    let current = access.generation == generation;
+    let due = |last: &Option<Time>, every: SignedDuration| last.as_ref().is_none_or(|last| now.duration_since(last.0) >= every);
+    let interval = SignedDuration::from_mins(i64::from(account.spec.discovery_interval_minutes));
+    let proven = current && crate::conditions::is_true_at(&status.conditions, ConditionType::AccessProven, generation);
+    let read_last = status.inventory.as_ref().and_then(|inventory| inventory.taken_at.clone());
+    Plan {
+        make_external_id: false,
+        prove: asked || !proven || due(&access.proven_at, PROVE_EVERY),
+        prove_refusals: !current || due(&access.refusals_proven_at, REFUSALS_EVERY),
+        discover: asked || !current || due(&read_last, interval),
+    }
+}
+
+/// Whether somebody asked for a visit by annotation that was not handled yet.
+fn is_asked(account: &CloudAccount, status: &CloudAccountStatus) -> bool {
+    let request = account.metadata.annotations.as_ref().and_then(|all| all.get(caretaker_api::names::REQUESTED_AT));
+    request.is_some() && request != status.last_handled_request.as_ref()
+}
+
+/// An attempt that must be refused.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// It was.
+    Refused,
+    /// It was let in.
+    LetIn,
+    /// It cannot be told.
+    Unknown(String),
+}
+
+impl Refusal {
+    /// From the answer of an attempt.
+    #[must_use]
+    pub fn from_answer(answer: &Result<Identity, CloudError>) -> Self {
+        match answer {
+            Ok(_) => Self::LetIn,
+            Err(error) if error.is_refusal() => Self::Refused,
+            Err(error) => Self::Unknown(error.to_string()),
+        }
+    }
+}
+
+/// What a visit did.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// The kit in the cluster.
+    pub kit: Option<KitStatus>,
+    /// Whether an ExternalId was made: the rest follows at the next visit.
+    pub made_external_id: bool,
+    /// The role that was tried.
+    pub principal: String,
+    /// The answer to the assumption of the role.
+    pub proof: Option<Result<Identity, CloudError>>,
+    /// What is missing of the manifest.
+    pub gap: Option<PermissionGap>,
+    /// The attempts without and with a wrong ExternalId.
+    pub refusals: Vec<Refusal>,
+    /// The new inventory.
+    pub inventory: Option<Result<InventoryStatus, CloudError>>,
+    /// A fault of the store.
+    pub store_fault: Option<(Reason, String)>,
+}
+
+/// The new status and what the visit came to.
+#[must_use]
+pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], done: &Done, now: Timestamp) -> (CloudAccountStatus, Outcome) {
+    let mut status = account.status.clone().unwrap_or_default();
+    let generation = account.metadata.generation;
+    let mut set = ConditionSet::new(&status.conditions, CONDITIONS, generation.unwrap_or_default(), now);
+    if status.throttled_until.as_ref().is_some_and(|until| until.0 <= now) {
+        status.throttled_until = None;
+    }
+    if let Some(fault) = faults.first() {
+        set.set(ConditionType::AccessProven, Is::False, fault.reason, &fault.message);
+        status.conditions = set.finish();
+        return (status, Outcome::Refused(faults.to_vec()));
+    }
+    if done.kit.is_some() {
+        status.kit.clone_from(&done.kit);
+    }
+    let mut waits = Vec::new();
+    if observed.handed_over {
+        let message = "handed over: we do not try to get in any more";
+        for kind in CONDITIONS {
+            set.set(*kind, Is::False, Reason::HandedOver, message);
+        }
+        status.conditions = set.finish();
+        return (status, Outcome::Settled(Duration::from_secs(3600)));
+    }
+    if done.made_external_id {
+        waits.push(Wait { reason: Reason::Progressing, message: "the ExternalId was made".into(), after: Duration::from_millis(100) });
+    }
+    if let Some(proof) = &done.proof {
+        take_proof(&mut status, &mut set, (proof, done), (generation, now), &mut waits);
+    }
+    take_refusals(&mut status, &mut set, &done.refusals, now);
+    take_gap(&mut status, &mut set, done.gap.as_ref());
+    take_inventory(&mut status, &mut set, done, &mut waits);
+    let outcome = conclude(account, &status, &set, waits, now);
+    status.conditions = set.finish();
+    (status, outcome)
+}
+
+fn take_proof(
+    status: &mut CloudAccountStatus,
+    set: &mut ConditionSet,
+    (proof, done): (&Result<Identity, CloudError>, &Done),
+    (generation, now): (Option<i64>, Timestamp),
+    waits: &mut Vec<Wait>,
+) {
+    let mut access = status.access.take().filter(|access| access.generation == generation).unwrap_or_default();
+    access.generation = generation;
+    access.principal.clone_from(&done.principal);
+    match proof {
+        Ok(identity) => {
+            access.identity = Some(identity.principal.clone());
+            access.proven_at = Some(Time(now));
+            set.set(
+                ConditionType::AccessProven,
+                Is::True,
+                Reason::Proven,
+                format!("assumed {} in account {}", done.principal, identity.account),
+            );
+        }
+        Err(error) => {
+            let (is, reason, message) = meaning(error, &done.principal);
+            access.identity = None;
+            if is == Is::False {
+                access.proven_at = None;
+            }
+            set.set(ConditionType::AccessProven, is, reason, &message);
+            waits.push(Wait { reason, message, after: pause(status, error, now) });
+        }
+    }
+    status.access = Some(access);
+}
+
+/// What a failed assumption means. An unreachable cloud says nothing about the access: what was proven stays Unknown, not False.
+fn meaning(error: &CloudError, principal: &str) -> (Is, Reason, String) {
+    match error.class {
+        ErrorClass::Denied => {
+            let message = format!("{principal} cannot be assumed ({error}): send the client the grant kit and let them apply it");
+            (Is::False, Reason::WaitingForGrant, message)
+        }
+        ErrorClass::WrongAccount => (Is::False, Reason::WrongAccount, format!("{error}: correct spec.aws.accountId or the role")),
+        ErrorClass::Credentials => (
+            Is::Unknown,
+            Reason::CredentialsInvalid,
+            format!("the provider's own credentials do not work ({error}): see its ProviderProfile"),
+        ),
+        ErrorClass::Throttled(_) => (Is::Unknown, Reason::Throttled, error.to_string()),
+        _ => (Is::Unknown, Reason::Unreachable, error.to_string()),
+    }
+}
+
+/// How long to wait, noted in the status where the cloud asked for it.
+fn pause(status: &mut CloudAccountStatus, error: &CloudError, now: Timestamp) -> Duration {
+    match error.class {
+        ErrorClass::Throttled(after) => {
+            let after = after.unwrap_or(RETRY_PAUSE).min(LONGEST_WAIT);
+            let until = now.saturating_add(SignedDuration::try_from(after).unwrap_or(SignedDuration::from_mins(1))).unwrap_or(now);
+            status.throttled_until = Some(Time(until));
+            after
+        }
+        ErrorClass::Denied | ErrorClass::WrongAccount => GRANT_PAUSE,
+        _ => RETRY_PAUSE,
+    }
+}
+
+fn take_refusals(status: &mut CloudAccountStatus, set: &mut ConditionSet, refusals: &[Refusal], now: Timestamp) {
+    let kind = ConditionType::ConfusedDeputyProtected;
+    if refusals.is_empty() {
+        return;
+    }
+    if refusals.iter().any(|refusal| matches!(refusal, Refusal::LetIn)) {
+        let message = "the role lets in a caller without the right ExternalId: anybody who may assume roles as the provider could be tricked into it; \
+                       the client must add the ExternalId condition of the grant kit to the role's trust policy";
+        set.set(kind, Is::False, Reason::NotRefused, message);
+    } else if let Some(Refusal::Unknown(message)) = refusals.iter().find(|refusal| matches!(refusal, Refusal::Unknown(_))) {
+        set.set(kind, Is::Unknown, Reason::Unreachable, message);
+        return;
+    } else {
+        set.set(kind, Is::True, Reason::Proven, "callers without and with a wrong ExternalId were refused");
+    }
+    if let Some(access) = &mut status.access {
+        access.refusals_proven_at = Some(Time(now));
+    }
+}
+
+fn take_gap(status: &mut CloudAccountStatus, set: &mut ConditionSet, gap: Option<&PermissionGap>) {
+    let kind = ConditionType::PermissionsSufficient;
+    let Some(gap) = gap else { return };
+    let access: &mut AccessStatus = status.access.get_or_insert_default();
+    access.missing.clone_from(&gap.missing);
+    if !gap.known {
+        set.set(
+            kind,
+            Is::Unknown,
+            Reason::Denied,
+            "iam:SimulatePrincipalPolicy is denied: what is missing shows at the first call that needs it",
+        );
+    } else if gap.missing.is_empty() {
+        set.set(kind, Is::True, Reason::Proven, "every permission of the manifest is granted");
+    } else {
+        let message = format!("missing: {}; let the client apply the grant kit again", gap.missing.join(", "));
+        set.set(kind, Is::False, Reason::PermissionsMissing, message);
+    }
+}
+
+fn take_inventory(status: &mut CloudAccountStatus, set: &mut ConditionSet, done: &Done, waits: &mut Vec<Wait>) {
+    if let Some((reason, message)) = &done.store_fault {
+        set.set(ConditionType::StoreReady, Is::False, *reason, message);
+        waits.push(Wait { reason: *reason, message: message.clone(), after: RETRY_PAUSE });
+        return;
+    }
+    let kind = ConditionType::InventoryComplete;
+    match &done.inventory {
+        None => {}
+        Some(Ok(inventory)) => {
+            set.set(ConditionType::StoreReady, Is::True, Reason::Settled, "");
+            let coverage = &inventory.coverage;
+            if coverage.planned == 0 {
+                set.set(kind, Is::Unknown, Reason::CoverageUnknown, "no cell was planned: coverage cannot be told");
+            } else if coverage.complete == coverage.planned {
+                set.set(kind, Is::True, Reason::Settled, format!("{} cells read completely", coverage.planned));
+            } else {
+                let first = coverage.gaps.first().map(|gap| format!("{} {}: {}", gap.region, gap.service, gap.cause)).unwrap_or_default();
+                set.set(kind, Is::False, Reason::Incomplete, format!("{} cells complete; {first}", coverage.text));
+            }
+            status.inventory = Some(inventory.clone());
+        }
+        Some(Err(error)) => {
+            let message = error.to_string();
+            set.set(kind, Is::Unknown, Reason::CoverageUnknown, &message);
+            waits.push(Wait { reason: Reason::CoverageUnknown, message, after: RETRY_PAUSE });
+        }
+    }
+}
+
+fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &ConditionSet, waits: Vec<Wait>, now: Timestamp) -> Outcome {
+    if let Some(until) = &status.throttled_until {
+        let after = Duration::try_from(until.0.duration_since(now)).unwrap_or_default();
+        return Outcome::Waiting(Wait { reason: Reason::Throttled, message: format!("the cloud asked to wait until {}", until.0), after });
+    }
+    if let Some(wait) = shortest(waits) {
+        return Outcome::Waiting(wait);
+    }
+    if !set.is_true(ConditionType::AccessProven) {
+        return Outcome::Waiting(Wait { reason: Reason::WaitingForGrant, message: "access is not proven".into(), after: GRANT_PAUSE });
+    }
+    if let Some(condition) = set.get(ConditionType::InventoryComplete).filter(|condition| condition.status != "True") {
+        let reason = if condition.status == "False" { Reason::Incomplete } else { Reason::CoverageUnknown };
+        return Outcome::Waiting(Wait { reason, message: condition.message.clone(), after: RETRY_PAUSE });
+    }
+    if let Some(condition) = set.get(ConditionType::ConfusedDeputyProtected).filter(|condition| condition.status == "False") {
+        return Outcome::Waiting(Wait { reason: Reason::NotRefused, message: condition.message.clone(), after: RETRY_PAUSE });
+    }
+    let minutes = u64::from(account.spec.discovery_interval_minutes).min(10);
+    Outcome::Settled(Duration::from_secs(minutes * 60))
+}
