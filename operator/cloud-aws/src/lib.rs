@@ -138,7 +138,7 @@ impl AwsConnector {
         let mut proven = self.proven.lock().await;
         if proven.is_none() {
             let identity = session::base_identity(&self.shared).await?;
-            if !session::is_principal(&identity.principal, &self.shared.expected_principal) {
+            if !caretaker_cloud::is_principal(&identity.principal, &self.shared.expected_principal) {
                 let message = format!("the base credentials are {}, not {}", identity.principal, self.shared.expected_principal);
                 return Err(CloudError::new(ErrorClass::Credentials, "sts:GetCallerIdentity", message));
             }

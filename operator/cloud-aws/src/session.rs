@@ -53,18 +53,6 @@ async fn identity_of(sts: &aws_sdk_sts::Client) -> Result<Identity> {
     Ok(Identity { account: answer.account().unwrap_or_default().into(), principal: answer.arn().unwrap_or_default().into() })
 }
 
-/// Whether a caller's ARN is the principal's: a session of a role counts as the role.
-pub fn is_principal(caller: &str, principal: &str) -> bool {
-    if caller == principal {
-        return true;
-    }
-    let (caller, principal): (Vec<&str>, Vec<&str>) = (caller.split(':').collect(), principal.split(':').collect());
-    let [_, partition, "sts", _, account, caller] = caller.as_slice() else { return false };
-    let [_, of, "iam", _, within, role] = principal.as_slice() else { return false };
-    let session_of = caller.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
-    partition == of && account == within && role.starts_with("role/") && session_of == role.rsplit('/').next()
-}
-
 /// Assumes a role and proves that it leads to the declared account, before any list call.
 pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<Session> {
     let credentials = assume(shared, grant, Some(&grant.external_id), Some(&policy_for(purpose))).await?;
@@ -197,16 +185,6 @@ impl CloudLink for Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_session_of_a_role_counts_as_the_role() {
-        let role = "arn:aws:iam::111111111111:role/path/caretaker";
-        assert!(is_principal("arn:aws:sts::111111111111:assumed-role/caretaker/pod", role));
-        assert!(!is_principal("arn:aws:sts::222222222222:assumed-role/caretaker/pod", role));
-        assert!(!is_principal("arn:aws:sts::111111111111:assumed-role/caretaker2/pod", role));
-        assert!(is_principal("arn:aws:iam::111111111111:user/caretaker", "arn:aws:iam::111111111111:user/caretaker"));
-        assert!(!is_principal("arn:aws:iam::111111111111:user/other", "arn:aws:iam::111111111111:user/caretaker"));
-    }
 
     #[test]
     fn session_policies_fit_what_sts_takes() {

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
     AccessGrant, Asset, AssetType, AwsGrant, BackupPlanState, Cell, CellKey, Identity, PermissionGap, Presented, ProtectionState, Purpose,
-    Scope, SelectionState, VaultState, Verdict, service_of,
+    Scope, SelectionState, VaultState, Verdict, is_principal, service_of,
 };
 pub use step::{CloudStep, Receipt, StepOutcome};
 

@@ -277,3 +277,31 @@ pub struct SelectionState {
     /// Role that the backup service uses.
     pub role_arn: String,
 }
+
+/// Whether a caller's ARN is the principal's: a session of a role counts as the role.
+#[must_use]
+pub fn is_principal(caller: &str, principal: &str) -> bool {
+    if caller == principal {
+        return true;
+    }
+    let (caller, principal): (Vec<&str>, Vec<&str>) = (caller.split(':').collect(), principal.split(':').collect());
+    let [_, partition, "sts", _, account, caller] = caller.as_slice() else { return false };
+    let [_, of, "iam", _, within, role] = principal.as_slice() else { return false };
+    let session_of = caller.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next());
+    partition == of && account == within && role.starts_with("role/") && session_of == role.rsplit('/').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_of_a_role_counts_as_the_role() {
+        let role = "arn:aws:iam::111111111111:role/path/caretaker";
+        assert!(is_principal("arn:aws:sts::111111111111:assumed-role/caretaker/pod", role));
+        assert!(!is_principal("arn:aws:sts::222222222222:assumed-role/caretaker/pod", role));
+        assert!(!is_principal("arn:aws:sts::111111111111:assumed-role/caretaker2/pod", role));
+        assert!(is_principal("arn:aws:iam::111111111111:user/caretaker", "arn:aws:iam::111111111111:user/caretaker"));
+        assert!(!is_principal("arn:aws:iam::111111111111:user/other", "arn:aws:iam::111111111111:user/caretaker"));
+    }
+}

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod apply;
+pub mod backup_policy;
 pub mod cache;
 pub mod claim;
 pub mod cloud_account;
@@ -13,10 +14,17 @@ pub mod context;
 pub mod discovery;
 pub mod engine;
 pub mod failure;
+pub mod gate;
+pub mod health;
+pub mod kube_port;
 pub mod managed_client;
 pub mod metrics;
+pub mod operator;
+pub mod provider_profile;
+pub mod signing;
 pub mod store;
 pub mod visit;
+pub mod writes;
 
 pub use clouds::Clouds;
 pub use context::Context;

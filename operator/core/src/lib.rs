@@ -2,6 +2,7 @@
 //!
 //! Each kind has a file of its own name with `check` (faults as data), `plan` (cannot fail) and `status`; what they share is here.
 
+pub mod backup_policy;
 pub mod cloud_account;
 pub mod conditions;
 pub mod desired;
@@ -12,6 +13,8 @@ pub mod kit;
 pub mod managed_client;
 pub mod outcome;
 pub mod ownership;
+
+pub mod provider_profile;
 
 pub use conditions::ConditionSet;
 pub use desired::Desired;

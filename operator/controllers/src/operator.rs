@@ -1,0 +1,200 @@
+//! The whole operator: client, election, cache, controllers, health, and an orderly end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::client::ClientBuilder;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
+use kube_lease_manager::{LeaseCreateMode, LeaseManagerBuilder};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::backup_policy::BackupPolicies;
+use crate::cache::Cache;
+use crate::cloud_account::CloudAccounts;
+use crate::clouds::Clouds;
+use crate::context::Context;
+use crate::engine;
+use crate::gate::Gate;
+use crate::health::{self, Health};
+use crate::kube_port::WriteLayer;
+use crate::managed_client::ManagedClients;
+use crate::metrics::Metrics;
+use crate::provider_profile::ProviderProfiles;
+use crate::store::Store;
+use crate::writes::Writes;
+
+/// Name of the lease.
+pub const LEASE: &str = "caretaker";
+/// How long a lease is good for.
+const LEASE_DURATION: Duration = Duration::from_secs(15);
+/// How long before its end a lease is renewed.
+const LEASE_GRACE: Duration = Duration::from_secs(5);
+/// Time that no write is sent before the lease ends: longer than any write takes to arrive.
+const LEASE_MARGIN: Duration = Duration::from_secs(4);
+/// Longest wait for visits in flight at the end.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// How the operator runs.
+#[derive(Clone, Debug)]
+pub struct OperatorConfig {
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// Name of this process, unique among replicas.
+    pub identity: String,
+    /// URL of the store.
+    pub store_url: String,
+    /// Address of `/healthz` and `/readyz`.
+    pub health_address: String,
+    /// Address of `/metrics`.
+    pub metrics_address: String,
+}
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// Another process leads now.
+    #[error("the lease was lost: another process leads now")]
+    LeaseLost,
+    /// A controller ended by itself.
+    #[error("the controller of {0} ended by itself")]
+    ControllerEnded(String),
+    /// Something that the operator cannot do without.
+    #[error("{what}: {why}")]
+    Start {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        why: String,
+    },
+}
+
+fn start(what: &str) -> impl FnOnce(String) -> Ended {
+    let what = what.to_owned();
+    move |why| Ended::Start { what, why }
+}
+
+/// Runs until a signal or the loss of the lease.
+///
+/// # Errors
+/// Everything but a signal.
+pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Writes) -> Arc<dyn Clouds>) -> Result<(), Ended> {
+    let writes = Writes::new(Gate::default());
+    let lease_path = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{LEASE}", config.namespace);
+    let layer = WriteLayer::new(writes.clone(), lease_path, LEASE_DURATION - LEASE_MARGIN);
+    let client = client(kube, &layer)?;
+    let metrics = Metrics::default();
+    let cache = Cache::new();
+    let health = Health::default();
+    health::serve(&config.health_address, &config.metrics_address, health.clone(), metrics.clone()).await.map_err(start("listen"))?;
+    let store = Store::open(&config.store_url).map_err(|error| start("open the store")(error.to_string()))?;
+    let ctx = Context {
+        client: client.clone(),
+        cache: cache.clone(),
+        store,
+        clouds: clouds(writes.clone()),
+        clock: Arc::new(Timestamp::now),
+        namespace: config.namespace.clone(),
+        recorder: Recorder::new(client.clone(), Reporter { controller: "caretaker".into(), instance: Some(config.identity.clone()) }),
+        metrics: metrics.clone(),
+        claims: Arc::default(),
+    };
+    let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
+        .with_namespace(&config.namespace)
+        .with_identity(&config.identity)
+        .with_duration(LEASE_DURATION.as_secs())
+        .with_grace(LEASE_GRACE.as_secs())
+        .with_create_mode(LeaseCreateMode::AutoCreate)
+        .build()
+        .await
+        .map_err(|error| start("make the lease")(error.to_string()))?;
+    let (mut leads, lease) = manager.watch().await;
+    cache.start(&client);
+    health.set_started();
+    let mut signal = Box::pin(terminated());
+    tokio::select! {
+        () = &mut signal => return Ok(()),
+        changed = leads.wait_for(|leads| *leads) => { changed.map_err(|error| start("watch the lease")(error.to_string()))?; }
+    }
+    tracing::info!(identity = config.identity, "leading");
+    metrics.set_leader(true);
+    let ended = lead(ctx, leads.clone(), health, signal).await;
+    metrics.set_leader(false);
+    if ended.is_ok() {
+        // Dropping the last receiver ends the manager's task, which gives the lease back.
+        drop(leads);
+        let _ = tokio::time::timeout(Duration::from_secs(5), lease).await;
+    }
+    writes.gate.close();
+    ended
+}
+
+fn client(mut kube: Config, layer: &WriteLayer) -> Result<Client, Ended> {
+    // Its own retries can hold a visit for minutes; the engine decides when to try again.
+    kube.default_retry = false;
+    kube.connect_timeout = Some(Duration::from_secs(5));
+    let builder = ClientBuilder::try_from(kube).map_err(|error| start("connect to the API server")(error.to_string()))?;
+    Ok(builder.with_layer(layer).build())
+}
+
+async fn lead(ctx: Context, mut leads: watch::Receiver<bool>, health: Health, signal: impl Future<Output = ()>) -> Result<(), Ended> {
+    while !ctx.cache.is_synced() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if !*leads.borrow() {
+            return Err(Ended::LeaseLost);
+        }
+    }
+    health.set_synced();
+    let (stop, _) = watch::channel(false);
+    let mut controllers = JoinSet::new();
+    spawn_all(&ctx, &stop, &mut controllers);
+    let stopping = AtomicBool::new(false);
+    let ended = tokio::select! {
+        () = signal => { stopping.store(true, Ordering::SeqCst); Ok(()) }
+        _ = leads.wait_for(|leads| !*leads) => Err(Ended::LeaseLost),
+        Some(ended) = controllers.join_next() => Err(Ended::ControllerEnded(ended.unwrap_or_else(|error| error.to_string()))),
+    };
+    let _ = stop.send(true);
+    if stopping.load(Ordering::SeqCst) {
+        tracing::info!("stopping: waits for visits in flight");
+        let _ = tokio::time::timeout(DRAIN, async { while controllers.join_next().await.is_some() {} }).await;
+    }
+    ended
+}
+
+fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSet<String>) {
+    macro_rules! spawn {
+        ($($name:literal => $reconciler:expr),* $(,)?) => {$({
+            let (ctx, mut stopped) = (ctx.clone(), stop.subscribe());
+            controllers.spawn(async move {
+                let stop = async move { let _ = stopped.wait_for(|stop| *stop).await; };
+                engine::run($reconciler, ctx, stop).await;
+                $name.to_owned()
+            });
+        })*};
+    }
+    spawn! {
+        "ProviderProfile" => ProviderProfiles,
+        "ManagedClient" => ManagedClients,
+        "CloudAccount" => CloudAccounts,
+        "BackupPolicy" => BackupPolicies,
+    }
+}
+
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! `BackupPolicy`: what a policy is in AWS Backup, how it differs from what is there, and which steps close the gap.
+
+use std::time::Duration;
+
+use caretaker_api::BackupPolicy;
+use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus};
+use caretaker_api::cloud_account::Capability;
+use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_cloud::{BackupPlanState, CloudError, CloudStep, ErrorClass, ProtectionState};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::conditions::{ConditionSet, Is};
+use crate::outcome::{Fault, Outcome, Wait, shortest};
+
+/// The kind's own conditions.
+pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady];
+
+/// Time between two comparisons with the cloud.
+const RESYNC: Duration = Duration::from_secs(600);
+/// Wait for an account whose access is not proven.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// One account as the policy sees it.
+#[derive(Clone, Debug)]
+pub struct AccountView {
+    /// CloudAccount.
+    pub name: String,
+    /// What may be changed.
+    pub allow: Vec<Capability>,
+    /// Role that the backup service uses.
+    pub backup_role: String,
+    /// What is there; the error of looking; `None` while the access is not proven.
+    pub state: Option<Result<ProtectionState, CloudError>>,
+}
+
+/// The names of a policy's objects in a client's account: the same at every visit.
+#[must_use]
+pub fn object_name(client: &str, policy: &str) -> String {
+    let name = format!("caretaker-{client}-{policy}");
+    if name.len() <= 50 { name } else { format!("caretaker-{}", &crate::digest::sha256_hex(name)[..32]) }
+}
+
+/// The daily schedule in AWS's words, UTC.
+#[must_use]
+pub fn schedule(terms: &BackupTerms) -> String {
+    let (hour, minute) = terms.daily_at.split_once(':').unwrap_or(("0", "0"));
+    let number = |text: &str| text.parse::<u8>().unwrap_or_default();
+    format!("cron({} {} * * ? *)", number(minute), number(hour))
+}
+
+/// Faults of what the policy refers to.
+#[must_use]
+pub fn check(policy: &BackupPolicy, found: &[AccountView]) -> Vec<Fault> {
+    let missing = policy.spec.accounts.iter().enumerate().filter(|(_, name)| !found.iter().any(|account| account.name == **name));
+    missing
+        .map(|(index, name)| {
+            let message = format!("CloudAccount {name} does not exist in this namespace: make it or remove the entry");
+            Fault::outside(Reason::ReferenceMissing, format!("spec.accounts[{index}]"), message)
+        })
+        .collect()
+}
+
+/// The steps of one account and region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegionPlan {
+    /// CloudAccount.
+    pub account: String,
+    /// Region.
+    pub region: String,
+    /// Name of vault, plan and selection.
+    pub name: String,
+    /// Id of the plan that is there.
+    pub plan_id: Option<String>,
+    /// What is to be done, in order.
+    pub steps: Vec<CloudStep>,
+    /// Whether writing is granted.
+    pub may_write: bool,
+}
+
+/// What closes the gap between policy and cloud, account by account.
+#[must_use]
+pub fn plan(client: &str, policy: &BackupPolicy, accounts: &[AccountView]) -> Vec<RegionPlan> {
+    let name = object_name(client, policy.metadata.name.as_deref().unwrap_or_default());
+    let mut plans = Vec::new();
+    for account in accounts {
+        let Some(Ok(state)) = &account.state else { continue };
+        for region in &policy.spec.terms.regions {
+            let held = state.plans.iter().find(|plan| plan.region == *region && plan.name == name);
+            plans.push(RegionPlan {
+                account: account.name.clone(),
+                region: region.clone(),
+                name: name.clone(),
+                plan_id: held.map(|plan| plan.id.clone()),
+                steps: steps(&policy.spec.terms, account, (region, &name), (state, held)),
+                may_write: account.allow.contains(&Capability::Backup),
+            });
+        }
+    }
+    plans
+}
+
+fn steps(
+    terms: &BackupTerms,
+    account: &AccountView,
+    (region, name): (&str, &str),
+    (state, held): (&ProtectionState, Option<&BackupPlanState>),
+) -> Vec<CloudStep> {
+    let (region, name, schedule, retention_days) = (region.to_owned(), name.to_owned(), schedule(terms), terms.retention_days);
+    let mut steps = Vec::new();
+    if !state.vaults.iter().any(|vault| vault.region == region && vault.name == name) {
+        steps.push(CloudStep::CreateVault { region: region.clone(), name: name.clone() });
+    }
+    match held {
+        None => {
+            steps.push(CloudStep::CreatePlan { region: region.clone(), name: name.clone(), vault: name.clone(), schedule, retention_days })
+        }
+        Some(plan) if plan.vault != name || plan.schedule != schedule || plan.retention_days != retention_days || plan.rules != 1 => {
+            let (region, name, id, vault) = (region.clone(), name.clone(), plan.id.clone(), name.clone());
+            steps.push(CloudStep::UpdatePlan { region, id, name, vault, schedule, retention_days });
+        }
+        Some(_) => {}
+    }
+    let wanted = |selection: &caretaker_cloud::SelectionState| {
+        selection.name == name
+            && selection.tag_key == terms.tag.key
+            && selection.tag_value == terms.tag.value
+            && selection.role_arn == account.backup_role
+    };
+    let selections = held.map(|plan| plan.selections.as_slice()).unwrap_or_default();
+    if let Some(plan) = held {
+        for selection in selections.iter().filter(|selection| !wanted(selection)) {
+            steps.push(CloudStep::DeleteSelection { region: region.clone(), plan_id: plan.id.clone(), id: selection.id.clone() });
+        }
+    }
+    if !selections.iter().any(wanted) {
+        steps.push(CloudStep::CreateSelection {
+            region,
+            plan: name.clone(),
+            name,
+            tag_key: terms.tag.key.clone(),
+            tag_value: terms.tag.value.clone(),
+            role_arn: account.backup_role.clone(),
+        });
+    }
+    steps
+}
+
+/// What was done in one account and region.
+#[derive(Clone, Debug)]
+pub struct RegionDone {
+    /// The plan.
+    pub plan: RegionPlan,
+    /// The error that stopped it.
+    pub error: Option<CloudError>,
+    /// The plan's id after it.
+    pub plan_id: Option<String>,
+}
+
+/// The new status and what the visit came to.
+#[must_use]
+pub fn status(
+    policy: &BackupPolicy,
+    accounts: &[AccountView],
+    faults: &[Fault],
+    done: &[RegionDone],
+    now: Timestamp,
+) -> (BackupPolicyStatus, Outcome) {
+    let mut status = policy.status.clone().unwrap_or_default();
+    let kind = ConditionType::BackupsReady;
+    let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
+    if let Some(fault) = faults.first() {
+        set.set(kind, Is::False, fault.reason, &fault.message);
+        status.conditions = set.finish();
+        return (status, Outcome::Refused(faults.to_vec()));
+    }
+    let mut waits: Vec<Wait> = accounts.iter().filter_map(account_wait).collect();
+    waits.extend(done.iter().filter_map(|done| done.error.as_ref().map(|error| error_wait(&done.plan.account, error))));
+    let observing: Vec<&str> =
+        done.iter().filter(|done| !done.plan.may_write && !done.plan.steps.is_empty()).map(|done| done.plan.account.as_str()).collect();
+    let repaired = done.iter().any(|done| done.error.is_none() && done.plan.may_write && is_repair(&done.plan));
+    if repaired {
+        status.drift_repaired_at = Some(Time(now));
+    }
+    if let Some(wait) = waits.iter().min_by_key(|wait| wait.after) {
+        let is = if matches!(wait.reason, Reason::Denied | Reason::Failed) { Is::False } else { Is::Unknown };
+        set.set(kind, is, wait.reason, &wait.message);
+    } else if !observing.is_empty() {
+        let message =
+            format!("observe only: {} lack(s) the capability Backup; what would be written stands in status.plans", observing.join(", "));
+        set.set(kind, Is::True, Reason::ObserveOnly, message);
+    } else if repaired {
+        set.set(kind, Is::True, Reason::DriftRepaired, "the plan had been changed and was put back");
+    } else if !set.is_true(kind) || set.get(kind).is_some_and(|condition| condition.reason == Reason::ObserveOnly.as_str()) {
+        set.set(kind, Is::True, Reason::Settled, "vault, plan and selection are as the policy says");
+    }
+    if accounts.iter().all(|account| matches!(account.state, Some(Ok(_)))) {
+        status.plans = done.iter().map(plan_status).collect();
+    }
+    status.conditions = set.finish();
+    (status, shortest(waits).map_or(Outcome::Settled(RESYNC), Outcome::Waiting))
+}
+
+fn is_repair(plan: &RegionPlan) -> bool {
+    plan.plan_id.is_some() && !plan.steps.is_empty()
+}
+
+fn plan_status(done: &RegionDone) -> PlanStatus {
+    let state = match (&done.error, done.plan.may_write, done.plan.steps.is_empty()) {
+        (Some(_), ..) => "Failed",
+        (None, false, false) => "Planned",
+        _ => "InSync",
+    };
+    let changes = if state == "InSync" { Vec::new() } else { done.plan.steps.iter().map(CloudStep::describe).collect() };
+    PlanStatus {
+        account: done.plan.account.clone(),
+        region: done.plan.region.clone(),
+        state: state.into(),
+        vault: done.plan.name.clone(),
+        plan_id: done.plan_id.clone().or_else(|| done.plan.plan_id.clone()),
+        changes,
+    }
+}
+
+fn account_wait(account: &AccountView) -> Option<Wait> {
+    match &account.state {
+        None => Some(Wait {
+            reason: Reason::WaitingForGrant,
+            message: format!("account {}: access is not proven yet", account.name),
+            after: PAUSE,
+        }),
+        Some(Err(error)) => Some(error_wait(&account.name, error)),
+        Some(Ok(_)) => None,
+    }
+}
+
+fn error_wait(account: &str, error: &CloudError) -> Wait {
+    let (reason, after) = match error.class {
+        ErrorClass::Denied => (Reason::Denied, PAUSE),
+        ErrorClass::Throttled(after) => (Reason::Throttled, after.unwrap_or(PAUSE)),
+        ErrorClass::Unreachable => (Reason::Unreachable, PAUSE),
+        _ => (Reason::Failed, PAUSE),
+    };
+    Wait { reason, message: format!("account {account}: {error}"), after }
+}
+
+#[cfg(test)]
+mod tests {
+    use caretaker_cloud::{SelectionState, VaultState};
+    use serde_json::json;
+
+    use super::*;
+
+    fn policy() -> BackupPolicy {
+        serde_json::from_value(json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "BackupPolicy", "metadata": {"name": "main", "namespace": "client-acme"},
+            "spec": {"accounts": ["prod"], "dailyAt": "03:05", "retentionDays": 30, "tag": {"key": "backup", "value": "daily"}, "regions": ["eu-west-1"]},
+        }))
+        .unwrap()
+    }
+
+    fn view(state: ProtectionState) -> AccountView {
+        AccountView { name: "prod".into(), allow: vec![Capability::Backup], backup_role: "role".into(), state: Some(Ok(state)) }
+    }
+
+    fn settled() -> ProtectionState {
+        let name = "caretaker-acme-main".to_owned();
+        let selection = SelectionState {
+            id: "s".into(),
+            name: name.clone(),
+            tag_key: "backup".into(),
+            tag_value: "daily".into(),
+            role_arn: "role".into(),
+        };
+        ProtectionState {
+            vaults: vec![VaultState { region: "eu-west-1".into(), name: name.clone(), ..VaultState::default() }],
+            plans: vec![BackupPlanState {
+                region: "eu-west-1".into(),
+                id: "p".into(),
+                name: name.clone(),
+                vault: name,
+                schedule: "cron(5 3 * * ? *)".into(),
+                retention_days: 30,
+                rules: 1,
+                selections: vec![selection],
+            }],
+        }
+    }
+
+    #[test]
+    fn from_nothing_comes_a_vault_a_plan_and_a_selection() {
+        let plans = plan("acme", &policy(), &[view(ProtectionState::default())]);
+        let kinds: Vec<String> = plans[0].steps.iter().map(CloudStep::describe).collect();
+        assert_eq!(kinds.len(), 3, "{kinds:?}");
+        assert!(kinds[0].contains("vault") && kinds[1].contains("plan") && kinds[2].contains("selection"));
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_needs_no_step() {
+        assert!(plan("acme", &policy(), &[view(settled())])[0].steps.is_empty());
+    }
+
+    #[test]
+    fn each_kind_of_drift_has_its_own_step() {
+        let mut schedule = settled();
+        schedule.plans[0].schedule = "cron(0 0 * * ? *)".into();
+        let mut retention = settled();
+        retention.plans[0].retention_days = 1;
+        let mut tag = settled();
+        tag.plans[0].selections[0].tag_value = "never".into();
+        assert!(matches!(plan("acme", &policy(), &[view(schedule)])[0].steps[..], [CloudStep::UpdatePlan { .. }]));
+        assert!(matches!(plan("acme", &policy(), &[view(retention)])[0].steps[..], [CloudStep::UpdatePlan { .. }]));
+        let steps = &plan("acme", &policy(), &[view(tag)])[0].steps;
+        assert!(matches!(steps[..], [CloudStep::DeleteSelection { .. }, CloudStep::CreateSelection { .. }]), "{steps:?}");
+    }
+
+    #[test]
+    fn an_account_that_cannot_be_read_gets_no_step() {
+        let denied =
+            AccountView { state: Some(Err(CloudError::new(ErrorClass::Denied, "backup:ListBackupVaults", "no"))), ..view(settled()) };
+        assert!(plan("acme", &policy(), &[denied]).is_empty());
+    }
+}
