@@ -1,0 +1,40 @@
+//! The way to the cluster, with errors that say what to do.
+
+use anyhow::{Context, anyhow};
+use kube::config::KubeConfigOptions;
+use kube::{Client, Config};
+
+/// Which cluster.
+#[derive(clap::Args)]
+pub struct ClusterArgs {
+    /// Context of the kubeconfig; without it the current one.
+    #[arg(long)]
+    context: Option<String>,
+}
+
+/// A client for the cluster.
+pub async fn connect(args: &ClusterArgs) -> anyhow::Result<Client> {
+    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
+    let mut config = match Config::from_kubeconfig(&options).await {
+        Ok(config) => config,
+        Err(error) if args.context.is_some() => {
+            return Err(error).context("the kubeconfig has no such context; see kubectl config get-contexts");
+        }
+        Err(_) => Config::infer().await.context("no cluster is configured; set KUBECONFIG or see kubectl config")?,
+    };
+    config.default_retry = false;
+    config.connect_timeout = Some(std::time::Duration::from_secs(10));
+    Ok(Client::try_from(config)?)
+}
+
+/// An API error in words that say what to do.
+pub fn explain(error: kube::Error) -> anyhow::Error {
+    match &error {
+        kube::Error::Api(status) if status.code == 404 && status.message.contains("could not find the requested resource") => {
+            anyhow!("Caretaker's kinds are not installed in this cluster; install the chart, or run: caretaker crds | kubectl apply -f -")
+        }
+        kube::Error::Api(status) if status.code == 403 => anyhow!("{}; ask for a role that allows it", status.message),
+        kube::Error::Api(status) => anyhow!("{}", status.message),
+        _ => anyhow!(error).context("the API server does not answer; is the context right? kubectl cluster-info"),
+    }
+}

@@ -1,0 +1,101 @@
+//! The command line: one binary, two names. As `kubectl-caretaker` it is a kubectl plugin.
+
+mod bundle;
+mod cluster;
+mod exit;
+mod output;
+mod run;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Looks after a managed service provider's clients, and lets them leave with everything.
+#[derive(Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  kubectl caretaker status                     all clients
+  kubectl caretaker status acme                one client, and what to do next
+  kubectl caretaker exit acme --wait           rehearse the exit; nothing is revoked
+  kubectl caretaker exit acme --final --wait   the exit
+  kubectl caretaker accept acme --digest SHA256 --by 'Jo Doe'
+  caretaker bundle verify FILE --public-key RW…"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the operator in a cluster.
+    Run(run::Args),
+    /// Print the definitions of all kinds as YAML, for `kubectl apply -f -`.
+    Crds,
+    /// List, verify and open handover bundles, without a cluster.
+    Bundle(bundle::Args),
+    /// Show clients: what is ready, what is not, and what to do next.
+    Status(status::Args),
+    /// Begin an exit: a rehearsal, or the real one with --final.
+    Exit(exit::ExitArgs),
+    /// Accept the bundle of a final exit by its digest. After it our access is revoked.
+    Accept(exit::AcceptArgs),
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses and runs.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => block_on(run::run(args)),
+        Command::Crds => crds(),
+        Command::Bundle(args) => return bundle::run(args),
+        Command::Status(args) => block_on(status::run(args)),
+        Command::Exit(args) => block_on(exit::exit(args)),
+        Command::Accept(args) => block_on(exit::accept(args)),
+        Command::Completions { shell } => {
+            let name = if is_plugin() { "kubectl-caretaker" } else { "caretaker" };
+            clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_plugin() -> bool {
+    std::env::args().next().is_some_and(|name| name.ends_with("kubectl-caretaker"))
+}
+
+fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}
+
+fn crds() -> anyhow::Result<()> {
+    for crd in caretaker_api::all_crds() {
+        println!("---\n{}", serde_saphyr::to_string(&crd)?.trim_end());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

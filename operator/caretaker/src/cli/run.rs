@@ -1,0 +1,65 @@
+//! `caretaker run`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use caretaker_controllers::operator::{self, OperatorConfig};
+use kube::Config;
+use tracing_subscriber::EnvFilter;
+
+use crate::clouds::{AwsReach, SdkClouds};
+
+/// How the operator runs. Every option can be given by environment, as the chart does.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The operator's own namespace.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "caretaker-system")]
+    namespace: String,
+    /// Name of this process, unique among replicas.
+    #[arg(long, env = "POD_NAME", default_value = "caretaker")]
+    identity: String,
+    /// URL of the store: file:///path, s3://bucket/prefix, az://container or gs://bucket.
+    #[arg(long, env = "CARETAKER_STORE_URL", default_value = "file:///var/lib/caretaker")]
+    store_url: String,
+    /// Address of /healthz and /readyz.
+    #[arg(long, env = "CARETAKER_HEALTH_ADDR", default_value = "0.0.0.0:8081")]
+    health_address: String,
+    /// Address of /metrics.
+    #[arg(long, env = "CARETAKER_METRICS_ADDR", default_value = "0.0.0.0:8080")]
+    metrics_address: String,
+    /// Endpoint of all AWS services, for private endpoints and emulators.
+    #[arg(long, env = "CARETAKER_AWS_ENDPOINT_URL")]
+    aws_endpoint_url: Option<String>,
+    /// File with further certificate authorities for AWS, PEM.
+    #[arg(long, env = "CARETAKER_AWS_CA_BUNDLE")]
+    aws_ca_bundle: Option<PathBuf>,
+    /// What is logged, such as info or caretaker_controllers=debug.
+    #[arg(long, env = "CARETAKER_LOG", default_value = "info")]
+    log: String,
+    /// text or json.
+    #[arg(long, env = "CARETAKER_LOG_FORMAT", default_value = "text")]
+    log_format: String,
+}
+
+/// Runs the operator.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&args.log)?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    if args.log_format == "json" {
+        logs.json().init()
+    } else {
+        logs.init()
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), store = args.store_url, "caretaker starts");
+    let reach = AwsReach { endpoint_url: args.aws_endpoint_url.filter(|url| !url.is_empty()), ca_bundle: args.aws_ca_bundle };
+    let config = OperatorConfig {
+        namespace: args.namespace,
+        identity: args.identity,
+        store_url: args.store_url,
+        health_address: args.health_address,
+        metrics_address: args.metrics_address,
+    };
+    let kube = Config::infer().await?;
+    operator::run(config, kube, |writes| Arc::new(SdkClouds::new(reach, writes))).await?;
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! `status`: all clients in a table, or one with what to do next.
+
+use caretaker_api::condition::Conditions;
+use caretaker_api::names::client_namespace;
+use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack};
+use kube::{Api, ResourceExt};
+
+use super::cluster::{ClusterArgs, connect, explain};
+use super::output::{Form, json, table};
+
+/// Which client, in which form.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of a ManagedClient; without it all.
+    client: Option<String>,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// Shows.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let kube = connect(&args.cluster).await?;
+    match &args.client {
+        None => all(&kube, args.output).await,
+        Some(client) => one(&kube, client, args.output).await,
+    }
+}
+
+fn ready(conditions: &Conditions) -> (String, String) {
+    let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
+    ready.map_or_else(|| ("-".into(), "-".into()), |ready| (ready.status.clone(), ready.reason.clone()))
+}
+
+async fn all(kube: &kube::Client, form: Form) -> anyhow::Result<()> {
+    let clients = Api::<ManagedClient>::all(kube.clone()).list(&Default::default()).await.map_err(explain)?;
+    if form == Form::Json {
+        return json(&clients.items);
+    }
+    if clients.items.is_empty() {
+        println!("no clients yet; apply one, such as examples/managed-client-minimal.yaml");
+        return Ok(());
+    }
+    let handovers = Api::<Handover>::all(kube.clone()).list(&Default::default()).await.map_err(explain)?;
+    let rows: Vec<Vec<String>> = clients
+        .iter()
+        .map(|client| {
+            let status = client.status.clone().unwrap_or_default();
+            let (is, reason) = ready(&status.conditions);
+            let namespace = client_namespace(&client.name_any());
+            let last = handovers
+                .iter()
+                .filter(|handover| handover.namespace().as_deref() == Some(&namespace))
+                .max_by_key(|handover| handover.creation_timestamp());
+            let step = last.and_then(|handover| Some(format!("{:?} {:?}", handover.spec.mode, handover.status.as_ref()?.step?)));
+            vec![client.name_any(), is, reason, status.accounts.to_string(), status.assets.to_string(), step.unwrap_or_else(|| "-".into())]
+        })
+        .collect();
+    print!("{}", table(&["CLIENT", "READY", "REASON", "ACCOUNTS", "ASSETS", "EXIT"], &rows));
+    Ok(())
+}
+
+async fn one(kube: &kube::Client, name: &str, form: Form) -> anyhow::Result<()> {
+    let client = Api::<ManagedClient>::all(kube.clone()).get(name).await.map_err(explain)?;
+    let namespace = client_namespace(name);
+    let accounts = Api::<CloudAccount>::namespaced(kube.clone(), &namespace).list(&Default::default()).await.map_err(explain)?;
+    let stacks = Api::<MonitoringStack>::namespaced(kube.clone(), &namespace).list(&Default::default()).await.map_err(explain)?;
+    let policies = Api::<BackupPolicy>::namespaced(kube.clone(), &namespace).list(&Default::default()).await.map_err(explain)?;
+    let handovers = Api::<Handover>::namespaced(kube.clone(), &namespace).list(&Default::default()).await.map_err(explain)?;
+    if form == Form::Json {
+        return json(&serde_json::json!({
+            "client": client, "accounts": accounts.items, "monitoring": stacks.items, "backups": policies.items, "handovers": handovers.items,
+        }));
+    }
+    let status = client.status.clone().unwrap_or_default();
+    println!("{} ({name}), namespace {namespace}\n", client.spec.display_name);
+    print!("{}", table(&["CONDITION", "STATUS", "REASON", "MESSAGE"], &condition_rows(&status.conditions)));
+    println!();
+    print!("{}", table(&["ACCOUNT", "READY", "ASSETS", "COVERAGE", "GRANT KIT"], &account_rows(&accounts.items)));
+    for handover in &handovers.items {
+        print_handover(handover);
+    }
+    println!("\n{}", next(&client, &accounts.items, &handovers.items));
+    Ok(())
+}
+
+fn condition_rows(conditions: &Conditions) -> Vec<Vec<String>> {
+    let short = |text: &str| if text.chars().count() > 80 { text.chars().take(79).chain(['…']).collect() } else { text.to_owned() };
+    conditions
+        .iter()
+        .map(|condition| vec![condition.type_.clone(), condition.status.clone(), condition.reason.clone(), short(&condition.message)])
+        .collect()
+}
+
+fn account_rows(accounts: &[CloudAccount]) -> Vec<Vec<String>> {
+    accounts
+        .iter()
+        .map(|account| {
+            let status = account.status.clone().unwrap_or_default();
+            let (is, _) = ready(&status.conditions);
+            let (assets, coverage) = status
+                .inventory
+                .map_or_else(|| ("-".into(), "Unknown".into()), |inventory| (inventory.assets.to_string(), inventory.coverage.text));
+            let kit = status.kit.map_or_else(|| "-".into(), |kit| format!("configmap/{}", kit.config_map));
+            vec![account.name_any(), is, assets, coverage, kit]
+        })
+        .collect()
+}
+
+fn print_handover(handover: &Handover) {
+    let status = handover.status.clone().unwrap_or_default();
+    println!("\nHandover {} ({:?})", handover.name_any(), handover.spec.mode);
+    for step in &status.steps {
+        println!("  {:<14} {:<10} {}", format!("{:?}", step.step), format!("{:?}", step.state), step.message);
+    }
+    if let Some(bundle) = &status.bundle {
+        println!("  bundle {} ({} bytes), sha256 {}", bundle.address, bundle.size_bytes, bundle.sha256);
+    }
+}
+
+fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover]) -> String {
+    let name = client.name_any();
+    let waiting = handovers.iter().find(|handover| {
+        handover.spec.acceptance.is_none()
+            && handover.status.as_ref().is_some_and(|status| status.step == Some(caretaker_api::handover::HandoverStep::Accept))
+    });
+    if let Some(bundle) = waiting.and_then(|handover| handover.status.as_ref()?.bundle.clone()) {
+        return format!(
+            "Next: let the client verify the bundle, then: kubectl caretaker accept {name} --digest {} --by NAME",
+            bundle.sha256
+        );
+    }
+    let kitless = accounts.iter().find(|account| ready(&account.status.clone().unwrap_or_default().conditions).1 == "WaitingForGrant");
+    if let Some(kit) = kitless.and_then(|account| account.status.as_ref()?.kit.clone()) {
+        let namespace = client_namespace(&name);
+        return format!(
+            "Next: send the client the grant kit: kubectl get configmap {} -n {namespace} -o jsonpath='{{.data}}'",
+            kit.config_map
+        );
+    }
+    match client.status.as_ref().map(|status| ready(&status.conditions)) {
+        Some((is, _)) if is == "True" => format!("Next: rehearse the exit now and then: kubectl caretaker exit {name} --wait"),
+        _ => "Next: see the conditions that are not True above".into(),
+    }
+}
