@@ -1,20 +1,20 @@
 //! `ManagedClient`: what a client's namespace holds, which children it has, and how their conditions sum up.
 
+mod status;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::managed_client::{GroupRole, ManagedClientStatus};
+use caretaker_api::managed_client::GroupRole;
 use caretaker_api::names::{self, client_namespace};
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack};
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::conditions::{ConditionSet, Is, find};
+pub use status::{Report, status};
+
 use crate::desired::Desired;
-use crate::outcome::{Fault, Outcome, Wait, shortest};
+use crate::outcome::Fault;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
@@ -26,10 +26,6 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::HandedOver,
 ];
 
-/// Time between two looks at a client that is as it should be.
-const RESYNC: Duration = Duration::from_secs(60 * 60);
-/// Time between two looks while children are on their way; their changes wake the client anyway.
-const CHILD_PAUSE: Duration = Duration::from_secs(60);
 /// Name of the one MonitoringStack and the one BackupPolicy of a client.
 pub const CHILD_NAME: &str = "main";
 
@@ -223,182 +219,4 @@ fn policy(client: &ManagedClient, namespace: &str) -> Option<Desired> {
     let mut spec = serde_json::to_value(terms).unwrap_or_default();
     spec["accounts"] = json!(account_names(client));
     Some(Desired::new("BackupPolicy", namespace, CHILD_NAME, json!({"spec": spec})))
-}
-
-/// What the visit found, beside what it did.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Whether namespace and guards are in place.
-    pub namespace_ready: bool,
-    /// Why not, where an object of the name is somebody else's.
-    pub failure: Option<String>,
-    /// What somebody else had changed and was put back.
-    pub repaired: Vec<String>,
-}
-
-/// The new status and what the visit came to.
-#[must_use]
-pub fn status(
-    client: &ManagedClient,
-    observed: &Observed,
-    faults: &[Fault],
-    report: &Report,
-    now: Timestamp,
-) -> (ManagedClientStatus, Outcome) {
-    let last = client.status.clone().unwrap_or_default();
-    let generation = client.metadata.generation.unwrap_or_default();
-    let mut set = ConditionSet::new(&last.conditions, CONDITIONS, generation, now);
-    let mut waits = Vec::new();
-    namespace_condition(&mut set, report, faults);
-    mirror_accounts(&mut set, client, observed, &mut waits);
-    mirror_child(
-        &mut set,
-        ConditionType::MonitoringReady,
-        client.spec.monitoring.is_some(),
-        observed.monitoring.as_ref().map(child_view),
-        &mut waits,
-    );
-    mirror_child(
-        &mut set,
-        ConditionType::BackupsReady,
-        client.spec.backups.is_some(),
-        observed.backups.as_ref().map(child_view),
-        &mut waits,
-    );
-    let handed_over_by = last.handed_over_by.clone().or_else(|| observed.handed_over_by.clone());
-    match &handed_over_by {
-        Some(by) => set.set(ConditionType::HandedOver, Is::True, Reason::HandedOver, format!("handed over by {by}; our access is revoked")),
-        None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
-    }
-    let outcome = if !faults.is_empty() {
-        Outcome::Refused(faults.to_vec())
-    } else if handed_over_by.is_some() {
-        Outcome::Settled(RESYNC)
-    } else {
-        shortest(waits).map_or(Outcome::Settled(RESYNC), Outcome::Waiting)
-    };
-    let status = ManagedClientStatus {
-        conditions: set.finish(),
-        namespace: Some(client_namespace(&client.name_any())),
-        accounts: u32::try_from(client.spec.accounts.len()).unwrap_or(u32::MAX),
-        assets: observed
-            .accounts
-            .iter()
-            .filter_map(|account| account.status.as_ref()?.inventory.as_ref())
-            .map(|inventory| inventory.assets)
-            .sum(),
-        external_ids: external_ids(client, observed),
-        handed_over_by,
-        ..last
-    };
-    (status, outcome)
-}
-
-fn namespace_condition(set: &mut ConditionSet, report: &Report, faults: &[Fault]) {
-    if let Some(fault) = faults.first() {
-        set.set(ConditionType::NamespaceReady, Is::False, fault.reason, &fault.message);
-    } else if let Some(failure) = &report.failure {
-        set.set(ConditionType::NamespaceReady, Is::False, Reason::Failed, failure);
-    } else if !report.repaired.is_empty() {
-        let message = format!("put back what somebody had changed: {}", report.repaired.join(", "));
-        set.set(ConditionType::NamespaceReady, Is::True, Reason::DriftRepaired, message);
-    } else if report.namespace_ready && !set.is_true(ConditionType::NamespaceReady) {
-        set.set(ConditionType::NamespaceReady, Is::True, Reason::Settled, "namespace and guards are in place");
-    }
-}
-
-fn mirror_accounts(set: &mut ConditionSet, client: &ManagedClient, observed: &Observed, waits: &mut Vec<Wait>) {
-    for kind in [ConditionType::AccessProven, ConditionType::InventoryComplete] {
-        let mut worst: Option<(Is, Reason, String)> = None;
-        for terms in &client.spec.accounts {
-            let account = observed.accounts.iter().find(|account| account.name_any() == terms.name);
-            let (is, reason, message) = match account.and_then(|account| current(account, kind)) {
-                Some(condition) if condition.status == "True" => continue,
-                Some(condition) => (
-                    if condition.status == "False" { Is::False } else { Is::Unknown },
-                    reason_of(&condition.reason),
-                    format!("account {}: {}", terms.name, condition.message),
-                ),
-                None => (Is::Unknown, Reason::Pending, format!("account {}: not looked at yet", terms.name)),
-            };
-            if worst.as_ref().is_none_or(|(held, ..)| *held == Is::Unknown && is == Is::False) {
-                worst = Some((is, reason, message));
-            }
-        }
-        match worst {
-            None => set.set(
-                kind,
-                Is::True,
-                Reason::Settled,
-                format!("{} of {} accounts", client.spec.accounts.len(), client.spec.accounts.len()),
-            ),
-            Some((is, reason, message)) => {
-                set.set(kind, is, reason, &message);
-                waits.push(Wait { reason, message, after: CHILD_PAUSE });
-            }
-        }
-    }
-}
-
-/// A child's conditions with the generation they must speak of.
-struct ChildView<'a> {
-    conditions: &'a [Condition],
-    generation: Option<i64>,
-}
-
-fn child_view<K>(child: &K) -> ChildView<'_>
-where
-    K: ResourceExt + kube::core::object::HasStatus,
-    K::Status: HasConditions,
-{
-    ChildView { conditions: child.status().map(HasConditions::list).unwrap_or_default(), generation: child.meta().generation }
-}
-
-/// Statuses with standard conditions.
-pub trait HasConditions {
-    /// The conditions.
-    fn list(&self) -> &[Condition];
-}
-
-impl HasConditions for caretaker_api::monitoring_stack::MonitoringStackStatus {
-    fn list(&self) -> &[Condition] {
-        &self.conditions
-    }
-}
-
-impl HasConditions for caretaker_api::backup_policy::BackupPolicyStatus {
-    fn list(&self) -> &[Condition] {
-        &self.conditions
-    }
-}
-
-fn mirror_child(set: &mut ConditionSet, kind: ConditionType, wanted: bool, child: Option<ChildView<'_>>, waits: &mut Vec<Wait>) {
-    if !wanted {
-        set.set(kind, Is::True, Reason::NotRequested, "not asked for");
-        return;
-    }
-    let condition =
-        child.and_then(|child| find(child.conditions, kind).filter(|condition| condition.observed_generation == child.generation).cloned());
-    match condition {
-        Some(condition) if condition.status == "True" => set.set(kind, Is::True, reason_of(&condition.reason), &condition.message),
-        Some(condition) => {
-            let is = if condition.status == "False" { Is::False } else { Is::Unknown };
-            let reason = reason_of(&condition.reason);
-            set.set(kind, is, reason, &condition.message);
-            waits.push(Wait { reason, message: condition.message, after: CHILD_PAUSE });
-        }
-        None => {
-            set.set(kind, Is::Unknown, Reason::Pending, "not looked at yet");
-            waits.push(Wait { reason: Reason::Pending, message: format!("{kind}: not looked at yet"), after: CHILD_PAUSE });
-        }
-    }
-}
-
-fn current(account: &CloudAccount, kind: ConditionType) -> Option<&Condition> {
-    let status = account.status.as_ref()?;
-    find(&status.conditions, kind).filter(|condition| condition.observed_generation == account.metadata.generation)
-}
-
-fn reason_of(word: &str) -> Reason {
-    Reason::ALL.iter().copied().find(|reason| reason.as_str() == word).unwrap_or(Reason::ChildNotReady)
 }
