@@ -1,7 +1,9 @@
 //! Project tasks: `cargo xtask --help`.
 
 mod check;
+mod demo;
 mod generate;
+mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +20,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Set up all that is needed and run the main job: onboard a client, hand it over, prove that we are out.
+    Demo(demo::Args),
+    /// Build the tools that are missing: control plane, Helm, judges.
+    Tools,
     /// Prove the layering, file lengths, and that generated files are up to date.
     Check,
     /// Write the files that are made from code: CRDs, RBAC.
@@ -40,6 +46,8 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     match task {
+        Task::Demo(args) => demo::demo(&args),
+        Task::Tools => caretaker_testkit::tools::build_all(),
         Task::Check => check::run(),
         Task::Generate { check } => generate::run(check),
     }

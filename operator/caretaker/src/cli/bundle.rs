@@ -28,6 +28,8 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Make a key pair for a recipient, as age-keygen does: the client keeps it and gives the public key.
+    Keygen,
     /// List the bundles below a folder.
     List {
         /// The folder, such as the store's.
@@ -64,6 +66,10 @@ enum Command {
 pub fn run(args: Args) -> ExitCode {
     let progress = Progress::start();
     let result = match args.command {
+        Command::Keygen => {
+            keygen();
+            Ok(())
+        }
         Command::List { folder } => list(&folder, args.output),
         Command::Verify { file, public_key, identity } => verify(&file, &public_key, identity.as_deref(), args.output),
         Command::Open { file, public_key, identity, into } => unpack(&file, (&public_key, &identity), &into, args.output),
@@ -105,6 +111,13 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.done.store(true, std::sync::atomic::Ordering::Relaxed);
     }
+}
+
+fn keygen() {
+    use age::secrecy::ExposeSecret;
+    let identity = age::x25519::Identity::generate();
+    println!("# public key: {}", identity.to_public());
+    println!("{}", identity.to_string().expose_secret());
 }
 
 fn read_identity(path: &Path) -> anyhow::Result<age::x25519::Identity> {

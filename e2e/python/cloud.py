@@ -1,0 +1,220 @@
+"""Seeds and probes the AWS emulator. Every command prints one JSON document.
+
+Root of an account is its 12 digits as access key with the secret `test`: only this script uses it, never the operator.
+"""
+
+import json
+import sys
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+ENDPOINT = sys.argv[1]
+REGION = "us-east-1"
+
+
+def client(service, key, secret="test", token=None, region=REGION):
+    session = botocore.session.Session()
+    return session.create_client(
+        service,
+        region_name=region,
+        endpoint_url=ENDPOINT,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        config=Config(retries={"max_attempts": 1}),
+    )
+
+
+def root(service, account, region=REGION):
+    return client(service, account, region=region)
+
+
+def provider(account, name):
+    """An ordinary IAM user that may assume roles and nothing else."""
+    iam = root("iam", account)
+    iam.create_user(UserName=name)
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
+    iam.put_user_policy(UserName=name, PolicyName="assume", PolicyDocument=json.dumps(allow))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {
+        "arn": f"arn:aws:iam::{account}:user/{name}",
+        "accessKeyId": key["AccessKeyId"],
+        "secretAccessKey": key["SecretAccessKey"],
+    }
+
+
+def apply_kit(account):
+    """Does what CloudFormation would do with the kit's template (on standard input): makes its roles."""
+    template = json.load(sys.stdin)
+    iam = root("iam", account)
+    made = []
+    for resource in template["Resources"].values():
+        assert resource["Type"] == "AWS::IAM::Role", resource["Type"]
+        properties = resource["Properties"]
+        name = properties["RoleName"]
+        trust = json.dumps(properties["AssumeRolePolicyDocument"])
+        try:
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        except iam.exceptions.EntityAlreadyExistsException:
+            iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+        for policy in properties.get("Policies", []):
+            iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=json.dumps(policy["PolicyDocument"]))
+        for arn in properties.get("ManagedPolicyArns", []):
+            try:
+                iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+            except ClientError as error:
+                # The emulator does not carry every policy of AWS; nothing here depends on them.
+                if error.response["Error"]["Code"] != "NoSuchEntity":
+                    raise
+        made.append(name)
+    return {"roles": made}
+
+
+def set_trust(account, role):
+    root("iam", account).update_assume_role_policy(RoleName=role, PolicyDocument=sys.stdin.read())
+    return {}
+
+
+def put_policy(account, role, name):
+    root("iam", account).put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=sys.stdin.read())
+    return {}
+
+
+def delete_role(account, role):
+    iam = root("iam", account)
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=name)
+    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName=role)
+    return {}
+
+
+def instances(account, region, count, *names):
+    """Machines, with names where any are given."""
+    ec2 = root("ec2", account, region)
+    ids = []
+    left = int(count)
+    if names:
+        for name in names:
+            tags = [{"Key": "Name", "Value": name}, {"Key": "backup", "Value": "daily"}]
+            spec = [{"ResourceType": "instance", "Tags": tags}]
+            answer = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1, InstanceType="t3.micro", TagSpecifications=spec)
+            ids.append(answer["Instances"][0]["InstanceId"])
+        return {"ids": ids}
+    while left > 0:
+        batch = min(left, 500)
+        answer = ec2.run_instances(ImageId="ami-12345678", MinCount=batch, MaxCount=batch, InstanceType="t3.micro")
+        ids += [instance["InstanceId"] for instance in answer["Instances"]]
+        left -= batch
+    return {"ids": ids[:10], "count": len(ids)}
+
+
+def terminate(account, region, *ids):
+    root("ec2", account, region).terminate_instances(InstanceIds=list(ids))
+    return {}
+
+
+def backup(account, region):
+    """What AWS Backup holds."""
+    backup = root("backup", account, region)
+    plans = []
+    for row in backup.list_backup_plans()["BackupPlansList"]:
+        plan = backup.get_backup_plan(BackupPlanId=row["BackupPlanId"])["BackupPlan"]
+        selections = backup.list_backup_selections(BackupPlanId=row["BackupPlanId"])["BackupSelectionsList"]
+        plans.append({
+            "id": row["BackupPlanId"],
+            "name": plan["BackupPlanName"],
+            "schedule": plan["Rules"][0].get("ScheduleExpression"),
+            "days": plan["Rules"][0].get("Lifecycle", {}).get("DeleteAfterDays"),
+            "selections": len(selections),
+        })
+    vaults = [vault["BackupVaultName"] for vault in backup.list_backup_vaults()["BackupVaultList"]]
+    return {"plans": plans, "vaults": vaults}
+
+
+def spoil_plan(account, region, plan_id):
+    """Somebody changes the schedule."""
+    backup = root("backup", account, region)
+    plan = backup.get_backup_plan(BackupPlanId=plan_id)["BackupPlan"]
+    rule = plan["Rules"][0]
+    rules = [{
+        "RuleName": rule["RuleName"],
+        "TargetBackupVaultName": rule["TargetBackupVaultName"],
+        "ScheduleExpression": "cron(0 12 * * ? *)",
+        "Lifecycle": {"DeleteAfterDays": 1},
+    }]
+    backup.update_backup_plan(BackupPlanId=plan_id, BackupPlan={"BackupPlanName": plan["BackupPlanName"], "Rules": rules})
+    return {}
+
+
+def role(account, name):
+    """What is left of a role."""
+    iam = root("iam", account)
+    try:
+        found = iam.get_role(RoleName=name)["Role"]
+    except iam.exceptions.NoSuchEntityException:
+        return {"exists": False}
+    return {
+        "exists": True,
+        "trust": found["AssumeRolePolicyDocument"],
+        "inline": iam.list_role_policies(RoleName=name)["PolicyNames"],
+        "attached": [policy["PolicyArn"] for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]],
+    }
+
+
+def refused(call):
+    """The error code of a call that must be refused; None where it was not."""
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+def prove(account, home):
+    """Proves that the emulator enforces: otherwise every test of access would pass for nothing."""
+    user = provider(home, f"prover-{account}")
+    trust = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": {"AWS": user["arn"]},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "right"}},
+    }]}
+    iam = root("iam", account)
+    iam.create_role(RoleName="proof", AssumeRolePolicyDocument=json.dumps(trust))
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="proof", PolicyName="all", PolicyDocument=json.dumps(allow))
+    sts = client("sts", user["accessKeyId"], user["secretAccessKey"])
+    assume = {"RoleArn": f"arn:aws:iam::{account}:role/proof", "RoleSessionName": "proof"}
+    session = sts.assume_role(ExternalId="right", DurationSeconds=2, **assume)["Credentials"]
+    ec2 = client("ec2", session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
+    ec2.describe_vpcs()
+    wrong_secret = client("sts", user["accessKeyId"], "x" * 40)
+    import time
+
+    time.sleep(2.5)
+    found = {
+        "a wrong ExternalId": refused(lambda: sts.assume_role(ExternalId="wrong", **assume)),
+        "a missing ExternalId": refused(lambda: sts.assume_role(**assume)),
+        "a wrong secret": refused(wrong_secret.get_caller_identity),
+        "an expired session": refused(ec2.describe_vpcs),
+    }
+    iam.delete_role_policy(RoleName="proof", PolicyName="all")
+    iam.delete_role(RoleName="proof")
+    let_in = [name for name, code in found.items() if code is None]
+    if let_in:
+        sys.exit(f"the emulator does not enforce: it let in {', '.join(let_in)}; is AUTH=true set?")
+    return found
+
+
+COMMANDS = {
+    name: globals()[name.replace("-", "_")]
+    for name in [
+        "provider", "apply-kit", "set-trust", "put-policy", "delete-role", "instances", "terminate", "backup", "spoil-plan", "role", "prove",
+    ]
+}
+
+print(json.dumps(COMMANDS[sys.argv[2]](*sys.argv[3:])))

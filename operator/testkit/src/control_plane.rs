@@ -1,0 +1,242 @@
+//! etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok and prometheus-operator, as processes on 127.0.0.1.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::certs::Authority;
+use crate::process::{Process, free_port, run};
+use crate::tools;
+
+/// Longest wait for a part.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running control plane. Dropping it stops everything.
+pub struct ControlPlane {
+    folder: PathBuf,
+    port: u16,
+    parts: Vec<Process>,
+}
+
+impl ControlPlane {
+    /// Starts the control plane with its data and logs in `folder`.
+    ///
+    /// # Errors
+    /// A tool cannot be built, or a part does not come up; the error holds the end of its log.
+    pub fn start(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder.join("logs"))?;
+        let authority = Authority::make(folder)?;
+        authority.server()?;
+        authority.client("admin", "admin", Some("system:masters"))?;
+        authority.client("controller-manager", "system:kube-controller-manager", None)?;
+        authority.client("scheduler", "system:kube-scheduler", None)?;
+        let mut plane = Self { folder: folder.to_path_buf(), port: free_port()?, parts: Vec::new() };
+        for name in ["admin", "controller-manager", "scheduler"] {
+            plane.write_kubeconfig(name)?;
+        }
+        let etcd = plane.start_etcd()?;
+        plane.start_api_server(&etcd)?;
+        plane.start_controllers()?;
+        plane.start_kwok()?;
+        Ok(plane)
+    }
+
+    /// Kubeconfig of the administrator.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("admin.kubeconfig")
+    }
+
+    /// Folder with certificates, data and logs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// URL of the API server.
+    #[must_use]
+    pub fn server(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.join("logs").join(format!("{name}.log"))
+    }
+
+    fn write_kubeconfig(&self, name: &str) -> Result<()> {
+        let text = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "caretaker",
+            "clusters": [{"name": "caretaker", "cluster": {"server": self.server(), "certificate-authority": self.file("ca.crt")}}],
+            "users": [{"name": name, "user": {
+                "client-certificate": self.file(&format!("{name}.crt")), "client-key": self.file(&format!("{name}.key")),
+            }}],
+            "contexts": [{"name": "caretaker", "context": {"cluster": "caretaker", "user": name}}],
+        });
+        std::fs::write(self.folder.join(format!("{name}.kubeconfig")), serde_json::to_string_pretty(&text)?)?;
+        Ok(())
+    }
+
+    fn start_part(&mut self, binary: &str, args: Vec<String>) -> Result<&mut Process> {
+        let process = Process::start(binary, &tools::path(binary)?, &args, &[], &self.log(binary))?;
+        self.parts.push(process);
+        self.parts.last_mut().context("a part was just started")
+    }
+
+    fn start_etcd(&mut self) -> Result<String> {
+        let (clients, peers) = (format!("http://127.0.0.1:{}", free_port()?), format!("http://127.0.0.1:{}", free_port()?));
+        let args = vec![
+            format!("--data-dir={}", self.file("etcd")),
+            format!("--listen-client-urls={clients}"),
+            format!("--advertise-client-urls={clients}"),
+            format!("--listen-peer-urls={peers}"),
+            format!("--initial-advertise-peer-urls={peers}"),
+            format!("--initial-cluster=default={peers}"),
+            "--unsafe-no-fsync".into(),
+            "--log-level=warn".into(),
+        ];
+        self.start_part("etcd", args)?;
+        Ok(clients)
+    }
+
+    fn start_api_server(&mut self, etcd: &str) -> Result<()> {
+        let args = vec![
+            format!("--etcd-servers={etcd}"),
+            format!("--secure-port={}", self.port),
+            "--bind-address=127.0.0.1".into(),
+            format!("--tls-cert-file={}", self.file("server.crt")),
+            format!("--tls-private-key-file={}", self.file("server.key")),
+            format!("--client-ca-file={}", self.file("ca.crt")),
+            "--service-account-issuer=https://kubernetes.default.svc".into(),
+            format!("--service-account-key-file={}", self.file("sa.pub")),
+            format!("--service-account-signing-key-file={}", self.file("sa.key")),
+            "--service-cluster-ip-range=10.0.0.0/24".into(),
+            "--authorization-mode=Node,RBAC".into(),
+            "--allow-privileged=true".into(),
+        ];
+        let probe = Kubectl { kubeconfig: self.kubeconfig() };
+        let api = self.start_part("kube-apiserver", args)?;
+        api.wait_until("/readyz", PATIENCE, || probe.run(&["get", "--raw", "/readyz"]).is_ok())
+    }
+
+    fn start_controllers(&mut self) -> Result<()> {
+        let common = |name: &str| {
+            let config = self.file(&format!("{name}.kubeconfig"));
+            vec![
+                format!("--kubeconfig={config}"),
+                format!("--authentication-kubeconfig={config}"),
+                format!("--authorization-kubeconfig={config}"),
+                "--leader-elect=false".to_owned(),
+                "--bind-address=127.0.0.1".to_owned(),
+            ]
+        };
+        let mut manager = common("controller-manager");
+        manager.push(format!("--secure-port={}", free_port()?));
+        manager.push(format!("--service-account-private-key-file={}", self.file("sa.key")));
+        manager.push(format!("--root-ca-file={}", self.file("ca.crt")));
+        manager.push("--use-service-account-credentials=true".into());
+        let mut scheduler = common("scheduler");
+        scheduler.push(format!("--secure-port={}", free_port()?));
+        self.start_part("kube-scheduler", scheduler)?;
+        let probe = Kubectl { kubeconfig: self.kubeconfig() };
+        let manager = self.start_part("kube-controller-manager", manager)?;
+        manager.wait_until("the default ServiceAccount", PATIENCE, || probe.run(&["get", "serviceaccount", "default"]).is_ok())
+    }
+
+    fn start_kwok(&mut self) -> Result<()> {
+        let assets = tools::assets("kwok")?;
+        let mut stages = Vec::new();
+        for number in 1..=5 {
+            stages.push(std::fs::read_to_string(assets.join(format!("stage-{number}.yaml")))?);
+        }
+        std::fs::write(self.folder.join("stages.yaml"), stages.join("\n---\n"))?;
+        let args = vec![
+            format!("--kubeconfig={}", self.kubeconfig().display()),
+            "--manage-all-nodes".into(),
+            "--node-lease-duration-seconds=40".into(),
+            format!("--config={}", self.file("stages.yaml")),
+        ];
+        self.start_part("kwok", args)?;
+        let node = serde_json::json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1", "labels": {"kubernetes.io/os": "linux"}},
+            "status": {"allocatable": {"cpu": "64", "memory": "256Gi", "pods": "2000"}, "capacity": {"cpu": "64", "memory": "256Gi", "pods": "2000"}},
+        });
+        self.kubectl().apply(&node.to_string())?;
+        Ok(())
+    }
+
+    /// Installs prometheus-operator's definitions and starts it.
+    ///
+    /// # Errors
+    /// A definition is refused, or the process does not come up.
+    pub fn start_prometheus_operator(&mut self) -> Result<()> {
+        let crds = tools::assets("prometheus-operator")?.join("crds");
+        // Larger than what client-side apply can keep in an annotation.
+        self.kubectl().run(&["apply", "--server-side", "-f", &crds.display().to_string()])?;
+        let args = vec![
+            format!("-apiserver={}", self.server()),
+            format!("-cert-file={}", self.file("admin.crt")),
+            format!("-key-file={}", self.file("admin.key")),
+            format!("-ca-file={}", self.file("ca.crt")),
+            format!("-web.listen-address=127.0.0.1:{}", free_port()?),
+        ];
+        self.start_part("prometheus-operator", args)?;
+        Ok(())
+    }
+
+    /// kubectl as the administrator.
+    #[must_use]
+    pub fn kubectl(&self) -> Kubectl {
+        Kubectl { kubeconfig: self.kubeconfig() }
+    }
+}
+
+/// kubectl with a kubeconfig.
+#[derive(Clone, Debug)]
+pub struct Kubectl {
+    /// The kubeconfig.
+    pub kubeconfig: PathBuf,
+}
+
+impl Kubectl {
+    /// Runs kubectl to its end.
+    ///
+    /// # Errors
+    /// It failed; the error holds what it wrote.
+    pub fn run(&self, args: &[&str]) -> Result<String> {
+        run(Command::new(tools::path("kubectl")?).arg("--kubeconfig").arg(&self.kubeconfig).args(args))
+    }
+
+    /// Applies documents.
+    ///
+    /// # Errors
+    /// They were refused.
+    pub fn apply(&self, documents: &str) -> Result<String> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        std::io::Write::write_all(&mut file, documents.as_bytes())?;
+        self.run(&["apply", "-f", &file.path().display().to_string()])
+    }
+
+    /// Waits for a condition.
+    ///
+    /// # Errors
+    /// It did not come in time.
+    pub fn wait(&self, what: &[&str], condition: &str, within: Duration) -> Result<String> {
+        let (timeout, condition) = (format!("--timeout={}s", within.as_secs()), format!("--for={condition}"));
+        self.run(&[&["wait", &timeout, &condition], what].concat())
+    }
+
+    /// One object as JSON.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn get(&self, what: &[&str]) -> Result<serde_json::Value> {
+        let text = self.run(&[&["get", "-o", "json"], what].concat())?;
+        Ok(serde_json::from_str(&text)?)
+    }
+}

@@ -1,0 +1,162 @@
+//! Processes that end with the one that started them.
+//!
+//! Each is started through `setpriv --pdeathsig KILL` (util-linux, on every Debian), by one thread that lives as long as this process: the kernel sends
+//! the signal when the starting thread ends, however it ends.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+type Job = (Command, mpsc::Sender<std::io::Result<Child>>);
+
+fn starter() -> &'static Mutex<mpsc::Sender<Job>> {
+    static STARTER: OnceLock<Mutex<mpsc::Sender<Job>>> = OnceLock::new();
+    STARTER.get_or_init(|| {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in jobs {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        Mutex::new(sender)
+    })
+}
+
+/// A process under our care. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program; its output goes to a log file.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(name: &str, program: &Path, args: &[String], env: &[(String, String)], log: &Path) -> Result<Self> {
+        let out = File::options().create(true).append(true).open(log).with_context(|| format!("open {}", log.display()))?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(args);
+        command.envs(env.iter().map(|(key, value)| (key, value)));
+        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+        let (sender, answer) = mpsc::channel();
+        starter().lock().expect("no panic while held").send((command, sender)).context("the starting thread is gone")?;
+        let child = answer.recv()?.with_context(|| format!("start {name}; setpriv is part of util-linux"))?;
+        Ok(Self { name: name.to_owned(), child, log: log.to_path_buf() })
+    }
+
+    /// Process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The log file.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks it to end (SIGTERM) and waits.
+    ///
+    /// # Errors
+    /// It did not end in time.
+    pub fn stop(&mut self, within: Duration) -> Result<i32> {
+        let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?;
+        if !status.success() && self.is_running() {
+            bail!("{} cannot be signalled", self.name);
+        }
+        self.wait(within)
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Waits for its end. Returns the exit code, or minus the signal.
+    ///
+    /// # Errors
+    /// It did not end in time.
+    pub fn wait(&mut self, within: Duration) -> Result<i32> {
+        use std::os::unix::process::ExitStatusExt;
+        let began = Instant::now();
+        while began.elapsed() < within {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.code().unwrap_or_else(|| -status.signal().unwrap_or_default()));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        bail!("{} did not end within {} s; see {}", self.name, within.as_secs(), self.log.display())
+    }
+
+    /// Waits until a check passes; names the end of the log where the process dies meanwhile.
+    ///
+    /// # Errors
+    /// The process died, or time is over.
+    pub fn wait_until(&mut self, what: &str, within: Duration, mut check: impl FnMut() -> bool) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < within {
+            if check() {
+                return Ok(());
+            }
+            if !self.is_running() {
+                bail!("{} ended while waiting for {what}:\n{}", self.name, tail(&self.log, 15));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("{}: {what} did not come within {} s:\n{}", self.name, within.as_secs(), tail(&self.log, 15))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The last lines of a file.
+#[must_use]
+pub fn tail(path: &Path, lines: usize) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// A free port on 127.0.0.1.
+///
+/// # Errors
+/// There is none.
+pub fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Runs a command to its end and returns its output.
+///
+/// # Errors
+/// It failed; the error holds what it wrote.
+pub fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("run {:?}", command.get_program()))?;
+    if !output.status.success() {
+        bail!(
+            "{:?} {:?} failed: {}{}",
+            command.get_program(),
+            command.get_args().collect::<Vec<_>>(),
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

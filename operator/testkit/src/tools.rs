@@ -1,0 +1,232 @@
+//! Tools that are built, pinned, from Go modules: once, into the cache, keyed by what they are made from.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+/// One Go module in `e2e/control-plane/` and what is built from it.
+struct Tool {
+    /// Folder of the module.
+    module: &'static str,
+    /// Packages and the names of their binaries.
+    packages: &'static [(&'static str, &'static str)],
+    /// Further linker flags.
+    ldflags: &'static str,
+    /// Files of the module that are kept beside the binaries: path in the module's source, name in the cache.
+    assets: &'static [(&'static str, &'static str)],
+    /// The module whose source holds the assets.
+    source: &'static str,
+}
+
+/// Kubernetes reports v0.0.0 without these, and version checks go wrong.
+const KUBERNETES_VERSION: &str = "-X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 \
+                                  -X k8s.io/component-base/version.gitMinor=36";
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        module: "kubernetes",
+        packages: &[
+            ("k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
+            ("k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"),
+            ("k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"),
+            ("k8s.io/kubernetes/cmd/kubectl", "kubectl"),
+        ],
+        ldflags: KUBERNETES_VERSION,
+        assets: &[],
+        source: "",
+    },
+    Tool { module: "etcd", packages: &[("go.etcd.io/etcd/server/v3", "etcd")], ldflags: "", assets: &[], source: "" },
+    Tool {
+        module: "kwok",
+        packages: &[("sigs.k8s.io/kwok/cmd/kwok", "kwok")],
+        ldflags: "",
+        assets: &[
+            ("kustomize/stage/node/fast/node-initialize.yaml", "stage-1.yaml"),
+            ("kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml", "stage-2.yaml"),
+            ("kustomize/stage/pod/fast/pod-ready.yaml", "stage-3.yaml"),
+            ("kustomize/stage/pod/fast/pod-complete.yaml", "stage-4.yaml"),
+            ("kustomize/stage/pod/fast/pod-delete.yaml", "stage-5.yaml"),
+        ],
+        source: "sigs.k8s.io/kwok",
+    },
+    Tool { module: "helm", packages: &[("helm.sh/helm/v4/cmd/helm", "helm")], ldflags: "", assets: &[], source: "" },
+    Tool {
+        module: "prometheus-operator",
+        packages: &[("github.com/prometheus-operator/prometheus-operator/cmd/operator", "prometheus-operator")],
+        ldflags: "",
+        assets: &[("example/prometheus-operator-crd", "crds")],
+        source: "github.com/prometheus-operator/prometheus-operator",
+    },
+    Tool {
+        module: "alertmanager",
+        packages: &[("github.com/prometheus/alertmanager/cmd/amtool", "amtool")],
+        ldflags: "",
+        assets: &[],
+        source: "",
+    },
+    Tool {
+        module: "prometheus",
+        packages: &[("github.com/prometheus/prometheus/cmd/promtool", "promtool")],
+        ldflags: "",
+        assets: &[],
+        source: "",
+    },
+    Tool { module: "age", packages: &[("filippo.io/age/cmd/age", "age")], ldflags: "", assets: &[], source: "" },
+    Tool { module: "minisign", packages: &[("aead.dev/minisign/cmd/minisign", "minisign")], ldflags: "", assets: &[], source: "" },
+    Tool { module: "opentofu", packages: &[("github.com/opentofu/opentofu/cmd/tofu", "tofu")], ldflags: "", assets: &[], source: "" },
+];
+
+/// Builds what is missing, one module after the other, with a line for each.
+///
+/// # Errors
+/// No Go toolchain; a build failed.
+pub fn build_all() -> Result<()> {
+    for tool in TOOLS {
+        ensure_built(tool)?;
+    }
+    Ok(())
+}
+
+/// The path of a binary, built where it is missing.
+///
+/// # Errors
+/// No such tool; the build failed.
+pub fn path(binary: &str) -> Result<PathBuf> {
+    let (tool, _) = find(binary)?;
+    Ok(ensure_built(tool)?.join("bin").join(binary))
+}
+
+/// Folder of a tool's assets.
+///
+/// # Errors
+/// No such tool; the build failed.
+pub fn assets(binary: &str) -> Result<PathBuf> {
+    let (tool, _) = find(binary)?;
+    Ok(ensure_built(tool)?.join("assets"))
+}
+
+/// Folder of a binary, for a `PATH`.
+///
+/// # Errors
+/// No such tool; the build failed.
+pub fn folder(binary: &str) -> Result<PathBuf> {
+    Ok(path(binary)?.parent().map(Path::to_path_buf).unwrap_or_default())
+}
+
+fn find(binary: &str) -> Result<(&'static Tool, &'static str)> {
+    for tool in TOOLS {
+        if let Some((_, name)) = tool.packages.iter().find(|(_, name)| *name == binary) {
+            return Ok((tool, name));
+        }
+    }
+    bail!("no tool is called {binary}")
+}
+
+fn key(tool: &Tool, module: &Path) -> Result<String> {
+    let mut digest = Sha256::new();
+    for file in ["go.mod", "go.sum"] {
+        digest.update(std::fs::read(module.join(file)).with_context(|| format!("read {file} of {}", tool.module))?);
+    }
+    digest.update(tool.ldflags);
+    for (package, name) in tool.packages {
+        digest.update(format!("{package}={name};"));
+    }
+    for (from, to) in tool.assets {
+        digest.update(format!("{from}={to};"));
+    }
+    Ok(hex::encode(&digest.finalize()[..8]))
+}
+
+fn ensure_built(tool: &Tool) -> Result<PathBuf> {
+    let module = crate::source_root().join("e2e/control-plane").join(tool.module);
+    let target = crate::cache().join("tools").join(format!("{}-{}", tool.module, key(tool, &module)?));
+    if target.is_dir() {
+        return Ok(target);
+    }
+    let parent = target.parent().context("the cache has a folder")?;
+    std::fs::create_dir_all(parent)?;
+    let began = Instant::now();
+    println!("building {} (once; it is kept in {})", tool.module, target.display());
+    // Built aside and renamed, so that a build that was cut off is never taken for a whole one.
+    let aside = tempfile::Builder::new().prefix("building-").tempdir_in(parent)?;
+    build(tool, &module, aside.path())?;
+    copy_assets(tool, &module, aside.path())?;
+    match std::fs::rename(aside.path(), &target) {
+        Ok(()) => {
+            // The folder has its final name now; there is nothing left to remove.
+            let _ = aside.keep();
+        }
+        Err(_) if target.is_dir() => {}
+        Err(error) => return Err(error).context("name the built tool"),
+    }
+    println!("built {} in {} s", tool.module, began.elapsed().as_secs());
+    Ok(target)
+}
+
+fn go(module: &Path) -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(module).env("GOFLAGS", "-trimpath -mod=readonly");
+    go
+}
+
+fn build(tool: &Tool, module: &Path, target: &Path) -> Result<()> {
+    let folder = target.join("bin");
+    std::fs::create_dir_all(&folder)?;
+    let ldflags = format!("-s -w {}", tool.ldflags);
+    let mut command = go(module);
+    command.args(["build", "-ldflags", ldflags.trim(), "-o"]).arg(&folder);
+    command.args(tool.packages.iter().map(|(package, _)| *package));
+    let status = command.status().context("run go; is a Go toolchain installed?")?;
+    ensure!(status.success(), "go build of {} failed", tool.module);
+    for (package, name) in tool.packages {
+        let built = folder.join(go_name(package));
+        if built != folder.join(name) {
+            std::fs::rename(&built, folder.join(name)).with_context(|| format!("rename {}", built.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The name that `go build` gives a binary: the last part of the package's path that is not a version.
+fn go_name(package: &str) -> &str {
+    let is_version = |part: &str| part.len() > 1 && part.starts_with('v') && part[1..].chars().all(|c| c.is_ascii_digit());
+    package.rsplit('/').find(|part| !is_version(part)).unwrap_or(package)
+}
+
+fn copy_assets(tool: &Tool, module: &Path, target: &Path) -> Result<()> {
+    if tool.assets.is_empty() {
+        return Ok(());
+    }
+    let output = go(module).args(["list", "-m", "-f", "{{.Dir}}", tool.source]).output()?;
+    ensure!(output.status.success(), "go list of {} failed: {}", tool.source, String::from_utf8_lossy(&output.stderr));
+    let source = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let folder = target.join("assets");
+    std::fs::create_dir_all(&folder)?;
+    for (from, to) in tool.assets {
+        let from = source.join(from);
+        if from.is_dir() {
+            std::fs::create_dir_all(folder.join(to))?;
+            for entry in std::fs::read_dir(&from)? {
+                let entry = entry?;
+                std::fs::write(folder.join(to).join(entry.file_name()), std::fs::read(entry.path())?)?;
+            }
+        } else {
+            std::fs::write(folder.join(to), std::fs::read(&from).with_context(|| format!("read {}", from.display()))?)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binaries_are_found_under_the_name_that_go_gives_them() {
+        assert_eq!(go_name("go.etcd.io/etcd/server/v3"), "server");
+        assert_eq!(go_name("helm.sh/helm/v4/cmd/helm"), "helm");
+    }
+}

@@ -1,0 +1,75 @@
+//! A whole world on this machine: control plane, emulator, installed chart, provider. Shared by `demo`, `up` and `test`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use caretaker_testkit::control_plane::ControlPlane;
+use caretaker_testkit::emulator::Emulator;
+use caretaker_testkit::{python, tools};
+
+/// Prints a line of progress with the time since the start.
+pub struct Progress {
+    began: Instant,
+}
+
+impl Progress {
+    /// The clock starts.
+    pub fn start() -> Self {
+        Self { began: Instant::now() }
+    }
+
+    /// One line.
+    pub fn say(&self, text: impl AsRef<str>) {
+        println!("[{:>4} s] {}", self.began.elapsed().as_secs(), text.as_ref());
+    }
+}
+
+/// Cargo's target folder.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
+}
+
+/// The binary of the operator.
+pub fn binary() -> PathBuf {
+    target().join("debug/caretaker")
+}
+
+/// Builds tools and environments while cargo builds the operator.
+pub fn build(progress: &Progress, cargo_args: &[&str]) -> Result<()> {
+    progress.say("building the operator, and the tools that are missing (cold: about 15 minutes on two cores)");
+    let aside = std::thread::spawn(|| -> Result<()> {
+        tools::build_all()?;
+        python::environment("ministack")?;
+        python::environment("judges")?;
+        Ok(())
+    });
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(cargo_args).current_dir(crate::root()).status().context("run cargo")?;
+    let aside = aside.join().map_err(|_| anyhow::anyhow!("the building of the tools panicked"))?;
+    ensure!(status.success(), "cargo {} failed", cargo_args.join(" "));
+    aside
+}
+
+/// Control plane and emulator.
+pub struct World {
+    /// The control plane.
+    pub plane: ControlPlane,
+    /// The emulator.
+    pub emulator: Emulator,
+}
+
+impl World {
+    /// Starts both, with everything in `folder`.
+    pub fn start(progress: &Progress, folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        progress.say("starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok");
+        let mut plane = ControlPlane::start(&folder.join("control-plane"))?;
+        progress.say("starting prometheus-operator");
+        plane.start_prometheus_operator()?;
+        progress.say("starting the AWS emulator, and proving that it refuses what AWS refuses");
+        let emulator = Emulator::start(&folder.join("ministack.log"))?;
+        Ok(Self { plane, emulator })
+    }
+}
