@@ -28,7 +28,31 @@ pub const GROUP: &str = "caretaker.dev";
 pub const VERSION: &str = "v1alpha1";
 
 /// The definitions of all kinds, in alphabetical order of their names: the source of `crds/` and of the chart.
+///
+/// # Panics
+/// Never: a definition always has a JSON form.
 #[must_use]
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    vec![BackupPolicy::crd(), CloudAccount::crd(), Handover::crd(), ManagedClient::crd(), MonitoringStack::crd(), ProviderProfile::crd()]
+    let crds =
+        [BackupPolicy::crd(), CloudAccount::crd(), Handover::crd(), ManagedClient::crd(), MonitoringStack::crd(), ProviderProfile::crd()];
+    crds.into_iter().map(without_foreign_formats).collect()
+}
+
+/// Kubernetes knows no unsigned formats and warns whoever applies them; the bounds say the same.
+fn without_foreign_formats(crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    fn strip(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(map) => {
+                if map.get("format").and_then(|format| format.as_str()).is_some_and(|format| format.starts_with("uint")) {
+                    map.remove("format");
+                }
+                map.values_mut().for_each(strip);
+            }
+            serde_json::Value::Array(list) => list.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(crd).expect("a definition has a JSON form");
+    strip(&mut value);
+    serde_json::from_value(value).expect("a definition without formats is a definition")
 }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::backup_policy::BackupTerms;
@@ -166,22 +166,42 @@ pub struct AccountTerms {
 pub struct ExitTerms {
     /// Public keys that the bundle is sealed to: age X25519 recipients (`age1…`), one per entry. Ask the client to run `age-keygen` and
     /// to send the public key; never take a secret key.
-    #[schemars(length(min = 1, max = 20), inner(length(max = 500)))]
-    #[x_kube(
-        validation = Rule::new("self.all(r, !r.trim().upperAscii().startsWith('AGE-SECRET-KEY-'))")
-            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().upperAscii().startsWith('AGE-SECRET-KEY-')).indexOf(true)) + ' is an age SECRET key: treat it as leaked, make a new pair and give the public key that starts with age1'".into())),
-        validation = Rule::new("self.all(r, !r.trim().startsWith('ssh-'))")
-            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().startsWith('ssh-')).indexOf(true)) + ' is an SSH key: run age-keygen and give the public key that starts with age1'".into())),
-        validation = Rule::new("self.all(r, !r.trim().matches('^age1[a-z0-9]+1[a-z0-9]+$') || r.trim().size() == 62)")
-            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().matches('^age1[a-z0-9]+1[a-z0-9]+$') && r.trim().size() != 62).indexOf(true)) + ' belongs to an age plugin: give an X25519 key as age-keygen makes it'".into())),
-        validation = Rule::new("self.all(r, !r.trim().matches('[,; \\t\\r\\n]'))")
-            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().matches('[,; \\t\\r\\n]')).indexOf(true)) + ' holds more than one key: give each key an entry of its own'".into())),
-        validation = Rule::new("self.all(r, r.trim().upperAscii().startsWith('AGE-SECRET-KEY-') || r.trim().startsWith('ssh-') || r.trim().matches('[,; \\t\\r\\n]') || r.trim().matches('^age1[02-9ac-hj-np-z]{58}$') || r.trim().matches('^age1[a-z0-9]+1[a-z0-9]+$'))")
-            .message(Message::Expression("'recipient ' + string(self.map(r, r.trim().matches('^age1[02-9ac-hj-np-z]{58}$')).indexOf(false)) + ' is not an age public key: it must be age1 and 58 more characters, as age-keygen prints it'".into())),
-        validation = Rule::new("self.all(r, self.exists_one(o, o.trim() == r.trim()))")
-            .message("the same recipient is listed twice: list each key once"),
-    )]
+    #[schemars(schema_with = "recipients_schema")]
     pub recipients: Vec<String>,
+}
+
+/// The rules stand at each entry, so that the API server names the entry at fault; none of them echoes what was given, which may be a secret.
+fn recipients_schema(_: &mut SchemaGenerator) -> Schema {
+    let shapes = [
+        (
+            "!self.trim().upperAscii().startsWith('AGE-SECRET-KEY-')",
+            "this is an age SECRET key: treat it as leaked, make a new pair with age-keygen and give the public key that starts with age1",
+        ),
+        ("!self.trim().startsWith('ssh-')", "this is an SSH key: run age-keygen and give the public key that starts with age1"),
+        (
+            "!self.trim().matches('[,; \\t\\r\\n]') || self.trim().startsWith('ssh-')",
+            "this holds more than one key: give each key an entry of its own",
+        ),
+        (
+            "!self.trim().matches('^age1[a-z0-9]+1[a-z0-9]+$')",
+            "this key belongs to an age plugin: give an X25519 key as age-keygen makes it",
+        ),
+        (
+            "self.trim().matches('^age1[02-9ac-hj-np-z]{58}$') || self.trim().matches('^age1[a-z0-9]+1[a-z0-9]+$') || self.trim().startsWith('ssh-') || self.trim().matches('[,; \\t\\r\\n]') || self.trim().upperAscii().startsWith('AGE-SECRET-KEY-')",
+            "this is not an age public key: it must be age1 and 58 more characters, as age-keygen prints it",
+        ),
+    ];
+    let rules: Vec<_> = shapes.iter().map(|(rule, message)| serde_json::json!({"rule": rule, "message": message})).collect();
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 20,
+        "items": {"type": "string", "maxLength": 500, "x-kubernetes-validations": rules},
+        "x-kubernetes-validations": [{
+            "rule": "self.all(r, self.exists_one(o, o.trim() == r.trim()))",
+            "message": "the same recipient is listed twice: list each key once",
+        }],
+    })
 }
 
 /// What the operator found out about a client.

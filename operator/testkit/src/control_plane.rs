@@ -222,13 +222,23 @@ impl Kubectl {
         self.run(&["apply", "-f", &file.path().display().to_string()])
     }
 
-    /// Waits for a condition.
+    /// Waits for a condition, also of an object that is not there yet.
     ///
     /// # Errors
     /// It did not come in time.
     pub fn wait(&self, what: &[&str], condition: &str, within: Duration) -> Result<String> {
-        let (timeout, condition) = (format!("--timeout={}s", within.as_secs()), format!("--for={condition}"));
-        self.run(&[&["wait", &timeout, &condition], what].concat())
+        let began = std::time::Instant::now();
+        let condition = format!("--for={condition}");
+        loop {
+            let left = within.saturating_sub(began.elapsed()).as_secs().max(1);
+            let timeout = format!("--timeout={left}s");
+            match self.run(&[&["wait", &timeout, &condition], what].concat()) {
+                Err(error) if error.to_string().contains("NotFound") && began.elapsed() < within => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                other => return other,
+            }
+        }
     }
 
     /// One object as JSON.
