@@ -5,6 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cloud_account::InventoryStatus;
+
 /// One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation. A
 /// rehearsal makes and verifies the same bundle and revokes nothing.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,8 @@ use serde::{Deserialize, Serialize};
     namespaced,
     status = "HandoverStatus",
     derive = "PartialEq",
+    validation = Rule::new("!has(self.spec.acceptance) || (has(self.status) && has(self.status.bundle) && self.spec.acceptance.digest == self.status.bundle.sha256)")
+        .message("spec.acceptance.digest must be the sha256 of the sealed bundle, as status.bundle.sha256 shows it; let the client verify the bundle first"),
     doc = "One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation.",
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Step", type_ = "string", json_path = ".status.step"),
@@ -137,6 +141,20 @@ pub struct Frozen {
     pub at: Option<Time>,
 }
 
+/// The last reading of one account.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FinalReading {
+    /// CloudAccount.
+    pub account: String,
+    /// The inventory that goes into the bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<InventoryStatus>,
+    /// Why it is not fresh, or not there; empty where it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub gap: String,
+}
+
 /// Receipt of the sealed bundle.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -204,6 +222,9 @@ pub struct HandoverStatus {
     /// What was fixed at the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
+    /// The last readings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<FinalReading>,
     /// The sealed bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<BundleStatus>,

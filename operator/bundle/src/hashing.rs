@@ -51,3 +51,11 @@ pub fn digest_of(mut reader: impl Read) -> io::Result<(String, u64)> {
     let (_, digest, bytes) = hashing.finish();
     Ok((digest, bytes))
 }
+
+/// SHA-256 of a file, 64 lower-case hexadecimal digits, read in a stream.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn sha256_file(path: &std::path::Path) -> io::Result<String> {
+    Ok(digest_of(io::BufReader::new(std::fs::File::open(path)?))?.0)
+}

@@ -16,6 +16,7 @@ mod verify;
 
 pub use about::{About, Mode};
 pub use bag::{Entry, Source};
+pub use hashing::sha256_file;
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use paths::portable;
 pub use recipient::{normalise, parse_recipients, recipient_faults};

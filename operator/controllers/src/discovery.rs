@@ -7,7 +7,6 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use async_trait::async_trait;
 use caretaker_api::cloud_account::InventoryStatus;
 use caretaker_cloud::{Asset, AssetSink, Cell, CloudError, CloudLink, ErrorClass, Scope};
-use caretaker_core::digest::sha256_hex;
 use caretaker_core::inventory::{Counts, Verdicts};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -90,7 +89,7 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Inventor
     let coverage = sink.verdicts.coverage();
     let cells = serde_json::to_vec_pretty(&sink.verdicts.cells()).unwrap_or_default();
     sink.encoder.finish().and_then(|mut writer| writer.flush()).map_err(local)?;
-    let digest = file_digest(file.path()).map_err(local)?;
+    let digest = caretaker_bundle::sha256_file(file.path()).map_err(local)?;
     let folder = folder(reading.client, reading.account);
     let address = format!("{folder}/{digest}.ndjson.zst");
     reading.store.put_file(&address, file.path()).await.map_err(store_failed)?;
@@ -154,9 +153,4 @@ pub async fn fetch(store: &Store, inventory: &InventoryStatus) -> Result<NamedTe
     let file = NamedTempFile::new().map_err(|error| Failure::local("make a temporary file", error))?;
     store.get_file(&inventory.address, file.path()).await.map_err(Failure::Store)?;
     Ok(file)
-}
-
-fn file_digest(path: &std::path::Path) -> std::io::Result<String> {
-    // The file is packed: even 100,000 assets are a few megabytes.
-    Ok(sha256_hex(std::fs::read(path)?))
 }

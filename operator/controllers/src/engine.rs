@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::names;
 use caretaker_core::conditions::{ConditionSet, Is, find};
-use caretaker_core::outcome::{Fault, Outcome, Wait, next_visit};
+use caretaker_core::outcome::{FailureClass, Fault, Outcome, Wait, next_visit};
 use caretaker_core::ownership::Kind;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -212,7 +212,10 @@ impl<R: Reconciler> Loop<R> {
         let uid = object.uid().unwrap_or_default();
         let failures = {
             let mut failures = self.failures.lock().expect("no panic while held");
-            if let Outcome::Failed(_, message) = outcome {
+            if let Outcome::Failed(FailureClass::Conflict, _) = outcome {
+                // Somebody else wrote meanwhile: no failure, only a newer version to look at.
+                failures.get(&uid).copied().unwrap_or_default()
+            } else if let Outcome::Failed(_, message) = outcome {
                 let count = failures.entry(uid).or_insert(0);
                 *count += 1;
                 tracing::warn!(failures = *count, "the visit failed: {message}");
@@ -292,6 +295,9 @@ impl<R: Reconciler> Loop<R> {
     }
 
     async fn finish(&self, object: &R::Object, status: Status<R>, outcome: Outcome) -> Outcome {
+        if matches!(outcome, Outcome::Failed(FailureClass::Conflict, _)) {
+            return outcome;
+        }
         match self.publish_status(object, status, &outcome).await {
             Ok(()) => outcome,
             Err(failure) => failure.outcome(),

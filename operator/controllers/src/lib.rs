@@ -15,6 +15,7 @@ pub mod discovery;
 pub mod engine;
 pub mod failure;
 pub mod gate;
+pub mod handover;
 pub mod health;
 pub mod kube_port;
 pub mod managed_client;

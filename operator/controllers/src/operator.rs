@@ -19,6 +19,7 @@ use crate::clouds::Clouds;
 use crate::context::Context;
 use crate::engine;
 use crate::gate::Gate;
+use crate::handover::Handovers;
 use crate::health::{self, Health};
 use crate::kube_port::WriteLayer;
 use crate::managed_client::ManagedClients;
@@ -181,6 +182,7 @@ fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSe
         "ManagedClient" => ManagedClients,
         "CloudAccount" => CloudAccounts,
         "BackupPolicy" => BackupPolicies,
+        "Handover" => Handovers,
     }
 }
 

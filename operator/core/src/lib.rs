@@ -8,6 +8,7 @@ pub mod conditions;
 pub mod desired;
 pub mod digest;
 pub mod grant;
+pub mod handover;
 pub mod inventory;
 pub mod kit;
 pub mod managed_client;

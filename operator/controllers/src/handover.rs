@@ -1,0 +1,196 @@
+//! `Handover`: does one step of an exit at each visit. The log in the status is written after each, so that a process that dies goes on where it was.
+
+mod deliver;
+mod revoke;
+mod seal;
+
+use async_trait::async_trait;
+use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::handover::{FinalReading, Frozen, HandoverStatus, HandoverStep};
+use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, ProviderProfile};
+use caretaker_cloud::{Purpose, Scope};
+use caretaker_core::handover::advance::{StepResult, advance};
+use caretaker_core::handover::{self as core, steps};
+use caretaker_core::outcome::{Fault, Outcome};
+use caretaker_core::ownership::{Kind, OWNED};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use crate::access::{client_of, way_in};
+use crate::apply::Owner;
+use crate::context::Context;
+use crate::discovery::{self, NotRead, Reading};
+use crate::engine::{Acted, CleanUp, Reconciler, Seen};
+use crate::failure::Failure;
+
+/// The reconciler.
+pub struct Handovers;
+
+/// Everything that a handover looks at.
+#[derive(Clone, Default)]
+pub struct Sight {
+    pub(crate) client: Option<ManagedClient>,
+    pub(crate) profile: Option<ProviderProfile>,
+    pub(crate) accounts: Vec<CloudAccount>,
+    pub(crate) policies: Vec<BackupPolicy>,
+    pub(crate) monitoring: Vec<Value>,
+}
+
+pub(crate) fn owner(handover: &Handover) -> Owner {
+    Owner {
+        kind: Kind::Handover,
+        client: client_of(handover),
+        namespace: handover.namespace().unwrap_or_default(),
+        name: handover.name_any(),
+        uid: handover.uid().unwrap_or_default(),
+    }
+}
+
+/// Monitoring objects without what only this cluster knows.
+fn monitoring(ctx: &Context, namespace: &str) -> Vec<Value> {
+    let kinds = OWNED.iter().filter(|owned| owned.group == "monitoring.coreos.com");
+    kinds
+        .flat_map(|owned| ctx.cache.list(owned.kind, Some(namespace)).into_iter().map(|object| (owned.api_version(), owned.kind, object)))
+        .map(|(api_version, kind, object)| {
+            let spec = &object.data["spec"];
+            json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": object.name_any()}, "spec": spec})
+        })
+        .collect()
+}
+
+#[async_trait]
+impl Reconciler for Handovers {
+    type Object = Handover;
+    type Observed = Sight;
+    type Plan = (Option<HandoverStep>, Sight);
+    type Done = StepResult;
+    const KIND: Kind = Kind::Handover;
+    const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
+
+    async fn observe(&self, ctx: &Context, handover: &Handover) -> Result<Sight, Failure> {
+        let namespace = handover.namespace().unwrap_or_default();
+        let client = ctx.cache.typed::<ManagedClient>("", &client_of(handover));
+        let profile = client.as_ref().and_then(|client| ctx.cache.typed::<ProviderProfile>("", &client.spec.provider_profile));
+        Ok(Sight {
+            client,
+            profile,
+            accounts: ctx.cache.list_typed::<CloudAccount>(Some(&namespace)),
+            policies: ctx.cache.list_typed::<BackupPolicy>(Some(&namespace)),
+            monitoring: monitoring(ctx, &namespace),
+        })
+    }
+
+    fn check(&self, handover: &Handover, observed: &Sight) -> Vec<Fault> {
+        let Some(client) = &observed.client else {
+            let message = format!(
+                "namespace {} belongs to no ManagedClient: make the Handover in a client's namespace",
+                handover.namespace().unwrap_or_default()
+            );
+            return vec![Fault::outside(Reason::ReferenceMissing, "metadata.namespace", message)];
+        };
+        if observed.profile.is_none() {
+            let message = format!("ProviderProfile {} does not exist: the bundle cannot be signed", client.spec.provider_profile);
+            return vec![Fault::outside(Reason::ReferenceMissing, "ManagedClient.spec.providerProfile", message)];
+        }
+        if handover.status.as_ref().is_some_and(|status| status.frozen.is_some()) {
+            return Vec::new();
+        }
+        caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
+            .into_iter()
+            .map(|(index, message)| Fault::outside(Reason::InvalidSpec, format!("ManagedClient.spec.exit.recipients[{index}]"), message))
+            .collect()
+    }
+
+    fn plan(&self, handover: &Handover, observed: &Sight, _now: Timestamp) -> Self::Plan {
+        (steps::current(&handover.status.clone().unwrap_or_default()), observed.clone())
+    }
+
+    async fn act(&self, ctx: &Context, handover: &Handover, (step, sight): Self::Plan) -> Acted<StepResult> {
+        let result = match step {
+            None | Some(HandoverStep::Accept) => Ok(StepResult::Nothing),
+            Some(HandoverStep::Freeze) => Ok(freeze(ctx, &sight)),
+            Some(HandoverStep::Discover) => discover(ctx, handover, &sight).await,
+            Some(HandoverStep::Build) => seal::build(ctx, handover, &sight).await,
+            Some(HandoverStep::Seal) => seal::seal(ctx, handover, &sight).await,
+            Some(HandoverStep::Deliver) => deliver::deliver(ctx, handover).await,
+            Some(HandoverStep::Verify) => deliver::verify(ctx, handover, &sight).await,
+            Some(HandoverStep::Revoke) => revoke::revoke(ctx, handover, &sight).await,
+            Some(HandoverStep::VerifyRefusal) => revoke::attempt(ctx, handover, &sight).await,
+            Some(HandoverStep::Done) => Ok(StepResult::Done),
+        };
+        match result {
+            Ok(done) => Acted { done, failure: None },
+            Err(failure) => Acted { done: StepResult::Nothing, failure: Some(failure) },
+        }
+    }
+
+    fn status(&self, handover: &Handover, seen: Seen<'_, Sight, StepResult>) -> (HandoverStatus, Outcome) {
+        if let Some(failure) = seen.failure {
+            return (handover.status.clone().unwrap_or_default(), failure.outcome());
+        }
+        advance(handover, seen.faults, seen.done, seen.now)
+    }
+
+    /// Neither a cloud nor a stored bundle is touched.
+    async fn clean_up(&self, _ctx: &Context, handover: &Handover) -> Result<CleanUp, Failure> {
+        seal::discard(handover);
+        Ok(CleanUp::Done)
+    }
+}
+
+fn freeze(ctx: &Context, sight: &Sight) -> StepResult {
+    let Some(client) = &sight.client else { return StepResult::Nothing };
+    StepResult::Frozen(Frozen {
+        client_generation: client.metadata.generation.unwrap_or_default(),
+        recipients: client.spec.exit.recipients.iter().map(|recipient| caretaker_bundle::normalise(recipient).to_owned()).collect(),
+        accounts: sight.accounts.iter().map(ResourceExt::name_any).collect(),
+        at: Some(Time(ctx.now())),
+    })
+}
+
+/// An account that cannot be read is a gap, not a stop: the client may have closed the door first.
+async fn discover(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
+    let mut readings = Vec::new();
+    for account in &sight.accounts {
+        let last = account.status.as_ref().and_then(|status| status.inventory.clone());
+        let (inventory, gap) = match read(ctx, handover, account).await? {
+            Ok(inventory) => (Some(inventory), String::new()),
+            Err(why) if last.is_some() => (last, format!("not read at the end ({why}); the last inventory is delivered instead")),
+            Err(why) => (None, format!("never read: {why}")),
+        };
+        readings.push(FinalReading { account: account.name_any(), inventory, gap });
+    }
+    Ok(StepResult::Discovered(readings))
+}
+
+async fn read(
+    ctx: &Context,
+    handover: &Handover,
+    account: &CloudAccount,
+) -> Result<Result<caretaker_api::cloud_account::InventoryStatus, String>, Failure> {
+    let way = match way_in(ctx, account).await? {
+        Ok(Some(way)) => way,
+        Ok(None) => return Ok(Err("the ExternalId was never made".into())),
+        Err(fault) => return Ok(Err(fault.message)),
+    };
+    let link = match way.connector.connect(&way.grant, Purpose::Read).await {
+        Ok(link) => link,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let (client, name) = (client_of(handover), account.name_any());
+    let reading = Reading {
+        store: &ctx.store,
+        client: &client,
+        account: &name,
+        scope: Scope { regions: account.spec.target.aws.as_ref().and_then(|aws| aws.regions.clone()) },
+        last: account.status.as_ref().and_then(|status| status.inventory.as_ref()),
+        now: ctx.now(),
+    };
+    match discovery::run(link.as_ref(), &reading).await {
+        Ok(inventory) => Ok(Ok(inventory)),
+        Err(NotRead::Cloud(error)) => Ok(Err(error.to_string())),
+        Err(NotRead::Failed(failure)) => Err(failure),
+    }
+}

@@ -1,0 +1,96 @@
+//! Revoke our own access, or hand the client the script that does, and prove from outside that we are out.
+
+use caretaker_api::cloud_account::Capability;
+use caretaker_api::handover::RevocationStatus;
+use caretaker_api::{CloudAccount, Handover};
+use caretaker_cloud::{CloudError, CloudStep, Presented, Purpose};
+use caretaker_core::desired::Desired;
+use caretaker_core::handover::advance::StepResult;
+use caretaker_core::handover::{script, take_attempt};
+use caretaker_core::kit::policy_name;
+use kube::ResourceExt;
+use serde_json::{Map, json};
+
+use super::{Sight, owner};
+use crate::access::{WayIn, way_in};
+use crate::apply;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Revokes where we may; elsewhere publishes the script. Nothing here is tried blindly again: what is refused is settled by the attempts that follow.
+pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
+    publish_scripts(ctx, handover, sight).await?;
+    let mut revocations = Vec::new();
+    for account in &sight.accounts {
+        let Some(aws) = &account.spec.target.aws else { continue };
+        let principal = format!("role {} in account {}", aws.role_name, aws.account_id);
+        let mut revocation =
+            RevocationStatus { account: account.name_any(), principal, by: "Client".into(), ..RevocationStatus::default() };
+        if account.spec.allow.contains(&Capability::Revoke) {
+            revocation.by = "Operator".into();
+            match way_in(ctx, account).await? {
+                Ok(Some(way)) => strip(&way, account, &mut revocation).await?,
+                Ok(None) => revocation.last_answer = "there never was a way in".into(),
+                Err(fault) => revocation.last_answer = fault.message,
+            }
+        }
+        revocations.push(revocation);
+    }
+    Ok(StepResult::Revoked(revocations))
+}
+
+/// Closes the role before it is stripped: a process that dies in between finds the door closed, which is the end that was wanted.
+async fn strip(way: &WayIn, account: &CloudAccount, revocation: &mut RevocationStatus) -> Result<(), Failure> {
+    let Some(aws) = &account.spec.target.aws else { return Ok(()) };
+    let link = match way.connector.connect(&way.grant, Purpose::Revoke).await {
+        Ok(link) => link,
+        Err(error) => return settle(revocation, error),
+    };
+    let last = policy_name(Purpose::Revoke).to_owned();
+    let steps = [CloudStep::CloseOwnRole { role: aws.role_name.clone() }, CloudStep::StripOwnRole { role: aws.role_name.clone(), last }];
+    for step in steps {
+        let key = format!("{}-revoke", account.uid().unwrap_or_default());
+        match link.perform(&key, &step).await {
+            Ok(receipt) => revocation.steps.push(format!("{}: {}", step.describe(), receipt.calls.join(", "))),
+            Err(error) => return settle(revocation, error),
+        }
+    }
+    Ok(())
+}
+
+/// A refusal means that somebody has closed the door before us, which the attempts will prove. Anything else is tried again.
+fn settle(revocation: &mut RevocationStatus, error: CloudError) -> Result<(), Failure> {
+    if error.is_refusal() {
+        revocation.last_answer = error.to_string();
+        return Ok(());
+    }
+    Err(Failure::Cloud(error))
+}
+
+async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<(), Failure> {
+    let mut data = Map::new();
+    for aws in sight.accounts.iter().filter_map(|account| account.spec.target.aws.as_ref()) {
+        data.insert(format!("revoke-aws-{}.sh", aws.account_id), json!(script::aws(aws)));
+    }
+    let name = format!("{}-revocation", handover.name_any());
+    let scripts = Desired::new("ConfigMap", handover.namespace().unwrap_or_default(), name, json!({"data": data}));
+    apply::apply(ctx, &owner(handover), &scripts).await.map(drop)
+}
+
+/// One fresh attempt for each account that is not proved yet.
+pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
+    let mut revocations = handover.status.as_ref().map(|status| status.revocations.clone()).unwrap_or_default();
+    for revocation in revocations.iter_mut().filter(|revocation| revocation.verified_at.is_none()) {
+        let Some(account) = sight.accounts.iter().find(|account| account.name_any() == revocation.account) else {
+            revocation.last_answer =
+                "the CloudAccount is gone: make it again with the same ExternalId, so that the refusal can be proved".into();
+            continue;
+        };
+        match way_in(ctx, account).await? {
+            Ok(Some(way)) => take_attempt(revocation, &way.connector.attempt(&way.grant, Presented::Right).await, ctx.now()),
+            Ok(None) => revocation.last_answer = "there never was a way in".into(),
+            Err(fault) => revocation.last_answer = fault.message,
+        }
+    }
+    Ok(StepResult::Attempted(revocations))
+}

@@ -1,0 +1,137 @@
+//! Build and seal: the files of the bundle, packed, sealed and signed into a folder of this process.
+
+use std::path::PathBuf;
+
+use caretaker_api::Handover;
+use caretaker_api::handover::{BundleStatus, HandoverMode};
+use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, portable};
+use caretaker_core::handover::advance::StepResult;
+use caretaker_core::handover::contents::Inputs;
+use caretaker_core::handover::terraform::Imports;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use super::Sight;
+use crate::access::client_of;
+use crate::context::Context;
+use crate::discovery;
+use crate::failure::Failure;
+use crate::signing;
+use crate::store::StoreError;
+
+/// Folder of a handover's sealed file in this process.
+pub fn stage(handover: &Handover) -> PathBuf {
+    std::env::temp_dir().join(format!("caretaker-handover-{}", handover.uid().unwrap_or_default()))
+}
+
+/// Removes the sealed file of this process.
+pub fn discard(handover: &Handover) {
+    // A folder that is not there, or stays, is no harm: it holds nothing but a sealed file.
+    let _ = std::fs::remove_dir_all(stage(handover));
+}
+
+/// Which bundle a handover makes.
+pub fn about(handover: &Handover) -> Option<About> {
+    let frozen = handover.status.as_ref()?.frozen.as_ref()?;
+    let mode = match handover.spec.mode {
+        HandoverMode::Rehearsal => Mode::Rehearsal,
+        HandoverMode::Final => Mode::Final,
+    };
+    Some(About { client: client_of(handover), id: handover.uid()?, mode, at: frozen.at.as_ref()?.0 })
+}
+
+/// The bundle's files. The inventories are temporary files that live as long as this does.
+struct Files {
+    entries: Vec<Entry>,
+    gaps: usize,
+    _inventories: Vec<NamedTempFile>,
+}
+
+async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<Files, Failure> {
+    let status = handover.status.clone().unwrap_or_default();
+    let missing = || Failure::local("build the bundle", "the handover is not frozen");
+    let (frozen, client, profile) = match (&status.frozen, &sight.client, &sight.profile) {
+        (Some(frozen), Some(client), Some(profile)) => (frozen, client, profile),
+        _ => return Err(missing()),
+    };
+    let (mut imports, mut further_gaps, mut entries, mut inventories) = (Imports::default(), Vec::new(), Vec::new(), Vec::new());
+    for reading in &status.readings {
+        let Some(inventory) = &reading.inventory else { continue };
+        let file = match discovery::fetch(&ctx.store, inventory).await {
+            Ok(file) => file,
+            Err(Failure::Store(StoreError::NotFound(_))) => {
+                further_gaps.push(lost(&reading.account));
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        let local = |error: std::io::Error| Failure::local("read an inventory", error);
+        for asset in discovery::read_file(file.path()).map_err(local)? {
+            imports.add(&asset.map_err(local)?);
+        }
+        let path = format!("02-inventory/{}.ndjson.zst", portable(&reading.account));
+        entries.push(Entry { path, true_name: Some(reading.account.clone()), source: Source::File(file.path().to_path_buf()) });
+        inventories.push(file);
+    }
+    let inputs = Inputs {
+        mode: handover.spec.mode,
+        frozen,
+        client,
+        profile,
+        accounts: &sight.accounts,
+        readings: &status.readings,
+        monitoring: &sight.monitoring,
+        policies: &sight.policies,
+        further_gaps: &further_gaps,
+    };
+    entries.extend(inputs.files().into_iter().map(|(path, text)| Entry::text(path, text)));
+    entries.push(Entry::text("04-iac/imports.tf", imports.render()));
+    entries.push(Entry::text("04-iac/skipped.json", serde_json::to_string_pretty(&imports.skipped()).unwrap_or_default() + "\n"));
+    Ok(Files { entries, gaps: inputs.gaps().len(), _inventories: inventories })
+}
+
+fn lost(account: &str) -> Value {
+    json!({"part": "02-inventory", "account": account, "reason": "the store has lost the inventory file"})
+}
+
+/// Gathers the files once, so that what cannot be built is known before anything is sealed.
+pub async fn build(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
+    Ok(StepResult::Built(files(ctx, handover, sight).await?.entries.len()))
+}
+
+/// Packs, seals and signs.
+pub async fn seal(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
+    let (Some(about), Some(profile), Some(frozen)) =
+        (about(handover), &sight.profile, handover.status.as_ref().and_then(|status| status.frozen.clone()))
+    else {
+        return Err(Failure::local("seal the bundle", "the handover is not frozen"));
+    };
+    let key: SigningKey = match signing::load(ctx, profile).await? {
+        Ok(key) => key,
+        Err(fault) => return Err(Failure::local("sign the bundle", format!("{}: {}", fault.field, fault.message))),
+    };
+    let files = files(ctx, handover, sight).await?;
+    let folder = stage(handover);
+    discard(handover);
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::local("make a folder for the bundle", error))?;
+    let gaps = u32::try_from(files.gaps).unwrap_or(u32::MAX);
+    let named = about.clone();
+    let sealed = tokio::task::spawn_blocking(move || {
+        let sealed = caretaker_bundle::seal(&folder, &about, &files.entries, &frozen.recipients, &key);
+        drop(files);
+        sealed
+    })
+    .await
+    .map_err(|error| Failure::local("seal the bundle", error))?
+    .map_err(|error| Failure::local("seal the bundle", error))?;
+    Ok(StepResult::Sealed(BundleStatus {
+        id: named.id.clone(),
+        sha256: sealed.sha256,
+        tar_sha256: sealed.tar_sha256,
+        size_bytes: sealed.size_bytes,
+        address: super::deliver::address(&named),
+        recipients: u32::try_from(sealed.recipients).unwrap_or(u32::MAX),
+        gaps,
+    }))
+}

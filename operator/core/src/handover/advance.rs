@@ -1,0 +1,171 @@
+//! What a step's result does to the log. Pure: the controller brings results, this decides.
+
+use std::time::Duration;
+
+use caretaker_api::Handover;
+use caretaker_api::condition::Reason;
+use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStatus, HandoverStep, RevocationStatus, StepState};
+use jiff::Timestamp;
+
+use super::{conditions, steps};
+use crate::outcome::{Fault, Outcome, Wait};
+
+/// Pause between two steps: the next one follows at once.
+const NEXT: Duration = Duration::from_millis(1);
+/// Time between two attempts to get in that must be refused.
+const ATTEMPT_PAUSE: Duration = Duration::from_secs(5);
+/// Time between two looks while the client must act.
+const CLIENT_PAUSE: Duration = Duration::from_secs(30);
+/// Time between two looks at a handover that has ended.
+const ENDED: Duration = Duration::from_secs(24 * 3600);
+
+/// What a step came to.
+#[derive(Clone, Debug, Default)]
+pub enum StepResult {
+    /// The handover has ended, or nothing could be done yet.
+    #[default]
+    Nothing,
+    /// What was fixed.
+    Frozen(Frozen),
+    /// The last readings.
+    Discovered(Vec<FinalReading>),
+    /// Number of files.
+    Built(usize),
+    /// The sealed bundle.
+    Sealed(BundleStatus),
+    /// The sealed file of an earlier process is lost: it is built again.
+    StageLost,
+    /// In the store.
+    Delivered,
+    /// Read back and verified.
+    Verified,
+    /// The bundle in the store is not the one that was sealed.
+    NotVerified(String),
+    /// Revoked, or handed to the client to revoke.
+    Revoked(Vec<RevocationStatus>),
+    /// Fresh attempts were made.
+    Attempted(Vec<RevocationStatus>),
+    /// The last step.
+    Done,
+}
+
+/// The new status and what the visit came to.
+#[must_use]
+pub fn advance(handover: &Handover, faults: &[Fault], result: &StepResult, now: Timestamp) -> (HandoverStatus, Outcome) {
+    let mut status = handover.status.clone().unwrap_or_default();
+    let outcome = if faults.is_empty() { take(handover, &mut status, result, now) } else { Outcome::Refused(faults.to_vec()) };
+    conditions(handover, &mut status, now);
+    (status, outcome)
+}
+
+fn take(handover: &Handover, status: &mut HandoverStatus, result: &StepResult, now: Timestamp) -> Outcome {
+    let Some(step) = steps::current(status) else { return Outcome::Settled(ENDED) };
+    let message = match result {
+        StepResult::Nothing => return wait_for(handover, status, step, now),
+        StepResult::StageLost => {
+            // Legal from the steps that can lose it; from any other it changes nothing.
+            let _ = steps::rebuild(status);
+            return goes_on("the sealed file was lost with the process that made it; it is made again");
+        }
+        StepResult::NotVerified(why) => {
+            let fault = Fault::outside(Reason::Failed, "status.bundle", format!("the delivered bundle is not the sealed one: {why}"));
+            steps::note(status, step, StepState::Waiting, &fault.message, now);
+            return Outcome::Refused(vec![fault]);
+        }
+        StepResult::Attempted(revocations) => return attempted(handover, status, revocations, now),
+        StepResult::Frozen(frozen) => {
+            status.frozen = Some(frozen.clone());
+            format!("{} account(s), {} recipient(s)", frozen.accounts.len(), frozen.recipients.len())
+        }
+        StepResult::Discovered(readings) => {
+            status.readings.clone_from(readings);
+            let stale = readings.iter().filter(|reading| !reading.gap.is_empty()).count();
+            if stale == 0 {
+                format!("{} account(s) read", readings.len())
+            } else {
+                format!("{stale} of {} account(s) could not be read; see the bundle's gaps", readings.len())
+            }
+        }
+        StepResult::Built(files) => format!("{files} files"),
+        StepResult::Sealed(bundle) => {
+            status.bundle = Some(bundle.clone());
+            format!("{} bytes, sealed to {} recipient(s)", bundle.size_bytes, bundle.recipients)
+        }
+        StepResult::Delivered => status.bundle.as_ref().map(|bundle| bundle.address.clone()).unwrap_or_default(),
+        StepResult::Verified => "read back from the store; digest and signature are good".into(),
+        StepResult::Revoked(revocations) => {
+            status.revocations.clone_from(revocations);
+            format!("{} account(s)", revocations.len())
+        }
+        StepResult::Done => "the end".into(),
+    };
+    finish(handover, status, step, &message, now)
+}
+
+fn finish(handover: &Handover, status: &mut HandoverStatus, step: HandoverStep, message: &str, now: Timestamp) -> Outcome {
+    match steps::complete(status, handover.spec.mode, step, message, now) {
+        Err(illegal) => Outcome::Refused(vec![Fault::outside(Reason::Failed, "status.step", illegal.to_string())]),
+        Ok(()) if step == HandoverStep::Done => Outcome::Settled(ENDED),
+        Ok(()) => {
+            if let Some(next) = steps::current(status) {
+                steps::note(status, next, StepState::Started, "", now);
+            }
+            goes_on(message)
+        }
+    }
+}
+
+fn goes_on(message: &str) -> Outcome {
+    Outcome::Waiting(Wait { reason: Reason::Progressing, message: message.into(), after: NEXT })
+}
+
+/// Acceptance is the one step that nobody but the client can do.
+fn wait_for(handover: &Handover, status: &mut HandoverStatus, step: HandoverStep, now: Timestamp) -> Outcome {
+    if step != HandoverStep::Accept {
+        return goes_on("");
+    }
+    let digest = status.bundle.as_ref().map(|bundle| bundle.sha256.clone()).unwrap_or_default();
+    match &handover.spec.acceptance {
+        Some(acceptance) if acceptance.digest == digest && !digest.is_empty() => {
+            let message = format!("accepted by {}", acceptance.accepted_by);
+            finish(handover, status, step, &message, now)
+        }
+        Some(acceptance) => {
+            let message = format!("the accepted digest {} is not the bundle's, {digest}", acceptance.digest);
+            steps::note(status, step, StepState::Waiting, &message, now);
+            Outcome::Refused(vec![Fault::spec("spec.acceptance.digest", message)])
+        }
+        None => {
+            let message = format!("the client must verify the bundle and accept its digest {digest}");
+            steps::note(status, step, StepState::Waiting, &message, now);
+            Outcome::Waiting(Wait { reason: Reason::WaitingForAcceptance, message, after: CLIENT_PAUSE })
+        }
+    }
+}
+
+fn attempted(handover: &Handover, status: &mut HandoverStatus, revocations: &[RevocationStatus], now: Timestamp) -> Outcome {
+    status.revocations = revocations.to_vec();
+    let step = HandoverStep::VerifyRefusal;
+    let Some(open) = revocations.iter().find(|revocation| revocation.verified_at.is_none()) else {
+        return finish(handover, status, step, "every fresh attempt from outside was refused", now);
+    };
+    let waits_for_client = open.by == "Client" && open.refusals == 0;
+    let message = if waits_for_client {
+        format!(
+            "account {}: the client must run the revocation script of ConfigMap {}-revocation",
+            open.account,
+            handover.metadata.name.as_deref().unwrap_or_default()
+        )
+    } else {
+        format!(
+            "account {}: {} of {} refusals seen; last answer: {}",
+            open.account,
+            open.refusals,
+            super::REFUSALS_NEEDED,
+            open.last_answer
+        )
+    };
+    steps::note(status, step, StepState::Waiting, &message, now);
+    let reason = if waits_for_client { Reason::WaitingForClient } else { Reason::Progressing };
+    Outcome::Waiting(Wait { reason, message, after: ATTEMPT_PAUSE })
+}

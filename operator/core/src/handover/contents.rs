@@ -1,0 +1,175 @@
+//! What the bundle holds, file by file. The inventories are copied from the store by the controller; everything else is made here.
+
+use std::collections::BTreeMap;
+
+use caretaker_api::cloud_account::CloudAccountSpec;
+use caretaker_api::handover::{FinalReading, Frozen, HandoverMode};
+use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
+use caretaker_cloud::manifest::aws_actions;
+use serde_json::{Value, json};
+
+use super::script;
+use crate::grant::role_arn;
+use crate::kit::purposes;
+
+/// Everything that goes in.
+pub struct Inputs<'a> {
+    /// Rehearsal or final.
+    pub mode: HandoverMode,
+    /// What was fixed at the start.
+    pub frozen: &'a Frozen,
+    /// The client.
+    pub client: &'a ManagedClient,
+    /// The provider.
+    pub profile: &'a ProviderProfile,
+    /// The accounts.
+    pub accounts: &'a [CloudAccount],
+    /// The last readings.
+    pub readings: &'a [FinalReading],
+    /// Monitoring objects as they stand in the cluster.
+    pub monitoring: &'a [Value],
+    /// Backup policies.
+    pub policies: &'a [BackupPolicy],
+    /// Gaps that the controller found, such as an inventory file that the store has lost.
+    pub further_gaps: &'a [Value],
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+fn name_of<K: kube::ResourceExt>(object: &K) -> String {
+    object.name_any()
+}
+
+impl Inputs<'_> {
+    /// All files but the inventories and `imports.tf`, by path.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::from([
+            ("00-READ-ME-FIRST.md".to_owned(), self.read_me()),
+            ("01-contract/managed-client.json".to_owned(), pretty(&json!({"name": name_of(self.client), "spec": self.client.spec}))),
+            ("02-inventory/coverage.json".to_owned(), pretty(&json!(self.readings))),
+            ("03-access/access-register.json".to_owned(), pretty(&self.access_register())),
+            ("05-monitoring/objects.json".to_owned(), pretty(&json!(self.monitoring))),
+            ("06-backup/policies.json".to_owned(), pretty(&self.backup())),
+            ("14-gaps.json".to_owned(), pretty(&json!(self.gaps()))),
+        ]);
+        for account in self.accounts {
+            if let Some(aws) = &account.spec.target.aws {
+                files.insert(format!("03-access/revoke-aws-{}.sh", aws.account_id), script::aws(aws));
+            }
+        }
+        files
+    }
+
+    fn access_register(&self) -> Value {
+        let entries: Vec<Value> =
+            self.accounts.iter().filter_map(|account| self.register_entry(&name_of(account), &account.spec)).collect();
+        json!({"provider": self.profile.spec.display_name, "principals": entries})
+    }
+
+    fn register_entry(&self, name: &str, spec: &CloudAccountSpec) -> Option<Value> {
+        let (aws, provider) = (spec.target.aws.as_ref()?, self.profile.spec.aws.as_ref()?);
+        let actions: Vec<&str> = purposes(&spec.allow).into_iter().flat_map(aws_actions).map(|action| action.name).collect();
+        Some(json!({
+            "account": name, "cloud": "aws", "accountId": aws.account_id,
+            "trusted": provider.principal_arn, "role": role_arn(aws, provider), "externalId": aws.external_id,
+            "actions": actions,
+        }))
+    }
+
+    fn backup(&self) -> Value {
+        json!(
+            self.policies
+                .iter()
+                .map(|policy| json!({"name": name_of(policy), "spec": policy.spec, "status": policy.status}))
+                .collect::<Vec<_>>()
+        )
+    }
+
+    /// Everything that is not delivered or not complete, and why.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<Value> {
+        let mut gaps = self.further_gaps.to_vec();
+        for reading in self.readings {
+            if !reading.gap.is_empty() {
+                gaps.push(json!({"part": "02-inventory", "account": reading.account, "reason": reading.gap}));
+            }
+            for gap in reading.inventory.iter().flat_map(|inventory| &inventory.coverage.gaps) {
+                gaps.push(json!({
+                    "part": "02-inventory", "account": reading.account, "region": gap.region, "service": gap.service,
+                    "verdict": gap.verdict, "reason": gap.cause,
+                }));
+            }
+        }
+        if self.client.spec.monitoring.is_some() && self.monitoring.is_empty() {
+            gaps.push(json!({"part": "05-monitoring", "reason": "no monitoring object stands in the cluster"}));
+        }
+        if self.policies.is_empty() {
+            gaps.push(json!({"part": "06-backup", "reason": "no backup policy was agreed"}));
+        }
+        gaps
+    }
+
+    fn read_me(&self) -> String {
+        let client = &self.client.spec;
+        let provider = &self.profile.spec;
+        let at = self.frozen.at.as_ref().map(|at| at.0.to_string()).unwrap_or_default();
+        let signing = self.profile.status.as_ref().and_then(|status| status.signing.clone()).unwrap_or_default();
+        let kind = match self.mode {
+            HandoverMode::Rehearsal => "a REHEARSAL: nothing was revoked",
+            HandoverMode::Final => "the final handover",
+        };
+        let accounts: String = self
+            .readings
+            .iter()
+            .map(|reading| {
+                let (assets, coverage) = reading
+                    .inventory
+                    .as_ref()
+                    .map_or((0, "Unknown".to_owned()), |inventory| (inventory.assets, inventory.coverage.text.clone()));
+                format!("| {} | {assets} | {coverage} |\n", reading.account)
+            })
+            .collect();
+        let contacts: String =
+            provider.contacts.iter().map(|contact| format!("- {}: {}\n", line(&contact.name), line(&contact.email))).collect();
+        format!(
+            "# {name}: {kind}\n\n\
+             Made by {provider} on {at} for {manager} ({email}).\n\
+             {gaps} gap(s) are declared in `14-gaps.json`: read it before you rely on anything here.\n\n\
+             ## Is it genuine and whole?\n\n\
+             1. `minisign -Vm FILE -P {key}`; compare the key's fingerprint with the provider by telephone:\n   `{fingerprint}`\n\
+             2. `age -d -i identity.txt FILE | zstd -d | tar x`\n\
+             3. `bagit.py --validate FOLDER`\n\n\
+             ## What is in it\n\n\
+             | account | assets | cells read completely |\n| --- | --- | --- |\n{accounts}\n\
+             - `01-contract`: what was agreed\n\
+             - `02-inventory`: every asset, one JSON line each (`zstd -d`), and how complete the reading was\n\
+             - `03-access`: every way in that the provider has, and the scripts that close it\n\
+             - `04-iac`: Terraform or OpenTofu import blocks, and a report of what they leave out\n\
+             - `05-monitoring`: rules, routes and targets as prometheus-operator objects\n\
+             - `06-backup`: backup policies and what became of them in your accounts\n\
+             - `names-index.json`, where there is one: the true names behind file names\n\n\
+             ## The first 48 hours\n\n\
+             1. Close the provider's access with the scripts in `03-access`, or see that it is closed.\n\
+             2. Look at `14-gaps.json` and read again what is missing.\n\
+             3. Restore one machine from a backup before you need it.\n\
+             4. Apply `05-monitoring` in your own cluster and send its alerts to your own people.\n\
+             5. Run `terraform plan -generate-config-out=generated.tf` with `04-iac/imports.tf`.\n\n\
+             ## Who can be asked\n\n{contacts}",
+            name = line(&client.display_name),
+            provider = line(&provider.display_name),
+            manager = line(&client.contacts.vendor_manager.name),
+            email = line(&client.contacts.vendor_manager.email),
+            gaps = self.gaps().len(),
+            key = signing.public_key,
+            fingerprint = signing.fingerprint,
+        )
+    }
+}
+
+/// Text of a person on one line, so that it stays text.
+fn line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,151 @@
+//! The log of steps: which transitions are legal. What was done is a function of the log alone.
+
+use caretaker_api::handover::{HandoverMode, HandoverStatus, HandoverStep, StepRecord, StepState};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// All steps, in order.
+pub const ORDER: [HandoverStep; 10] = [
+    HandoverStep::Freeze,
+    HandoverStep::Discover,
+    HandoverStep::Build,
+    HandoverStep::Seal,
+    HandoverStep::Deliver,
+    HandoverStep::Verify,
+    HandoverStep::Accept,
+    HandoverStep::Revoke,
+    HandoverStep::VerifyRefusal,
+    HandoverStep::Done,
+];
+
+/// A transition that must not happen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("step {to:?} cannot follow {from:?}")]
+pub struct Illegal {
+    /// The step that is under way.
+    pub from: HandoverStep,
+    /// The step that was asked for.
+    pub to: HandoverStep,
+}
+
+/// Whether a step has completed.
+#[must_use]
+pub fn is_completed(log: &[StepRecord], step: HandoverStep) -> bool {
+    log.iter().any(|record| record.step == step && record.state == StepState::Completed)
+}
+
+/// The step that is to be worked on; `None` after the end.
+#[must_use]
+pub fn current(status: &HandoverStatus) -> Option<HandoverStep> {
+    if is_completed(&status.steps, HandoverStep::Done) { None } else { Some(status.step.unwrap_or(HandoverStep::Freeze)) }
+}
+
+fn next_of(step: HandoverStep) -> HandoverStep {
+    let at = ORDER.iter().position(|known| *known == step).unwrap_or_default();
+    ORDER[(at + 1).min(ORDER.len() - 1)]
+}
+
+/// Notes that the step under way has begun or waits.
+pub fn note(status: &mut HandoverStatus, step: HandoverStep, state: StepState, message: &str, now: Timestamp) {
+    status.step = Some(step);
+    match status.steps.iter_mut().find(|record| record.step == step) {
+        Some(record) if record.state == StepState::Completed || record.state == StepState::Skipped => {}
+        Some(record) => {
+            record.state = state;
+            record.message = message.into();
+        }
+        None => status.steps.push(StepRecord { step, state, started_at: Some(Time(now)), completed_at: None, message: message.into() }),
+    }
+}
+
+/// Completes the step under way and moves on. A rehearsal passes over acceptance and revocation.
+///
+/// # Errors
+/// Another step is under way.
+pub fn complete(status: &mut HandoverStatus, mode: HandoverMode, step: HandoverStep, message: &str, now: Timestamp) -> Result<(), Illegal> {
+    let from = status.step.unwrap_or(HandoverStep::Freeze);
+    if from != step || is_completed(&status.steps, step) {
+        return Err(Illegal { from, to: next_of(step) });
+    }
+    note(status, step, StepState::Started, message, now);
+    if let Some(record) = status.steps.iter_mut().find(|record| record.step == step) {
+        record.state = StepState::Completed;
+        record.completed_at = Some(Time(now));
+    }
+    let mut next = next_of(step);
+    if mode == HandoverMode::Rehearsal && step == HandoverStep::Verify {
+        for skipped in [HandoverStep::Accept, HandoverStep::Revoke, HandoverStep::VerifyRefusal] {
+            note(status, skipped, StepState::Skipped, "not part of a rehearsal", now);
+        }
+        next = HandoverStep::Done;
+    }
+    if step != HandoverStep::Done {
+        status.step = Some(next);
+    }
+    Ok(())
+}
+
+/// Goes back to building: the one legal way back, while nothing was verified yet. A process that died took its sealed file with it.
+///
+/// # Errors
+/// The bundle was verified already.
+pub fn rebuild(status: &mut HandoverStatus) -> Result<(), Illegal> {
+    let from = status.step.unwrap_or(HandoverStep::Freeze);
+    if !matches!(from, HandoverStep::Seal | HandoverStep::Deliver | HandoverStep::Verify) {
+        return Err(Illegal { from, to: HandoverStep::Build });
+    }
+    status.steps.retain(|record| record.step < HandoverStep::Build);
+    status.bundle = None;
+    status.step = Some(HandoverStep::Build);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn run_to_end(mode: HandoverMode) -> HandoverStatus {
+        let mut status = HandoverStatus::default();
+        while let Some(step) = current(&status) {
+            complete(&mut status, mode, step, "", NOW).unwrap();
+        }
+        status
+    }
+
+    #[test]
+    fn a_final_handover_passes_every_step_in_order() {
+        let steps: Vec<HandoverStep> = run_to_end(HandoverMode::Final).steps.iter().map(|record| record.step).collect();
+        assert_eq!(steps, ORDER);
+    }
+
+    #[test]
+    fn a_rehearsal_never_completes_a_step_that_revokes() {
+        let status = run_to_end(HandoverMode::Rehearsal);
+        for step in [HandoverStep::Accept, HandoverStep::Revoke, HandoverStep::VerifyRefusal] {
+            assert!(!is_completed(&status.steps, step), "{step:?}");
+        }
+        assert!(is_completed(&status.steps, HandoverStep::Done));
+    }
+
+    proptest! {
+        #[test]
+        fn no_sequence_revokes_before_the_bundle_is_verified_and_accepted(moves in prop::collection::vec(0_usize..11, 0..60)) {
+            let mut status = HandoverStatus::default();
+            for number in moves {
+                // Any attempt, legal or not; the illegal ones change nothing.
+                if number == 10 {
+                    let _ = rebuild(&mut status);
+                } else {
+                    let _ = complete(&mut status, HandoverMode::Final, ORDER[number], "", NOW);
+                }
+                if is_completed(&status.steps, HandoverStep::Revoke) {
+                    prop_assert!(is_completed(&status.steps, HandoverStep::Verify) && is_completed(&status.steps, HandoverStep::Accept));
+                }
+            }
+        }
+    }
+}

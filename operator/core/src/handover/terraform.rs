@@ -1,0 +1,177 @@
+//! Terraform and OpenTofu import blocks: one for each asset, under an address made from the cloud's id alone, so that one more asset changes no other line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use caretaker_cloud::{Asset, AssetType};
+use serde_json::{Value, json};
+
+use crate::digest::sha256_hex;
+use crate::kit::hcl;
+
+/// The import file and the report of what it does not hold.
+#[derive(Debug, Default)]
+pub struct Imports {
+    blocks: BTreeMap<String, String>,
+    providers: BTreeSet<(String, String)>,
+    skipped: Vec<Value>,
+}
+
+fn resource_type(asset_type: AssetType) -> &'static str {
+    match asset_type {
+        AssetType::Instance => "aws_instance",
+        AssetType::Volume => "aws_ebs_volume",
+        AssetType::Snapshot => "aws_ebs_snapshot",
+        AssetType::Network => "aws_vpc",
+        AssetType::Subnet => "aws_subnet",
+        AssetType::SecurityGroup => "aws_security_group",
+    }
+}
+
+/// Why an asset has no import block.
+fn skip_reason(asset: &Asset) -> Option<&'static str> {
+    let fact = |key: &str| asset.facts.get(key).map(String::as_str);
+    match asset.asset_type {
+        _ if asset.cloud != "aws" => Some("no resource type is known for this cloud"),
+        _ if asset.id.is_empty() => Some("the cloud gave no id"),
+        AssetType::Instance if matches!(fact("state"), Some("terminated" | "shutting-down")) => Some("the machine is gone"),
+        AssetType::Network if fact("default") == Some("true") => {
+            Some("the default network is managed by aws_default_vpc, which takes over without an import")
+        }
+        AssetType::SecurityGroup if fact("groupName") == Some("default") => {
+            Some("a default security group is managed by aws_default_security_group, which takes over without an import")
+        }
+        _ => None,
+    }
+}
+
+/// A valid name made from an id: what is not a letter or digit becomes `_`, and an id that would lose by it carries a digest.
+fn address_name(id: &str) -> String {
+    let plain: String = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let faithful =
+        id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') && id.starts_with(|c: char| c.is_ascii_lowercase());
+    if faithful && id.len() <= 64 { plain } else { format!("x_{}_{}", plain.chars().take(40).collect::<String>(), &sha256_hex(id)[..12]) }
+}
+
+fn alias(account: &str, region: &str) -> String {
+    format!("a{account}_{}", region.replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
+}
+
+impl Imports {
+    /// Takes one asset.
+    pub fn add(&mut self, asset: &Asset) {
+        if let Some(reason) = skip_reason(asset) {
+            self.skipped.push(json!({"id": asset.id, "type": asset.asset_type, "region": asset.region, "reason": reason}));
+            return;
+        }
+        let address = format!("{}.{}", resource_type(asset.asset_type), address_name(&asset.id));
+        self.providers.insert((asset.account.clone(), asset.region.clone()));
+        let name = if asset.name.is_empty() { String::new() } else { format!("# name: {}\n", comment(&asset.name)) };
+        let block = format!(
+            "{name}import {{\n  to       = {address}\n  id       = {}\n  provider = aws.{}\n}}\n",
+            hcl(&asset.id),
+            alias(&asset.account, &asset.region)
+        );
+        self.blocks.insert(format!("{address} {}", asset.region), block);
+    }
+
+    /// Number of import blocks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// `imports.tf`, formatted as `terraform fmt` would.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::from("terraform {\n  required_providers {\n    aws = {\n      source = \"hashicorp/aws\"\n    }\n  }\n}\n");
+        for (account, region) in &self.providers {
+            let alias = alias(account, region);
+            text.push_str(&format!("\nprovider \"aws\" {{\n  alias  = {}\n  region = {}\n}}\n", hcl(&alias), hcl(region)));
+        }
+        for block in self.blocks.values() {
+            text.push('\n');
+            text.push_str(block);
+        }
+        text
+    }
+
+    /// `skipped.json`: what has no import block, and why.
+    #[must_use]
+    pub fn skipped(&self) -> Value {
+        json!({"imported": self.blocks.len(), "skipped": self.skipped})
+    }
+}
+
+/// A name in a comment: in quotes and escaped, so that it stays on its line.
+fn comment(name: &str) -> String {
+    hcl(&name.chars().take(80).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn asset(id: &str, name: &str) -> Asset {
+        Asset {
+            id: id.into(),
+            cloud: "aws".into(),
+            account: "222222222222".into(),
+            region: "eu-west-1".into(),
+            asset_type: AssetType::Instance,
+            name: name.into(),
+            tags: BTreeMap::new(),
+            created: None,
+            facts: BTreeMap::new(),
+            source: String::new(),
+            seen_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    const NAMES: [&str; 9] =
+        ["5Stage", "web", "web", "WEB", "", "日本", "a\"\n}\nresource \"x\" \"y\" {", "${path.module}", "%{ if true }"];
+
+    #[test]
+    fn names_of_any_kind_leave_import_provider_and_terraform_blocks_only() {
+        let mut imports = Imports::default();
+        for (number, name) in NAMES.iter().enumerate() {
+            imports.add(&asset(&format!("i-{number:04x}"), name));
+        }
+        let text = imports.render();
+        assert_eq!(imports.len(), NAMES.len());
+        for line in text.lines().filter(|line| !line.starts_with([' ', '}', '#']) && !line.is_empty()) {
+            assert!(["import {", "terraform {", "provider \"aws\" {"].contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn one_more_asset_changes_no_other_line() {
+        let render = |count: usize| {
+            let mut imports = Imports::default();
+            (0..count).for_each(|number| imports.add(&asset(&format!("i-{number:04x}"), "web")));
+            imports.render()
+        };
+        let (before, after) = (render(3), render(4));
+        assert!(before.lines().all(|line| after.lines().any(|other| other == line)));
+    }
+
+    #[test]
+    fn ids_that_look_alike_get_addresses_of_their_own() {
+        let ids = ["i-1", "I-1", "i_1", "i-1\"", "1i", "日本"];
+        let names: BTreeSet<String> = ids.iter().map(|id| address_name(id)).collect();
+        assert_eq!(names.len(), ids.len(), "{names:?}");
+        assert!(
+            names
+                .iter()
+                .all(|name| name.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+        );
+    }
+}
