@@ -20,6 +20,7 @@ pub mod health;
 pub mod kube_port;
 pub mod managed_client;
 pub mod metrics;
+pub mod monitoring_stack;
 pub mod operator;
 pub mod provider_profile;
 pub mod signing;

@@ -24,6 +24,7 @@ use crate::health::{self, Health};
 use crate::kube_port::WriteLayer;
 use crate::managed_client::ManagedClients;
 use crate::metrics::Metrics;
+use crate::monitoring_stack::MonitoringStacks;
 use crate::provider_profile::ProviderProfiles;
 use crate::store::Store;
 use crate::writes::Writes;
@@ -182,6 +183,7 @@ fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSe
         "ManagedClient" => ManagedClients,
         "CloudAccount" => CloudAccounts,
         "BackupPolicy" => BackupPolicies,
+        "MonitoringStack" => MonitoringStacks::default(),
         "Handover" => Handovers,
     }
 }

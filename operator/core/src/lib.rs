@@ -12,6 +12,7 @@ pub mod handover;
 pub mod inventory;
 pub mod kit;
 pub mod managed_client;
+pub mod monitoring_stack;
 pub mod outcome;
 pub mod ownership;
 

@@ -75,7 +75,7 @@ pub async fn exit(args: ExitArgs) -> anyhow::Result<()> {
     };
     api.create(&PostParams::default(), &Handover::new(&name, HandoverSpec { mode, acceptance: None })).await.map_err(explain)?;
     println!("handover {name} of {} has begun", args.client);
-    if args.wait { watch(&kube, &args.client, &name).await } else { Ok(()) }
+    if args.wait { watch(&kube, &args.client, &name, true).await } else { Ok(()) }
 }
 
 fn confirm(client: &str) -> anyhow::Result<()> {
@@ -106,11 +106,11 @@ pub async fn accept(args: AcceptArgs) -> anyhow::Result<()> {
     let patch = json!({"spec": {"acceptance": {"digest": args.digest, "acceptedBy": args.accepted_by}}});
     api.patch(FINAL, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(explain)?;
     println!("accepted by {}: our access is revoked now", args.accepted_by);
-    if args.wait { watch(&kube, &args.client, FINAL).await } else { Ok(()) }
+    if args.wait { watch(&kube, &args.client, FINAL, false).await } else { Ok(()) }
 }
 
-/// Prints each change of the log until the end, or until somebody else must act.
-async fn watch(kube: &Client, client: &str, name: &str) -> anyhow::Result<()> {
+/// Prints each change of the log until the end, or until the client must act where `until_acceptance` says so.
+async fn watch(kube: &Client, client: &str, name: &str, until_acceptance: bool) -> anyhow::Result<()> {
     let api = Api::<Handover>::namespaced(kube.clone(), &client_namespace(client));
     let mut shown: Vec<String> = Vec::new();
     loop {
