@@ -123,8 +123,8 @@ async fn watch(kube: &Client, client: &str, name: &str, until_acceptance: bool) 
                 shown.push(line);
             }
         }
-        let waits_for_client =
-            status.steps.last().is_some_and(|step| step.state == StepState::Waiting && step.step == HandoverStep::Accept);
+        let waits_for_client = until_acceptance
+            && status.steps.last().is_some_and(|step| step.state == StepState::Waiting && step.step == HandoverStep::Accept);
         if waits_for_client {
             let digest = status.bundle.map(|bundle| bundle.sha256).unwrap_or_default();
             println!("waits for the client: kubectl caretaker accept {client} --digest {digest} --by NAME");
