@@ -1,1 +1,265 @@
-//! End-to-end tests.
+//! The lab: what every end-to-end test works with. One control plane and one emulator serve a whole run; each test binary has an operator of its own, and
+//! each test has client names and accounts of its own, so that tests run side by side.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use caretaker_testkit::control_plane::{ControlPlane, Kubectl};
+use caretaker_testkit::emulator::{Cloud, Emulator};
+use caretaker_testkit::operator::{self, Installed, NAMESPACE, Operator};
+use caretaker_testkit::process::run;
+use caretaker_testkit::proxy::{self, Watch};
+use serde_json::{Value, json};
+
+/// Longest wait for a state.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+/// Account of the provider.
+pub const PROVIDER: &str = "111111111111";
+
+/// What a test works with.
+pub struct Lab {
+    /// kubectl as the administrator.
+    pub kubectl: Kubectl,
+    /// Seeds the emulator.
+    pub cloud: Cloud,
+    /// What the operator calls in the emulator, and faults.
+    pub watch: Watch,
+    /// The chart as installed.
+    pub installed: Installed,
+    /// The provider's secret access key: it must appear nowhere.
+    pub secret: String,
+    operator: Mutex<Option<Operator>>,
+    _own: Option<(ControlPlane, Emulator, tempfile::TempDir)>,
+}
+
+/// Folder of the run that `cargo xtask test` has started; without it the lab starts its own world.
+const WORLD: &str = "CARETAKER_E2E_KUBECONFIG";
+/// URL of the run's emulator.
+const ENDPOINT: &str = "CARETAKER_E2E_AWS";
+
+fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| tokio::runtime::Runtime::new().expect("a runtime"))
+}
+
+/// The lab of this test binary, with the operator running. `name` is the binary's.
+///
+/// # Panics
+/// A part does not come up.
+pub fn lab(name: &str) -> &'static Lab {
+    static LAB: OnceLock<Lab> = OnceLock::new();
+    LAB.get_or_init(|| {
+        let lab = Lab::set(name).unwrap_or_else(|error| panic!("the lab does not stand: {error:#}"));
+        lab.start(&[]).unwrap_or_else(|error| panic!("the operator does not start: {error:#}"));
+        lab.kubectl.wait(&["pprof/default"], "condition=Ready", PATIENCE).unwrap_or_else(|error| panic!("{error:#}\n{}", lab.log()));
+        lab
+    })
+}
+
+fn binary() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| caretaker_testkit::source_root().join("target"), PathBuf::from);
+    target.join("debug/caretaker")
+}
+
+impl Lab {
+    /// Sets the lab without starting the operator.
+    ///
+    /// # Errors
+    /// A part does not come up.
+    pub fn set(name: &str) -> Result<Self> {
+        let (kubectl, cloud, own) = match (std::env::var(WORLD), std::env::var(ENDPOINT)) {
+            (Ok(kubeconfig), Ok(endpoint)) => (Kubectl { kubeconfig: kubeconfig.into() }, Cloud::at(&endpoint)?, None),
+            _ => {
+                let folder = tempfile::tempdir()?;
+                let mut plane = ControlPlane::start(folder.path())?;
+                plane.start_prometheus_operator()?;
+                let emulator = Emulator::start(&folder.path().join("ministack.log"))?;
+                (plane.kubectl(), emulator.cloud.clone(), Some((plane, emulator, folder)))
+            }
+        };
+        let watch = Watch::default();
+        let endpoint = runtime().block_on(proxy::start(&cloud.endpoint, watch.clone()))?;
+        let folder = kubectl.kubeconfig.parent().context("a kubeconfig has a folder")?.join(format!("operator-{name}"));
+        let values =
+            [format!("aws.endpointUrl={endpoint}"), "log.format=text".into(), "log.level=info\\,caretaker_controllers=debug".into()];
+        let installed = operator::install(&kubectl, &folder, &binary(), &values)?;
+        let user = cloud.call(&["provider", PROVIDER, &format!("caretaker-{name}")], "")?;
+        let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
+        let documents = json!({"apiVersion": "v1", "kind": "List", "items": [
+            {
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws-base", "namespace": NAMESPACE},
+                "stringData": {"aws_access_key_id": text("accessKeyId"), "aws_secret_access_key": text("secretAccessKey")},
+            },
+            {
+                "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default"},
+                "spec": {
+                    "displayName": "Test Provider", "contacts": [{"name": "Desk", "email": "desk@provider.example"}],
+                    "aws": {"principalArn": text("arn"), "credentials": {"secretName": "aws-base"}},
+                },
+            },
+        ]});
+        kubectl.apply(&documents.to_string())?;
+        Ok(Self { kubectl, cloud, watch, installed, secret: text("secretAccessKey"), operator: Mutex::default(), _own: own })
+    }
+
+    /// Starts the operator, with further environment.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    ///
+    /// # Panics
+    /// Another thread of the test panicked meanwhile.
+    pub fn start(&self, extra: &[(&str, &str)]) -> Result<()> {
+        let operator = self.installed.start("caretaker-0", extra)?;
+        *self.operator.lock().expect("no panic while held") = Some(operator);
+        Ok(())
+    }
+
+    /// Gives the running operator to a closure.
+    ///
+    /// # Panics
+    /// No operator was started.
+    pub fn with_operator<T>(&self, act: impl FnOnce(&mut Operator) -> T) -> T {
+        act(self.operator.lock().expect("no panic while held").as_mut().expect("the operator was started"))
+    }
+
+    /// The operator's log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let folder = self.installed.volume("x").ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
+        std::fs::read_to_string(folder.join("caretaker-0.log")).unwrap_or_default()
+    }
+
+    /// The kubectl plugin with the administrator's kubeconfig.
+    ///
+    /// # Errors
+    /// It failed; the error holds what it wrote.
+    pub fn plugin(&self, args: &[&str]) -> Result<String> {
+        run(Command::new(binary()).args(args).env("KUBECONFIG", &self.kubectl.kubeconfig))
+    }
+
+    /// Waits until a check gives something.
+    ///
+    /// # Errors
+    /// It did not in time; the error holds the last answer.
+    pub fn until<T>(&self, what: &str, mut check: impl FnMut() -> Result<T>) -> Result<T> {
+        let began = Instant::now();
+        loop {
+            match check() {
+                Ok(found) => return Ok(found),
+                Err(error) if began.elapsed() > PATIENCE => {
+                    return Err(error.context(format!("{what} did not come within {} s", PATIENCE.as_secs())));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            }
+        }
+    }
+
+    /// Waits until a condition of an object has a status and reason, and gives its message.
+    ///
+    /// # Errors
+    /// It did not in time.
+    pub fn condition(&self, object: &[&str], kind: &str, status: &str, reason: &str) -> Result<String> {
+        self.until(&format!("{object:?} {kind}={status} {reason}"), || {
+            let found = self.kubectl.get(object)?;
+            let generation = found["metadata"]["generation"].as_i64();
+            let condition =
+                found["status"]["conditions"].as_array().into_iter().flatten().find(|condition| condition["type"] == kind).cloned();
+            let Some(condition) = condition else { bail!("no condition {kind} yet: {}", found["status"]) };
+            let current = condition["observedGeneration"].as_i64() == generation;
+            if current && condition["status"] == status && (reason.is_empty() || condition["reason"] == reason) {
+                return Ok(condition["message"].as_str().unwrap_or_default().to_owned());
+            }
+            bail!("{condition}")
+        })
+    }
+
+    /// Asks for a visit of an account now.
+    ///
+    /// # Errors
+    /// The account is not there.
+    pub fn poke(&self, client: &str) -> Result<()> {
+        let stamp = format!("caretaker.dev/requested-at={}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
+        self.kubectl.run(&["annotate", "--overwrite", "ca", "prod", "-n", &format!("client-{client}"), &stamp])?;
+        Ok(())
+    }
+
+    /// Applies a client and does the client's part: machines, and the grant kit.
+    ///
+    /// # Errors
+    /// It does not become Ready.
+    pub fn onboard(&self, client: &Client) -> Result<()> {
+        self.kubectl.apply(&client.document().to_string())?;
+        self.grant(client)?;
+        self.kubectl.wait(&[&format!("mc/{}", client.name)], "condition=Ready", PATIENCE).with_context(|| self.log())?;
+        Ok(())
+    }
+
+    /// The client applies the grant kit.
+    ///
+    /// # Errors
+    /// There is no kit.
+    pub fn grant(&self, client: &Client) -> Result<()> {
+        let namespace = format!("client-{}", client.name);
+        let template = self.until("the grant kit", || {
+            let kit = self.kubectl.get(&["configmap", "prod-grant-kit", "-n", &namespace])?;
+            Ok(kit["data"]["caretaker-access.cfn.json"].as_str().context("the kit has a template")?.to_owned())
+        })?;
+        self.cloud.call(&["apply-kit", &client.account], &template)?;
+        self.poke(&client.name)
+    }
+}
+
+/// A client of a test.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Name.
+    pub name: String,
+    /// AWS account.
+    pub account: String,
+    /// Regions to read.
+    pub regions: Vec<String>,
+    /// What the operator may change.
+    pub allow: Vec<String>,
+    /// Recipient of the bundle.
+    pub recipient: String,
+    /// Identity of the recipient.
+    pub identity: String,
+}
+
+impl Client {
+    /// A client with one account that may be written to, in one region.
+    ///
+    /// # Panics
+    /// No key pair can be made.
+    #[must_use]
+    pub fn new(name: &str, account: &str, region: &str) -> Self {
+        let pair = run(Command::new(binary()).args(["bundle", "keygen"])).expect("a key pair");
+        let recipient = pair.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key").to_owned();
+        let allow = vec!["Backup".into(), "Revoke".into()];
+        Self { name: name.into(), account: account.into(), regions: vec![region.into()], allow, recipient, identity: pair }
+    }
+
+    /// The ManagedClient.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "ManagedClient", "metadata": {"name": self.name},
+            "spec": {
+                "displayName": format!("Client {}", self.name),
+                "contacts": {"vendorManager": {"name": "Jo Doe", "email": "jo@client.example"}},
+                "groups": [{"group": format!("{}-viewers", self.name), "role": "View"}],
+                "accounts": [{"name": "prod", "aws": {"accountId": self.account, "regions": self.regions}, "allow": self.allow}],
+                "monitoring": {"tiers": [
+                    {"name": "tier-1", "afterMinutes": 0, "webhookUrl": "https://desk.provider.example/alerts"},
+                    {"name": "tier-2", "afterMinutes": 30, "webhookUrl": "https://lead.provider.example/alerts"},
+                ]},
+                "backups": {"dailyAt": "03:30", "retentionDays": 35, "tag": {"key": "backup", "value": "daily"}, "regions": [self.regions[0]]},
+                "exit": {"recipients": [self.recipient]},
+            },
+        })
+    }
+}

@@ -191,6 +191,9 @@ pub struct RevocationStatus {
     /// Number of refusals seen in a row.
     #[serde(default)]
     pub refusals: u32,
+    /// When the last attempt was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_attempt_at: Option<Time>,
     /// When the first of these refusals was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_since: Option<Time>,

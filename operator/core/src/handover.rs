@@ -10,7 +10,7 @@ use caretaker_api::Handover;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{HandoverMode, HandoverStatus, HandoverStep, RevocationStatus};
 use caretaker_cloud::{CloudError, Identity};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::conditions::{ConditionSet, Is};
@@ -22,8 +22,19 @@ pub const CONDITIONS: &[ConditionType] =
 /// Refusals in a row that count as proof: one may be a slip of a cloud that has not told all its servers yet.
 pub const REFUSALS_NEEDED: u32 = 3;
 
+/// Time between two attempts: visits come more often, and refusals of one moment prove no more than one.
+pub const ATTEMPT_EVERY: SignedDuration = SignedDuration::from_secs(5);
+
+/// Whether another attempt is due.
+#[must_use]
+pub fn is_due(revocation: &RevocationStatus, now: Timestamp) -> bool {
+    let rested = revocation.last_attempt_at.as_ref().is_none_or(|last| now.duration_since(last.0) >= ATTEMPT_EVERY);
+    revocation.verified_at.is_none() && rested
+}
+
 /// Takes the answer of a fresh attempt to get in. Only a refusal by the cloud itself counts; no answer is no proof, and does not undo one.
 pub fn take_attempt(revocation: &mut RevocationStatus, answer: &Result<Identity, CloudError>, now: Timestamp) {
+    revocation.last_attempt_at = Some(Time(now));
     match answer {
         Ok(_) => {
             revocation.refusals = 0;

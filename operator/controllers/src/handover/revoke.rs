@@ -6,7 +6,7 @@ use caretaker_api::{CloudAccount, Handover};
 use caretaker_cloud::{CloudError, CloudStep, Presented, Purpose};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::advance::StepResult;
-use caretaker_core::handover::{script, take_attempt};
+use caretaker_core::handover::{is_due, script, take_attempt};
 use caretaker_core::kit::policy_name;
 use kube::ResourceExt;
 use serde_json::{Map, json};
@@ -80,7 +80,7 @@ async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> R
 /// One fresh attempt for each account that is not proved yet.
 pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
     let mut revocations = handover.status.as_ref().map(|status| status.revocations.clone()).unwrap_or_default();
-    for revocation in revocations.iter_mut().filter(|revocation| revocation.verified_at.is_none()) {
+    for revocation in revocations.iter_mut().filter(|revocation| is_due(revocation, ctx.now())) {
         let Some(account) = sight.accounts.iter().find(|account| account.name_any() == revocation.account) else {
             revocation.last_answer =
                 "the CloudAccount is gone: make it again with the same ExternalId, so that the refusal can be proved".into();
