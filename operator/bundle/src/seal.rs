@@ -146,3 +146,27 @@ fn publish(folder: &Path, bundle: NamedTempFile, path: &Path, signature: &str) -
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::about::Mode;
+
+    /// RFC 8878, 3.1.1.1: what a receiver's plain `zstd -d` needs to know stands in the first bytes.
+    #[test]
+    fn the_frame_has_a_checksum_and_a_window_that_needs_no_flag() {
+        let identity = age::x25519::Identity::generate();
+        let recipient = identity.to_public();
+        let encryptor = age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient)).unwrap();
+        let about = About { client: "acme".into(), id: "1".into(), mode: Mode::Final, at: "2026-11-25T12:00:00Z".parse().unwrap() };
+        let (_, sealed) = pack(Vec::new(), encryptor, &about, &BTreeMap::new()).unwrap();
+        let mut frame = Vec::new();
+        let decryptor = age::Decryptor::new(sealed.as_slice()).unwrap();
+        decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).unwrap().read_to_end(&mut frame).unwrap();
+        assert_eq!(frame[..4], [0x28, 0xb5, 0x2f, 0xfd]);
+        assert_eq!(frame[4] & 0b10_0100, 0b00_0100, "a content checksum; more than one segment, so that a window stands next");
+        assert_eq!(frame[5], (23 - 10) << 3, "2^23 bytes");
+    }
+}
