@@ -2,7 +2,12 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
+
+use crate::recipient::normalise;
 
 /// A key that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +81,8 @@ impl SigningKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     base64: String,
-    bytes: Vec<u8>,
+    bytes: [u8; 42],
+    point: VerifyingKey,
 }
 
 impl PublicKey {
@@ -85,9 +91,11 @@ impl PublicKey {
     /// # Errors
     /// The text is something else.
     pub fn from_base64(text: &str) -> Result<Self, KeyError> {
-        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).ok_or(KeyError::MalformedPublic)?;
-        let key = minisign::PublicKey::from_base64(line).map_err(|_| KeyError::MalformedPublic)?;
-        Ok(Self { base64: line.to_owned(), bytes: key.to_bytes() })
+        let line = text.lines().map(normalise).rfind(|line| !line.is_empty()).ok_or(KeyError::MalformedPublic)?;
+        let bytes = STANDARD.decode(line).ok().and_then(|bytes| <[u8; 42]>::try_from(bytes).ok()).ok_or(KeyError::MalformedPublic)?;
+        let (b"Ed", point) = (&bytes[..2], &bytes[10..]) else { return Err(KeyError::MalformedPublic) };
+        let point = point.try_into().ok().and_then(|point| VerifyingKey::from_bytes(point).ok()).filter(|point| !point.is_weak());
+        Ok(Self { base64: line.to_owned(), bytes, point: point.ok_or(KeyError::MalformedPublic)? })
     }
 
     /// The key as `minisign -P` takes it.
@@ -96,24 +104,95 @@ impl PublicKey {
         &self.base64
     }
 
+    /// The key as a `.pub` file, which `minisign -p` takes.
+    #[must_use]
+    pub fn to_file_text(&self) -> String {
+        format!("untrusted comment: minisign public key {}\n{}\n", self.key_id(), self.base64)
+    }
+
     /// Key id, 16 hexadecimal digits, as minisign prints it.
     #[must_use]
     pub fn key_id(&self) -> String {
-        self.bytes[2..10].iter().rev().map(|byte| format!("{byte:02X}")).collect()
+        print_id(self.id_bytes())
     }
 
     /// SHA-256 of the key in groups of four digits, to be read out over the telephone.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let digest = hex::encode(Sha256::digest(&self.bytes));
+        let digest = hex::encode(Sha256::digest(self.bytes));
         digest.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect::<Vec<_>>().join(" ")
     }
 
-    pub(crate) fn id_bytes(&self) -> &[u8] {
-        &self.bytes[2..10]
+    pub(crate) fn id_bytes(&self) -> [u8; 8] {
+        let mut id = [0; 8];
+        id.copy_from_slice(&self.bytes[2..10]);
+        id
     }
 
-    pub(crate) fn ed25519(&self) -> Option<ed25519_dalek::VerifyingKey> {
-        ed25519_dalek::VerifyingKey::from_bytes(self.bytes.get(10..42)?.try_into().ok()?).ok()
+    pub(crate) fn verify(&self, message: &[u8], signature: &Signature) -> bool {
+        self.point.verify_strict(message, signature).is_ok()
+    }
+}
+
+/// A key id as minisign prints it: the bytes are a number, the lowest first.
+pub(crate) fn print_id(id: [u8; 8]) -> String {
+    format!("{:016X}", u64::from_le_bytes(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_survives_its_text_and_never_prints_itself() {
+        let key = SigningKey::generate().unwrap();
+        let text = key.to_text().unwrap();
+        let again = SigningKey::from_text(&text.replace('\n', "\r\n")).unwrap();
+        assert_eq!(key.public(), again.public());
+        let secret = text.lines().nth(1).unwrap();
+        for start in 0..secret.len() - 8 {
+            assert!(!format!("{key:?}").contains(&secret[start..start + 8]));
+        }
+    }
+
+    #[test]
+    fn a_damaged_secret_key_is_refused_without_an_echo() {
+        let text = SigningKey::generate().unwrap().to_text().unwrap();
+        let secret = text.lines().nth(1).unwrap();
+        for at in 0..secret.trim_end_matches('=').len() {
+            let letter = if secret.as_bytes()[at] == b'A' { "B" } else { "A" };
+            let mut damaged = secret.to_owned();
+            damaged.replace_range(at..=at, letter);
+            match SigningKey::from_text(&format!("untrusted comment: x\n{damaged}\n")) {
+                Err(error) => assert!(!error.to_string().contains(&secret[40..48])),
+                // Bytes 4 to 54 hold the checksum's name and a password's salt and limits, which a key without a password has no use for.
+                Ok(_) => assert!((4 * 4 / 3..=54 * 4 / 3).contains(&at), "character {at} counts"),
+            }
+        }
+        for text in ["", "RW", "untrusted comment: x", "-----BEGIN OPENSSH PRIVATE KEY-----"] {
+            assert_eq!(SigningKey::from_text(text).unwrap_err(), KeyError::MalformedSecret);
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_read_as_people_have_it() {
+        let key = SigningKey::generate().unwrap().public().clone();
+        let base64 = key.to_base64();
+        for text in [base64.to_owned(), format!(" {base64}\r\n"), key.to_file_text(), key.to_file_text().replace('\n', "\r\n")] {
+            assert_eq!(PublicKey::from_base64(&text).as_ref(), Ok(&key), "{text:?}");
+        }
+        let weak = STANDARD.encode([b"Ed".as_slice(), &[0; 8], &[1], &[0; 31]].concat());
+        for text in ["", "RW", &base64[..55], &base64.replacen("RW", "RU", 1), &weak, "age1abc"] {
+            assert_eq!(PublicKey::from_base64(text), Err(KeyError::MalformedPublic), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn id_and_fingerprint_are_those_of_a_known_key() {
+        let key = PublicKey::from_base64("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3").unwrap();
+        assert_eq!(key.key_id(), "E7620F1842B4E81F");
+        let digest = hex::encode(Sha256::digest(STANDARD.decode(key.to_base64()).unwrap()));
+        assert_eq!(key.fingerprint().replace(' ', ""), digest);
+        assert_eq!(key.fingerprint().split(' ').count(), 16);
     }
 }

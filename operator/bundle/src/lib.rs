@@ -3,22 +3,29 @@
 //! A bundle is a BagIt bag (RFC 8493) in a tar, packed with zstd, sealed with age to X25519 recipients and signed in the minisign format. A receiver
 //! needs no Caretaker to open it: `minisign -V`, `age -d`, `zstd -d`, `tar x`, `bagit.py --validate`. The format is written down in `FORMAT.md`.
 //!
-//! This crate knows no cluster and no cloud.
+//! [`seal`] makes a bundle from [`Entry`]s; [`Verifier`] judges one, without or with an identity, and opens it. This crate knows no cluster and no
+//! cloud, and never holds a payload in memory.
 
 mod about;
 mod bag;
 mod hashing;
+mod identity;
 mod key;
 mod paths;
 mod recipient;
 mod seal;
+mod signature;
+mod unpack;
+mod verdict;
 mod verify;
 
 pub use about::{About, Mode};
-pub use bag::{Entry, Source};
+pub use bag::{BagFault, Entry, Source};
 pub use hashing::sha256_file;
+pub use identity::{Identities, IdentityError};
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use paths::portable;
-pub use recipient::{normalise, parse_recipients, recipient_faults};
+pub use recipient::{RecipientFault, RecipientProblem, normalise, recipient_faults};
 pub use seal::{SealError, Sealed, file_name, seal, signature_path};
-pub use verify::{Opened, Verdict, open, verify_outer};
+pub use verdict::Verdict;
+pub use verify::{Claims, Limits, Opened, Outer, Progress, Stage, Verified, Verifier, claims, verify_outer};

@@ -99,7 +99,7 @@ impl Reconciler for Handovers {
         }
         caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
             .into_iter()
-            .map(|(index, message)| Fault::outside(Reason::InvalidSpec, format!("ManagedClient.spec.exit.recipients[{index}]"), message))
+            .map(|fault| Fault::outside(Reason::InvalidSpec, fault.field("ManagedClient.spec.exit.recipients"), fault.problem.to_string()))
             .collect()
     }
 

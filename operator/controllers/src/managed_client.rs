@@ -48,7 +48,7 @@ async fn namespace_taken(ctx: &Context, client: &ManagedClient, namespace: &str)
 fn recipient_faults(client: &ManagedClient) -> Vec<Fault> {
     caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
         .into_iter()
-        .map(|(index, message)| Fault::spec(format!("spec.exit.recipients[{index}]"), message))
+        .map(|fault| Fault::spec(fault.field("spec.exit.recipients"), fault.problem.to_string()))
         .collect()
 }
 

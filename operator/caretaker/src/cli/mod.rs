@@ -4,6 +4,7 @@ mod bundle;
 mod cluster;
 mod exit;
 mod output;
+mod progress;
 mod run;
 mod status;
 

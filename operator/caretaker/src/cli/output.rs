@@ -18,10 +18,23 @@ pub fn json<T: serde::Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A table with aligned columns; the last one may be long.
+/// A number of bytes as people read it: `512 B`, `1.5 MiB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    // A whole number of tenths of the largest unit that fits; u128, since ten times the number may not fit.
+    let fits = |power: u32| u128::from(count) * 10 / (1_u128 << (10 * power));
+    match (1..=5).rev().find(|power| fits(*power) >= 10) {
+        None => format!("{count} B"),
+        Some(power) => format!("{}.{} {}", fits(power) / 10, fits(power) % 10, UNITS[power as usize - 1]),
+    }
+}
+
+/// A table with aligned columns; the last one may be long. Control characters, which could speak to the terminal, are not printed.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let plain = |cell: &String| cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -31,7 +44,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         padded.join("   ").trim_end().to_owned() + "\n"
     };
     let mut text = line(head.to_vec());
-    for row in rows {
+    for row in &rows {
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
     text
@@ -45,5 +58,25 @@ mod tests {
     fn columns_are_aligned_by_characters() {
         let rows = vec![vec!["zürich".into(), "x".into()], vec!["a".into(), "y".into()]];
         assert_eq!(table(&["NAME", "B"], &rows), "NAME     B\nzürich   x\na        y\n");
+    }
+
+    #[test]
+    fn a_cell_cannot_speak_to_the_terminal() {
+        assert_eq!(table(&["A"], &[vec!["x\u{1b}[2J\ny".into()]]), "A\nx\u{fffd}[2J\u{fffd}y\n");
+    }
+
+    #[test]
+    fn bytes_are_told_in_the_largest_unit_that_fits() {
+        for (count, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            ((1 << 20) - 1, "1023.9 KiB"),
+            (1 << 30, "1.0 GiB"),
+            (u64::MAX, "16383.9 PiB"),
+        ] {
+            assert_eq!(bytes(count), expected);
+        }
     }
 }
