@@ -11,7 +11,7 @@ use aws_sdk_sts::types::Credentials as StsCredentials;
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::{
     AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, ErrorClass, Identity, PermissionGap, ProtectionState, Purpose, Receipt, Result,
-    Scope,
+    Scope, WantedPermission,
 };
 use serde_json::json;
 use tokio::sync::RwLock;
@@ -161,7 +161,7 @@ impl CloudLink for Link {
         Ok(self.session.read().await.identity.clone())
     }
 
-    async fn permissions(&self, wanted: &[String]) -> Result<PermissionGap> {
+    async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {
         permissions::missing(self, wanted).await
     }
 

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
     AccessGrant, Asset, AssetType, AwsGrant, BackupPlanState, Cell, CellKey, Identity, PermissionGap, Presented, ProtectionState, Purpose,
-    Scope, SelectionState, VaultState, Verdict, is_principal, service_of,
+    Scope, SelectionState, VaultState, Verdict, WantedPermission, is_principal, service_of,
 };
 pub use step::{CloudStep, Receipt, StepOutcome};
 
@@ -52,8 +52,8 @@ pub trait CloudLink: Send + Sync {
     /// Who this session is, asked of the cloud.
     async fn identity(&self) -> Result<Identity>;
 
-    /// Which permissions of `wanted` (in the cloud's own words) are not granted.
-    async fn permissions(&self, wanted: &[String]) -> Result<PermissionGap>;
+    /// Which permissions of `wanted` are not granted.
+    async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap>;
 
     /// Reads all assets of the scope and reports each cell's verdict. An error of one cell is that cell's verdict, never the end of
     /// the run; `Err` means that not even the cells could be planned, or that the sink failed.

@@ -57,6 +57,15 @@ pub struct Identity {
     pub principal: String,
 }
 
+/// A permission that is asked about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WantedPermission {
+    /// What the permission is for, in the cloud's own words; `*` for everything in the account.
+    pub resource: String,
+    /// The action in the cloud's own words.
+    pub action: String,
+}
+
 /// What is missing of the permissions that were asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PermissionGap {

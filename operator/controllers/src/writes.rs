@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use caretaker_cloud::{
     AccessGrant, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, Identity, PermissionGap, Presented,
-    ProtectionState, Purpose, Receipt, Scope,
+    ProtectionState, Purpose, Receipt, Scope, WantedPermission,
 };
 
 use crate::gate::{Closed, Gate};
@@ -122,7 +122,7 @@ impl CloudLink for CountedLink {
         self.inner.identity().await
     }
 
-    async fn permissions(&self, wanted: &[String]) -> caretaker_cloud::Result<PermissionGap> {
+    async fn permissions(&self, wanted: &[WantedPermission]) -> caretaker_cloud::Result<PermissionGap> {
         self.inner.permissions(wanted).await
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec};
 use caretaker_api::provider_profile::AwsProvider;
-use caretaker_cloud::Purpose;
 use caretaker_cloud::manifest::{Action, aws_actions};
+use caretaker_cloud::{AccessGrant, Purpose, WantedPermission};
 use serde_json::{Value, json};
 
 use crate::grant::{partition, role_arn};
@@ -36,10 +36,23 @@ pub fn purposes(allow: &[Capability]) -> Vec<Purpose> {
     purposes
 }
 
-/// All actions that an account's grant covers.
+/// All that an account's grant covers: the same actions on the same resources as the kit's policies.
 #[must_use]
-pub fn wanted_actions(allow: &[Capability]) -> Vec<String> {
-    purposes(allow).into_iter().flat_map(aws_actions).map(|action| action.name.to_owned()).collect()
+pub fn wanted(allow: &[Capability], grant: &AccessGrant) -> Vec<WantedPermission> {
+    let AccessGrant::Aws(grant) = grant;
+    let backup_role = format!("arn:{}:iam::{}:role/{BACKUP_ROLE}", partition(&grant.role_arn), grant.account_id);
+    let of = |purpose: Purpose| {
+        let (own_role, backup_role) = (grant.role_arn.as_str(), backup_role.as_str());
+        aws_actions(purpose).iter().map(move |action| WantedPermission {
+            resource: resources(purpose, action, own_role, backup_role),
+            action: action.name.to_owned(),
+        })
+    };
+    let mut all = Vec::new();
+    for purpose in purposes(allow) {
+        all.extend(of(purpose));
+    }
+    all
 }
 
 /// ARN of the role that AWS Backup uses.
@@ -249,13 +262,17 @@ mod tests {
             let files = files("acme", &spec(allow.clone()), &provider()).unwrap();
             let template: Value = serde_json::from_str(&files["caretaker-access.cfn.json"]).unwrap();
             let policies = template["Resources"]["CaretakerAccess"]["Properties"]["Policies"].as_array().unwrap().clone();
-            let mut granted: Vec<String> = policies
+            let mut granted: Vec<WantedPermission> = policies
                 .iter()
                 .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
-                .flat_map(|statement| statement["Action"].as_array().unwrap())
-                .map(|action| action.as_str().unwrap().to_owned())
+                .flat_map(|statement| {
+                    let resource = statement["Resource"].as_str().unwrap().to_owned();
+                    let actions = statement["Action"].as_array().unwrap().iter();
+                    actions.map(move |action| WantedPermission { resource: resource.clone(), action: action.as_str().unwrap().to_owned() })
+                })
                 .collect();
-            let mut wanted = wanted_actions(&allow);
+            let grant = crate::grant::grant("acme", "prod", &spec(allow.clone()), Some(&provider())).unwrap();
+            let mut wanted = wanted(&allow, &grant);
             granted.sort();
             wanted.sort();
             assert_eq!(granted, wanted, "{allow:?}");
