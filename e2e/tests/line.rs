@@ -29,10 +29,10 @@ fn bad_input_is_refused_at_admission_with_field_and_cure() -> Result<()> {
         let Err(error) = answer else { anyhow::bail!("{file} was accepted") };
         let error = error.to_string();
         ensure!(error.contains(expected), "{file}: expected {expected:?} in {error}");
-        ensure!(!error.contains("KEY-1QQQQ"), "{file}: a secret key is echoed: {error}");
+        ensure!(!error.to_uppercase().contains("KEY-1QQQQ"), "{file}: a secret key is echoed: {error}");
         seen += 1;
     }
-    ensure!(seen >= 19, "only {seen} cases were found");
+    ensure!(seen >= 21, "only {seen} cases were found");
     Ok(())
 }
 
@@ -97,12 +97,13 @@ fn read_json(path: &Path) -> Result<Value> {
 fn a_client_is_onboarded_and_leaves_with_everything_and_with_proof() -> Result<()> {
     let lab = here();
     let client = Client::new("acme", "200000000001", "eu-west-1");
-    lab.cloud
+    let machines = lab
+        .cloud
         .call(&["instances", &client.account, "eu-west-1", "5", "5Stage", "web", "web", "日本", "a\"\n}\nresource \"x\" \"y\" {"], "")?;
     lab.onboard(&client)?;
     let plans = lab.cloud.call(&["backup", &client.account, "eu-west-1"], "")?;
     ensure!(plans["plans"].as_array().is_some_and(|plans| plans.len() == 1 && plans[0]["selections"] == 1), "{plans}");
-    check_monitoring(lab)?;
+    check_monitoring(lab, machines["ids"][0].as_str().context("a machine")?)?;
     second_pass_writes_nothing(lab, &client)?;
 
     let delivered = deliver(lab, &client)?;
@@ -137,31 +138,31 @@ fn a_client_is_onboarded_and_leaves_with_everything_and_with_proof() -> Result<(
     })
 }
 
-fn check_monitoring(lab: &Lab) -> Result<()> {
+fn check_monitoring(lab: &Lab, machine: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let rules = lab.kubectl.get(&["prometheusrule", "main-rules", "-n", "client-acme"])?["spec"].to_string();
     std::fs::write(folder.path().join("rules.yaml"), rules)?;
     run(Command::new(tools::path("promtool")?).args(["check", "rules"]).arg(folder.path().join("rules.yaml")))?;
     let python = python::environment("judges")?;
     let unpack = "import sys,json,base64,gzip; sys.stdout.write(gzip.decompress(base64.b64decode(sys.stdin.read())).decode())";
-    let generated = |secret: &str, key: &str| -> Result<String> {
-        lab.until(&format!("{secret} of the prometheus-operator"), || {
+    let generated = |secret: &str, key: &str, part: &str| -> Result<String> {
+        lab.until(&format!("{part} in {secret} of the prometheus-operator"), || {
             let found = lab.kubectl.get(&["secret", secret, "-n", "client-acme"])?;
             let data = found["data"][key].as_str().context("the key is there")?.to_owned();
             let file = folder.path().join("packed");
             std::fs::write(&file, data)?;
-            run(Command::new(&python).args(["-c", unpack]).stdin(std::fs::File::open(&file)?))
+            let text = run(Command::new(&python).args(["-c", unpack]).stdin(std::fs::File::open(&file)?))?;
+            ensure!(text.contains(part), "{text}");
+            Ok(text)
         })
     };
-    let prometheus = generated("prometheus-main", "prometheus.yaml.gz")?.replace("$(POD_NAME)", "pod");
-    ensure!(prometheus.contains("10.") || prometheus.contains("172."), "the targets of the inventory are there");
+    let prometheus = generated("prometheus-main", "prometheus.yaml.gz", machine)?.replace("$(POD_NAME)", "pod");
     std::fs::write(
         folder.path().join("prometheus.yaml"),
         prometheus.lines().filter(|line| !line.contains("/etc/prometheus/")).collect::<Vec<_>>().join("\n"),
     )?;
     run(Command::new(tools::path("promtool")?).args(["check", "config", "--syntax-only"]).arg(folder.path().join("prometheus.yaml")))?;
-    let alertmanager = generated("alertmanager-main-generated", "alertmanager.yaml.gz")?;
-    ensure!(alertmanager.contains("tier-2"), "{alertmanager}");
+    let alertmanager = generated("alertmanager-main-generated", "alertmanager.yaml.gz", "tier-2")?;
     std::fs::write(folder.path().join("alertmanager.yaml"), alertmanager)?;
     run(Command::new(tools::path("amtool")?).arg("check-config").arg(folder.path().join("alertmanager.yaml")))?;
     Ok(())

@@ -43,6 +43,11 @@ impl ControlPlane {
         Ok(plane)
     }
 
+    /// Log of a part that is no longer running.
+    pub fn ended(&mut self) -> Option<PathBuf> {
+        self.parts.iter_mut().find_map(|part| (!part.is_running()).then(|| part.log().to_path_buf()))
+    }
+
     /// Kubeconfig of the administrator.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {

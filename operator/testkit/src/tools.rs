@@ -1,7 +1,9 @@
 //! Tools that are built, pinned, from Go modules: once, into the cache, keyed by what they are made from.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,6 +21,8 @@ struct Tool {
     assets: &'static [(&'static str, &'static str)],
     /// The module whose source holds the assets.
     source: &'static str,
+    /// What an installed binary answers when it fits, and how it is asked. Without it the tool is always built: its assets must match it.
+    fits: Option<(&'static [&'static str], &'static str)>,
 }
 
 /// Kubernetes reports v0.0.0 without these, and version checks go wrong.
@@ -37,8 +41,16 @@ const TOOLS: &[Tool] = &[
         ldflags: KUBERNETES_VERSION,
         assets: &[],
         source: "",
+        fits: Some((&["--version"], "Kubernetes v1.36.")),
     },
-    Tool { module: "etcd", packages: &[("go.etcd.io/etcd/server/v3", "etcd")], ldflags: "", assets: &[], source: "" },
+    Tool {
+        module: "etcd",
+        packages: &[("go.etcd.io/etcd/server/v3", "etcd")],
+        ldflags: "",
+        assets: &[],
+        source: "",
+        fits: Some((&["--version"], "etcd Version: 3.6.")),
+    },
     Tool {
         module: "kwok",
         packages: &[("sigs.k8s.io/kwok/cmd/kwok", "kwok")],
@@ -51,14 +63,23 @@ const TOOLS: &[Tool] = &[
             ("kustomize/stage/pod/fast/pod-delete.yaml", "stage-5.yaml"),
         ],
         source: "sigs.k8s.io/kwok",
+        fits: None,
     },
-    Tool { module: "helm", packages: &[("helm.sh/helm/v4/cmd/helm", "helm")], ldflags: "", assets: &[], source: "" },
+    Tool {
+        module: "helm",
+        packages: &[("helm.sh/helm/v4/cmd/helm", "helm")],
+        ldflags: "",
+        assets: &[],
+        source: "",
+        fits: Some((&["version", "--short"], "v4.")),
+    },
     Tool {
         module: "prometheus-operator",
         packages: &[("github.com/prometheus-operator/prometheus-operator/cmd/operator", "prometheus-operator")],
         ldflags: "",
         assets: &[("example/prometheus-operator-crd", "crds")],
         source: "github.com/prometheus-operator/prometheus-operator",
+        fits: None,
     },
     Tool {
         module: "alertmanager",
@@ -66,6 +87,7 @@ const TOOLS: &[Tool] = &[
         ldflags: "",
         assets: &[],
         source: "",
+        fits: None,
     },
     Tool {
         module: "prometheus",
@@ -73,10 +95,32 @@ const TOOLS: &[Tool] = &[
         ldflags: "",
         assets: &[],
         source: "",
+        fits: None,
     },
-    Tool { module: "age", packages: &[("filippo.io/age/cmd/age", "age")], ldflags: "", assets: &[], source: "" },
-    Tool { module: "minisign", packages: &[("aead.dev/minisign/cmd/minisign", "minisign")], ldflags: "", assets: &[], source: "" },
-    Tool { module: "opentofu", packages: &[("github.com/opentofu/opentofu/cmd/tofu", "tofu")], ldflags: "", assets: &[], source: "" },
+    Tool {
+        module: "age",
+        packages: &[("filippo.io/age/cmd/age", "age")],
+        ldflags: "",
+        assets: &[],
+        source: "",
+        fits: Some((&["--version"], "v1.")),
+    },
+    Tool {
+        module: "minisign",
+        packages: &[("aead.dev/minisign/cmd/minisign", "minisign")],
+        ldflags: "",
+        assets: &[],
+        source: "",
+        fits: None,
+    },
+    Tool {
+        module: "opentofu",
+        packages: &[("github.com/opentofu/opentofu/cmd/tofu", "tofu")],
+        ldflags: "",
+        assets: &[],
+        source: "",
+        fits: Some((&["--version"], "OpenTofu v1.")),
+    },
 ];
 
 /// Builds what is missing, one module after the other, with a line for each.
@@ -85,18 +129,47 @@ const TOOLS: &[Tool] = &[
 /// No Go toolchain; a build failed.
 pub fn build_all() -> Result<()> {
     for tool in TOOLS {
-        ensure_built(tool)?;
+        if !tool.packages.iter().all(|(_, name)| installed(tool, name).is_some()) {
+            ensure_built(tool)?;
+        }
     }
     Ok(())
 }
 
-/// The path of a binary, built where it is missing.
+/// A binary of a fitting version in `KUBEBUILDER_ASSETS` or `PATH`.
+fn installed(tool: &Tool, binary: &str) -> Option<PathBuf> {
+    let (args, answer) = tool.fits?;
+    // kubectl alone of its module has no flag for this.
+    let (args, answer) = if binary == "kubectl" { (&["version", "--client"][..], "Client Version: v1.36.") } else { (args, answer) };
+    let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = assets.into_iter().chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join(binary)).find(|file| {
+        let output = file.is_file().then(|| Command::new(file).args(args).output().ok()).flatten();
+        output.is_some_and(|output| output.status.success() && String::from_utf8_lossy(&output.stdout).contains(answer))
+    })
+}
+
+/// The path of a binary: an installed one that fits, else ours, built where it is missing.
 ///
 /// # Errors
 /// No such tool; the build failed.
+///
+/// # Panics
+/// A thread panicked while it looked for a tool.
 pub fn path(binary: &str) -> Result<PathBuf> {
+    static FOUND: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut found = FOUND.lock().expect("no panic while held");
+    if let Some(path) = found.get(binary) {
+        return Ok(path.clone());
+    }
     let (tool, _) = find(binary)?;
-    Ok(ensure_built(tool)?.join("bin").join(binary))
+    let path = match installed(tool, binary) {
+        Some(path) => path,
+        None => ensure_built(tool)?.join("bin").join(binary),
+    };
+    found.insert(binary.to_owned(), path.clone());
+    Ok(path)
 }
 
 /// Folder of a tool's assets.
@@ -223,6 +296,21 @@ fn copy_assets(tool: &Tool, module: &Path, target: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_installed_binary_counts_only_in_a_fitting_version() {
+        let tool = |answer| Tool {
+            module: "",
+            packages: &[],
+            ldflags: "",
+            assets: &[],
+            source: "",
+            fits: Some((&["Kubernetes v1.36.9"], answer)),
+        };
+        assert_eq!(installed(&tool("Kubernetes v1.36."), "/bin/echo"), Some("/bin/echo".into()));
+        assert_eq!(installed(&tool("Kubernetes v1.35."), "/bin/echo"), None);
+        assert_eq!(installed(&tool("Kubernetes v1.36."), "/bin/not-there"), None);
+    }
 
     #[test]
     fn binaries_are_found_under_the_name_that_go_gives_them() {

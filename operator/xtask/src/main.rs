@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod generate;
+mod test;
 mod world;
 
 use std::path::PathBuf;
@@ -22,6 +23,10 @@ struct Cli {
 enum Task {
     /// Set up all that is needed and run the main job: onboard a client, hand it over, prove that we are out.
     Demo(demo::Args),
+    /// Run every test on real parts. The last line counts passed, failed and skipped.
+    Test(test::Args),
+    /// Start control plane and emulator for single tests, until Ctrl-C.
+    Up,
     /// Build the tools that are missing: control plane, Helm, judges.
     Tools,
     /// Prove the layering, file lengths, and that generated files are up to date.
@@ -47,6 +52,8 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo(args) => demo::demo(&args),
+        Task::Test(args) => test::test(&args),
+        Task::Up => test::up(),
         Task::Tools => caretaker_testkit::tools::build_all(),
         Task::Check => check::run(),
         Task::Generate { check } => generate::run(check),
