@@ -183,6 +183,8 @@ impl ControlPlane {
         let crds = tools::assets("prometheus-operator")?.join("crds");
         // Larger than what client-side apply can keep in an annotation.
         self.kubectl().run(&["apply", "--server-side", "-f", &crds.display().to_string()])?;
+        // It looks once, at its start, for the kinds that are served; what is not yet there it leaves alone for ever.
+        self.kubectl().run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
         let args = vec![
             format!("-apiserver={}", self.server()),
             format!("-cert-file={}", self.file("admin.crt")),
