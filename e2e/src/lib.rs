@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use caretaker_testkit::control_plane::{ControlPlane, Kubectl};
 use caretaker_testkit::emulator::{Cloud, Emulator};
 use caretaker_testkit::operator::{self, Installed, NAMESPACE, Operator};
@@ -55,6 +55,7 @@ pub fn lab(name: &str) -> &'static Lab {
         let lab = Lab::set(name).unwrap_or_else(|error| panic!("the lab does not stand: {error:#}"));
         lab.start(&[]).unwrap_or_else(|error| panic!("the operator does not start: {error:#}"));
         lab.kubectl.wait(&["pprof/default"], "condition=Ready", PATIENCE).unwrap_or_else(|error| panic!("{error:#}\n{}", lab.log()));
+        lab.clear().unwrap_or_else(|error| panic!("what an earlier test binary left does not go: {error:#}\n{}", lab.log()));
         lab
     })
 }
@@ -103,6 +104,27 @@ impl Lab {
         ]});
         kubectl.apply(&documents.to_string())?;
         Ok(Self { kubectl, cloud, watch, installed, secret: text("secretAccessKey"), operator: Mutex::default(), _own: own })
+    }
+
+    /// Deletes what an earlier test binary left in the run's control plane, as a user would.
+    fn clear(&self) -> Result<()> {
+        let names = self.kubectl.run(&["get", "mc", "-o", "name"])?;
+        for name in names.lines().filter_map(|line| line.split_once('/')).map(|(_, name)| name) {
+            self.kubectl.run(&[
+                "annotate",
+                "--overwrite",
+                "mc",
+                name,
+                "caretaker.dev/paused-",
+                &format!("caretaker.dev/confirm-deletion={name}"),
+            ])?;
+            self.kubectl.run(&["delete", "mc", name, "--wait=false"])?;
+        }
+        self.until("the end of the clients", || {
+            let left = self.kubectl.run(&["get", "mc", "-o", "name"])?;
+            ensure!(left.trim().is_empty(), "{left}");
+            Ok(())
+        })
     }
 
     /// Starts the operator, with further environment.

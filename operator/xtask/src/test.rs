@@ -32,13 +32,12 @@ struct Count {
 impl Count {
     /// Takes one line of a test binary's output.
     fn line(&mut self, line: &str) {
-        if let Some(rest) = line.strip_prefix("test ") {
-            if let Some((name, reason)) = rest.split_once(" ... ignored") {
+        let Some(rest) = line.strip_prefix("test result: ") else {
+            if let Some((name, reason)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored")) {
                 self.skipped.push(format!("{name}: {}", reason.trim_start_matches([',', ' '])));
             }
             return;
-        }
-        let Some(rest) = line.strip_prefix("test result: ") else { return };
+        };
         let number = |word: &str| -> u64 {
             let before = rest.split(word).next().unwrap_or_default();
             before.rsplit([' ', ';', '.']).find(|part| !part.is_empty()).and_then(|part| part.parse().ok()).unwrap_or_default()
