@@ -1,0 +1,159 @@
+//! The operator dies after every single write, and goes on where it was; and two operators at once do the work of one.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use caretaker_e2e::{Client, Lab, PATIENCE, lab};
+use caretaker_testkit::process::run;
+use serde_json::Value;
+
+/// Longest life of an operator that is to die at a write: after it there is nothing more to write for now.
+const LIFE: Duration = Duration::from_secs(12);
+/// Lives after which a goal is out of reach.
+const MAX_LIVES: u32 = 250;
+
+/// The writes of one life.
+fn writes(log: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    // Without the number and without events, whose names are made up by the moment.
+    text.lines().filter_map(|line| Some(line.split_once(' ')?.1.to_owned())).collect()
+}
+
+/// Lets the operator die after each write until the goal is reached. Gives every write after which it died.
+fn die_at_every_write(lab: &Lab, mut goal: impl FnMut() -> Result<bool>) -> Result<BTreeSet<String>> {
+    let folder = tempfile::tempdir()?;
+    let (mut at, mut last, mut died_after) = (1, Vec::new(), BTreeSet::new());
+    for life in 0..MAX_LIVES {
+        let log = folder.path().join(format!("{life}"));
+        lab.start(&[("CARETAKER_KILL_AT", &format!("after:{at}")), ("CARETAKER_WRITE_LOG", &log.display().to_string())])?;
+        let began = Instant::now();
+        let mut reached = false;
+        while began.elapsed() < LIFE && lab.with_operator(|operator| operator.process.is_running()) && !reached {
+            std::thread::sleep(Duration::from_millis(100));
+            reached = goal()?;
+        }
+        lab.with_operator(|operator| operator.process.kill());
+        if reached || goal()? {
+            return Ok(died_after);
+        }
+        let now = writes(&log);
+        died_after.extend(now.last().cloned());
+        // A life that only repeats the one before is let to come one write further.
+        at = if now == last { at + 1 } else { 1 };
+        last = now;
+    }
+    anyhow::bail!("the goal was not reached in {MAX_LIVES} lives; the last died after {last:?}")
+}
+
+fn is_true(object: &Value, condition: &str) -> bool {
+    let generation = object["metadata"]["generation"].as_i64();
+    object["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|found| found["type"] == condition && found["status"] == "True" && found["observedGeneration"].as_i64() == generation)
+}
+
+/// Kinds and names of what was made for a client.
+fn made(lab: &Lab, client: &Client) -> Result<BTreeSet<String>> {
+    let kinds = "configmaps,resourcequotas,limitranges,networkpolicies,rolebindings,cloudaccounts,monitoringstacks,backuppolicies,prometheuses,alertmanagers,prometheusrules,alertmanagerconfigs,serviceaccounts";
+    let jsonpath = r#"jsonpath={range .items[*]}{.kind}/{.metadata.name}{"\n"}{end}"#;
+    let text = lab.kubectl.run(&["get", kinds, "-n", &format!("client-{}", client.name), "-o", jsonpath])?;
+    Ok(text.lines().map(|line| line.replace(&client.name, "NAME")).collect())
+}
+
+fn bundles(lab: &Lab, client: &Client) -> Result<Vec<PathBuf>> {
+    let store = lab.installed.volume("store");
+    let listed = run(Command::new("find").arg(&store).args(["-name", "*.age", "-path", &format!("*{}*", client.name)]))?;
+    Ok(listed.lines().map(PathBuf::from).collect())
+}
+
+#[test]
+fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()> {
+    let lab = lab("killed");
+    // What an undisturbed onboarding makes.
+    let calm = Client::new("calm", "200000000101", "eu-west-1");
+    lab.onboard(&calm)?;
+    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+
+    let client = Client::new("killed", "200000000102", "eu-west-2");
+    lab.cloud.call(&["instances", &client.account, "eu-west-2", "2", "web", "db"], "")?;
+    lab.kubectl.apply(&client.document().to_string())?;
+    let mut granted = false;
+    let died = die_at_every_write(lab, || {
+        if !granted && lab.kubectl.get(&["configmap", "prod-grant-kit", "-n", "client-killed"]).is_ok() {
+            lab.grant(&client)?;
+            granted = true;
+        }
+        Ok(is_true(&lab.kubectl.get(&["mc", "killed"])?, "Ready"))
+    })?;
+    println!("onboarding: died after {} different writes: {died:#?}", died.len());
+    for part in ["namespaces", "networkpolicies", "cloudaccounts", "make the backup vault", "make the backup plan", "add the selection"] {
+        ensure!(died.iter().any(|write| write.contains(part)), "no death after a write of {part}: {died:#?}");
+    }
+    let held = lab.cloud.call(&["backup", &client.account, "eu-west-2"], "")?;
+    ensure!(held["plans"].as_array().is_some_and(|plans| plans.len() == 1 && plans[0]["selections"] == 1), "{held}");
+    ensure!(held["vaults"].as_array().is_some_and(|vaults| vaults.len() == 1), "{held}");
+
+    lab.kubectl.run(&["annotate", "mc", "killed", "test=1"])?;
+    let final_exit = serde_json::json!({
+        "apiVersion": "caretaker.dev/v1alpha1", "kind": "Handover", "metadata": {"name": "final", "namespace": "client-killed"},
+        "spec": {"mode": "Final"},
+    });
+    lab.kubectl.apply(&final_exit.to_string())?;
+    let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-killed"]);
+    let died = die_at_every_write(lab, || Ok(is_true(&handover()?, "BundleDelivered")))?;
+    println!("handover: died after {} different writes: {died:#?}", died.len());
+    ensure!(bundles(lab, &client)?.len() == 1, "one bundle and no other: {:?}", bundles(lab, &client)?);
+    let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
+    let sum = run(Command::new("sha256sum").arg(&bundles(lab, &client)?[0]))?;
+    ensure!(sum.starts_with(&digest), "{sum} is not {digest}");
+
+    lab.plugin(&["accept", "killed", "--digest", &digest, "--by", "Jo Doe"])?;
+    let died = die_at_every_write(lab, || Ok(is_true(&lab.kubectl.get(&["mc", "killed"])?, "HandedOver")))?;
+    println!("revocation: died after {} different writes: {died:#?}", died.len());
+    let role = lab.cloud.call(&["role", &client.account, "CaretakerAccess"], "")?;
+    ensure!(role["inline"].as_array().is_some_and(Vec::is_empty), "our role still has permissions: {role}");
+    ensure!(handover()?["status"]["revocations"][0]["refusals"].as_u64() >= Some(3), "{}", handover()?["status"]);
+    ensure!(bundles(lab, &client)?.len() == 1, "one bundle and no other");
+
+    // Undisturbed again, and the same as if it had never died.
+    lab.start(&[])?;
+    lab.condition(&["mc", "calm"], "Ready", "True", "")?;
+    let (one, other) = (made(lab, &calm)?, made(lab, &client)?);
+    let lost: Vec<_> = one.difference(&other).collect();
+    ensure!(lost.is_empty(), "missing beside an undisturbed client: {lost:?}");
+    two_operators(lab)
+}
+
+/// One operator is stopped in the middle of its writes, long enough to lose its lease, and wakes up when another has done the work.
+fn two_operators(lab: &Lab) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let logs = [folder.path().join("first"), folder.path().join("second")];
+    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    let mut first = lab.installed.start("caretaker-0", &[("CARETAKER_WRITE_LOG", &logs[0].display().to_string())])?;
+    let client = Client::new("pair", "200000000103", "eu-west-3");
+    lab.kubectl.apply(&client.document().to_string())?;
+    lab.until("the first writes", || {
+        ensure!(writes(&logs[0]).iter().any(|write| write.contains("client-pair")), "none yet");
+        Ok(())
+    })?;
+    let signal = |name: &str, id: u32| run(Command::new("kill").args([name, &id.to_string()]));
+    signal("-STOP", first.process.id())?;
+    let held = writes(&logs[0]).len();
+    let mut second = lab.installed.start("caretaker-1", &[("CARETAKER_WRITE_LOG", &logs[1].display().to_string())])?;
+    lab.grant(&client)?;
+    lab.kubectl.wait(&["mc/pair"], "condition=Ready", PATIENCE)?;
+    signal("-CONT", first.process.id())?;
+    first.process.wait(Duration::from_secs(30)).context("an operator that lost its lease must end")?;
+    let after = writes(&logs[0]).len();
+    ensure!(after == held, "the operator without the lease wrote {:?}", &writes(&logs[0])[held..]);
+    ensure!(second.process.is_running(), "the second operator must go on");
+    let held = lab.cloud.call(&["backup", &client.account, "eu-west-3"], "")?;
+    ensure!(held["plans"].as_array().is_some_and(|plans| plans.len() == 1 && plans[0]["selections"] == 1), "{held}");
+    second.process.stop(Duration::from_secs(20))?;
+    lab.start(&[])
+}
