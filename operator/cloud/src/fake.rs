@@ -139,8 +139,7 @@ pub struct FakeCloud {
 impl FakeCloud {
     /// An empty cloud, seen by a provider whose base credentials are `principal`.
     pub fn new(principal: impl Into<String>) -> Self {
-        let state =
-            State { principal: principal.into(), accounts: BTreeMap::new(), faults: Vec::new(), calls: BTreeMap::new(), writes: 0 };
+        let state = State { principal: principal.into(), accounts: BTreeMap::new(), faults: Vec::new(), calls: BTreeMap::new(), writes: 0 };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 

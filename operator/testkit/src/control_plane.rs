@@ -170,14 +170,23 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Installs prometheus-operator's definitions.
+    ///
+    /// # Errors
+    /// A definition is refused.
+    pub fn install_prometheus_definitions(&self) -> Result<()> {
+        let crds = tools::assets("prometheus-operator")?.join("crds");
+        // Larger than what client-side apply can keep in an annotation.
+        self.kubectl().run(&["apply", "--server-side", "-f", &crds.display().to_string()])?;
+        Ok(())
+    }
+
     /// Installs prometheus-operator's definitions and starts it.
     ///
     /// # Errors
     /// A definition is refused, or the process does not come up.
     pub fn start_prometheus_operator(&mut self) -> Result<()> {
-        let crds = tools::assets("prometheus-operator")?.join("crds");
-        // Larger than what client-side apply can keep in an annotation.
-        self.kubectl().run(&["apply", "--server-side", "-f", &crds.display().to_string()])?;
+        self.install_prometheus_definitions()?;
         let args = vec![
             format!("-apiserver={}", self.server()),
             format!("-cert-file={}", self.file("admin.crt")),
