@@ -76,7 +76,7 @@ impl Template {
                 let name = object.name_any();
                 (namespaced || name == namespace || name == bench::name(SAMPLE)) && name != "kube-root-ca.crt" && name != "default"
             };
-            let mut objects: Vec<Value> = found.into_iter().filter(is_sample).map(bare).collect::<Result<_>>()?;
+            let mut objects: Vec<Value> = found.into_iter().filter(is_sample).map(|object| bare(object, &resource)).collect::<Result<_>>()?;
             if resource.kind == "Event" {
                 objects.truncate(1);
             }
@@ -111,9 +111,11 @@ fn claim() -> Value {
     json!({"namespace": "client-bench-00000", "name": "prod", "uid": "00000000-0000-0000-0000-000000000000"})
 }
 
-/// An object without what the API server has added.
-fn bare(object: DynamicObject) -> Result<Value> {
+/// An object without what the API server has added, and with its kind, which a list leaves out.
+fn bare(object: DynamicObject, resource: &ApiResource) -> Result<Value> {
     let mut value = serde_json::to_value(object)?;
+    value["apiVersion"] = json!(resource.api_version);
+    value["kind"] = json!(resource.kind);
     if let Some(metadata) = value["metadata"].as_object_mut() {
         for field in ["managedFields", "resourceVersion", "creationTimestamp", "generation", "finalizers"] {
             metadata.remove(field);
