@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use caretaker_api::names;
-use caretaker_core::ownership::{Kind, OWNED, OwnedKind};
+use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 
 /// Wait before a missing definition is looked for again.
 const DISCOVERY_PERIOD: Duration = Duration::from_secs(30);
+/// Wait before a question that was not answered is asked again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Namespace and name.
 type Key = (String, String);
@@ -35,10 +37,21 @@ pub struct Wake {
     pub name: String,
 }
 
+/// What is known of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Knowledge {
+    /// Nothing yet.
+    Unknown,
+    /// Its definition is missing from the cluster.
+    Missing,
+    /// Its objects were listed.
+    Listed,
+}
+
 #[derive(Default)]
 struct State {
     objects: RwLock<HashMap<&'static str, Objects>>,
-    synced: RwLock<HashMap<&'static str, bool>>,
+    known: RwLock<HashMap<&'static str, Knowledge>>,
     wakers: Mutex<HashMap<Kind, mpsc::UnboundedSender<Wake>>>,
 }
 
@@ -66,22 +79,31 @@ impl Cache {
     /// Starts all watches. They run until the process ends.
     pub fn start(&self, client: &Client) {
         for watched in watched_kinds() {
-            self.state.synced.write().expect("no panic while held").insert(watched.kind, false);
+            self.learn(watched.kind, Knowledge::Unknown);
             tokio::spawn(self.clone().watch(client.clone(), watched));
         }
     }
 
-    /// Whether every kind that must exist was listed once.
+    /// Whether every kind was listed once, or is known to be missing where it may be. Before that, what is absent here says nothing.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        let synced = self.state.synced.read().expect("no panic while held");
-        watched_kinds().iter().all(|watched| watched.optional || synced.get(watched.kind).copied().unwrap_or(false))
+        let known = self.state.known.read().expect("no panic while held");
+        watched_kinds().iter().all(|watched| match known.get(watched.kind) {
+            Some(Knowledge::Listed) => true,
+            Some(Knowledge::Missing) => watched.optional,
+            Some(Knowledge::Unknown) | None => false,
+        })
     }
 
     /// Whether the definition of an optional kind is there and its objects were listed.
     #[must_use]
     pub fn has_kind(&self, kind: &str) -> bool {
-        self.state.synced.read().expect("no panic while held").get(kind).copied().unwrap_or(false)
+        self.state.known.read().expect("no panic while held").get(kind) == Some(&Knowledge::Listed)
+    }
+
+    /// Notes what is known of a kind, and what was known before.
+    fn learn(&self, kind: &'static str, knowledge: Knowledge) -> Option<Knowledge> {
+        self.state.known.write().expect("no panic while held").insert(kind, knowledge)
     }
 
     /// One object.
@@ -160,8 +182,12 @@ impl Cache {
 
     async fn watch(self, client: Client, watched: Watched) {
         loop {
-            if watched.optional && !is_served(&client, &watched.resource).await {
-                tokio::time::sleep(DISCOVERY_PERIOD).await;
+            let served = if watched.optional { is_served(&client, &watched.resource).await } else { Some(true) };
+            if served != Some(true) {
+                if served == Some(false) {
+                    self.learn(watched.kind, Knowledge::Missing);
+                }
+                tokio::time::sleep(if served.is_some() { DISCOVERY_PERIOD } else { RETRY_PAUSE }).await;
                 continue;
             }
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &watched.resource);
@@ -177,8 +203,8 @@ impl Cache {
                     Ok(event) => self.take(watched.kind, event, &mut listing),
                     Err(error) => {
                         tracing::debug!(kind = watched.kind, %error, "the watch broke and starts again");
-                        if watched.optional && !is_served(&client, &watched.resource).await {
-                            self.state.synced.write().expect("no panic while held").insert(watched.kind, false);
+                        if watched.optional && is_served(&client, &watched.resource).await == Some(false) {
+                            self.learn(watched.kind, Knowledge::Missing);
                             break;
                         }
                     }
@@ -196,7 +222,9 @@ impl Cache {
             Event::InitDone => {
                 let fresh = std::mem::take(listing);
                 let old = self.state.objects.write().expect("no panic while held").insert(kind, fresh.clone()).unwrap_or_default();
-                self.state.synced.write().expect("no panic while held").insert(kind, true);
+                if self.learn(kind, Knowledge::Listed) == Some(Knowledge::Missing) {
+                    self.wake_makers(kind);
+                }
                 for object in old.iter().filter(|(key, _)| !fresh.contains_key(*key)).map(|(_, object)| object).chain(fresh.values()) {
                     self.wake_owners(kind, object);
                 }
@@ -220,6 +248,15 @@ impl Cache {
         }
         if wake {
             self.wake_owners(kind, &object);
+        }
+    }
+
+    /// A definition has appeared: all who make objects of the kind have waited for it.
+    fn wake_makers(&self, kind: &str) {
+        for maker in ownership::owned(kind).map(|owned| owned.owners).unwrap_or_default() {
+            for object in self.list(maker.as_str(), None) {
+                self.wake(Wake { kind: *maker, namespace: object.namespace().unwrap_or_default(), name: object.name_any() });
+            }
         }
     }
 
@@ -294,11 +331,13 @@ pub fn api_resource(owned: &OwnedKind) -> ApiResource {
     resource(owned.group, owned.version, owned.kind, owned.plural)
 }
 
-async fn is_served(client: &Client, resource: &ApiResource) -> bool {
-    client
-        .list_api_group_resources(&resource.api_version)
-        .await
-        .is_ok_and(|list| list.resources.iter().any(|served| served.name == resource.plural))
+/// Whether the cluster has a definition; `None` where it did not say.
+async fn is_served(client: &Client, resource: &ApiResource) -> Option<bool> {
+    match client.list_api_group_resources(&resource.api_version).await {
+        Ok(list) => Some(list.resources.iter().any(|served| served.name == resource.plural)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Some(false),
+        Err(_) => None,
+    }
 }
 
 fn key(object: &DynamicObject) -> Key {
@@ -318,4 +357,34 @@ fn is_older(candidate: &DynamicObject, held: &DynamicObject) -> bool {
 
 fn parse<K: DeserializeOwned>(object: &DynamicObject) -> Option<K> {
     serde_json::to_value(object).ok().and_then(|value| serde_json::from_value(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_cache_that_does_not_know_yet_is_not_synced() {
+        let cache = Cache::new();
+        for watched in watched_kinds() {
+            cache.learn(watched.kind, if watched.optional { Knowledge::Missing } else { Knowledge::Listed });
+        }
+        assert!(cache.is_synced(), "an optional kind may be missing");
+        cache.learn("Prometheus", Knowledge::Unknown);
+        assert!(!cache.is_synced(), "nobody may conclude that it is missing");
+    }
+
+    #[tokio::test]
+    async fn a_definition_that_appears_wakes_those_who_waited_for_it() {
+        let cache = Cache::new();
+        let stack = json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "MonitoringStack", "metadata": {"name": "main", "namespace": "client-a"}});
+        cache.put("MonitoringStack", serde_json::from_value(stack).unwrap(), false);
+        cache.learn("Prometheus", Knowledge::Missing);
+        let mut wakes = cache.subscribe(Kind::MonitoringStack);
+        cache.take("Prometheus", Event::InitDone, &mut Objects::new());
+        let wake = Wake { kind: Kind::MonitoringStack, namespace: "client-a".into(), name: "main".into() };
+        assert_eq!(wakes.try_recv().ok(), Some(wake));
+    }
 }

@@ -76,7 +76,8 @@ impl Template {
                 let name = object.name_any();
                 (namespaced || name == namespace || name == bench::name(SAMPLE)) && name != "kube-root-ca.crt" && name != "default"
             };
-            let mut objects: Vec<Value> = found.into_iter().filter(is_sample).map(|object| bare(object, &resource)).collect::<Result<_>>()?;
+            let mut objects: Vec<Value> =
+                found.into_iter().filter(is_sample).map(|object| bare(object, &resource)).collect::<Result<_>>()?;
             if resource.kind == "Event" {
                 objects.truncate(1);
             }
