@@ -1,5 +1,6 @@
 //! Project tasks: `cargo xtask --help`.
 
+mod bench;
 mod check;
 mod demo;
 mod generate;
@@ -22,6 +23,8 @@ struct Cli {
 enum Task {
     /// Set up all that is needed and run the main job: onboard a client, hand it over, prove that we are out.
     Demo(demo::Args),
+    /// Measure speed and memory, and judge them by their goals.
+    Bench(bench::Args),
     /// Build the tools that are missing: control plane, Helm, judges.
     Tools,
     /// Prove the layering, file lengths, and that generated files are up to date.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo(args) => demo::demo(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Tools => caretaker_testkit::tools::build_all(),
         Task::Check => check::run(),
         Task::Generate { check } => generate::run(check),
