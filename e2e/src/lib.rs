@@ -1,6 +1,8 @@
 //! The lab: what every end-to-end test works with. One control plane and one emulator serve a whole run; each test binary has an operator of its own, and
 //! each test has client names and accounts of its own, so that tests run side by side.
 
+pub mod bench;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};

@@ -139,12 +139,7 @@ pub async fn perform(link: &Link, key: &str, step: &CloudStep) -> Result<Receipt
                 .map_err(|error| classify("backup:CreateBackupPlan", &error))?;
             Ok(receipt(StepOutcome::Done, answer.backup_plan_id().map(str::to_owned), "backup:CreateBackupPlan"))
         }
-        CloudStep::UpdatePlan { region, id, name, vault, schedule, retention_days } => {
-            let input = plan_input(name, vault, schedule, *retention_days)?;
-            let request = client(link, region).await.update_backup_plan().backup_plan_id(id).backup_plan(input);
-            request.send().await.map_err(|error| classify("backup:UpdateBackupPlan", &error))?;
-            Ok(receipt(StepOutcome::Done, Some(id.clone()), "backup:UpdateBackupPlan"))
-        }
+        CloudStep::UpdatePlan { .. } => update_plan(link, step).await,
         CloudStep::CreateSelection { .. } => create_selection(link, key, step).await,
         CloudStep::DeleteSelection { region, plan_id, id } => {
             let request = client(link, region).await.delete_backup_selection().backup_plan_id(plan_id).selection_id(id);
@@ -169,6 +164,29 @@ async fn create_vault(client: &Client, key: &str, name: &str) -> Result<Receipt>
         }
         Err(error) => Err(error),
     }
+}
+
+/// Every update makes a new version of the plan, also one that changes nothing: so it is looked at first.
+async fn update_plan(link: &Link, step: &CloudStep) -> Result<Receipt> {
+    let CloudStep::UpdatePlan { region, id, name, vault, schedule, retention_days } = step else {
+        return Err(CloudError::new(ErrorClass::Unsupported, "perform", step.describe()));
+    };
+    let client = client(link, region).await;
+    let answer = client.get_backup_plan().backup_plan_id(id).send().await.map_err(|error| classify("backup:GetBackupPlan", &error))?;
+    let held = answer.backup_plan();
+    let wanted = (vault.as_str(), Some(schedule.as_str()), Some(i64::from(*retention_days)));
+    let is_right = held.is_some_and(|plan| {
+        let [rule] = plan.rules() else { return false };
+        let days = rule.lifecycle().and_then(|lifecycle| lifecycle.delete_after_days());
+        plan.backup_plan_name() == name && (rule.target_backup_vault_name(), rule.schedule_expression(), days) == wanted
+    });
+    if is_right {
+        return Ok(receipt(StepOutcome::AlreadyDone, Some(id.clone()), "backup:GetBackupPlan"));
+    }
+    let input = plan_input(name, vault, schedule, *retention_days)?;
+    let request = client.update_backup_plan().backup_plan_id(id).backup_plan(input);
+    request.send().await.map_err(|error| classify("backup:UpdateBackupPlan", &error))?;
+    Ok(receipt(StepOutcome::Done, Some(id.clone()), "backup:UpdateBackupPlan"))
 }
 
 async fn create_selection(link: &Link, key: &str, step: &CloudStep) -> Result<Receipt> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use caretaker_cloud::{Asset, AssetSink, AssetType, Cell, CellKey, CloudError, ErrorClass, Result, Scope, Verdict};
+use caretaker_cloud::{Asset, AssetSink, AssetType, Cell, CellKey, CloudError, ErrorClass, Result, Scope, Verdict, verdict_of};
 use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -63,7 +63,7 @@ async fn read_cell(link: &Link, region: &str, kind: AssetType, sender: &mpsc::Se
     let end = read_pages(link, region, kind, (&mut progress, sender)).await;
     let (verdict, cause, retry_after_seconds) = match end {
         Ok(()) => (Verdict::Complete, String::new(), None),
-        Err(error) => explain(&error, progress.assets, region),
+        Err(error) => verdict_of(&error, progress.assets, region),
     };
     let key =
         CellKey { account: link.grant.account_id.clone(), region: region.into(), service: caretaker_cloud::service_of("aws", kind).into() };
@@ -106,17 +106,4 @@ async fn read_pages(link: &Link, region: &str, kind: AssetType, (progress, sende
         }
     }
     Err(CloudError::new(ErrorClass::Conflict, ec2::source(kind), "the list has no end"))
-}
-
-fn explain(error: &CloudError, assets: u64, region: &str) -> (Verdict, String, Option<u64>) {
-    let call = &error.operation;
-    match error.class {
-        ErrorClass::Denied => (Verdict::Denied, format!("{error}: allow {call} in {region} (see the grant kit)"), None),
-        ErrorClass::Throttled(after) => {
-            (Verdict::Throttled, format!("{error}: tried again at the next reading"), after.map(|after| after.as_secs()))
-        }
-        ErrorClass::NotEnabled => (Verdict::Disabled, format!("{error}: the region is not enabled in this account"), None),
-        ErrorClass::Unreachable if assets == 0 => (Verdict::Unreachable, format!("{error}: tried again at the next reading"), None),
-        _ => (Verdict::Partial, format!("{error}: {assets} assets came before it"), None),
-    }
 }

@@ -1,1 +1,222 @@
-//! A cloud in memory.
+//! A cloud in memory: accounts with roles, assets and backup objects, which refuses what a cloud refuses.
+//!
+//! It is deterministic, counts every call under the cloud's own name for it, and makes faults on demand. Answers are those of AWS, call by call, so that a
+//! test of a controller sees what the adapter would show it.
+
+mod account;
+mod link;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+
+pub use account::{ExternalIdRule, FakeAccount, FakePlan, FakeRole, Permission, Trust};
+
+use crate::model::is_principal;
+use crate::{AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
+use link::FakeLink;
+
+/// What is presented where a wrong ExternalId is asked for.
+const WRONG: &str = "caretaker-negative-test";
+
+/// A fault to be made. Where several fit a call, the first wins.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The call, such as `ec2:DescribeInstances`; a prefix is enough, empty stands for every call.
+    pub operation: String,
+    /// Account; `None` for all.
+    pub account: Option<String>,
+    /// Region; `None` for all.
+    pub region: Option<String>,
+    /// How the call fails.
+    pub class: ErrorClass,
+    /// How many calls pass before the first fails.
+    pub skip: u32,
+    /// How many calls fail before the fault is over; `None` for ever.
+    pub times: Option<u32>,
+}
+
+impl Fault {
+    /// A fault of an operation that lasts, everywhere.
+    pub fn of(operation: impl Into<String>, class: ErrorClass) -> Self {
+        Self { operation: operation.into(), account: None, region: None, class, skip: 0, times: None }
+    }
+
+    /// The same in one region only.
+    #[must_use]
+    pub fn in_region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// The same in one account only.
+    #[must_use]
+    pub fn in_account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    /// The same, from the call after `skip` others.
+    #[must_use]
+    pub fn after(mut self, skip: u32) -> Self {
+        self.skip = skip;
+        self
+    }
+
+    /// The same for a number of calls only.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    fn fits(&self, at: &At<'_>) -> bool {
+        self.times != Some(0)
+            && at.operation.starts_with(&self.operation)
+            && self.account.as_deref().is_none_or(|account| account == at.account)
+            && self.region.as_deref().is_none_or(|region| region == at.region)
+    }
+}
+
+/// Where a call is made.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub operation: &'a str,
+    pub account: &'a str,
+    pub region: &'a str,
+}
+
+/// All that the cloud holds.
+pub(crate) struct State {
+    principal: String,
+    pub accounts: BTreeMap<String, FakeAccount>,
+    faults: Vec<Fault>,
+    calls: BTreeMap<String, u64>,
+    writes: u64,
+}
+
+impl State {
+    /// Counts a call, and fails it where a fault fits.
+    pub fn call(&mut self, at: At<'_>) -> Result<()> {
+        *self.calls.entry(at.operation.to_owned()).or_default() += 1;
+        let Some(fault) = self.faults.iter_mut().find(|fault| fault.fits(&at)) else { return Ok(()) };
+        if fault.skip > 0 {
+            fault.skip -= 1;
+            return Ok(());
+        }
+        if let Some(times) = &mut fault.times {
+            *times -= 1;
+        }
+        Err(CloudError::new(fault.class, at.operation, "made by the test"))
+    }
+
+    /// Notes that a call changes something.
+    pub fn wrote(&mut self) {
+        self.writes += 1;
+    }
+
+    /// One `sts:AssumeRole` with the base credentials; the account that it leads to.
+    pub fn assume(&mut self, grant: &AwsGrant, external_id: Option<&str>, may_teach: bool) -> Result<String> {
+        let account = account_of(&grant.role_arn).to_owned();
+        self.call(At { operation: "sts:AssumeRole", account: &account, region: "global" })?;
+        let refused = || CloudError::new(ErrorClass::Denied, "sts:AssumeRole", "not authorized").with_code("AccessDenied");
+        let role = self.accounts.get_mut(&account).and_then(|held| held.roles.get_mut(&grant.role_arn)).ok_or_else(refused)?;
+        let Trust::Principal { arn, external_id: rule } = &mut role.trust else { return Err(refused()) };
+        if !is_principal(&self.principal, arn) || !rule.lets_in(external_id, may_teach) {
+            return Err(refused());
+        }
+        Ok(account)
+    }
+}
+
+/// The cloud, and the provider's way into it. Cheap to clone; clones are the same cloud.
+#[derive(Clone)]
+pub struct FakeCloud {
+    state: Arc<Mutex<State>>,
+}
+
+impl FakeCloud {
+    /// An empty cloud, seen by a provider whose base credentials are `principal`.
+    pub fn new(principal: impl Into<String>) -> Self {
+        let state = State { principal: principal.into(), accounts: BTreeMap::new(), faults: Vec::new(), calls: BTreeMap::new(), writes: 0 };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while held")
+    }
+
+    /// Adds an account, or replaces the one with its id.
+    pub fn put_account(&self, account: FakeAccount) {
+        self.lock().accounts.insert(account.id.clone(), account);
+    }
+
+    /// Reads or changes an account behind the provider's back, as its owner would; `None` where it is not there.
+    pub fn account<T>(&self, id: &str, act: impl FnOnce(&mut FakeAccount) -> T) -> Option<T> {
+        self.lock().accounts.get_mut(id).map(act)
+    }
+
+    /// Reads or changes a role, as the account's owner would; `None` where it is not there.
+    pub fn role<T>(&self, arn: &str, act: impl FnOnce(&mut FakeRole) -> T) -> Option<T> {
+        self.account(account_of(arn), |account| account.roles.get_mut(arn).map(act)).flatten()
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.lock().faults.push(fault);
+    }
+
+    /// Ends all faults.
+    pub fn cure(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Number of calls of an operation so far; a prefix such as `ec2:` sums up.
+    #[must_use]
+    pub fn calls(&self, operation: &str) -> u64 {
+        self.lock().calls.iter().filter(|(name, _)| name.starts_with(operation)).map(|(_, count)| count).sum()
+    }
+
+    /// Number of calls that changed something so far.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+}
+
+/// The account in an ARN.
+fn account_of(arn: &str) -> &str {
+    arn.split(':').nth(4).unwrap_or_default()
+}
+
+#[async_trait]
+impl CloudConnector for FakeCloud {
+    async fn base_identity(&self) -> Result<Identity> {
+        let mut state = self.lock();
+        let principal = state.principal.clone();
+        state.call(At { operation: "sts:GetCallerIdentity", account: account_of(&principal), region: "global" })?;
+        Ok(Identity { account: account_of(&principal).into(), principal })
+    }
+
+    async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
+        let AccessGrant::Aws(grant) = grant;
+        let link = FakeLink::new(self.clone(), grant.clone(), purpose);
+        link.open()?;
+        Ok(Arc::new(link))
+    }
+
+    async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
+        let AccessGrant::Aws(grant) = grant;
+        let (external_id, may_teach) = match presented {
+            Presented::Right => (Some(grant.external_id.as_str()), true),
+            Presented::Wrong => (Some(WRONG), false),
+            Presented::Nothing => (None, false),
+        };
+        let account = self.lock().assume(grant, external_id, may_teach)?;
+        Ok(Identity { account, principal: grant.role_arn.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests;

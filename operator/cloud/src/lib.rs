@@ -5,7 +5,8 @@
 //!
 //! Obligations of an implementation:
 //! - `discover`, `permissions` and `protection` never write.
-//! - `perform` does one planned step; the same step again changes nothing more and says so in its receipt.
+//! - `perform` does one planned step; the same step again changes nothing more and says so in its receipt. The exception is closing our own role, whose
+//!   trust policy we may not read: it is written as closed once more.
 //! - No call is made with the base identity but `base_identity` and the assumption of the client's role.
 //! - An answer that did not come is an error, never an empty list.
 
@@ -16,6 +17,7 @@ mod model;
 mod step;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
+mod verdict;
 
 use std::sync::Arc;
 
@@ -27,6 +29,7 @@ pub use model::{
     Scope, SelectionState, VaultState, Verdict, WantedPermission, is_principal, service_of,
 };
 pub use step::{CloudStep, Receipt, StepOutcome};
+pub use verdict::verdict_of;
 
 /// Result of a call to a cloud.
 pub type Result<T> = std::result::Result<T, CloudError>;

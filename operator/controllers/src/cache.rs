@@ -2,12 +2,14 @@
 //!
 //! One watch per kind, managed fields dropped. A kind whose definition is missing is looked for again every half minute; everything else works on.
 
+mod held;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use caretaker_api::names;
-use caretaker_core::ownership::{Kind, OWNED, OwnedKind};
+use caretaker_api::names::{self, client_namespace};
+use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -17,12 +19,16 @@ use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use held::Held;
+
 /// Wait before a missing definition is looked for again.
 const DISCOVERY_PERIOD: Duration = Duration::from_secs(30);
+/// Wait before a question that was not answered is asked again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Namespace and name.
 type Key = (String, String);
-type Objects = BTreeMap<Key, Arc<DynamicObject>>;
+type Objects = BTreeMap<Key, Arc<Held>>;
 
 /// Somebody to be visited: kind, namespace (empty for cluster-scoped kinds) and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,10 +41,21 @@ pub struct Wake {
     pub name: String,
 }
 
+/// What is known of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Knowledge {
+    /// Nothing yet.
+    Unknown,
+    /// Its definition is missing from the cluster.
+    Missing,
+    /// Its objects were listed.
+    Listed,
+}
+
 #[derive(Default)]
 struct State {
     objects: RwLock<HashMap<&'static str, Objects>>,
-    synced: RwLock<HashMap<&'static str, bool>>,
+    known: RwLock<HashMap<&'static str, Knowledge>>,
     wakers: Mutex<HashMap<Kind, mpsc::UnboundedSender<Wake>>>,
 }
 
@@ -66,45 +83,64 @@ impl Cache {
     /// Starts all watches. They run until the process ends.
     pub fn start(&self, client: &Client) {
         for watched in watched_kinds() {
-            self.state.synced.write().expect("no panic while held").insert(watched.kind, false);
+            self.learn(watched.kind, Knowledge::Unknown);
             tokio::spawn(self.clone().watch(client.clone(), watched));
         }
     }
 
-    /// Whether every kind that must exist was listed once.
+    /// Whether every kind was listed once, or is known to be missing where it may be. Before that, what is absent here says nothing.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        let synced = self.state.synced.read().expect("no panic while held");
-        watched_kinds().iter().all(|watched| watched.optional || synced.get(watched.kind).copied().unwrap_or(false))
+        let known = self.state.known.read().expect("no panic while held");
+        watched_kinds().iter().all(|watched| match known.get(watched.kind) {
+            Some(Knowledge::Listed) => true,
+            Some(Knowledge::Missing) => watched.optional,
+            Some(Knowledge::Unknown) | None => false,
+        })
     }
 
     /// Whether the definition of an optional kind is there and its objects were listed.
     #[must_use]
     pub fn has_kind(&self, kind: &str) -> bool {
-        self.state.synced.read().expect("no panic while held").get(kind).copied().unwrap_or(false)
+        self.state.known.read().expect("no panic while held").get(kind) == Some(&Knowledge::Listed)
+    }
+
+    /// Notes what is known of a kind, and what was known before.
+    fn learn(&self, kind: &'static str, knowledge: Knowledge) -> Option<Knowledge> {
+        self.state.known.write().expect("no panic while held").insert(kind, knowledge)
+    }
+
+    fn held(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Held>> {
+        let objects = self.state.objects.read().expect("no panic while held");
+        objects.get(kind)?.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// All of a kind in a namespace, or in all where it is `None`.
+    fn held_in(&self, kind: &str, namespace: Option<&str>) -> Vec<(Key, Arc<Held>)> {
+        let objects = self.state.objects.read().expect("no panic while held");
+        let Some(of_kind) = objects.get(kind) else {
+            return Vec::new();
+        };
+        let pair = |(key, held): (&Key, &Arc<Held>)| (key.clone(), held.clone());
+        match namespace {
+            None => of_kind.iter().map(pair).collect(),
+            Some(namespace) => {
+                let from = (namespace.to_owned(), String::new());
+                of_kind.range(from..).take_while(|((found, _), _)| found == namespace).map(pair).collect()
+            }
+        }
     }
 
     /// One object.
     #[must_use]
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
-        let objects = self.state.objects.read().expect("no panic while held");
-        objects.get(kind)?.get(&(namespace.to_owned(), name.to_owned())).cloned()
+        self.held(kind, namespace, name)?.read().map(Arc::new)
     }
 
     /// All objects of a kind in a namespace, or in all where it is `None`.
     #[must_use]
     pub fn list(&self, kind: &str, namespace: Option<&str>) -> Vec<Arc<DynamicObject>> {
-        let objects = self.state.objects.read().expect("no panic while held");
-        let Some(of_kind) = objects.get(kind) else {
-            return Vec::new();
-        };
-        match namespace {
-            None => of_kind.values().cloned().collect(),
-            Some(namespace) => {
-                let from = (namespace.to_owned(), String::new());
-                of_kind.range(from..).take_while(|((found, _), _)| found == namespace).map(|(_, object)| object.clone()).collect()
-            }
-        }
+        self.held_in(kind, namespace).iter().filter_map(|(_, held)| held.read().map(Arc::new)).collect()
     }
 
     /// One object of our own kinds, as its type. An object that does not fit its type counts as absent; the engine reports it.
@@ -113,7 +149,7 @@ impl Cache {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        self.get(&K::kind(&()), namespace, name).and_then(|object| parse(&object))
+        self.held(&K::kind(&()), namespace, name)?.read()
     }
 
     /// All objects of one of our own kinds, as their type.
@@ -122,20 +158,24 @@ impl Cache {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        self.list(&K::kind(&()), namespace).iter().filter_map(|object| parse(object)).collect()
+        self.held_in(&K::kind(&()), namespace).iter().filter_map(|(_, held)| held.read()).collect()
     }
 
     /// Objects of a kind that `kind/name` made.
     #[must_use]
     pub fn owned_by(&self, kind: &str, owner: Kind, namespace: &str, owner_name: &str) -> Vec<Arc<DynamicObject>> {
-        let within = if owner == Kind::ManagedClient { None } else { Some(namespace) };
-        let mut found = self.list(kind, within);
-        found.retain(|object| {
-            let labels = object.labels();
-            labels.get(names::OWNER_KIND_LABEL) == Some(&owner.label())
-                && labels.get(names::OWNER_NAME_LABEL).map(String::as_str) == Some(owner_name)
-        });
-        found
+        let is_cluster_scoped = ownership::owned(kind).is_some_and(|owned| !owned.namespaced);
+        let within = match (owner, is_cluster_scoped) {
+            (_, true) => String::new(),
+            (Kind::ManagedClient, false) => client_namespace(owner_name),
+            (_, false) => namespace.to_owned(),
+        };
+        let is_owned = |held: &Held| {
+            held.labels.get(names::OWNER_KIND_LABEL) == Some(&owner.label())
+                && held.labels.get(names::OWNER_NAME_LABEL).map(String::as_str) == Some(owner_name)
+        };
+        let found = self.held_in(kind, Some(&within));
+        found.iter().filter(|(_, held)| is_owned(held)).filter_map(|(_, held)| held.read().map(Arc::new)).collect()
     }
 
     /// Who must be visited when objects of a kind change.
@@ -160,8 +200,12 @@ impl Cache {
 
     async fn watch(self, client: Client, watched: Watched) {
         loop {
-            if watched.optional && !is_served(&client, &watched.resource).await {
-                tokio::time::sleep(DISCOVERY_PERIOD).await;
+            let served = if watched.optional { is_served(&client, &watched.resource).await } else { Some(true) };
+            if served != Some(true) {
+                if served == Some(false) {
+                    self.learn(watched.kind, Knowledge::Missing);
+                }
+                tokio::time::sleep(if served.is_some() { DISCOVERY_PERIOD } else { RETRY_PAUSE }).await;
                 continue;
             }
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &watched.resource);
@@ -177,8 +221,8 @@ impl Cache {
                     Ok(event) => self.take(watched.kind, event, &mut listing),
                     Err(error) => {
                         tracing::debug!(kind = watched.kind, %error, "the watch broke and starts again");
-                        if watched.optional && !is_served(&client, &watched.resource).await {
-                            self.state.synced.write().expect("no panic while held").insert(watched.kind, false);
+                        if watched.optional && is_served(&client, &watched.resource).await == Some(false) {
+                            self.learn(watched.kind, Knowledge::Missing);
                             break;
                         }
                     }
@@ -191,48 +235,57 @@ impl Cache {
         match event {
             Event::Init => listing.clear(),
             Event::InitApply(object) => {
-                listing.insert(key(&object), Arc::new(slim(object)));
+                listing.insert(key(&object), Held::new(object));
             }
             Event::InitDone => {
                 let fresh = std::mem::take(listing);
                 let old = self.state.objects.write().expect("no panic while held").insert(kind, fresh.clone()).unwrap_or_default();
-                self.state.synced.write().expect("no panic while held").insert(kind, true);
-                for object in old.iter().filter(|(key, _)| !fresh.contains_key(*key)).map(|(_, object)| object).chain(fresh.values()) {
-                    self.wake_owners(kind, object);
+                if self.learn(kind, Knowledge::Listed) == Some(Knowledge::Missing) {
+                    self.wake_makers(kind);
+                }
+                for (key, held) in old.iter().filter(|(key, _)| !fresh.contains_key(*key)).chain(&fresh) {
+                    self.wake_owners(kind, key, &held.labels);
                 }
             }
             Event::Apply(object) => self.put(kind, object, true),
             Event::Delete(object) => {
                 self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object));
-                self.wake_owners(kind, &object);
+                self.wake_owners(kind, &key(&object), object.labels());
             }
         }
     }
 
     fn put(&self, kind: &'static str, object: DynamicObject, wake: bool) {
-        let object = Arc::new(slim(object));
+        let (key, held) = (key(&object), Held::new(object));
         {
             let mut objects = self.state.objects.write().expect("no panic while held");
-            let slot = objects.entry(kind).or_default().entry(key(&object)).or_insert_with(|| object.clone());
-            if !is_older(&object, slot) {
-                *slot = object.clone();
+            let slot = objects.entry(kind).or_default().entry(key.clone()).or_insert_with(|| held.clone());
+            if !held.is_older(slot) {
+                *slot = held.clone();
             }
         }
         if wake {
-            self.wake_owners(kind, &object);
+            self.wake_owners(kind, &key, &held.labels);
         }
     }
 
-    fn wake_owners(&self, kind: &str, object: &DynamicObject) {
-        let namespace = object.namespace().unwrap_or_default();
-        let labels = object.labels();
-        if let (Some(owner), Some(name)) =
+    /// A definition has appeared: all who make objects of the kind have waited for it.
+    fn wake_makers(&self, kind: &str) {
+        for maker in ownership::owned(kind).map(|owned| owned.owners).unwrap_or_default() {
+            for ((namespace, name), _) in self.held_in(maker.as_str(), None) {
+                self.wake(Wake { kind: *maker, namespace, name });
+            }
+        }
+    }
+
+    fn wake_owners(&self, kind: &str, (namespace, name): &Key, labels: &BTreeMap<String, String>) {
+        if let (Some(owner), Some(owner_name)) =
             (labels.get(names::OWNER_KIND_LABEL).and_then(|label| Kind::from_label(label)), labels.get(names::OWNER_NAME_LABEL))
         {
             let namespace = if matches!(owner, Kind::ManagedClient | Kind::ProviderProfile) { String::new() } else { namespace.clone() };
-            self.wake(Wake { kind: owner, namespace, name: name.clone() });
+            self.wake(Wake { kind: owner, namespace, name: owner_name.clone() });
         }
-        for wake in self.referrers(kind, &namespace, &object.name_any()) {
+        for wake in self.referrers(kind, namespace, name) {
             self.wake(wake);
         }
     }
@@ -242,8 +295,8 @@ impl Cache {
         let all_of = |kinds: &[Kind], within: Option<&str>| -> Vec<Wake> {
             kinds
                 .iter()
-                .flat_map(|kind| self.list(kind.as_str(), within).into_iter().map(|object| (*kind, object)))
-                .map(|(kind, object)| Wake { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() })
+                .flat_map(|kind| self.held_in(kind.as_str(), within).into_iter().map(|(key, _)| (*kind, key)))
+                .map(|(kind, (namespace, name))| Wake { kind, namespace, name })
                 .collect()
         };
         match kind {
@@ -294,28 +347,45 @@ pub fn api_resource(owned: &OwnedKind) -> ApiResource {
     resource(owned.group, owned.version, owned.kind, owned.plural)
 }
 
-async fn is_served(client: &Client, resource: &ApiResource) -> bool {
-    client
-        .list_api_group_resources(&resource.api_version)
-        .await
-        .is_ok_and(|list| list.resources.iter().any(|served| served.name == resource.plural))
+/// Whether the cluster has a definition; `None` where it did not say.
+async fn is_served(client: &Client, resource: &ApiResource) -> Option<bool> {
+    match client.list_api_group_resources(&resource.api_version).await {
+        Ok(list) => Some(list.resources.iter().any(|served| served.name == resource.plural)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Some(false),
+        Err(_) => None,
+    }
 }
 
 fn key(object: &DynamicObject) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
-fn slim(mut object: DynamicObject) -> DynamicObject {
-    object.metadata.managed_fields = None;
-    object
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-/// Whether `candidate` is an older version of the same object. Versions of one kind can be compared as numbers.
-fn is_older(candidate: &DynamicObject, held: &DynamicObject) -> bool {
-    let version = |object: &DynamicObject| object.resource_version().and_then(|version| version.parse::<u64>().ok());
-    candidate.uid() == held.uid() && matches!((version(candidate), version(held)), (Some(new), Some(old)) if new < old)
-}
+    use super::*;
 
-fn parse<K: DeserializeOwned>(object: &DynamicObject) -> Option<K> {
-    serde_json::to_value(object).ok().and_then(|value| serde_json::from_value(value).ok())
+    #[test]
+    fn a_cache_that_does_not_know_yet_is_not_synced() {
+        let cache = Cache::new();
+        for watched in watched_kinds() {
+            cache.learn(watched.kind, if watched.optional { Knowledge::Missing } else { Knowledge::Listed });
+        }
+        assert!(cache.is_synced(), "an optional kind may be missing");
+        cache.learn("Prometheus", Knowledge::Unknown);
+        assert!(!cache.is_synced(), "nobody may conclude that it is missing");
+    }
+
+    #[tokio::test]
+    async fn a_definition_that_appears_wakes_those_who_waited_for_it() {
+        let cache = Cache::new();
+        let stack = json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "MonitoringStack", "metadata": {"name": "main", "namespace": "client-a"}});
+        cache.put("MonitoringStack", serde_json::from_value(stack).unwrap(), false);
+        cache.learn("Prometheus", Knowledge::Missing);
+        let mut wakes = cache.subscribe(Kind::MonitoringStack);
+        cache.take("Prometheus", Event::InitDone, &mut Objects::new());
+        let wake = Wake { kind: Kind::MonitoringStack, namespace: "client-a".into(), name: "main".into() };
+        assert_eq!(wakes.try_recv().ok(), Some(wake));
+    }
 }

@@ -17,6 +17,8 @@ use crate::store::{Store, StoreError};
 
 /// zstd's level for inventories: they are written often and read seldom.
 const LEVEL: i32 = 3;
+/// Logarithm of zstd's window: what looks alike in an inventory stands close together, and many accounts are read at the same time.
+const WINDOW_LOG: u32 = 17;
 
 /// What is read, and where it goes.
 pub struct Reading<'a> {
@@ -82,7 +84,8 @@ impl AssetSink for FileSink {
 pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<InventoryStatus, NotRead> {
     let local = |error: std::io::Error| NotRead::Failed(Failure::local("write the inventory to a temporary file", error));
     let file = NamedTempFile::new().map_err(local)?;
-    let encoder = zstd::Encoder::new(BufWriter::new(file.reopen().map_err(local)?), LEVEL).map_err(local)?;
+    let mut encoder = zstd::Encoder::new(BufWriter::new(file.reopen().map_err(local)?), LEVEL).map_err(local)?;
+    encoder.window_log(WINDOW_LOG).map_err(local)?;
     let mut sink = FileSink { encoder, seen: HashSet::new(), counts: Counts::default(), verdicts: Verdicts::default() };
     link.discover(&reading.scope, &mut sink).await.map_err(NotRead::Cloud)?;
     keep_unseen(&mut sink, reading).await?;

@@ -19,8 +19,8 @@ use kube::core::Request;
 use kube::core::object::HasStatus;
 use kube::runtime::controller::{Action, Config as ControllerConfig};
 use kube::runtime::events::{Event, EventType};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{Controller, watcher};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -122,7 +122,11 @@ pub async fn run<R: Reconciler>(reconciler: R, ctx: Context, stop: impl Future<O
     });
     let api: Api<R::Object> = Api::all(ctx.client.clone());
     let this = Arc::new(Loop { reconciler, ctx, failures: Mutex::default(), newest: Mutex::default() });
-    Controller::new(api, watcher::Config::default())
+    let (reader, writer) = reflector::store();
+    // Managed fields are as large as the rest of an object, and nobody here asks for them.
+    let slim = |object: &mut R::Object| object.managed_fields_mut().clear();
+    let objects = watcher(api, watcher::Config::default()).default_backoff().modify(slim).reflect(writer).applied_objects();
+    Controller::for_stream(objects, reader)
         .with_config(ControllerConfig::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(50)))
         .reconcile_on(wakes)
         .graceful_shutdown_on(stop)
@@ -167,12 +171,20 @@ impl<R: Reconciler> Loop<R> {
         }
     }
 
-    fn remember(&self, object: R::Object) -> Arc<R::Object> {
+    fn remember(&self, mut object: R::Object) -> Arc<R::Object> {
+        object.managed_fields_mut().clear();
         let object = Arc::new(object);
         if let Some(uid) = object.uid() {
             self.newest.lock().expect("no panic while held").insert(uid, object.clone());
         }
         object
+    }
+
+    /// Forgets an object that has gone.
+    fn forget(&self, object: &R::Object) {
+        let uid = object.uid().unwrap_or_default();
+        self.newest.lock().expect("no panic while held").remove(&uid);
+        self.failures.lock().expect("no panic while held").remove(&uid);
     }
 
     /// Patches an object of either scope: `Api`'s constructors want to know the scope at compile time, a request only at run time.
@@ -194,7 +206,10 @@ impl<R: Reconciler> Loop<R> {
     async fn visit(&self, object: &Arc<R::Object>) -> Action {
         let outcome = if object.meta().deletion_timestamp.is_some() {
             match self.leave(object).await {
-                Ok(None) => return Action::await_change(),
+                Ok(None) => {
+                    self.forget(object);
+                    return Action::await_change();
+                }
                 Ok(Some(wait)) => Outcome::Waiting(wait),
                 Err(failure) => failure.outcome(),
             }

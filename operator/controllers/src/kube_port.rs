@@ -5,16 +5,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 use kube::client::Body;
 use tower::{BoxError, Layer, Service};
 
+use crate::metrics::Metrics;
 use crate::writes::Writes;
 
 /// The layer.
 #[derive(Clone)]
 pub struct WriteLayer {
     writes: Writes,
+    metrics: Metrics,
     lease_path: String,
     lease_valid: Duration,
 }
@@ -22,8 +24,8 @@ pub struct WriteLayer {
 impl WriteLayer {
     /// A layer for a process whose lease is at `lease_path` and is valid for `lease_valid` after each renewal.
     #[must_use]
-    pub fn new(writes: Writes, lease_path: String, lease_valid: Duration) -> Self {
-        Self { writes, lease_path, lease_valid }
+    pub fn new(writes: Writes, metrics: Metrics, lease_path: String, lease_valid: Duration) -> Self {
+        Self { writes, metrics, lease_path, lease_valid }
     }
 }
 
@@ -64,6 +66,31 @@ fn kind_of(method: &Method, path: &str, lease_path: &str) -> Kind {
     }
 }
 
+/// Verb and resource of a request, as RBAC and the audit log name them.
+fn describe(method: &Method, uri: &Uri) -> (&'static str, String) {
+    let mut parts: Vec<&str> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
+    parts.drain(..parts.len().min(if parts.first() == Some(&"api") { 2 } else { 3 }));
+    if parts.len() > 2 && parts[0] == "namespaces" {
+        parts.drain(..2);
+    }
+    let resource = match parts.as_slice() {
+        [] => "discovery".to_owned(),
+        [resource, _, subresource, ..] => format!("{resource}/{subresource}"),
+        [resource, ..] => (*resource).to_owned(),
+    };
+    let is_watch = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"));
+    let verb = match method.as_str() {
+        "POST" => "create",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        "DELETE" => "delete",
+        _ if is_watch => "watch",
+        _ if parts.len() > 1 => "get",
+        _ => "list",
+    };
+    (verb, resource)
+}
+
 impl<S, B> Service<Request<Body>> for WriteService<S>
 where
     S: Service<Request<Body>, Response = Response<B>>,
@@ -80,7 +107,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let WriteLayer { writes, lease_path, lease_valid } = self.layer.clone();
+        let WriteLayer { writes, metrics, lease_path, lease_valid } = self.layer.clone();
         let kind = kind_of(request.method(), request.uri().path(), &lease_path);
         let number = match kind {
             Kind::Write => match writes.before(&format!("kube {} {}", request.method(), request.uri().path())) {
@@ -89,6 +116,8 @@ where
             },
             Kind::Read | Kind::Lease | Kind::Aside => None,
         };
+        let (verb, resource) = describe(request.method(), request.uri());
+        metrics.request(verb, &resource);
         let sent = Instant::now();
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -113,11 +142,31 @@ mod tests {
 
     async fn send(gate: &Gate, method: Method, path: &str) -> Result<u16, BoxError> {
         let writes = Writes::new(gate.clone());
-        let layer = WriteLayer::new(writes, LEASE.into(), Duration::from_secs(10));
+        let layer = WriteLayer::new(writes, Metrics::default(), LEASE.into(), Duration::from_secs(10));
         let inner = tower::service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(Response::new(Body::empty())) });
         let mut service = layer.layer(inner);
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         service.call(request).await.map(|response| response.status().as_u16())
+    }
+
+    #[test]
+    fn requests_are_counted_by_the_words_of_rbac() {
+        let cases = [
+            (Method::GET, "/api/v1/namespaces?limit=500", ("list", "namespaces")),
+            (Method::GET, "/api/v1/namespaces/a", ("get", "namespaces")),
+            (Method::GET, "/api/v1/configmaps?watch=true&labelSelector=x", ("watch", "configmaps")),
+            (Method::POST, "/api/v1/namespaces/a/configmaps", ("create", "configmaps")),
+            (
+                Method::PATCH,
+                "/apis/caretaker.dev/v1alpha1/namespaces/a/cloudaccounts/b/status?force=true",
+                ("patch", "cloudaccounts/status"),
+            ),
+            (Method::PATCH, "/apis/caretaker.dev/v1alpha1/managedclients/b/status", ("patch", "managedclients/status")),
+            (Method::GET, "/apis/monitoring.coreos.com/v1", ("list", "discovery")),
+        ];
+        for (method, uri, (verb, resource)) in cases {
+            assert_eq!(describe(&method, &uri.parse().unwrap()), (verb, resource.to_owned()), "{uri}");
+        }
     }
 
     #[tokio::test]

@@ -24,12 +24,20 @@ pub struct WriteLabels {
     verb: String,
 }
 
+/// Labels of a request to the API server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    verb: String,
+    resource: String,
+}
+
 /// All metrics of the operator.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
     visits: Family<VisitLabels, Counter>,
     writes: Family<WriteLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
     leader: Gauge,
 }
 
@@ -40,9 +48,11 @@ impl Default for Metrics {
         registry.register("visits", "Visits of objects by kind and outcome", visits.clone());
         let writes = Family::default();
         registry.register("kubernetes_writes", "Objects written by kind and verb", writes.clone());
+        let requests = Family::default();
+        registry.register("kubernetes_requests", "Requests to the API server by verb and resource", requests.clone());
         let leader = Gauge::default();
         registry.register("leader", "1 while this process holds the lease", leader.clone());
-        Self { registry: Arc::new(registry), visits, writes, leader }
+        Self { registry: Arc::new(registry), visits, writes, requests, leader }
     }
 }
 
@@ -61,6 +71,11 @@ impl Metrics {
     /// Counts a write of an owned object.
     pub fn write(&self, kind: &str, verb: &str) {
         self.writes.get_or_create(&WriteLabels { kind: kind.into(), verb: verb.into() }).inc();
+    }
+
+    /// Counts a request to the API server. `resource` is written as in RBAC, such as `cloudaccounts/status`.
+    pub fn request(&self, verb: &str, resource: &str) {
+        self.requests.get_or_create(&RequestLabels { verb: verb.into(), resource: resource.into() }).inc();
     }
 
     /// Says whether this process leads.

@@ -23,16 +23,23 @@ use crate::engine::{Acted, CleanUp, Reconciler, Seen};
 use crate::failure::Failure;
 use crate::store::StoreError;
 
-/// The reconciler. Keeps the targets of each inventory by digest, so that a resync reads nothing again.
+/// The reconciler. Keeps the targets of each account's last inventory, so that a resync reads nothing again.
 #[derive(Default)]
 pub struct MonitoringStacks {
-    targets: Mutex<HashMap<String, Arc<Vec<Target>>>>,
+    targets: Mutex<HashMap<AccountKey, Known>>,
 }
+
+/// Namespace and name of a CloudAccount.
+type AccountKey = (String, String);
+/// Digest of an inventory, and its targets.
+type Known = (String, Arc<Vec<Target>>);
 
 impl MonitoringStacks {
     /// The targets of an inventory. One that the store has lost gives none; the next reading brings another.
-    async fn targets_of(&self, ctx: &Context, inventory: &InventoryStatus) -> Result<Arc<Vec<Target>>, Failure> {
-        if let Some(held) = self.targets.lock().expect("no panic while held").get(&inventory.digest) {
+    async fn targets_of(&self, ctx: &Context, account: AccountKey, inventory: &InventoryStatus) -> Result<Arc<Vec<Target>>, Failure> {
+        if let Some((digest, held)) = self.targets.lock().expect("no panic while held").get(&account)
+            && *digest == inventory.digest
+        {
             return Ok(held.clone());
         }
         let file = match discovery::fetch(&ctx.store, inventory).await {
@@ -47,15 +54,8 @@ impl MonitoringStacks {
         }
         targets.sort();
         let targets = Arc::new(targets);
-        self.targets.lock().expect("no panic while held").insert(inventory.digest.clone(), targets.clone());
+        self.targets.lock().expect("no panic while held").insert(account, (inventory.digest.clone(), targets.clone()));
         Ok(targets)
-    }
-
-    /// Forgets inventories that no stack uses any more.
-    fn forget(&self, ctx: &Context) {
-        let used: Vec<String> =
-            ctx.cache.list_typed::<CloudAccount>(None).into_iter().filter_map(|account| Some(account.status?.inventory?.digest)).collect();
-        self.targets.lock().expect("no panic while held").retain(|digest, _| used.contains(digest));
     }
 }
 
@@ -91,10 +91,9 @@ impl Reconciler for MonitoringStacks {
                 continue;
             };
             let Some(inventory) = account.status.and_then(|status| status.inventory) else { continue };
-            observed.targets.extend(self.targets_of(ctx, &inventory).await?.iter().cloned());
+            observed.targets.extend(self.targets_of(ctx, (namespace.clone(), name.clone()), &inventory).await?.iter().cloned());
             observed.inventories.insert(name.clone(), inventory.digest);
         }
-        self.forget(ctx);
         Ok(observed)
     }
 
@@ -118,7 +117,9 @@ impl Reconciler for MonitoringStacks {
     }
 
     /// Everything it made names it as its owner, and goes with it.
-    async fn clean_up(&self, _ctx: &Context, _stack: &MonitoringStack) -> Result<CleanUp, Failure> {
+    async fn clean_up(&self, _ctx: &Context, stack: &MonitoringStack) -> Result<CleanUp, Failure> {
+        let namespace = stack.namespace().unwrap_or_default();
+        self.targets.lock().expect("no panic while held").retain(|(held, _), _| *held != namespace);
         Ok(CleanUp::Done)
     }
 }

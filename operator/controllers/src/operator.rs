@@ -86,9 +86,9 @@ fn start(what: &str) -> impl FnOnce(String) -> Ended {
 pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Writes) -> Arc<dyn Clouds>) -> Result<(), Ended> {
     let writes = Writes::new(Gate::default());
     let lease_path = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{LEASE}", config.namespace);
-    let layer = WriteLayer::new(writes.clone(), lease_path, LEASE_DURATION - LEASE_MARGIN);
-    let client = client(kube, &layer)?;
     let metrics = Metrics::default();
+    let layer = WriteLayer::new(writes.clone(), metrics.clone(), lease_path, LEASE_DURATION - LEASE_MARGIN);
+    let client = client(kube, &layer)?;
     let cache = Cache::new();
     let health = Health::default();
     health::serve(&config.health_address, &config.metrics_address, health.clone(), metrics.clone()).await.map_err(start("listen"))?;

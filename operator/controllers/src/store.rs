@@ -95,6 +95,12 @@ impl Store {
     pub async fn put_file(&self, address: &str, file: &FilePath) -> Result<(), StoreError> {
         let name = file.display().to_string();
         let mut reader = tokio::fs::File::open(file).await.map_err(|error| classify_io(&error, &name))?;
+        let size = reader.metadata().await.map_err(|error| classify_io(&error, &name))?.len();
+        if size <= PART as u64 {
+            // One request instead of three, and no more memory than the file has bytes.
+            let bytes = tokio::fs::read(file).await.map_err(|error| classify_io(&error, &name))?;
+            return self.put(address, bytes.into()).await;
+        }
         let upload = self.inner.put_multipart(&self.path(address)).await.map_err(|error| classify(&error))?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut buffer = vec![0; PART];

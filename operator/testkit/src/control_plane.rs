@@ -175,16 +175,25 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Installs prometheus-operator's definitions.
+    ///
+    /// # Errors
+    /// A definition is refused.
+    pub fn install_prometheus_definitions(&self) -> Result<()> {
+        let crds = tools::assets("prometheus-operator")?.join("crds");
+        // Larger than what client-side apply can keep in an annotation.
+        self.kubectl().run(&["apply", "--server-side", "-f", &crds.display().to_string()])?;
+        // prometheus-operator looks once, at its start, for the kinds that are served; what is not yet there it leaves alone for ever.
+        self.kubectl().run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
+        Ok(())
+    }
+
     /// Installs prometheus-operator's definitions and starts it.
     ///
     /// # Errors
     /// A definition is refused, or the process does not come up.
     pub fn start_prometheus_operator(&mut self) -> Result<()> {
-        let crds = tools::assets("prometheus-operator")?.join("crds");
-        // Larger than what client-side apply can keep in an annotation.
-        self.kubectl().run(&["apply", "--server-side", "-f", &crds.display().to_string()])?;
-        // It looks once, at its start, for the kinds that are served; what is not yet there it leaves alone for ever.
-        self.kubectl().run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
+        self.install_prometheus_definitions()?;
         let args = vec![
             format!("-apiserver={}", self.server()),
             format!("-cert-file={}", self.file("admin.crt")),

@@ -61,7 +61,8 @@ impl Watch {
 
 fn is_write(call: &str) -> bool {
     let action = call.split(' ').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-    !["Describe", "List", "Get", "Assume", "Simulate"].iter().any(|read| action.starts_with(read)) && !action.starts_with("GET")
+    // REST services name no action; some of their lists are asked for by POST.
+    !["Describe", "List", "Get", "Assume", "Simulate", "GET", "POST:list"].iter().any(|read| action.starts_with(read))
 }
 
 #[derive(Clone)]

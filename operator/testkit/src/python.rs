@@ -23,12 +23,12 @@ pub fn environment(name: &str) -> Result<PathBuf> {
         return Ok(python);
     }
     let began = Instant::now();
-    println!("making the Python environment {name} (once)");
+    eprintln!("making the Python environment {name} (once)");
     std::fs::create_dir_all(&target)?;
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&target))
         .context("make a Python environment; on Debian: apt-get install python3-venv")?;
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements))?;
     std::fs::write(whole, "")?;
-    println!("made the Python environment {name} in {} s", began.elapsed().as_secs());
+    eprintln!("made the Python environment {name} in {} s", began.elapsed().as_secs());
     Ok(python)
 }

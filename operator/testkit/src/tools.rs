@@ -222,7 +222,7 @@ fn ensure_built(tool: &Tool) -> Result<PathBuf> {
     let parent = target.parent().context("the cache has a folder")?;
     std::fs::create_dir_all(parent)?;
     let began = Instant::now();
-    println!("building {} (once; it is kept in {})", tool.module, target.display());
+    eprintln!("building {} (once; it is kept in {})", tool.module, target.display());
     // Built aside and renamed, so that a build that was cut off is never taken for a whole one.
     let aside = tempfile::Builder::new().prefix("building-").tempdir_in(parent)?;
     build(tool, &module, aside.path())?;
@@ -235,7 +235,7 @@ fn ensure_built(tool: &Tool) -> Result<PathBuf> {
         Err(_) if target.is_dir() => {}
         Err(error) => return Err(error).context("name the built tool"),
     }
-    println!("built {} in {} s", tool.module, began.elapsed().as_secs());
+    eprintln!("built {} in {} s", tool.module, began.elapsed().as_secs());
     Ok(target)
 }
 

@@ -15,6 +15,7 @@ const DIETS: &[(&str, &[&str])] = &[
     ("caretaker-bundle", &["aws-sdk", "azure_", "google-cloud-", "tokio", "kube", "k8s-openapi"]),
     ("caretaker-core", &["aws-", "azure_", "google-cloud-", "tokio", "kube-client", "kube-runtime", "reqwest"]),
     ("caretaker-controllers", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),
+    ("caretaker-e2e", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),
     ("xtask", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),
 ];
 

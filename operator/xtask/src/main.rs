@@ -1,5 +1,6 @@
 //! Project tasks: `cargo xtask --help`.
 
+mod bench;
 mod check;
 mod demo;
 mod generate;
@@ -27,6 +28,8 @@ enum Task {
     Test(test::Args),
     /// Start control plane and emulator for single tests, until Ctrl-C.
     Up,
+    /// Measure speed and memory, and judge them by their goals.
+    Bench(bench::Args),
     /// Build the tools that are missing: control plane, Helm, judges.
     Tools,
     /// Prove the layering, file lengths, and that generated files are up to date.
@@ -54,6 +57,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo(args) => demo::demo(&args),
         Task::Test(args) => test::test(&args),
         Task::Up => test::up(),
+        Task::Bench(args) => bench::run(&args),
         Task::Tools => caretaker_testkit::tools::build_all(),
         Task::Check => check::run(),
         Task::Generate { check } => generate::run(check),

@@ -1,0 +1,63 @@
+//! The operator as `caretaker run` is it, with the same environment, but with the clients' accounts in memory: what is measured then is the operator and
+//! nothing else. `cargo xtask bench line` runs it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use caretaker_cloud::fake::{ExternalIdRule, FakeAccount, FakeCloud, FakeRole, Trust};
+use caretaker_cloud::{AssetType, CloudConnector, Purpose};
+use caretaker_controllers::Clouds;
+use caretaker_controllers::clouds::AwsIdentity;
+use caretaker_controllers::operator::{self, OperatorConfig};
+use caretaker_controllers::writes::{CountedConnector, Writes};
+use caretaker_e2e::bench;
+use kube::Config;
+use tracing_subscriber::EnvFilter;
+
+struct InMemory {
+    cloud: FakeCloud,
+    writes: Writes,
+}
+
+#[async_trait]
+impl Clouds for InMemory {
+    async fn aws(&self, _identity: &AwsIdentity) -> caretaker_cloud::Result<Arc<dyn CloudConnector>> {
+        Ok(Arc::new(CountedConnector { inner: Arc::new(self.cloud.clone()), writes: self.writes.clone() }))
+    }
+}
+
+/// Accounts whose owners have applied the grant kit at once: each role demands the ExternalId that is presented first.
+fn cloud(clients: usize) -> FakeCloud {
+    let cloud = FakeCloud::new(bench::PRINCIPAL);
+    for number in 0..clients {
+        let id = bench::account(number);
+        let trust = Trust::Principal { arn: bench::PRINCIPAL.into(), external_id: ExternalIdRule::Learned(None) };
+        let role = FakeRole::for_purposes(trust, &[Purpose::Read, Purpose::Backup, Purpose::Revoke]);
+        let mut account = FakeAccount::new(&id, &bench::REGIONS).with_role(format!("arn:aws:iam::{id}:role/CaretakerAccess"), role);
+        for kind in [AssetType::Instance, AssetType::Volume] {
+            account.add_assets(bench::REGIONS[0], kind, bench::MACHINES);
+        }
+        for kind in [AssetType::Network, AssetType::Subnet, AssetType::SecurityGroup] {
+            account.add_assets(bench::REGIONS[0], kind, 1);
+        }
+        cloud.put_account(account);
+    }
+    cloud
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let setting = |name: &str| std::env::var(name).map_err(|_| anyhow::anyhow!("{name} is not set: the chart sets it"));
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(setting("CARETAKER_LOG")?)?).with_ansi(false).init();
+    let config = OperatorConfig {
+        namespace: setting("POD_NAMESPACE")?,
+        identity: setting("POD_NAME")?,
+        store_url: setting("CARETAKER_STORE_URL")?,
+        health_address: setting("CARETAKER_HEALTH_ADDR")?,
+        metrics_address: setting("CARETAKER_METRICS_ADDR")?,
+    };
+    let cloud = cloud(setting(bench::CLIENTS)?.parse()?);
+    operator::run(config, Config::infer().await?, |writes| Arc::new(InMemory { cloud, writes })).await?;
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! Accounts of the cloud in memory: what their owners make and change.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::manifest::aws_actions;
+use crate::{Asset, AssetType, Purpose, SelectionState, service_of};
+
+/// An allowed action on a resource; `*` for everything.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// The action, such as `ec2:DescribeInstances`.
+    pub action: String,
+    /// ARN, or `*`.
+    pub resource: String,
+}
+
+/// Which ExternalId a role demands.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ExternalIdRule {
+    /// This one.
+    Demanded(String),
+    /// Any, and none: a mistake that the operator must find.
+    NotDemanded,
+    /// The first right one that is presented is demanded from then on: a client who has applied the grant kit at once.
+    Learned(Option<String>),
+}
+
+impl std::fmt::Debug for ExternalIdRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Demanded(_) => "Demanded(redacted)",
+            Self::NotDemanded => "NotDemanded",
+            Self::Learned(_) => "Learned(redacted)",
+        })
+    }
+}
+
+impl ExternalIdRule {
+    /// Whether somebody who presents this is let in.
+    pub(crate) fn lets_in(&mut self, presented: Option<&str>, may_teach: bool) -> bool {
+        match self {
+            Self::Demanded(demanded) => presented == Some(demanded.as_str()),
+            Self::NotDemanded => true,
+            Self::Learned(learned) => {
+                if learned.is_none() && may_teach {
+                    *learned = presented.map(str::to_owned);
+                }
+                learned.is_some() && learned.as_deref() == presented
+            }
+        }
+    }
+}
+
+/// Who may assume a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nobody.
+    Nobody,
+    /// A principal, under a condition.
+    Principal {
+        /// ARN of the principal.
+        arn: String,
+        /// The condition.
+        external_id: ExternalIdRule,
+    },
+}
+
+/// A role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FakeRole {
+    /// Who may assume it.
+    pub trust: Trust,
+    /// Inline policies by name.
+    pub inline: BTreeMap<String, Vec<Permission>>,
+    /// Attached managed policies by ARN.
+    pub attached: BTreeMap<String, Vec<Permission>>,
+}
+
+impl FakeRole {
+    /// A role with one inline policy for each purpose, called `caretaker-PURPOSE` as in the grant kit.
+    #[must_use]
+    pub fn for_purposes(trust: Trust, purposes: &[Purpose]) -> Self {
+        let policy = |purpose: &Purpose| {
+            let all = aws_actions(*purpose).iter();
+            let permissions = all.map(|action| Permission { action: action.name.into(), resource: "*".into() }).collect();
+            (format!("caretaker-{purpose:?}").to_lowercase(), permissions)
+        };
+        Self { trust, inline: purposes.iter().map(policy).collect(), attached: BTreeMap::new() }
+    }
+
+    /// Whether its policies allow an action on a resource.
+    #[must_use]
+    pub fn allows(&self, action: &str, resource: &str) -> bool {
+        let mut all = self.inline.values().chain(self.attached.values()).flatten();
+        all.any(|held| held.action == action && (held.resource == "*" || held.resource == resource))
+    }
+
+    /// Takes an action out of every policy.
+    pub fn forbid(&mut self, action: &str) {
+        for policy in self.inline.values_mut().chain(self.attached.values_mut()) {
+            policy.retain(|held| held.action != action);
+        }
+    }
+}
+
+/// A backup plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FakePlan {
+    /// Name.
+    pub name: String,
+    /// Vault.
+    pub vault: String,
+    /// Schedule in the cloud's words.
+    pub schedule: String,
+    /// Days that recovery points are kept.
+    pub retention_days: u32,
+    /// Number of rules.
+    pub rules: u32,
+    /// Selections.
+    pub selections: Vec<SelectionState>,
+}
+
+/// A client's account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FakeAccount {
+    /// 12 digits.
+    pub id: String,
+    /// Enabled regions.
+    pub regions: Vec<String>,
+    /// Roles by ARN.
+    pub roles: BTreeMap<String, FakeRole>,
+    /// Assets by region and kind.
+    pub assets: BTreeMap<(String, AssetType), Vec<Asset>>,
+    /// Names of backup vaults by region, with the number of recovery points.
+    pub vaults: BTreeMap<(String, String), u64>,
+    /// Backup plans by region and id.
+    pub plans: BTreeMap<(String, String), FakePlan>,
+    made: u64,
+}
+
+impl FakeAccount {
+    /// An empty account.
+    pub fn new(id: impl Into<String>, regions: &[&str]) -> Self {
+        Self { id: id.into(), regions: regions.iter().map(|region| (*region).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// Adds a role.
+    #[must_use]
+    pub fn with_role(mut self, arn: impl Into<String>, role: FakeRole) -> Self {
+        self.roles.insert(arn.into(), role);
+        self
+    }
+
+    /// Makes assets of one kind in one region. Ids and names follow from account, kind and number.
+    pub fn add_assets(&mut self, region: &str, kind: AssetType, count: usize) {
+        let held = self.assets.entry((region.to_owned(), kind)).or_default();
+        for number in held.len()..held.len() + count {
+            held.push(asset(&self.id, region, kind, number));
+        }
+    }
+
+    /// An id that the cloud gives to a new object: never the same twice, and the same in every run.
+    pub(crate) fn next_id(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        format!("{prefix}-{}-{:04}", self.id, self.made)
+    }
+}
+
+fn asset(account: &str, region: &str, kind: AssetType, number: usize) -> Asset {
+    let name = format!("{kind}-{number:05}");
+    let facts: Vec<(&str, String)> = match kind {
+        AssetType::Instance => vec![
+            ("state", "running".into()),
+            ("instanceType", "t3.micro".into()),
+            ("privateIp", format!("10.{}.{}.{}", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff)),
+        ],
+        AssetType::Volume => vec![("state", "in-use".into()), ("sizeGib", "8".into()), ("encrypted", "true".into())],
+        _ => Vec::new(),
+    };
+    Asset {
+        id: format!("{}-{account}{number:07x}", prefix(kind)),
+        cloud: "aws".into(),
+        account: account.into(),
+        region: region.into(),
+        asset_type: kind,
+        tags: BTreeMap::from([("Name".to_owned(), name.clone())]),
+        name,
+        created: Some(Timestamp::UNIX_EPOCH),
+        facts: facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        source: operation(kind).into(),
+        seen_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+const fn prefix(kind: AssetType) -> &'static str {
+    match kind {
+        AssetType::Instance => "i",
+        AssetType::Volume => "vol",
+        AssetType::Snapshot => "snap",
+        AssetType::Network => "vpc",
+        AssetType::Subnet => "subnet",
+        AssetType::SecurityGroup => "sg",
+    }
+}
+
+/// The call that shows a kind.
+pub(crate) const fn operation(kind: AssetType) -> &'static str {
+    match kind {
+        AssetType::Instance => "ec2:DescribeInstances",
+        AssetType::Volume => "ec2:DescribeVolumes",
+        AssetType::Snapshot => "ec2:DescribeSnapshots",
+        AssetType::Network => "ec2:DescribeVpcs",
+        AssetType::Subnet => "ec2:DescribeSubnets",
+        AssetType::SecurityGroup => "ec2:DescribeSecurityGroups",
+    }
+}
+
+/// The cell's service of a kind.
+pub(crate) fn service(kind: AssetType) -> String {
+    service_of("aws", kind).into()
+}

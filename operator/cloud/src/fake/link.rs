@@ -1,0 +1,321 @@
+//! A session in one account of the cloud in memory.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::account::{FakePlan, operation, service};
+use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
+use crate::manifest::aws_actions;
+use crate::{
+    Asset, AssetSink, AssetType, AwsGrant, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, ErrorClass, Identity,
+    PermissionGap, ProtectionState, Purpose, Receipt, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict, WantedPermission,
+    verdict_of,
+};
+
+/// Rows in one page of a list.
+const PAGE: usize = 500;
+
+/// A session.
+pub(super) struct FakeLink {
+    cloud: FakeCloud,
+    grant: AwsGrant,
+    purpose: Purpose,
+}
+
+impl FakeLink {
+    pub fn new(cloud: FakeCloud, grant: AwsGrant, purpose: Purpose) -> Self {
+        Self { cloud, grant, purpose }
+    }
+
+    /// Assumes the role and proves that it leads to the declared account.
+    pub fn open(&self) -> Result<()> {
+        let mut state = self.cloud.lock();
+        let account = state.assume(&self.grant, Some(&self.grant.external_id), true)?;
+        state.call(At { operation: "sts:GetCallerIdentity", account: &account, region: "global" })?;
+        if account != self.grant.account_id {
+            let message = format!("the role {} leads to account {account}, not {}", self.grant.role_arn, self.grant.account_id);
+            return Err(CloudError::new(ErrorClass::WrongAccount, "sts:GetCallerIdentity", message));
+        }
+        Ok(())
+    }
+
+    /// Whether the session's own policy lets an action through.
+    fn is_for(&self, action: &str) -> bool {
+        let purposes: &[Purpose] = match self.purpose {
+            Purpose::Backup => &[Purpose::Read, Purpose::Backup],
+            Purpose::Read => &[Purpose::Read],
+            Purpose::Revoke => &[Purpose::Revoke],
+        };
+        purposes.iter().flat_map(|purpose| aws_actions(*purpose)).any(|allowed| allowed.name == action)
+    }
+
+    /// One call: counted, failed where a fault fits, refused where session or role do not allow it, and done in the account.
+    fn call<T>(&self, operation: &str, region: &str, act: impl FnOnce(&mut FakeAccount) -> Result<T>) -> Result<T> {
+        let mut state = self.cloud.lock();
+        state.call(At { operation, account: &self.grant.account_id, region })?;
+        let refused = || CloudError::new(ErrorClass::Denied, operation, "not authorized").with_code("AccessDenied");
+        let account = state.accounts.get_mut(&self.grant.account_id).ok_or_else(refused)?;
+        let role = account.roles.get(&self.grant.role_arn).ok_or_else(refused)?;
+        let resource = if is_on_role(operation) { self.grant.role_arn.as_str() } else { "*" };
+        if !self.is_for(operation) || !role.allows(operation, resource) {
+            return Err(refused());
+        }
+        if region != "global" && !account.regions.iter().any(|enabled| enabled == region) {
+            return Err(CloudError::new(ErrorClass::NotEnabled, operation, "not subscribed").with_code("OptInRequired"));
+        }
+        act(account)
+    }
+
+    /// The same, and it is counted as a write where it was done.
+    fn write<T>(&self, operation: &str, region: &str, act: impl FnOnce(&mut FakeAccount) -> Result<T>) -> Result<T> {
+        let done = self.call(operation, region, act)?;
+        self.cloud.lock().wrote();
+        Ok(done)
+    }
+
+    fn on_role<T>(&self, operation: &str, name: &str, act: impl FnOnce(&mut FakeRole) -> T) -> Result<T> {
+        let arn = self.grant.role_arn.clone();
+        self.write(operation, "global", |account| {
+            let missing = || CloudError::new(ErrorClass::NotFound, operation, "no such role").with_code("NoSuchEntity");
+            if arn.rsplit('/').next() != Some(name) {
+                return Err(missing());
+            }
+            account.roles.get_mut(&arn).map(act).ok_or_else(missing)
+        })
+    }
+
+    fn page(&self, region: &str, kind: AssetType, from: usize) -> Result<(Vec<Asset>, bool)> {
+        self.call(operation(kind), region, |account| {
+            let all = account.assets.get(&(region.to_owned(), kind)).map(Vec::as_slice).unwrap_or_default();
+            let page = &all[from.min(all.len())..(from + PAGE).min(all.len())];
+            let now = Timestamp::now();
+            Ok((page.iter().cloned().map(|asset| Asset { seen_at: now, ..asset }).collect(), from + PAGE < all.len()))
+        })
+    }
+
+    async fn read_cell(&self, region: &str, kind: AssetType, sink: &mut dyn AssetSink) -> Result<()> {
+        let (mut assets, mut calls, mut renewed) = (0, 0, false);
+        let end = loop {
+            calls += 1;
+            match self.page(region, kind, usize::try_from(assets).unwrap_or(usize::MAX)) {
+                Ok((page, more)) => {
+                    for asset in page {
+                        assets += 1;
+                        sink.asset(asset).await?;
+                    }
+                    if !more {
+                        break Ok(());
+                    }
+                }
+                Err(error) if error.class == ErrorClass::Expired && !renewed => {
+                    renewed = true;
+                    if let Err(error) = self.open() {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        let (verdict, cause, retry_after_seconds) = match end {
+            Ok(()) => (Verdict::Complete, String::new(), None),
+            Err(error) => verdict_of(&error, assets, region),
+        };
+        let key = CellKey { account: self.grant.account_id.clone(), region: region.into(), service: service(kind) };
+        sink.cell(Cell { key, verdict, assets, calls, cause, retry_after_seconds, at: Timestamp::now() }).await
+    }
+
+    fn create_plan(&self, region: &str, plan: FakePlan) -> Result<Receipt> {
+        let (listed, name) = ("backup:ListBackupPlans", plan.name.clone());
+        if let Some(id) = self.call(listed, region, |account| Ok(find_plan(account, region, &name)))? {
+            return Ok(receipt(StepOutcome::AlreadyDone, Some(id), listed));
+        }
+        let call = "backup:CreateBackupPlan";
+        let id = self.write(call, region, |account| {
+            let id = account.next_id("plan");
+            account.plans.insert((region.to_owned(), id.clone()), plan);
+            Ok(id)
+        })?;
+        Ok(receipt(StepOutcome::Done, Some(id), call))
+    }
+
+    fn update_plan(&self, region: &str, id: &str, wanted: FakePlan) -> Result<Receipt> {
+        let key = (region.to_owned(), id.to_owned());
+        let gone = |call: &str| CloudError::new(ErrorClass::NotFound, call, "no such plan").with_code("ResourceNotFoundException");
+        let (read, call) = ("backup:GetBackupPlan", "backup:UpdateBackupPlan");
+        let held = self.call(read, region, |account| account.plans.get(&key).cloned().ok_or_else(|| gone(read)))?;
+        let wanted = FakePlan { selections: held.selections.clone(), ..wanted };
+        if held == wanted {
+            return Ok(receipt(StepOutcome::AlreadyDone, Some(id.into()), read));
+        }
+        self.write(call, region, |account| account.plans.insert(key, wanted).map(drop).ok_or_else(|| gone(call)))?;
+        Ok(receipt(StepOutcome::Done, Some(id.into()), call))
+    }
+
+    fn create_selection(&self, region: &str, plan: &str, selection: SelectionState) -> Result<Receipt> {
+        let call = "backup:CreateBackupSelection";
+        let Some(id) = self.call("backup:ListBackupPlans", region, |account| Ok(find_plan(account, region, plan)))? else {
+            return Err(CloudError::new(ErrorClass::NotFound, call, format!("the plan {plan} is gone; it is made again")));
+        };
+        let key = (region.to_owned(), id);
+        let listed = "backup:ListBackupSelections";
+        let named = |plan: &FakePlan| plan.selections.iter().find(|held| held.name == selection.name).map(|held| held.id.clone());
+        if let Some(held) = self.call(listed, region, |account| Ok(account.plans.get(&key).and_then(named)))? {
+            return Ok(receipt(StepOutcome::AlreadyDone, Some(held), listed));
+        }
+        let id = self.write(call, region, |account| {
+            let id = account.next_id("selection");
+            let plan = account.plans.get_mut(&key).ok_or_else(|| CloudError::new(ErrorClass::NotFound, call, "the plan is gone"))?;
+            plan.selections.push(SelectionState { id: id.clone(), ..selection.clone() });
+            Ok(id)
+        })?;
+        Ok(receipt(StepOutcome::Done, Some(id), call))
+    }
+
+    fn delete_selection(&self, region: &str, plan: &str, id: &str) -> Result<Receipt> {
+        let (call, key) = ("backup:DeleteBackupSelection", (region.to_owned(), plan.to_owned()));
+        let was_there = self.call(call, region, |account| {
+            let Some(plan) = account.plans.get_mut(&key) else { return Ok(false) };
+            let before = plan.selections.len();
+            plan.selections.retain(|held| held.id != id);
+            Ok(plan.selections.len() < before)
+        })?;
+        if was_there {
+            self.cloud.lock().wrote();
+        }
+        Ok(receipt(if was_there { StepOutcome::Done } else { StepOutcome::AlreadyDone }, None, call))
+    }
+
+    fn create_vault(&self, region: &str, name: &str) -> Result<Receipt> {
+        let (call, key) = ("backup:CreateBackupVault", (region.to_owned(), name.to_owned()));
+        let made = self.call(call, region, |account| {
+            let is_new = !account.vaults.contains_key(&key);
+            account.vaults.entry(key).or_default();
+            Ok(is_new)
+        })?;
+        if made {
+            self.cloud.lock().wrote();
+        }
+        Ok(receipt(if made { StepOutcome::Done } else { StepOutcome::AlreadyDone }, Some(name.into()), call))
+    }
+
+    fn close(&self, name: &str) -> Result<Receipt> {
+        let call = "iam:UpdateAssumeRolePolicy";
+        self.on_role(call, name, |role| role.trust = Trust::Nobody)?;
+        Ok(receipt(StepOutcome::Done, None, call))
+    }
+
+    fn strip(&self, name: &str, last: &str) -> Result<Receipt> {
+        let role = |account: &FakeAccount| account.roles.get(&self.grant.role_arn).cloned();
+        let attached = self.call("iam:ListAttachedRolePolicies", "global", |account| Ok(role(account)))?;
+        let mut calls = Vec::new();
+        for arn in attached.iter().flat_map(|role| role.attached.keys()) {
+            self.on_role("iam:DetachRolePolicy", name, |role| role.attached.remove(arn))?;
+            calls.push(format!("iam:DetachRolePolicy {arn}"));
+        }
+        let inline = self.call("iam:ListRolePolicies", "global", |account| Ok(role(account)))?;
+        let mut names: Vec<String> = inline.iter().flat_map(|role| role.inline.keys().cloned()).collect();
+        names.sort_by_key(|name| name == last);
+        for policy in names {
+            self.on_role("iam:DeleteRolePolicy", name, |role| role.inline.remove(&policy))?;
+            calls.push(format!("iam:DeleteRolePolicy {policy}"));
+        }
+        let outcome = if calls.is_empty() { StepOutcome::AlreadyDone } else { StepOutcome::Done };
+        Ok(Receipt { outcome, id: None, calls })
+    }
+}
+
+/// Whether the kit allows an operation on our own role only.
+fn is_on_role(operation: &str) -> bool {
+    aws_actions(Purpose::Revoke).iter().any(|action| action.name == operation)
+}
+
+fn find_plan(account: &FakeAccount, region: &str, name: &str) -> Option<String> {
+    account.plans.iter().find(|((found, _), plan)| found == region && plan.name == name).map(|((_, id), _)| id.clone())
+}
+
+fn receipt(outcome: StepOutcome, id: Option<String>, call: &str) -> Receipt {
+    Receipt { outcome, id, calls: vec![call.to_owned()] }
+}
+
+fn plan_of(name: &str, vault: &str, schedule: &str, retention_days: u32) -> FakePlan {
+    FakePlan { name: name.into(), vault: vault.into(), schedule: schedule.into(), retention_days, rules: 1, selections: Vec::new() }
+}
+
+fn plan_state(region: &str, id: &str, plan: &FakePlan) -> BackupPlanState {
+    let FakePlan { name, vault, schedule, retention_days, rules, selections } = plan.clone();
+    BackupPlanState { region: region.into(), id: id.into(), name, vault, schedule, retention_days, rules, selections }
+}
+
+#[async_trait]
+impl CloudLink for FakeLink {
+    async fn identity(&self) -> Result<Identity> {
+        let AwsGrant { account_id, role_arn, session_name, .. } = &self.grant;
+        let role = role_arn.rsplit('/').next().unwrap_or_default();
+        Ok(Identity { account: account_id.clone(), principal: format!("arn:aws:sts::{account_id}:assumed-role/{role}/{session_name}") })
+    }
+
+    async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {
+        let asked = self.call("iam:SimulatePrincipalPolicy", "global", |account| {
+            let role = account.roles.get(&self.grant.role_arn);
+            let is_missing = |wanted: &&WantedPermission| !role.is_some_and(|role| role.allows(&wanted.action, &wanted.resource));
+            let mut missing: Vec<String> = wanted.iter().filter(is_missing).map(|wanted| wanted.action.clone()).collect();
+            missing.sort();
+            Ok(missing)
+        });
+        match asked {
+            Ok(missing) => Ok(PermissionGap { missing, known: true }),
+            Err(error) if error.class == ErrorClass::Denied => Ok(PermissionGap { missing: Vec::new(), known: false }),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
+        let regions = match &scope.regions {
+            Some(regions) => regions.clone(),
+            None => self
+                .call("account:ListRegions", "global", |account| Ok(account.regions.clone()))
+                .or_else(|_| self.call("ec2:DescribeRegions", "global", |account| Ok(account.regions.clone())))?,
+        };
+        for region in regions {
+            for kind in AssetType::ALL {
+                self.read_cell(&region, kind, sink).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {
+        let mut state = ProtectionState::default();
+        for region in regions {
+            let vaults = self.call("backup:ListBackupVaults", region, |account| Ok(account.vaults.clone()))?;
+            let ours = vaults.into_iter().filter(|((found, name), _)| found == region && name.starts_with(prefix));
+            state.vaults.extend(ours.map(|((region, name), recovery_points)| VaultState { region, name, recovery_points, locked: false }));
+            let plans = self.call("backup:ListBackupPlans", region, |account| Ok(account.plans.clone()))?;
+            for ((_, id), plan) in plans.iter().filter(|((found, _), plan)| found == region && plan.name.starts_with(prefix)) {
+                self.call("backup:GetBackupPlan", region, |_| Ok(()))?;
+                state.plans.push(plan_state(region, id, plan));
+            }
+        }
+        Ok(state)
+    }
+
+    async fn perform(&self, _key: &str, step: &CloudStep) -> Result<Receipt> {
+        match step {
+            CloudStep::CreateVault { region, name } => self.create_vault(region, name),
+            CloudStep::CreatePlan { region, name, vault, schedule, retention_days } => {
+                self.create_plan(region, plan_of(name, vault, schedule, *retention_days))
+            }
+            CloudStep::UpdatePlan { region, id, name, vault, schedule, retention_days } => {
+                self.update_plan(region, id, plan_of(name, vault, schedule, *retention_days))
+            }
+            CloudStep::CreateSelection { region, plan, name, tag_key, tag_value, role_arn } => {
+                let (id, name) = (String::new(), name.clone());
+                let (tag_key, tag_value, role_arn) = (tag_key.clone(), tag_value.clone(), role_arn.clone());
+                self.create_selection(region, plan, SelectionState { id, name, tag_key, tag_value, role_arn })
+            }
+            CloudStep::DeleteSelection { region, plan_id, id } => self.delete_selection(region, plan_id, id),
+            CloudStep::CloseOwnRole { role } => self.close(role),
+            CloudStep::StripOwnRole { role, last } => self.strip(role, last),
+        }
+    }
+}

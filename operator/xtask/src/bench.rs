@@ -1,0 +1,251 @@
+//! `bench`: figures of speed and memory, each beside a goal. Speed is a ratio against a floor that is measured in the same run, so that it says the same on
+//! a slow machine as on a fast one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use caretaker_testkit::emulator::Emulator;
+use caretaker_testkit::{python, tools};
+use serde_json::{Value, json};
+
+use crate::world::target;
+
+/// Largest ratio of the operator's time to the floor's.
+const MAX_RATIO: f64 = 2.0;
+/// Largest peak of the operator's memory, in MiB.
+const MAX_RSS_MIB: f64 = 100.0;
+/// Least speed of the adapter as a part of the bare loop's.
+const MIN_SPEED: f64 = 0.8;
+/// Turns of bare loop and adapter.
+const ROUNDS: usize = 5;
+/// Where the machines of the discovery are.
+const REGION: &str = "eu-west-1";
+const ACCOUNT: &str = "222222222222";
+const PROVIDER: &str = "111111111111";
+const ROLE: &str = "CaretakerAccess";
+const EXTERNAL_ID: &str = "5f0c6a4e1b7d4c8a9e3f2d1c0b9a8f7e";
+
+/// How the bench runs.
+#[derive(clap::Args)]
+pub struct Args {
+    /// One part only.
+    #[arg(value_enum)]
+    part: Option<Part>,
+    /// Number of clients of the line.
+    #[arg(long, default_value_t = 200)]
+    clients: usize,
+    /// Number of machines of the discovery.
+    #[arg(long, default_value_t = 10_000)]
+    instances: usize,
+    /// table or json.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Clients from nothing to Ready, beside a bare client that makes the same writes.
+    Line,
+    /// An account's machines read by the AWS adapter, beside a bare loop over the SDK.
+    Discovery,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+/// One figure. Without a goal it is told, not judged.
+struct Figure {
+    name: String,
+    value: f64,
+    goal: Option<(String, bool)>,
+}
+
+impl Figure {
+    fn told(name: impl Into<String>, value: f64) -> Self {
+        Self { name: name.into(), value, goal: None }
+    }
+
+    fn at_most(name: &str, value: f64, most: f64) -> Self {
+        Self { name: name.into(), value, goal: Some((format!("at most {most}"), value <= most)) }
+    }
+
+    fn at_least(name: &str, value: f64, least: f64) -> Self {
+        Self { name: name.into(), value, goal: Some((format!("at least {least}"), value >= least)) }
+    }
+
+    fn json(&self) -> Value {
+        let (goal, met) = self.goal.as_ref().map(|(goal, met)| (json!(goal), json!(met))).unwrap_or_default();
+        json!({"name": self.name, "value": self.value, "goal": goal, "met": met})
+    }
+}
+
+/// Runs the parts and judges the figures.
+///
+/// Fails where a goal is not met.
+pub fn run(args: &Args) -> Result<()> {
+    let folder = caretaker_testkit::cache().join("bench");
+    std::fs::create_dir_all(&folder)?;
+    let (mut figures, mut raw) = (Vec::new(), json!({}));
+    if args.part != Some(Part::Discovery) {
+        let found = line(&folder, args.clients)?;
+        figures.extend(judge_line(&found)?);
+        raw["line"] = found;
+    }
+    if args.part != Some(Part::Line) {
+        let found = discovery(&folder, args.instances)?;
+        figures.extend(judge_discovery(&found)?);
+        raw["discovery"] = found;
+    }
+    match args.output {
+        Output::Json => {
+            let figures: Vec<Value> = figures.iter().map(Figure::json).collect();
+            println!("{}", serde_json::to_string_pretty(&json!({"figures": figures, "raw": raw}))?);
+        }
+        Output::Table => print!("{}", table(&figures)),
+    }
+    let missed: Vec<&str> =
+        figures.iter().filter(|figure| figure.goal.as_ref().is_some_and(|(_, met)| !met)).map(|figure| figure.name.as_str()).collect();
+    ensure!(missed.is_empty(), "not met: {}", missed.join(", "));
+    Ok(())
+}
+
+fn table(figures: &[Figure]) -> String {
+    let width = figures.iter().map(|figure| figure.name.len()).max().unwrap_or_default();
+    let mut text = format!("{:width$}  {:>10}  {:14}  MET\n", "FIGURE", "VALUE", "GOAL");
+    for figure in figures {
+        let (goal, met) = figure.goal.as_ref().map_or(("-", "-"), |(goal, met)| (goal.as_str(), if *met { "met" } else { "NOT MET" }));
+        text.push_str(&format!("{:width$}  {:>10.2}  {goal:14}  {met}\n", figure.name, figure.value));
+    }
+    text
+}
+
+/// Builds with the bench profile; everything that is timed comes from here.
+fn build(args: &[&str]) -> Result<()> {
+    eprintln!("building: cargo build --profile bench {} (cold: about 3 minutes for the line, 15 for the discovery)", args.join(" "));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--profile", "bench"]).args(args).current_dir(crate::root());
+    ensure!(command.status().context("run cargo")?.success(), "cargo build {} failed", args.join(" "));
+    Ok(())
+}
+
+/// Cargo's folder of the bench profile.
+fn built(name: &str) -> PathBuf {
+    target().join("release").join(name)
+}
+
+/// Runs a measuring program, whose figures are one JSON document.
+fn measure(command: &mut Command) -> Result<Value> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("run {:?}", command.get_program()))?;
+    if !output.status.success() {
+        bail!("{:?} failed", command.get_program());
+    }
+    serde_json::from_slice(&output.stdout).with_context(|| format!("read the figures of {:?}", command.get_program()))
+}
+
+fn line(folder: &Path, clients: usize) -> Result<Value> {
+    tools::build_all()?;
+    build(&["--bin", "operator-on-fake", "--bin", "bench-line"])?;
+    let mut command = Command::new(built("bench-line"));
+    command.args(["--clients", &clients.to_string()]).arg("--operator").arg(built("operator-on-fake"));
+    measure(command.arg("--folder").arg(folder.join("line")))
+}
+
+fn number(found: &Value, name: &str) -> Result<f64> {
+    found[name].as_f64().with_context(|| format!("the figure {name} is missing: {found}"))
+}
+
+fn judge_line(found: &Value) -> Result<Vec<Figure>> {
+    let mut figures = vec![
+        Figure::told("line: clients", number(found, "clients")?),
+        Figure::told("line: seconds to Ready, operator", number(found, "operatorSeconds")?),
+        Figure::told("line: seconds, floor", number(found, "floorSeconds")?),
+        Figure::at_most("line: operator / floor", number(found, "ratio")?, MAX_RATIO),
+        Figure::at_most("line: peak resident memory, MiB", number(found, "peakRssBytes")? / f64::from(1 << 20), MAX_RSS_MIB),
+        Figure::told("line: processor seconds of the operator", number(found, "operatorCpuSeconds")?),
+    ];
+    for (verb, count) in found["requestsPerClient"].as_object().context("the requests by verb are missing")? {
+        figures.push(Figure::told(format!("line: requests for a client, {verb}"), count.as_f64().unwrap_or_default()));
+    }
+    figures.push(Figure::at_most("line: writes in an idle minute", number(found, "idleWrites")?, 0.0));
+    figures.push(Figure::told("line: renewals of the lease in it", number(found, "idleLeaseWrites")?));
+    Ok(figures)
+}
+
+fn discovery(folder: &Path, instances: usize) -> Result<Value> {
+    python::environment("ministack")?;
+    build(&["--workspace", "--example", "discovery"])?;
+    let emulator = Emulator::start(&folder.join("ministack.log"))?;
+    eprintln!("making {instances} machines");
+    let cloud = &emulator.cloud;
+    let user = cloud.call(&["provider", PROVIDER, "caretaker-bench"], "")?;
+    let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
+    cloud.call(&["apply-kit", ACCOUNT], &kit(&text("arn")).to_string())?;
+    cloud.call(&["instances", ACCOUNT, REGION, &instances.to_string()], "")?;
+    let mut command = Command::new(built("examples/discovery"));
+    command
+        .env("BENCH_ENDPOINT", &cloud.endpoint)
+        .env("BENCH_ACCESS_KEY_ID", text("accessKeyId"))
+        .env("BENCH_SECRET_ACCESS_KEY", text("secretAccessKey"))
+        .env("BENCH_PRINCIPAL", text("arn"))
+        .envs([("BENCH_REGION", REGION), ("BENCH_ACCOUNT", ACCOUNT), ("BENCH_ROLE", ROLE), ("BENCH_EXTERNAL_ID", EXTERNAL_ID)])
+        .env("BENCH_ROUNDS", ROUNDS.to_string());
+    measure(&mut command)
+}
+
+/// The role that is read with, in the form of the grant kit.
+fn kit(principal: &str) -> Value {
+    let statement = |action: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]});
+    let trust = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
+    }]});
+    let policies = json!([{"PolicyName": "caretaker-read", "PolicyDocument": statement("ec2:Describe*")}]);
+    json!({"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
+        "RoleName": ROLE, "AssumeRolePolicyDocument": trust, "Policies": policies,
+    }}}})
+}
+
+fn median(found: &Value, name: &str) -> Result<f64> {
+    let rounds = found["rounds"].as_array().context("the rounds are missing")?;
+    let mut values = rounds.iter().map(|round| number(round, name)).collect::<Result<Vec<f64>>>()?;
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().context("there was no round")
+}
+
+fn judge_discovery(found: &Value) -> Result<Vec<Figure>> {
+    let (bare, adapter) = (median(found, "bareSeconds")?, median(found, "adapterSeconds")?);
+    Ok(vec![
+        Figure::told("discovery: assets", median(found, "assets")?),
+        Figure::told("discovery: calls", median(found, "calls")?),
+        Figure::told("discovery: seconds, bare loop", bare),
+        Figure::told("discovery: seconds, adapter", adapter),
+        Figure::at_least("discovery: bare loop / adapter", bare / adapter, MIN_SPEED),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_that_is_missed_shows() {
+        let found = json!({
+            "clients": 1, "operatorSeconds": 3.0, "floorSeconds": 1.0, "ratio": 3.0, "peakRssBytes": 1 << 20, "operatorCpuSeconds": 1.0,
+            "requestsPerClient": {"get": 2.5}, "idleWrites": 0, "idleLeaseWrites": 6,
+        });
+        let shown = table(&judge_line(&found).unwrap());
+        assert!(shown.lines().any(|line| line.contains("operator / floor") && line.ends_with("NOT MET")), "{shown}");
+        assert!(shown.lines().any(|line| line.contains("peak resident") && line.ends_with(" met")), "{shown}");
+    }
+
+    #[test]
+    fn the_median_of_the_rounds_counts() {
+        let found = json!({"rounds": [{"bareSeconds": 1.0}, {"bareSeconds": 9.0}, {"bareSeconds": 2.0}]});
+        assert!((median(&found, "bareSeconds").unwrap() - 2.0).abs() < f64::EPSILON);
+    }
+}
