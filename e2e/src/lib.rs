@@ -89,7 +89,7 @@ impl Lab {
         let values =
             [format!("aws.endpointUrl={endpoint}"), "log.format=text".into(), "log.level=info\\,caretaker_controllers=debug".into()];
         let installed = operator::install(&kubectl, &folder, &binary(), &values)?;
-        let user = cloud.call(&["provider", PROVIDER, &format!("caretaker-{name}")], "")?;
+        let user = cloud.call(&["provider", PROVIDER, &format!("caretaker-{name}-{}", std::process::id())], "")?;
         let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
         let documents = json!({"apiVersion": "v1", "kind": "List", "items": [
             {
@@ -148,6 +148,15 @@ impl Lab {
     /// No operator was started.
     pub fn with_operator<T>(&self, act: impl FnOnce(&mut Operator) -> T) -> T {
         act(self.operator.lock().expect("no panic while held").as_mut().expect("the operator was started"))
+    }
+
+    /// What the operator tells at its metrics address.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn metrics(&self) -> Result<String> {
+        let url = self.with_operator(|operator| operator.metrics.clone());
+        runtime().block_on(async { Ok(reqwest::get(url).await?.error_for_status()?.text().await?) })
     }
 
     /// The operator's log.

@@ -7,45 +7,69 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use caretaker_e2e::{Client, Lab, PATIENCE, lab};
+use caretaker_testkit::operator::NAMESPACE;
 use caretaker_testkit::process::run;
 use serde_json::Value;
 
-/// Longest life of an operator that is to die at a write: after it there is nothing more to write for now.
-const LIFE: Duration = Duration::from_secs(12);
-/// Lives after which a goal is out of reach.
-const MAX_LIVES: u32 = 250;
+/// Longest life of an operator that is to die at a write: one that has not by then waits for something.
+const LIFE: Duration = Duration::from_secs(8);
+/// Lives after which the goals are out of reach.
+const MAX_LIVES: u32 = 200;
 
 /// The writes of one life.
 fn writes(log: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    // Without the number and without events, whose names are made up by the moment.
     text.lines().filter_map(|line| Some(line.split_once(' ')?.1.to_owned())).collect()
 }
 
-/// Lets the operator die after each write until the goal is reached. Gives every write after which it died.
-fn die_at_every_write(lab: &Lab, mut goal: impl FnMut() -> Result<bool>) -> Result<BTreeSet<String>> {
-    let folder = tempfile::tempdir()?;
-    let (mut at, mut last, mut died_after) = (1, Vec::new(), BTreeSet::new());
-    for life in 0..MAX_LIVES {
-        let log = folder.path().join(format!("{life}"));
-        lab.start(&[("CARETAKER_KILL_AT", &format!("after:{at}")), ("CARETAKER_WRITE_LOG", &log.display().to_string())])?;
+/// The lives of an operator that dies at its writes.
+struct Lives<'a> {
+    lab: &'a Lab,
+    folder: tempfile::TempDir,
+    died_at: BTreeSet<String>,
+    count: u32,
+}
+
+impl<'a> Lives<'a> {
+    fn new(lab: &'a Lab) -> Result<Self> {
+        Ok(Self { lab, folder: tempfile::tempdir()?, died_at: BTreeSet::new(), count: 0 })
+    }
+
+    /// One life that ends at a kill point, or when nothing is left to write, or at the goal. Gives its writes, and whether the goal is reached.
+    fn live(&mut self, kill_at: &str, goal: &mut impl FnMut() -> Result<bool>) -> Result<(Vec<String>, bool)> {
+        self.count += 1;
+        let log = self.folder.path().join(self.count.to_string());
+        // The one before is dead, as we know and the lease does not: nobody has to wait for its end.
+        self.lab.kubectl.run(&["delete", "lease", "caretaker", "-n", NAMESPACE, "--ignore-not-found"])?;
+        self.lab.start(&[("CARETAKER_KILL_AT", kill_at), ("CARETAKER_WRITE_LOG", &log.display().to_string())])?;
         let began = Instant::now();
         let mut reached = false;
-        while began.elapsed() < LIFE && lab.with_operator(|operator| operator.process.is_running()) && !reached {
-            std::thread::sleep(Duration::from_millis(100));
+        while began.elapsed() < LIFE && !reached && self.lab.with_operator(|operator| operator.process.is_running()) {
+            std::thread::sleep(Duration::from_millis(50));
             reached = goal()?;
         }
-        lab.with_operator(|operator| operator.process.kill());
-        if reached || goal()? {
-            return Ok(died_after);
-        }
+        self.lab.with_operator(|operator| operator.process.kill());
         let now = writes(&log);
-        died_after.extend(now.last().cloned());
-        // A life that only repeats the one before is let to come one write further.
-        at = if now == last { at + 1 } else { 1 };
-        last = now;
+        eprintln!("life {:3} ended at {kill_at} after {:4.1} s: {}", self.count, began.elapsed().as_secs_f64(), now.join(", "));
+        Ok((now, reached || goal()?))
     }
-    anyhow::bail!("the goal was not reached in {MAX_LIVES} lives; the last died after {last:?}")
+
+    /// Dies at each write, by turns after it was answered and before the next is sent, until the goal is reached.
+    fn until(&mut self, mut goal: impl FnMut() -> Result<bool>) -> Result<()> {
+        let (mut at, mut last) = (1, Vec::new());
+        while self.count < MAX_LIVES {
+            let kill_at = if self.count % 2 == 0 { format!("after:{at}") } else { format!("before:{}", at + 1) };
+            let (now, reached) = self.live(&kill_at, &mut goal)?;
+            self.died_at.extend(now.iter().take(at).last().cloned());
+            if reached {
+                return Ok(());
+            }
+            // A life that only repeats the one before is let to come one write further.
+            at = if now.len() >= at && now == last { at + 1 } else { 1 };
+            last = now;
+        }
+        anyhow::bail!("the goal was not reached in {MAX_LIVES} lives; the last wrote {last:?}")
+    }
 }
 
 fn is_true(object: &Value, condition: &str) -> bool {
@@ -77,44 +101,43 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     // What an undisturbed onboarding makes.
     let calm = Client::new("calm", "200000000101", "eu-west-1");
     lab.onboard(&calm)?;
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    a_restart_writes_nothing(lab)?;
 
+    let mut lives = Lives::new(lab)?;
     let client = Client::new("killed", "200000000102", "eu-west-2");
     lab.cloud.call(&["instances", &client.account, "eu-west-2", "2", "web", "db"], "")?;
     lab.kubectl.apply(&client.document().to_string())?;
     let mut granted = false;
-    let died = die_at_every_write(lab, || {
+    lives.until(|| {
         if !granted && lab.kubectl.get(&["configmap", "prod-grant-kit", "-n", "client-killed"]).is_ok() {
             lab.grant(&client)?;
             granted = true;
         }
         Ok(is_true(&lab.kubectl.get(&["mc", "killed"])?, "Ready"))
     })?;
-    println!("onboarding: died after {} different writes: {died:#?}", died.len());
+    let onboarding = lives.died_at.len();
     for part in ["namespaces", "networkpolicies", "cloudaccounts", "make the backup vault", "make the backup plan", "add the selection"] {
-        ensure!(died.iter().any(|write| write.contains(part)), "no death after a write of {part}: {died:#?}");
+        ensure!(lives.died_at.iter().any(|write| write.contains(part)), "no death at a write of {part}: {:#?}", lives.died_at);
     }
     let held = lab.cloud.call(&["backup", &client.account, "eu-west-2"], "")?;
     ensure!(held["plans"].as_array().is_some_and(|plans| plans.len() == 1 && plans[0]["selections"] == 1), "{held}");
     ensure!(held["vaults"].as_array().is_some_and(|vaults| vaults.len() == 1), "{held}");
 
-    lab.kubectl.run(&["annotate", "mc", "killed", "test=1"])?;
     let final_exit = serde_json::json!({
         "apiVersion": "caretaker.dev/v1alpha1", "kind": "Handover", "metadata": {"name": "final", "namespace": "client-killed"},
         "spec": {"mode": "Final"},
     });
     lab.kubectl.apply(&final_exit.to_string())?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-killed"]);
-    let died = die_at_every_write(lab, || Ok(is_true(&handover()?, "BundleDelivered")))?;
-    println!("handover: died after {} different writes: {died:#?}", died.len());
+    lives.until(|| Ok(is_true(&handover()?, "BundleDelivered")))?;
     ensure!(bundles(lab, &client)?.len() == 1, "one bundle and no other: {:?}", bundles(lab, &client)?);
     let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
     let sum = run(Command::new("sha256sum").arg(&bundles(lab, &client)?[0]))?;
     ensure!(sum.starts_with(&digest), "{sum} is not {digest}");
 
     lab.plugin(&["accept", "killed", "--digest", &digest, "--by", "Jo Doe"])?;
-    let died = die_at_every_write(lab, || Ok(is_true(&lab.kubectl.get(&["mc", "killed"])?, "HandedOver")))?;
-    println!("revocation: died after {} different writes: {died:#?}", died.len());
+    lives.until(|| Ok(is_true(&lab.kubectl.get(&["mc", "killed"])?, "HandedOver")))?;
+    println!("{} lives, died at {} different writes, {onboarding} of them of the onboarding", lives.count, lives.died_at.len());
     let role = lab.cloud.call(&["role", &client.account, "CaretakerAccess"], "")?;
     ensure!(role["inline"].as_array().is_some_and(Vec::is_empty), "our role still has permissions: {role}");
     ensure!(handover()?["status"]["revocations"][0]["refusals"].as_u64() >= Some(3), "{}", handover()?["status"]);
@@ -127,6 +150,22 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     let lost: Vec<_> = one.difference(&other).collect();
     ensure!(lost.is_empty(), "missing beside an undisturbed client: {lost:?}");
     two_operators(lab)
+}
+
+/// An operator that comes up and finds everything as it should be writes nothing.
+fn a_restart_writes_nothing(lab: &Lab) -> Result<()> {
+    let log = tempfile::NamedTempFile::new()?;
+    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    lab.start(&[("CARETAKER_WRITE_LOG", &log.path().display().to_string())])?;
+    lab.until("an operator that leads", || {
+        ensure!(lab.metrics()?.contains("caretaker_leader 1"), "not yet");
+        Ok(())
+    })?;
+    std::thread::sleep(Duration::from_secs(5));
+    let wrote = writes(log.path());
+    ensure!(wrote.is_empty(), "a restart wrote {wrote:#?}");
+    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    Ok(())
 }
 
 /// One operator is stopped in the middle of its writes, long enough to lose its lease, and wakes up when another has done the work.

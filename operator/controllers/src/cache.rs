@@ -12,7 +12,7 @@ use caretaker_api::names::{self, client_namespace};
 use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource, ResourceExt};
@@ -218,7 +218,7 @@ impl Cache {
             let mut listing = Objects::new();
             while let Some(event) = events.next().await {
                 match event {
-                    Ok(event) => self.take(watched.kind, event, &mut listing),
+                    Ok(event) => self.take(&watched, event, &mut listing),
                     Err(error) => {
                         tracing::debug!(kind = watched.kind, %error, "the watch broke and starts again");
                         if watched.optional && is_served(&client, &watched.resource).await == Some(false) {
@@ -231,10 +231,16 @@ impl Cache {
         }
     }
 
-    fn take(&self, kind: &'static str, event: Event<DynamicObject>, listing: &mut Objects) {
+    fn take(&self, watched: &Watched, event: Event<DynamicObject>, listing: &mut Objects) {
+        let kind = watched.kind;
         match event {
             Event::Init => listing.clear(),
-            Event::InitApply(object) => {
+            Event::InitApply(mut object) => {
+                // The items of a list come without what stands once in the list's head.
+                object.types.get_or_insert_with(|| TypeMeta {
+                    api_version: watched.resource.api_version.clone(),
+                    kind: watched.resource.kind.clone(),
+                });
                 listing.insert(key(&object), Held::new(object));
             }
             Event::InitDone => {
@@ -366,6 +372,22 @@ mod tests {
 
     use super::*;
 
+    fn watched(kind: &str) -> Watched {
+        watched_kinds().into_iter().find(|watched| watched.kind == kind).expect("it is watched")
+    }
+
+    /// Items of core kinds come without apiVersion and kind. Compared with what is desired, they would look drifted.
+    #[test]
+    fn an_object_of_a_list_is_whole() {
+        let cache = Cache::new();
+        let mut listing = Objects::new();
+        let item: DynamicObject = serde_json::from_value(json!({"metadata": {"name": "client-a"}})).unwrap();
+        cache.take(&watched("Namespace"), Event::InitApply(item), &mut listing);
+        cache.take(&watched("Namespace"), Event::InitDone, &mut listing);
+        let held = serde_json::to_value(&*cache.get("Namespace", "", "client-a").unwrap()).unwrap();
+        assert_eq!((&held["apiVersion"], &held["kind"]), (&json!("v1"), &json!("Namespace")));
+    }
+
     #[test]
     fn a_cache_that_does_not_know_yet_is_not_synced() {
         let cache = Cache::new();
@@ -384,7 +406,7 @@ mod tests {
         cache.put("MonitoringStack", serde_json::from_value(stack).unwrap(), false);
         cache.learn("Prometheus", Knowledge::Missing);
         let mut wakes = cache.subscribe(Kind::MonitoringStack);
-        cache.take("Prometheus", Event::InitDone, &mut Objects::new());
+        cache.take(&watched("Prometheus"), Event::InitDone, &mut Objects::new());
         let wake = Wake { kind: Kind::MonitoringStack, namespace: "client-a".into(), name: "main".into() };
         assert_eq!(wakes.try_recv().ok(), Some(wake));
     }

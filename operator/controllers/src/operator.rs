@@ -45,7 +45,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct OperatorConfig {
     /// The operator's own namespace.
     pub namespace: String,
-    /// Name of this process, unique among replicas.
+    /// Name of the pod. The lease's holder is this and a random part.
     pub identity: String,
     /// URL of the store.
     pub store_url: String,
@@ -104,9 +104,11 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         metrics: metrics.clone(),
         claims: Arc::default(),
     };
+    // A process that comes up under the name of one that died must not take that one's lease for its own.
+    let identity = format!("{}_{:08x}", config.identity, rand::random::<u32>());
     let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
         .with_namespace(&config.namespace)
-        .with_identity(&config.identity)
+        .with_identity(&identity)
         .with_duration(LEASE_DURATION.as_secs())
         .with_grace(LEASE_GRACE.as_secs())
         .with_create_mode(LeaseCreateMode::AutoCreate)
@@ -121,7 +123,7 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         () = &mut signal => return Ok(()),
         changed = leads.wait_for(|leads| *leads) => { changed.map_err(|error| start("watch the lease")(error.to_string()))?; }
     }
-    tracing::info!(identity = config.identity, "leading");
+    tracing::info!(identity, "leading");
     metrics.set_leader(true);
     let ended = lead(ctx, leads.clone(), health, signal).await;
     metrics.set_leader(false);

@@ -9,6 +9,9 @@ use crate::outcome::{Outcome, join_faults};
 /// Longest message of a condition, in characters; the API allows 32,768, a terminal far fewer.
 const MAX_MESSAGE: usize = 1024;
 
+/// What every kind has, summed up for kstatus.
+const SUM: [ConditionType; 3] = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
+
 /// The conditions of one visit, built on those of the last.
 #[derive(Clone, Debug)]
 pub struct ConditionSet {
@@ -41,10 +44,12 @@ impl Is {
 }
 
 impl ConditionSet {
-    /// Starts from the conditions of the last visit. Types of `known` that never stood there come in as Unknown.
+    /// Starts from the conditions of the last visit. Types of `known` that never stood there come in as Unknown; what is neither known nor part of the
+    /// sum goes.
     #[must_use]
     pub fn new(last: &[Condition], known: &[ConditionType], generation: i64, now: Timestamp) -> Self {
-        let conditions = last.iter().filter(|old| known.iter().any(|kind| kind.as_str() == old.type_)).cloned().collect();
+        let stays = |old: &&Condition| known.iter().chain(&SUM).any(|kind| kind.as_str() == old.type_);
+        let conditions = last.iter().filter(stays).cloned().collect();
         let mut set = Self { conditions, generation, now };
         for kind in known {
             if set.get(*kind).is_none() {
@@ -168,6 +173,21 @@ mod tests {
         let mut third = ConditionSet::new(&list, &[ConditionType::Ready], 2, at(30));
         third.set(ConditionType::Ready, Is::False, Reason::Failed, "c");
         assert_eq!(third.finish()[0].last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn a_visit_that_changes_nothing_changes_no_condition() {
+        let visit = |last: &[Condition], now| {
+            let mut own = ConditionSet::new(last, &[ConditionType::AccessProven], 1, at(now));
+            own.set(ConditionType::AccessProven, Is::True, Reason::Proven, "a");
+            let mut whole = ConditionSet::new(&own.finish(), &[ConditionType::Ready, ConditionType::AccessProven], 1, at(now));
+            whole.sum_up(&Outcome::Settled(Duration::from_secs(1)));
+            whole.finish()
+        };
+        let first = visit(&[], 10);
+        assert_eq!(visit(&first, 20), first);
+        let gone = ConditionSet::new(&first, &[], 1, at(30)).finish();
+        assert!(find(&gone, ConditionType::AccessProven).is_none(), "a type that a kind has no more goes");
     }
 
     #[test]
