@@ -137,9 +137,17 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
 
     lab.plugin(&["accept", "killed", "--digest", &digest, "--by", "Jo Doe"])?;
     lives.until(|| Ok(is_true(&lab.kubectl.get(&["mc", "killed"])?, "HandedOver")))?;
+    for part in ["take all permissions but", "close our role", "configmaps/final-revocation"] {
+        ensure!(lives.died_at.iter().any(|write| write.contains(part)), "no death at a write of {part}: {:#?}", lives.died_at);
+    }
     println!("{} lives, died at {} different writes, {onboarding} of them of the onboarding", lives.count, lives.died_at.len());
     let role = lab.cloud.call(&["role", &client.account, "CaretakerAccess"], "")?;
-    ensure!(role["inline"].as_array().is_some_and(Vec::is_empty), "our role still has permissions: {role}");
+    ensure!(role["trust"]["Statement"][0]["Effect"] == "Deny", "our role is not closed: {role}");
+    // The one difference that a death can make: between closing the role and dropping its last permission nobody can come back for that one.
+    let left = role["inline"].as_array().context("the role's policies")?;
+    ensure!(left.iter().all(|policy| policy == "caretaker-revoke"), "our role still has permissions: {role}");
+    let told = handover()?["status"]["revocations"][0]["left"].as_str().unwrap_or_default().to_owned();
+    ensure!(told.contains("CaretakerAccess") && (left.is_empty() || told.contains("we cannot see")), "{told} beside {role}");
     ensure!(handover()?["status"]["revocations"][0]["refusals"].as_u64() >= Some(3), "{}", handover()?["status"]);
     ensure!(bundles(lab, &client)?.len() == 1, "one bundle and no other");
 

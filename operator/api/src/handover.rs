@@ -188,6 +188,9 @@ pub struct RevocationStatus {
     /// Steps that were done, with their receipts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
+    /// What remains in the account for the client to delete, which the revocation script does. IAM lets no role delete itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub left: String,
     /// Number of refusals seen in a row.
     #[serde(default)]
     pub refusals: u32,

@@ -1,4 +1,4 @@
-//! Removing our own access: the role is closed to everybody, then loses all permissions, the one for this last.
+//! Removing our own access: the role loses all permissions but the one for this, is closed to everybody, and loses the last one.
 //!
 //! IAM deletes no role that still holds a policy, and a role without policies may not delete itself. So an empty role that trusts nobody remains; the
 //! client's script deletes it.
@@ -27,7 +27,7 @@ pub async fn close(link: &Link, role: &str) -> Result<Receipt> {
     Ok(Receipt { outcome: StepOutcome::Done, id: None, calls: vec!["iam:UpdateAssumeRolePolicy".into()] })
 }
 
-/// Takes all permissions from the role.
+/// Takes all permissions but the last from the role.
 pub async fn strip(link: &Link, role: &str, last: &str) -> Result<Receipt> {
     let client = Client::new(&link.config(None).await);
     let mut calls = Vec::new();
@@ -43,15 +43,24 @@ pub async fn strip(link: &Link, role: &str, last: &str) -> Result<Receipt> {
         calls.push(format!("iam:DetachRolePolicy {arn}"));
     }
     let inline = client.list_role_policies().role_name(role).send().await.map_err(|error| classify("iam:ListRolePolicies", &error))?;
-    let mut names = inline.policy_names().to_vec();
-    names.sort_by_key(|name| name == last);
-    for name in names {
-        let answer = client.delete_role_policy().role_name(role).policy_name(&name).send().await;
-        gone_is_fine(answer.map(drop).map_err(|error| classify("iam:DeleteRolePolicy", &error)))?;
+    for name in inline.policy_names().iter().filter(|name| *name != last) {
+        delete(&client, role, name).await?;
         calls.push(format!("iam:DeleteRolePolicy {name}"));
     }
     let outcome = if calls.is_empty() { StepOutcome::AlreadyDone } else { StepOutcome::Done };
     Ok(Receipt { outcome, id: None, calls })
+}
+
+/// Deletes the policy that allows this.
+pub async fn drop_last(link: &Link, role: &str, last: &str) -> Result<Receipt> {
+    let client = Client::new(&link.config(None).await);
+    delete(&client, role, last).await?;
+    Ok(Receipt { outcome: StepOutcome::Done, id: None, calls: vec![format!("iam:DeleteRolePolicy {last}")] })
+}
+
+async fn delete(client: &Client, role: &str, policy: &str) -> Result<()> {
+    let answer = client.delete_role_policy().role_name(role).policy_name(policy).send().await;
+    gone_is_fine(answer.map(drop).map_err(|error| classify("iam:DeleteRolePolicy", &error)))
 }
 
 fn gone_is_fine(result: std::result::Result<(), CloudError>) -> Result<()> {

@@ -177,6 +177,7 @@ impl CloudLink for Link {
         match step {
             CloudStep::CloseOwnRole { role } => revoke::close(self, role).await,
             CloudStep::StripOwnRole { role, last } => revoke::strip(self, role, last).await,
+            CloudStep::DropLastPolicy { role, last } => revoke::drop_last(self, role, last).await,
             other => backup::perform(self, key, other).await,
         }
     }

@@ -65,16 +65,23 @@ pub enum CloudStep {
         /// Id of the selection.
         id: String,
     },
-    /// Closes our own role to everybody: nobody can assume it any more.
+    /// Takes the permissions from our own role: detaches its managed policies and deletes its inline ones, all but `last`.
+    StripOwnRole {
+        /// Name of the role.
+        role: String,
+        /// Name of the inline policy that allows the steps on our own role.
+        last: String,
+    },
+    /// Closes our own role to everybody: nobody can assume it any more. A session that is open lives on.
     CloseOwnRole {
         /// Name of the role.
         role: String,
     },
-    /// Takes all permissions from our own role: detaches its managed policies and deletes its inline ones, `last` at the end.
-    StripOwnRole {
+    /// Deletes the last policy of our own role. After it the session can do nothing any more.
+    DropLastPolicy {
         /// Name of the role.
         role: String,
-        /// Name of the inline policy that allows this step.
+        /// Name of the inline policy that allows the steps on our own role.
         last: String,
     },
 }
@@ -96,7 +103,8 @@ impl CloudStep {
             Self::CreateSelection { region, plan, name, .. } => format!("add the selection {name} to the plan {plan} in {region}"),
             Self::DeleteSelection { region, plan_id, id } => format!("remove the selection {id} of the plan {plan_id} in {region}"),
             Self::CloseOwnRole { role } => format!("close our role {role} to everybody"),
-            Self::StripOwnRole { role, .. } => format!("take all permissions from our role {role}"),
+            Self::StripOwnRole { role, last } => format!("take all permissions but {last} from our role {role}"),
+            Self::DropLastPolicy { role, last } => format!("take {last}, the last permission, from our role {role}"),
         }
     }
 }

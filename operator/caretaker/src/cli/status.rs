@@ -118,6 +118,16 @@ fn print_handover(handover: &Handover) {
     if let Some(bundle) = &status.bundle {
         println!("  bundle {} ({} bytes), sha256 {}", bundle.address, bundle.size_bytes, bundle.sha256);
     }
+    for revocation in &status.revocations {
+        let proved = revocation.verified_at.as_ref().map_or_else(
+            || format!("{} refusals seen, not proved yet; last answer: {}", revocation.refusals, revocation.last_answer),
+            |at| format!("refused {} times in a row, proved at {}", revocation.refusals, at.0),
+        );
+        println!("  {}: {proved}", revocation.principal);
+        if !revocation.left.is_empty() {
+            println!("    left for the client to delete: {}", revocation.left);
+        }
+    }
 }
 
 fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover]) -> String {

@@ -213,14 +213,17 @@ impl FakeLink {
             calls.push(format!("iam:DetachRolePolicy {arn}"));
         }
         let inline = self.call("iam:ListRolePolicies", "global", |account| Ok(role(account)))?;
-        let mut names: Vec<String> = inline.iter().flat_map(|role| role.inline.keys().cloned()).collect();
-        names.sort_by_key(|name| name == last);
-        for policy in names {
-            self.on_role("iam:DeleteRolePolicy", name, |role| role.inline.remove(&policy))?;
+        for policy in inline.iter().flat_map(|role| role.inline.keys()).filter(|policy| *policy != last) {
+            self.on_role("iam:DeleteRolePolicy", name, |role| role.inline.remove(policy))?;
             calls.push(format!("iam:DeleteRolePolicy {policy}"));
         }
         let outcome = if calls.is_empty() { StepOutcome::AlreadyDone } else { StepOutcome::Done };
         Ok(Receipt { outcome, id: None, calls })
+    }
+
+    fn drop_last(&self, name: &str, last: &str) -> Result<Receipt> {
+        self.on_role("iam:DeleteRolePolicy", name, |role| role.inline.remove(last))?;
+        Ok(receipt(StepOutcome::Done, None, &format!("iam:DeleteRolePolicy {last}")))
     }
 }
 
@@ -316,6 +319,7 @@ impl CloudLink for FakeLink {
             CloudStep::DeleteSelection { region, plan_id, id } => self.delete_selection(region, plan_id, id),
             CloudStep::CloseOwnRole { role } => self.close(role),
             CloudStep::StripOwnRole { role, last } => self.strip(role, last),
+            CloudStep::DropLastPolicy { role, last } => self.drop_last(role, last),
         }
     }
 }

@@ -39,7 +39,8 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
     Ok(StepResult::Revoked(revocations))
 }
 
-/// Closes the role before it is stripped: a process that dies in between finds the door closed, which is the end that was wanted.
+/// Strips the role, closes it, and drops its last permission. A process that dies after the closing finds the door closed, which is the end that was wanted;
+/// then at most the last permission remains, on a role that nobody can assume.
 async fn strip(way: &WayIn, account: &CloudAccount, revocation: &mut RevocationStatus) -> Result<(), Failure> {
     let Some(aws) = &account.spec.target.aws else { return Ok(()) };
     let link = match way.connector.connect(&way.grant, Purpose::Revoke).await {
@@ -47,7 +48,12 @@ async fn strip(way: &WayIn, account: &CloudAccount, revocation: &mut RevocationS
         Err(error) => return settle(revocation, error),
     };
     let last = policy_name(Purpose::Revoke).to_owned();
-    let steps = [CloudStep::CloseOwnRole { role: aws.role_name.clone() }, CloudStep::StripOwnRole { role: aws.role_name.clone(), last }];
+    let role = aws.role_name.clone();
+    let steps = [
+        CloudStep::StripOwnRole { role: role.clone(), last: last.clone() },
+        CloudStep::CloseOwnRole { role: role.clone() },
+        CloudStep::DropLastPolicy { role, last },
+    ];
     for step in steps {
         let key = format!("{}-revoke", account.uid().unwrap_or_default());
         match link.perform(&key, &step).await {
@@ -55,13 +61,16 @@ async fn strip(way: &WayIn, account: &CloudAccount, revocation: &mut RevocationS
             Err(error) => return settle(revocation, error),
         }
     }
+    revocation.left = format!("the role {}, without policies and closed to everybody", aws.role_name);
     Ok(())
 }
 
-/// A refusal means that somebody has closed the door before us, which the attempts will prove. Anything else is tried again.
+/// A refusal means that the door is closed, by the client or by an attempt of ours that was cut off; the fresh attempts will prove it. Anything else is tried
+/// again.
 fn settle(revocation: &mut RevocationStatus, error: CloudError) -> Result<(), Failure> {
     if error.is_refusal() {
         revocation.last_answer = error.to_string();
+        revocation.left = format!("{}, closed to us; what it still holds we cannot see", revocation.principal);
         return Ok(());
     }
     Err(Failure::Cloud(error))
