@@ -166,6 +166,24 @@ def role(account, name):
     }
 
 
+def bucket(account, name):
+    """A bucket, and an ordinary IAM user who may use it."""
+    root("s3", account).create_bucket(Bucket=name)
+    iam, user = root("iam", account), f"{name}-user"
+    iam.create_user(UserName=user)
+    allow = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
+    }]}
+    iam.put_user_policy(UserName=user, PolicyName="use", PolicyDocument=json.dumps(allow))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return {"accessKeyId": key["AccessKeyId"], "secretAccessKey": key["SecretAccessKey"]}
+
+
+def objects(account, name):
+    """Keys of a bucket."""
+    return [found["Key"] for found in root("s3", account).list_objects_v2(Bucket=name).get("Contents", [])]
+
+
 def refused(call):
     """The error code of a call that must be refused; None where it was not."""
     try:
@@ -215,6 +233,7 @@ COMMANDS = {
     name: globals()[name.replace("-", "_")]
     for name in [
         "provider", "apply-kit", "set-trust", "put-policy", "delete-role", "instances", "terminate", "backup", "spoil-plan", "role", "prove",
+        "bucket", "objects",
     ]
 }
 

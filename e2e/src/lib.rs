@@ -3,6 +3,7 @@
 
 pub mod bench;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
@@ -41,6 +42,20 @@ pub struct Lab {
 const WORLD: &str = "CARETAKER_E2E_KUBECONFIG";
 /// URL of the run's emulator.
 const ENDPOINT: &str = "CARETAKER_E2E_AWS";
+/// File of the run that collects what was skipped.
+const SKIPS: &str = "CARETAKER_E2E_SKIPS";
+
+/// Notes that a test cannot run here and why; `cargo xtask test` counts and names it.
+///
+/// # Errors
+/// The note cannot be written.
+pub fn skip(test: &str, reason: &str) -> Result<()> {
+    eprintln!("skipped {test}: {reason}");
+    let Some(file) = std::env::var_os(SKIPS) else { return Ok(()) };
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
+    writeln!(file, "{test}: {}", reason.replace('\n', " "))?;
+    Ok(())
+}
 
 fn runtime() -> &'static tokio::runtime::Runtime {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
@@ -137,7 +152,20 @@ impl Lab {
     /// # Panics
     /// Another thread of the test panicked meanwhile.
     pub fn start(&self, extra: &[(&str, &str)]) -> Result<()> {
-        let operator = self.installed.start("caretaker-0", extra)?;
+        self.start_after(extra, "")
+    }
+
+    /// Starts the operator in a mount namespace of its own, after a shell command that prepares it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    ///
+    /// # Panics
+    /// Another thread of the test panicked meanwhile.
+    pub fn start_after(&self, extra: &[(&str, &str)], prepare: &str) -> Result<()> {
+        // The one before is dead, as we know and the lease does not: nobody has to wait for its end.
+        self.kubectl.run(&["delete", "lease", "caretaker", "-n", NAMESPACE, "--ignore-not-found"])?;
+        let operator = self.installed.start_after("caretaker-0", extra, prepare)?;
         *self.operator.lock().expect("no panic while held") = Some(operator);
         Ok(())
     }

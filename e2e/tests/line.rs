@@ -316,8 +316,7 @@ fn a_denied_region_and_an_unreachable_cloud_lose_no_asset() -> Result<()> {
     lab.poke("regions")?;
     lab.condition(&account, "InventoryComplete", "True", "Settled")?;
     for (status, code, verdict) in [(503, "RequestLimitExceeded", "Throttled"), (500, "InternalError", "Unreachable")] {
-        let fault = Fault { matches: "ec2/ap-northeast-1/".into(), status, code: code.into(), retry_after: None, times: None };
-        lab.watch.set_faults(vec![fault]);
+        lab.watch.set_faults(vec![Fault::error("ec2/ap-northeast-1/", status, code)]);
         lab.poke("regions")?;
         lab.until(&format!("the verdict {verdict}"), || {
             let gaps = lab.kubectl.get(&account)?["status"]["inventory"]["coverage"]["gaps"].clone();

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use caretaker_e2e::{Client, Lab, PATIENCE, lab};
-use caretaker_testkit::operator::NAMESPACE;
 use caretaker_testkit::process::run;
 use serde_json::Value;
 
@@ -39,8 +38,6 @@ impl<'a> Lives<'a> {
     fn live(&mut self, kill_at: &str, goal: &mut impl FnMut() -> Result<bool>) -> Result<(Vec<String>, bool)> {
         self.count += 1;
         let log = self.folder.path().join(self.count.to_string());
-        // The one before is dead, as we know and the lease does not: nobody has to wait for its end.
-        self.lab.kubectl.run(&["delete", "lease", "caretaker", "-n", NAMESPACE, "--ignore-not-found"])?;
         self.lab.start(&[("CARETAKER_KILL_AT", kill_at), ("CARETAKER_WRITE_LOG", &log.display().to_string())])?;
         let began = Instant::now();
         let mut reached = false;

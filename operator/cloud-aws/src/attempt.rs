@@ -1,6 +1,6 @@
 //! Attempts to get in, each a fresh `sts:AssumeRole`; the session is thrown away.
 
-use caretaker_cloud::{AwsGrant, Identity, Presented, Result};
+use caretaker_cloud::{AwsGrant, CloudError, ErrorClass, Identity, Presented, Result};
 
 use crate::Shared;
 use crate::session::assume;
@@ -8,13 +8,19 @@ use crate::session::assume;
 /// What is presented where a wrong ExternalId is asked for. It can never be a right one: those are made of hexadecimal digits.
 const WRONG: &str = "caretaker-negative-test";
 
-/// Tries to get in. A success is told by the role's own ARN.
+/// Tries to get in. Whose session it is, is what the answer says.
 pub async fn attempt(shared: &Shared, grant: &AwsGrant, presented: Presented) -> Result<Identity> {
     let external_id = match presented {
         Presented::Right => Some(grant.external_id.as_str()),
         Presented::Wrong => Some(WRONG),
         Presented::Nothing => None,
     };
-    assume(shared, grant, external_id, None).await?;
-    Ok(Identity { account: grant.account_id.clone(), principal: grant.role_arn.clone() })
+    let answer = assume(shared, grant, external_id, None).await?;
+    let principal = answer.assumed_role_user().map(|user| user.arn().to_owned()).unwrap_or_default();
+    let account = principal.split(':').nth(4).unwrap_or_default().to_owned();
+    if account != grant.account_id {
+        let message = format!("the role {} leads to account {account}, not {}", grant.role_arn, grant.account_id);
+        return Err(CloudError::new(ErrorClass::WrongAccount, "sts:AssumeRole", message));
+    }
+    Ok(Identity { account, principal })
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use aws_sdk_sts::types::Credentials as StsCredentials;
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::{
@@ -55,8 +56,8 @@ async fn identity_of(sts: &aws_sdk_sts::Client) -> Result<Identity> {
 
 /// Assumes a role and proves that it leads to the declared account, before any list call.
 pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<Session> {
-    let credentials = assume(shared, grant, Some(&grant.external_id), Some(&policy_for(purpose))).await?;
-    let (credentials, expires) = take(&credentials)?;
+    let answer = assume(shared, grant, Some(&grant.external_id), Some(&policy_for(purpose))).await?;
+    let (credentials, expires) = take(answer.credentials())?;
     let config = with_credentials(&shared.base, &credentials, None);
     let identity = identity_of(&aws_sdk_sts::Client::new(&config)).await?;
     if identity.account != grant.account_id {
@@ -67,8 +68,8 @@ pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result
 }
 
 /// One `sts:AssumeRole` with the base credentials.
-pub async fn assume(shared: &Shared, grant: &AwsGrant, external_id: Option<&str>, policy: Option<&str>) -> Result<StsCredentials> {
-    let answer = aws_sdk_sts::Client::new(&shared.base)
+pub async fn assume(shared: &Shared, grant: &AwsGrant, external_id: Option<&str>, policy: Option<&str>) -> Result<AssumeRoleOutput> {
+    aws_sdk_sts::Client::new(&shared.base)
         .assume_role()
         .role_arn(&grant.role_arn)
         .role_session_name(&grant.session_name)
@@ -77,8 +78,7 @@ pub async fn assume(shared: &Shared, grant: &AwsGrant, external_id: Option<&str>
         .duration_seconds(SESSION_SECONDS)
         .send()
         .await
-        .map_err(|error| own_key_fault(classify("sts:AssumeRole", &error)))?;
-    answer.credentials.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, "sts:AssumeRole", "the answer holds no credentials"))
+        .map_err(|error| own_key_fault(classify("sts:AssumeRole", &error)))
 }
 
 /// These codes speak of the base key, not of the role.
@@ -89,7 +89,9 @@ fn own_key_fault(mut error: CloudError) -> CloudError {
     error
 }
 
-fn take(credentials: &StsCredentials) -> Result<(Credentials, SystemTime)> {
+fn take(credentials: Option<&StsCredentials>) -> Result<(Credentials, SystemTime)> {
+    let credentials =
+        credentials.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, "sts:AssumeRole", "the answer holds no credentials"))?;
     let expires = SystemTime::try_from(*credentials.expiration())
         .map_err(|error| CloudError::new(ErrorClass::Unreachable, "sts:AssumeRole", error.to_string()))?;
     // No expiry for the SDK: it would refuse the key by this machine's clock, which may be wrong; the cloud's own word is what counts.

@@ -142,7 +142,8 @@ impl Stage for OnEmulator {
         let region = fault.region.expect("the suite names a region");
         let matches = format!("{service}/{region}/{action}");
         let mut faults = self.faults.lock().expect("no panic while held");
-        faults.push(proxy::Fault { matches, status, code: code.into(), retry_after, times: fault.times });
+        let answer = proxy::Answer::Error { status, code: code.into(), retry_after };
+        faults.push(proxy::Fault { matches, answer, times: fault.times });
         self.watch.set_faults(faults.clone());
     }
 

@@ -156,7 +156,7 @@ async fn act(
         if matches!(done.proof, Some(Err(_))) {
             return Ok(());
         }
-        done.gap = link.permissions(&kit::wanted(&account.spec.allow, &way_in.grant)).await.ok();
+        done.gap = Some(link.permissions(&kit::wanted(&account.spec.allow, &way_in.grant)).await);
     }
     if plan.discover {
         discover(ctx, account, link.as_ref(), done).await?;

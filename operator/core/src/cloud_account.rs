@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::conditions::{ConditionSet, Is};
 use crate::grant::account_of_arn;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
+use crate::request::is_asked;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
@@ -90,7 +91,7 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
         return Plan { make_external_id: !has_id && !observed.handed_over, ..Plan::default() };
     }
     let access = status.access.clone().unwrap_or_default();
-    let asked = is_asked(account, &status);
+    let asked = is_asked(&account.metadata, status.last_handled_request.as_ref());
     let current = access.generation == generation;
     let due = |last: &Option<Time>, every: SignedDuration| last.as_ref().is_none_or(|last| now.duration_since(last.0) >= every);
     let interval = SignedDuration::from_mins(i64::from(account.spec.discovery_interval_minutes));
@@ -102,12 +103,6 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
         prove_refusals: !current || due(&access.refusals_proven_at, REFUSALS_EVERY),
         discover: asked || !current || due(&read_last, interval),
     }
-}
-
-/// Whether somebody asked for a visit by annotation that was not handled yet.
-fn is_asked(account: &CloudAccount, status: &CloudAccountStatus) -> bool {
-    let request = account.metadata.annotations.as_ref().and_then(|all| all.get(caretaker_api::names::REQUESTED_AT));
-    request.is_some() && request != status.last_handled_request.as_ref()
 }
 
 /// An attempt that must be refused.
@@ -145,7 +140,7 @@ pub struct Done {
     /// The answer to the assumption of the role.
     pub proof: Option<Result<Identity, CloudError>>,
     /// What is missing of the manifest.
-    pub gap: Option<PermissionGap>,
+    pub gap: Option<Result<PermissionGap, CloudError>>,
     /// The attempts without and with a wrong ExternalId.
     pub refusals: Vec<Refusal>,
     /// The new inventory.
@@ -280,9 +275,13 @@ fn take_refusals(status: &mut CloudAccountStatus, set: &mut ConditionSet, refusa
     }
 }
 
-fn take_gap(status: &mut CloudAccountStatus, set: &mut ConditionSet, gap: Option<&PermissionGap>) {
+fn take_gap(status: &mut CloudAccountStatus, set: &mut ConditionSet, gap: Option<&Result<PermissionGap, CloudError>>) {
     let kind = ConditionType::PermissionsSufficient;
-    let Some(gap) = gap else { return };
+    let gap = match gap {
+        None => return,
+        Some(Err(error)) => return set.set(kind, Is::Unknown, Reason::Unreachable, error.to_string()),
+        Some(Ok(gap)) => gap,
+    };
     let access: &mut AccessStatus = status.access.get_or_insert_default();
     access.missing.clone_from(&gap.missing);
     if !gap.known {

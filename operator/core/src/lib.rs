@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod ownership;
 
 pub mod provider_profile;
+pub mod request;
 
 pub use conditions::ConditionSet;
 pub use desired::Desired;

@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
+use crate::request::is_asked;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::SigningKeyReady, ConditionType::IdentityProven];
@@ -37,9 +38,10 @@ pub struct Done {
 #[must_use]
 pub fn proves_identity(profile: &ProviderProfile, now: Timestamp) -> bool {
     let status = profile.status.clone().unwrap_or_default();
+    let asked = is_asked(&profile.metadata, status.last_handled_request.as_ref());
     let current = crate::conditions::is_true_at(&status.conditions, ConditionType::IdentityProven, profile.metadata.generation);
     let last = status.aws.and_then(|aws| aws.proven_at);
-    profile.spec.aws.is_some() && (!current || last.is_none_or(|last| now.duration_since(last.0) >= PROVE_EVERY))
+    profile.spec.aws.is_some() && (asked || !current || last.is_none_or(|last| now.duration_since(last.0) >= PROVE_EVERY))
 }
 
 /// The new status and what the visit came to.

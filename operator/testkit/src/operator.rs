@@ -70,6 +70,14 @@ impl Installed {
     /// # Errors
     /// The Deployment cannot be read or the process not started.
     pub fn start(&self, pod: &str, extra: &[(&str, &str)]) -> Result<Operator> {
+        self.start_after(pod, extra, "")
+    }
+
+    /// The same in a mount namespace of its own, after a shell command that prepares it.
+    ///
+    /// # Errors
+    /// As above; a machine that lets nobody make namespaces shows in the process's log.
+    pub fn start_after(&self, pod: &str, extra: &[(&str, &str)], prepare: &str) -> Result<Operator> {
         let deployment = self.kubectl.get(&["deployment", RELEASE, "-n", NAMESPACE])?;
         let pod_spec = &deployment["spec"]["template"]["spec"];
         let container = &pod_spec["containers"][0];
@@ -94,7 +102,16 @@ impl Installed {
         let args: Vec<String> = command.iter().skip(1).map(|arg| (*arg).to_owned()).collect();
         let log = self.folder.join(format!("{pod}.log"));
         let env: Vec<(String, String)> = env.into_iter().collect();
-        let process = Process::start("caretaker", &self.binary, &args, &env, &log)?;
+        let process = if prepare.is_empty() {
+            Process::start("caretaker", &self.binary, &args, &env, &log)?
+        } else {
+            // The new namespace takes the parent's death signal away; it is set again inside.
+            let script = format!("{prepare} && exec setpriv --pdeathsig KILL -- \"$@\"");
+            let mut all: Vec<String> = ["-rm", "sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
+            all.push(self.binary.display().to_string());
+            all.extend(args);
+            Process::start("caretaker", Path::new("unshare"), &all, &env, &log)?
+        };
         Ok(Operator { process, health: format!("http://{health}"), metrics: format!("http://{metrics}/metrics") })
     }
 

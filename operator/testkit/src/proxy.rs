@@ -14,14 +14,48 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 pub struct Fault {
     /// Part of `service/region/Action` that must occur; empty for every call.
     pub matches: String,
-    /// HTTP status; 0 closes the connection without an answer.
-    pub status: u16,
-    /// AWS's error code.
-    pub code: String,
-    /// `Retry-After` in seconds.
-    pub retry_after: Option<u64>,
+    /// What comes instead of the emulator's answer.
+    pub answer: Answer,
     /// How many calls fail before the fault is over; `None` for ever.
     pub times: Option<u32>,
+}
+
+/// What a fault answers.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The connection breaks off.
+    Nothing,
+    /// An error.
+    Error {
+        /// HTTP status.
+        status: u16,
+        /// AWS's error code.
+        code: String,
+        /// `Retry-After` in seconds.
+        retry_after: Option<u64>,
+    },
+    /// The emulator's own answer with one text in place of another.
+    Rewritten(String, String),
+}
+
+impl Fault {
+    /// No answer to calls that match.
+    #[must_use]
+    pub fn silence(matches: &str) -> Self {
+        Self { matches: matches.into(), answer: Answer::Nothing, times: None }
+    }
+
+    /// An error for calls that match.
+    #[must_use]
+    pub fn error(matches: &str, status: u16, code: &str) -> Self {
+        Self { matches: matches.into(), answer: Answer::Error { status, code: code.into(), retry_after: None }, times: None }
+    }
+
+    /// Another text in the answers to calls that match.
+    #[must_use]
+    pub fn rewritten(matches: &str, from: &str, to: &str) -> Self {
+        Self { matches: matches.into(), answer: Answer::Rewritten(from.into(), to.into()), times: None }
+    }
 }
 
 /// What the proxy has seen and does. Cheap to clone.
@@ -106,9 +140,12 @@ fn describe(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Str
 async fn forward(State(proxy): State<Proxy>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let call = describe(&method, &uri, &headers, &body);
     proxy.watch.calls.lock().expect("no panic while held").push(call.clone());
-    if let Some(fault) = proxy.watch.fault(&call) {
-        return broken(&fault);
-    }
+    let rewrite = match proxy.watch.fault(&call).map(|fault| fault.answer) {
+        Some(Answer::Nothing) => return silence(),
+        Some(Answer::Error { status, code, retry_after }) => return broken(status, &code, retry_after),
+        Some(Answer::Rewritten(from, to)) => Some((from, to)),
+        None => None,
+    };
     let url = format!("{}{}", proxy.upstream, uri.path_and_query().map_or("/", |path| path.as_str()));
     // The host stays as it was signed.
     match proxy.http.request(method, url).headers(headers).body(body).send().await {
@@ -120,7 +157,10 @@ async fn forward(State(proxy): State<Proxy>, method: Method, uri: Uri, headers: 
                     response = response.header(name, value);
                 }
             }
-            let bytes = answer.bytes().await.unwrap_or_default();
+            let mut bytes = answer.bytes().await.unwrap_or_default();
+            if let Some((from, to)) = rewrite {
+                bytes = String::from_utf8_lossy(&bytes).replace(&from, &to).into();
+            }
             response.body(Body::from(bytes)).unwrap_or_else(|error| plain(StatusCode::BAD_GATEWAY, error.to_string()))
         }
     }
@@ -132,18 +172,23 @@ fn plain(status: StatusCode, text: String) -> Response<Body> {
     response
 }
 
+/// A head without the body that it promises: to the caller the connection broke off.
+fn silence() -> Response<Body> {
+    let torn = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::BrokenPipe)) });
+    Response::new(Body::from_stream(torn))
+}
+
 /// An error in the form that EC2 and the query services use; REST services read the header.
-fn broken(fault: &Fault) -> Response<Body> {
-    let code = &fault.code;
+fn broken(status: u16, code: &str, retry_after: Option<u64>) -> Response<Body> {
     let body = format!(
         "<Response><Errors><Error><Code>{code}</Code><Message>made by the test</Message></Error></Errors><Error><Code>{code}</Code><Message>made by the test</Message></Error><RequestID>1</RequestID></Response>"
     );
-    let mut response = plain(StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_GATEWAY), body);
+    let mut response = plain(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), body);
     response.headers_mut().insert("content-type", "text/xml".parse().expect("a header"));
     if let Ok(value) = code.parse() {
         response.headers_mut().insert("x-amzn-errortype", value);
     }
-    if let Some(seconds) = fault.retry_after {
+    if let Some(seconds) = retry_after {
         response.headers_mut().insert("retry-after", seconds.to_string().parse().expect("a number is a header"));
     }
     response
