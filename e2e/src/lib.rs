@@ -35,7 +35,7 @@ pub struct Lab {
     /// The provider's secret access key: it must appear nowhere.
     pub secret: String,
     operator: Mutex<Option<Operator>>,
-    _own: Option<(ControlPlane, Emulator, tempfile::TempDir)>,
+    own: Option<(ControlPlane, Emulator, tempfile::TempDir)>,
 }
 
 /// Folder of the run that `cargo xtask test` has started; without it the lab starts its own world.
@@ -88,16 +88,27 @@ impl Lab {
     /// # Errors
     /// A part does not come up.
     pub fn set(name: &str) -> Result<Self> {
-        let (kubectl, cloud, own) = match (std::env::var(WORLD), std::env::var(ENDPOINT)) {
-            (Ok(kubeconfig), Ok(endpoint)) => (Kubectl { kubeconfig: kubeconfig.into() }, Cloud::at(&endpoint)?, None),
-            _ => {
-                let folder = tempfile::tempdir()?;
-                let mut plane = ControlPlane::start(folder.path())?;
-                plane.start_prometheus_operator()?;
-                let emulator = Emulator::start(&folder.path().join("ministack.log"))?;
-                (plane.kubectl(), emulator.cloud.clone(), Some((plane, emulator, folder)))
-            }
-        };
+        match (std::env::var(WORLD), std::env::var(ENDPOINT)) {
+            (Ok(kubeconfig), Ok(endpoint)) => Self::at(name, Kubectl { kubeconfig: kubeconfig.into() }, Cloud::at(&endpoint)?, None),
+            _ => Self::alone(name, true),
+        }
+    }
+
+    /// Sets a lab with a control plane of its own, with or without the prometheus-operator, without starting the operator.
+    ///
+    /// # Errors
+    /// A part does not come up.
+    pub fn alone(name: &str, with_prometheus: bool) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut plane = ControlPlane::start(folder.path())?;
+        if with_prometheus {
+            plane.start_prometheus_operator()?;
+        }
+        let emulator = Emulator::start(&folder.path().join("ministack.log"))?;
+        Self::at(name, plane.kubectl(), emulator.cloud.clone(), Some((plane, emulator, folder)))
+    }
+
+    fn at(name: &str, kubectl: Kubectl, cloud: Cloud, own: Option<(ControlPlane, Emulator, tempfile::TempDir)>) -> Result<Self> {
         let watch = Watch::default();
         let endpoint = runtime().block_on(proxy::start(&cloud.endpoint, watch.clone()))?;
         let folder = kubectl.kubeconfig.parent().context("a kubeconfig has a folder")?.join(format!("operator-{name}"));
@@ -120,7 +131,16 @@ impl Lab {
             },
         ]});
         kubectl.apply(&documents.to_string())?;
-        Ok(Self { kubectl, cloud, watch, installed, secret: text("secretAccessKey"), operator: Mutex::default(), _own: own })
+        Ok(Self { kubectl, cloud, watch, installed, secret: text("secretAccessKey"), operator: Mutex::default(), own })
+    }
+
+    /// The lab's own control plane.
+    ///
+    /// # Panics
+    /// The lab uses the run's.
+    #[must_use]
+    pub fn plane(&self) -> &ControlPlane {
+        &self.own.as_ref().expect("a lab with a control plane of its own").0
     }
 
     /// Deletes what an earlier test binary left in the run's control plane, as a user would.

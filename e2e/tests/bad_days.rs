@@ -202,6 +202,12 @@ fn a_client_ends_our_access_with_the_script_that_we_give_them() -> Result<()> {
     let role = lab.cloud.call(&["role", &client.account, "CaretakerAccess"], "")?;
     ensure!(role["inline"].as_array().is_some_and(|inline| inline.len() == 2), "we changed what is not ours to change: {role}");
 
+    // An account that is taken from the spec now is not forgotten: we still have access to it.
+    let renamed = r#"[{"op":"replace","path":"/spec/accounts/0/name","value":"other"}]"#;
+    lab.kubectl.run(&["patch", "mc", "script", "--type=json", "-p", renamed])?;
+    std::thread::sleep(Duration::from_secs(2));
+    lab.kubectl.get(&["ca", "prod", "-n", "client-script"]).context("the account must stay until the refusal is proved")?;
+
     let scripts = lab.kubectl.get(&["configmap", "final-revocation", "-n", "client-script"])?;
     let script = scripts["data"]["revoke-aws-200000000204.sh"].as_str().context("there is a script")?;
     ensure!(revoke(lab, script, "200000000205").is_err_and(|error| error.to_string().contains("nothing was done")), "in a wrong account");

@@ -29,7 +29,7 @@ pub struct WayIn {
 /// # Errors
 /// A call to the API server failed.
 pub async fn way_in(ctx: &Context, account: &CloudAccount) -> Result<Result<Option<WayIn>, Fault>, Failure> {
-    let Some(profile) = ctx.cache.typed::<ProviderProfile>("", &account.spec.provider_profile) else {
+    let Some(profile) = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await? else {
         return Ok(Err(missing_profile(&account.spec.provider_profile)));
     };
     let Some(provider) = profile.spec.aws.as_ref() else {

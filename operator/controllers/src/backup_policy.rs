@@ -40,7 +40,7 @@ fn freezes(handover: &Handover) -> bool {
 }
 
 async fn look(ctx: &Context, policy: &BackupPolicy, account: &CloudAccount) -> Result<(AccountView, Option<WayIn>), Failure> {
-    let profile = ctx.cache.typed::<ProviderProfile>("", &account.spec.provider_profile);
+    let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
     let provider = profile.and_then(|profile| profile.spec.aws);
     let backup_role = match (&account.spec.target.aws, &provider) {
         (Some(aws), Some(provider)) => backup_role_arn(aws, provider),
@@ -73,7 +73,7 @@ impl Reconciler for BackupPolicies {
         let frozen = ctx.cache.list_typed::<Handover>(Some(&namespace)).iter().any(freezes);
         let mut sight = Sight { accounts: Vec::new(), ways: Vec::new(), frozen };
         for name in &policy.spec.accounts {
-            let Some(account) = ctx.cache.typed::<CloudAccount>(&namespace, name) else { continue };
+            let Some(account) = ctx.find::<CloudAccount>(&namespace, name).await? else { continue };
             let (mut view, way) = if frozen {
                 (AccountView { name: name.clone(), allow: Vec::new(), backup_role: String::new(), state: None }, None)
             } else {

@@ -64,7 +64,7 @@ impl Reconciler for CloudAccounts {
 
     async fn observe(&self, ctx: &Context, account: &CloudAccount) -> Result<Sight, Failure> {
         let namespace = account.namespace().unwrap_or_default();
-        let profile = ctx.cache.typed::<ProviderProfile>("", &account.spec.provider_profile);
+        let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
         let claimed_by_other = !claim::hold(ctx, account).await?;
         let handed_over = ctx.cache.list_typed::<Handover>(Some(&namespace)).iter().any(is_revoking);
         let mut seen = Observed { provider: profile.and_then(|profile| profile.spec.aws), way_fault: None, claimed_by_other, handed_over };

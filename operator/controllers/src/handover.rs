@@ -7,7 +7,7 @@ mod seal;
 use async_trait::async_trait;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{FinalReading, Frozen, HandoverStatus, HandoverStep};
-use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, ProviderProfile};
+use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, ProviderProfile, names};
 use caretaker_cloud::{Purpose, Scope};
 use caretaker_core::handover::advance::{StepResult, advance};
 use caretaker_core::handover::{self as core, steps};
@@ -16,10 +16,12 @@ use caretaker_core::ownership::{Kind, OWNED};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 
 use crate::access::{client_of, way_in};
 use crate::apply::Owner;
+use crate::cache::api_resource;
 use crate::context::Context;
 use crate::discovery::{self, NotRead, Reading};
 use crate::engine::{Acted, CleanUp, Reconciler, Seen};
@@ -28,9 +30,10 @@ use crate::failure::Failure;
 /// The reconciler.
 pub struct Handovers;
 
-/// Everything that a handover looks at.
+/// Everything that a handover looks at, read from the API server: a watch that is behind must not make a bundle that lacks an account.
 #[derive(Clone, Default)]
 pub struct Sight {
+    ended: bool,
     pub(crate) client: Option<ManagedClient>,
     pub(crate) profile: Option<ProviderProfile>,
     pub(crate) accounts: Vec<CloudAccount>,
@@ -48,16 +51,23 @@ pub(crate) fn owner(handover: &Handover) -> Owner {
     }
 }
 
-/// Monitoring objects without what only this cluster knows.
-fn monitoring(ctx: &Context, namespace: &str) -> Vec<Value> {
-    let kinds = OWNED.iter().filter(|owned| owned.group == "monitoring.coreos.com");
-    kinds
-        .flat_map(|owned| ctx.cache.list(owned.kind, Some(namespace)).into_iter().map(|object| (owned.api_version(), owned.kind, object)))
-        .map(|(api_version, kind, object)| {
+/// Monitoring objects as they are now, without what only this cluster knows. A kind whose definition is missing has none.
+async fn monitoring(ctx: &Context, namespace: &str) -> Result<Vec<Value>, Failure> {
+    let mut found = Vec::new();
+    for owned in OWNED.iter().filter(|owned| owned.group == "monitoring.coreos.com") {
+        let api: Api<DynamicObject> = Api::namespaced_with(ctx.client.clone(), namespace, &api_resource(owned));
+        let ours = ListParams::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGER));
+        let list = match api.list(&ours).await {
+            Ok(list) => list,
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            Err(error) => return Err(Failure::kubernetes(format!("list {}", owned.plural))(error)),
+        };
+        found.extend(list.iter().map(|object| {
             let spec = &object.data["spec"];
-            json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": object.name_any()}, "spec": spec})
-        })
-        .collect()
+            json!({"apiVersion": owned.api_version(), "kind": owned.kind, "metadata": {"name": object.name_any()}, "spec": spec})
+        }));
+    }
+    Ok(found)
 }
 
 #[async_trait]
@@ -71,18 +81,28 @@ impl Reconciler for Handovers {
 
     async fn observe(&self, ctx: &Context, handover: &Handover) -> Result<Sight, Failure> {
         let namespace = handover.namespace().unwrap_or_default();
-        let client = ctx.cache.typed::<ManagedClient>("", &client_of(handover));
-        let profile = client.as_ref().and_then(|client| ctx.cache.typed::<ProviderProfile>("", &client.spec.provider_profile));
+        let Some(step) = steps::current(&handover.status.clone().unwrap_or_default()) else {
+            return Ok(Sight { ended: true, ..Sight::default() });
+        };
+        let client = ctx.fetch::<ManagedClient>("", &client_of(handover)).await?;
+        let profile = match &client {
+            Some(client) => ctx.fetch::<ProviderProfile>("", &client.spec.provider_profile).await?,
+            None => None,
+        };
         Ok(Sight {
+            ended: false,
             client,
             profile,
-            accounts: ctx.cache.list_typed::<CloudAccount>(Some(&namespace)),
-            policies: ctx.cache.list_typed::<BackupPolicy>(Some(&namespace)),
-            monitoring: monitoring(ctx, &namespace),
+            accounts: ctx.fetch_all::<CloudAccount>(&namespace).await?,
+            policies: ctx.fetch_all::<BackupPolicy>(&namespace).await?,
+            monitoring: if step == HandoverStep::Build { monitoring(ctx, &namespace).await? } else { Vec::new() },
         })
     }
 
     fn check(&self, handover: &Handover, observed: &Sight) -> Vec<Fault> {
+        if observed.ended {
+            return Vec::new();
+        }
         let Some(client) = &observed.client else {
             let message = format!(
                 "namespace {} belongs to no ManagedClient: make the Handover in a client's namespace",
@@ -97,10 +117,15 @@ impl Reconciler for Handovers {
         if handover.status.as_ref().is_some_and(|status| status.frozen.is_some()) {
             return Vec::new();
         }
-        caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
+        let is_made = |name: &str| observed.accounts.iter().any(|account| account.name_any() == name);
+        let missing = client.spec.accounts.iter().filter(|account| !is_made(&account.name)).map(|account| {
+            let message = format!("account {} is not made yet: without it the bundle would lack it", account.name);
+            Fault::outside(Reason::ReferenceMissing, "ManagedClient.spec.accounts", message)
+        });
+        let recipients = caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
             .into_iter()
-            .map(|fault| Fault::outside(Reason::InvalidSpec, fault.field("ManagedClient.spec.exit.recipients"), fault.problem.to_string()))
-            .collect()
+            .map(|fault| Fault::outside(Reason::InvalidSpec, fault.field("ManagedClient.spec.exit.recipients"), fault.problem.to_string()));
+        missing.chain(recipients).collect()
     }
 
     fn plan(&self, handover: &Handover, observed: &Sight, _now: Timestamp) -> Self::Plan {

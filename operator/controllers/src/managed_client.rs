@@ -64,7 +64,7 @@ fn is_finished(handover: &Handover) -> bool {
 impl Reconciler for ManagedClients {
     type Object = ManagedClient;
     type Observed = Observed;
-    type Plan = Vec<Desired>;
+    type Plan = (Vec<Desired>, Vec<&'static str>);
     type Done = Report;
     const KIND: Kind = Kind::ManagedClient;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
@@ -72,18 +72,15 @@ impl Reconciler for ManagedClients {
     async fn observe(&self, ctx: &Context, client: &ManagedClient) -> Result<Observed, Failure> {
         let namespace = client_namespace(&client.name_any());
         let within = Some(namespace.as_str());
+        let handovers = ctx.cache.list_typed::<Handover>(within);
         Ok(Observed {
-            profile_exists: ctx.cache.typed::<ProviderProfile>("", &client.spec.provider_profile).is_some(),
+            profile_exists: ctx.find::<ProviderProfile>("", &client.spec.provider_profile).await?.is_some(),
             namespace_taken: namespace_taken(ctx, client, &namespace).await?,
             accounts: ctx.cache.list_typed::<CloudAccount>(within),
             monitoring: ctx.cache.typed::<MonitoringStack>(&namespace, core::CHILD_NAME),
             backups: ctx.cache.typed::<BackupPolicy>(&namespace, core::CHILD_NAME),
-            handed_over_by: ctx
-                .cache
-                .list_typed::<Handover>(within)
-                .iter()
-                .find(|handover| is_finished(handover))
-                .map(ResourceExt::name_any),
+            handed_over_by: handovers.iter().find(|handover| is_finished(handover)).map(ResourceExt::name_any),
+            leaving: handovers.iter().any(|handover| handover.spec.mode == HandoverMode::Final && !is_finished(handover)),
             recipient_faults: recipient_faults(client),
         })
     }
@@ -92,11 +89,12 @@ impl Reconciler for ManagedClients {
         core::check(client, observed)
     }
 
-    fn plan(&self, client: &ManagedClient, observed: &Observed, _now: Timestamp) -> Vec<Desired> {
-        core::plan(client, observed)
+    fn plan(&self, client: &ManagedClient, observed: &Observed, _now: Timestamp) -> Self::Plan {
+        let prunes = |kind: &&str| core::may_prune(kind, observed);
+        (core::plan(client, observed), apply::kinds_of(Kind::ManagedClient).into_iter().filter(prunes).collect())
     }
 
-    async fn act(&self, ctx: &Context, client: &ManagedClient, plan: Vec<Desired>) -> Acted<Report> {
+    async fn act(&self, ctx: &Context, client: &ManagedClient, (plan, kinds): Self::Plan) -> Acted<Report> {
         let owner = owner(client);
         let mut report = Report::default();
         for desired in &plan {
@@ -109,7 +107,6 @@ impl Reconciler for ManagedClients {
                 }
             }
         }
-        let kinds: Vec<&'static str> = apply::kinds_of(Kind::ManagedClient).into_iter().filter(|kind| *kind != "Namespace").collect();
         let failure = apply::prune(ctx, &owner, &kinds, &plan).await.err();
         report.namespace_ready = failure.is_none();
         Acted { done: report, failure }

@@ -86,7 +86,7 @@ impl Reconciler for MonitoringStacks {
             ..Observed::default()
         };
         for (index, name) in stack.spec.accounts.iter().enumerate() {
-            let Some(account) = ctx.cache.typed::<CloudAccount>(&namespace, name) else {
+            let Some(account) = ctx.find::<CloudAccount>(&namespace, name).await? else {
                 observed.missing_accounts.push((index, name.clone()));
                 continue;
             };

@@ -44,6 +44,8 @@ pub struct Observed {
     pub backups: Option<BackupPolicy>,
     /// Name of a final Handover that has ended.
     pub handed_over_by: Option<String>,
+    /// Whether a final Handover is under way: what it was begun with stays until it has ended.
+    pub leaving: bool,
     /// Faults of the recipients, found by the one parser that also seals to them.
     pub recipient_faults: Vec<Fault>,
 }
@@ -71,6 +73,13 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     }
     faults.extend(observed.recipient_faults.iter().cloned());
     faults
+}
+
+/// Whether objects of a kind may be deleted because the spec does not want them any more. The namespace goes with the client only; an account that a
+/// handover was begun with is needed to the end, so that our access to it can be revoked and the refusal proved.
+#[must_use]
+pub fn may_prune(kind: &str, observed: &Observed) -> bool {
+    kind != "Namespace" && !(kind == "CloudAccount" && observed.leaving)
 }
 
 /// Everything that a client has in the cluster: first the namespace and its guards, then the children.

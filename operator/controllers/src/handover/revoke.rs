@@ -36,6 +36,12 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
         }
         revocations.push(revocation);
     }
+    let frozen = handover.status.as_ref().and_then(|status| status.frozen.as_ref());
+    for name in frozen.iter().flat_map(|frozen| &frozen.accounts) {
+        if !revocations.iter().any(|revocation| revocation.account == *name) {
+            revocations.push(RevocationStatus { account: name.clone(), by: "Client".into(), ..RevocationStatus::default() });
+        }
+    }
     Ok(StepResult::Revoked(revocations))
 }
 

@@ -1,0 +1,90 @@
+//! The chart without a cluster: lint, what it renders, and what its schema refuses.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use caretaker_testkit::process::run;
+use caretaker_testkit::{source_root, tools};
+
+fn helm(args: &[&str]) -> Result<String> {
+    let home = tempfile::tempdir()?;
+    let mut command = Command::new(tools::path("helm")?);
+    command.args(args).arg(source_root().join("charts/caretaker"));
+    for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+        command.env(name, home.path());
+    }
+    run(&mut command)
+}
+
+/// The rendered documents of a kind.
+fn documents<'a>(rendered: &'a str, kind: &str) -> Vec<&'a str> {
+    rendered.split("\n---").filter(|document| document.lines().any(|line| line == format!("kind: {kind}"))).collect()
+}
+
+const EVERYTHING: [&str; 8] =
+    ["--set", "metrics.serviceMonitor=true", "--set", "metrics.rules=true", "--set", "metrics.dashboard=true", "--set", "replicas=2"];
+
+#[test]
+fn the_linter_has_nothing_to_say() -> Result<()> {
+    helm(&["lint", "--strict"])?;
+    helm(&[&["lint", "--strict"], EVERYTHING.as_slice()].concat()).map(drop)
+}
+
+#[test]
+fn it_renders_what_it_promises() -> Result<()> {
+    let rendered = helm(&["template", "caretaker", "--namespace", "caretaker-system"])?;
+    for (kind, count) in [
+        ("CustomResourceDefinition", 6),
+        ("Deployment", 1),
+        ("Service", 1),
+        ("NetworkPolicy", 1),
+        ("PodDisruptionBudget", 1),
+        ("PersistentVolumeClaim", 1),
+        ("ServiceAccount", 1),
+    ] {
+        ensure!(documents(&rendered, kind).len() == count, "{count} of {kind}, not {}", documents(&rendered, kind).len());
+    }
+    ensure!(documents(&rendered, "ValidatingAdmissionPolicy").len() >= 2, "the admission policies");
+    ensure!(documents(&rendered, "ServiceMonitor").is_empty(), "needs definitions that may be missing");
+    let deployment = documents(&rendered, "Deployment")[0];
+    for part in [
+        "runAsNonRoot: true",
+        "readOnlyRootFilesystem: true",
+        "allowPrivilegeEscalation: false",
+        "persistentVolumeClaim:",
+        "livenessProbe:",
+        "readinessProbe:",
+    ] {
+        ensure!(deployment.contains(part), "the Deployment lacks {part}");
+    }
+    for role in documents(&rendered, "ClusterRole") {
+        ensure!(!role.contains("\"*\"") && !role.contains("- '*'"), "a role that may do everything:\n{role}");
+    }
+    Ok(())
+}
+
+#[test]
+fn with_everything_on_it_renders_rules_that_promtool_takes() -> Result<()> {
+    let rendered = helm(&[&["template", "caretaker", "--namespace", "caretaker-system"], EVERYTHING.as_slice()].concat())?;
+    ensure!(documents(&rendered, "ServiceMonitor").len() == 1, "the ServiceMonitor");
+    let rules = documents(&rendered, "PrometheusRule").first().copied().context("the rules")?;
+    let spec = rules.split_once("\nspec:\n").context("rules have a spec")?.1;
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), spec.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect::<String>())?;
+    run(Command::new(tools::path("promtool")?).args(["check", "rules"]).arg(file.path())).map(drop)
+}
+
+#[test]
+fn unknown_and_malformed_values_are_refused_by_name() -> Result<()> {
+    for (value, told) in [
+        ("replica=2", "replica"),
+        ("store.uri=s3://x", "uri"),
+        ("metrics.serviceMonitors=true", "serviceMonitors"),
+        ("replicas=none", "replicas"),
+        ("log.format=xml", "format"),
+    ] {
+        let refused = helm(&["template", "caretaker", "--set", value]);
+        ensure!(refused.as_ref().is_err_and(|error| error.to_string().contains(told)), "{value}: {refused:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! A cluster without the prometheus-operator's definitions: that is said, with the cure, and everything else works on.
+
+use anyhow::{Result, ensure};
+use caretaker_e2e::{Client, Lab, PATIENCE};
+
+#[test]
+fn without_its_definitions_monitoring_says_so_and_the_rest_works() -> Result<()> {
+    let lab = Lab::alone("without-prometheus", false)?;
+    lab.start(&[])?;
+    let client = Client::new("bare", "200000000301", "eu-west-1");
+    lab.cloud.call(&["instances", &client.account, "eu-west-1", "2"], "")?;
+    lab.kubectl.apply(&client.document().to_string())?;
+    lab.grant(&client)?;
+    let message = lab.condition(&["ms", "main", "-n", "client-bare"], "MonitoringReady", "False", "PrometheusOperatorMissing")?;
+    ensure!(message.contains("helm ") || message.contains("kubectl "), "the message must name the command: {message}");
+    lab.condition(&["mc", "bare"], "MonitoringReady", "False", "PrometheusOperatorMissing")?;
+    for (kind, name, condition) in [("ca", "prod", "InventoryComplete"), ("bp", "main", "BackupsReady")] {
+        lab.condition(&[kind, name, "-n", "client-bare"], condition, "True", "")?;
+    }
+    lab.condition(&["mc", "bare"], "NamespaceReady", "True", "")?;
+    // A rehearsal works without them too.
+    lab.plugin(&["exit", "bare", "--wait"])?;
+    let process = lab.with_operator(|operator| operator.process.id());
+    lab.plane().install_prometheus_definitions()?;
+    lab.kubectl.wait(&["mc/bare"], "condition=Ready", PATIENCE)?;
+    ensure!(lab.with_operator(|operator| operator.process.id()) == process, "a restart was needed");
+    Ok(())
+}
