@@ -55,9 +55,9 @@ impl<'a> Lives<'a> {
     fn until(&mut self, mut goal: impl FnMut() -> Result<bool>) -> Result<()> {
         let (mut at, mut last) = (1, Vec::new());
         while self.count < MAX_LIVES {
-            let kill_at = if self.count % 2 == 0 { format!("after:{at}") } else { format!("before:{}", at + 1) };
+            let kill_at = if self.count.is_multiple_of(2) { format!("after:{at}") } else { format!("before:{}", at + 1) };
             let (now, reached) = self.live(&kill_at, &mut goal)?;
-            self.died_at.extend(now.iter().take(at).last().cloned());
+            self.died_at.extend(now.get(..at.min(now.len())).and_then(<[String]>::last).cloned());
             if reached {
                 return Ok(());
             }

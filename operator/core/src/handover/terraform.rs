@@ -8,10 +8,16 @@ use serde_json::{Value, json};
 use crate::digest::sha256_hex;
 use crate::kit::hcl;
 
+#[derive(Debug)]
+struct Block {
+    account: String,
+    text: String,
+}
+
 /// The import file and the report of what it does not hold.
 #[derive(Debug, Default)]
 pub struct Imports {
-    blocks: BTreeMap<String, String>,
+    blocks: BTreeMap<String, Block>,
     providers: BTreeSet<(String, String)>,
     skipped: Vec<Value>,
 }
@@ -64,14 +70,20 @@ impl Imports {
             return;
         }
         let address = format!("{}.{}", resource_type(asset.asset_type), address_name(&asset.id));
+        // A network that is shared shows in every account that may use it; one address can be imported once.
+        if let Some(first) = self.blocks.get(&address) {
+            let reason = format!("it is imported from account {}, which shows it too", first.account);
+            self.skipped.push(json!({"id": asset.id, "type": asset.asset_type, "region": asset.region, "reason": reason}));
+            return;
+        }
         self.providers.insert((asset.account.clone(), asset.region.clone()));
         let name = if asset.name.is_empty() { String::new() } else { format!("# name: {}\n", comment(&asset.name)) };
-        let block = format!(
+        let text = format!(
             "{name}import {{\n  to       = {address}\n  id       = {}\n  provider = aws.{}\n}}\n",
             hcl(&asset.id),
             alias(&asset.account, &asset.region)
         );
-        self.blocks.insert(format!("{address} {}", asset.region), block);
+        self.blocks.insert(address, Block { account: asset.account.clone(), text });
     }
 
     /// Number of import blocks.
@@ -96,7 +108,7 @@ impl Imports {
         }
         for block in self.blocks.values() {
             text.push('\n');
-            text.push_str(block);
+            text.push_str(&block.text);
         }
         text
     }
@@ -146,9 +158,34 @@ mod tests {
         }
         let text = imports.render();
         assert_eq!(imports.len(), NAMES.len());
-        for line in text.lines().filter(|line| !line.starts_with([' ', '}', '#']) && !line.is_empty()) {
-            assert!(["import {", "terraform {", "provider \"aws\" {"].contains(&line), "{line}");
+        let body = hcl::parse(&text).unwrap();
+        assert!(body.blocks().all(|block| ["import", "terraform", "provider"].contains(&block.identifier())), "{text}");
+        assert!(body.attributes().next().is_none(), "{text}");
+    }
+
+    #[test]
+    fn every_id_evaluates_to_the_cloud_s() {
+        use hcl::eval::{Context, Evaluate};
+        let ids: BTreeSet<&str> =
+            NAMES.into_iter().filter(|id| !id.is_empty()).chain(["i-0a", "$${x}", "%%{", "\\", "\u{7f}\u{1}"]).collect();
+        let mut imports = Imports::default();
+        ids.iter().for_each(|id| imports.add(&asset(id, id)));
+        let body = hcl::parse(&imports.render()).unwrap();
+        let mut found = BTreeSet::new();
+        for block in body.blocks().filter(|block| block.identifier() == "import") {
+            let id = block.body().attributes().find(|attribute| attribute.key() == "id").unwrap();
+            found.insert(id.expr().evaluate(&Context::new()).unwrap().as_str().unwrap().to_owned());
         }
+        assert_eq!(found, ids.into_iter().map(str::to_owned).collect());
+    }
+
+    #[test]
+    fn what_two_accounts_show_is_imported_once_and_told() {
+        let mut imports = Imports::default();
+        imports.add(&asset("subnet-1", "shared"));
+        imports.add(&Asset { account: "333333333333".into(), ..asset("subnet-1", "shared") });
+        assert_eq!(imports.render().matches("import {").count(), 1);
+        assert!(imports.skipped()["skipped"][0]["reason"].as_str().unwrap().contains("222222222222"), "{}", imports.skipped());
     }
 
     #[test]
