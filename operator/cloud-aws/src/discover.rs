@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use caretaker_cloud::{Asset, AssetSink, AssetType, Cell, CellKey, CloudError, ErrorClass, Result, Scope, Verdict, verdict_of};
+use caretaker_cloud::{Asset, AssetSink, Cell, CellKey, CloudError, Ec2Type, ErrorClass, Result, Scope, Verdict, verdict_of};
 use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -26,12 +26,12 @@ enum Found {
 /// Reads the scope.
 pub async fn discover(link: &Link, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
     let regions = regions(link, scope).await?;
-    let cells = regions.into_iter().flat_map(|region| AssetType::ALL.into_iter().map(move |kind| (region.clone(), kind)));
+    let cells = regions.into_iter().flat_map(|region| Ec2Type::ALL.into_iter().map(move |kind| (region.clone(), kind)));
     let (sender, mut receiver) = mpsc::channel(IN_FLIGHT);
     // Each side owns its end of the channel, so that either side's end stops the other.
     let read = async move {
         let sender = &sender;
-        let each = |(region, kind): (String, AssetType)| async move {
+        let each = |(region, kind): (String, Ec2Type)| async move {
             let cell = read_cell(link, &region, kind, sender).await;
             // The receiver is gone only where the sink has failed; the run ends then.
             let _ = sender.send(Found::Cell(cell)).await;
@@ -58,19 +58,18 @@ struct Progress {
     tokens: HashSet<String>,
 }
 
-async fn read_cell(link: &Link, region: &str, kind: AssetType, sender: &mpsc::Sender<Found>) -> Cell {
+async fn read_cell(link: &Link, region: &str, kind: Ec2Type, sender: &mpsc::Sender<Found>) -> Cell {
     let mut progress = Progress { assets: 0, calls: 0, renewed: false, tokens: HashSet::new() };
     let end = read_pages(link, region, kind, (&mut progress, sender)).await;
     let (verdict, cause, retry_after_seconds) = match end {
         Ok(()) => (Verdict::Complete, String::new(), None),
         Err(error) => verdict_of(&error, progress.assets, region),
     };
-    let key =
-        CellKey { account: link.grant.account_id.clone(), region: region.into(), service: caretaker_cloud::service_of("aws", kind).into() };
+    let key = CellKey { account: link.grant.account_id.clone(), region: region.into(), service: kind.service().into() };
     Cell { key, verdict, assets: progress.assets, calls: progress.calls, cause, retry_after_seconds, at: Timestamp::now() }
 }
 
-async fn read_pages(link: &Link, region: &str, kind: AssetType, (progress, sender): (&mut Progress, &mpsc::Sender<Found>)) -> Result<()> {
+async fn read_pages(link: &Link, region: &str, kind: Ec2Type, (progress, sender): (&mut Progress, &mpsc::Sender<Found>)) -> Result<()> {
     let place = Place { account: link.grant.account_id.clone(), region: region.into() };
     let mut token: Option<String> = None;
     while progress.calls < MAX_PAGES {

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Instance, SecurityGroup, Snapshot, Subnet, Tag, Volume, Vpc};
 use aws_smithy_types::DateTime;
-use caretaker_cloud::{Asset, AssetType, Result};
+use caretaker_cloud::{Asset, Ec2Type, Result};
 use jiff::Timestamp;
 
 use crate::errors::classify;
@@ -31,7 +31,7 @@ pub async fn enabled_regions(config: &SdkConfig) -> Result<Vec<String>> {
 }
 
 /// One page of one kind.
-pub async fn page(kind: AssetType, config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+pub async fn page(kind: Ec2Type, config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
     let client = Client::new(config);
     macro_rules! read {
         ($call:ident, $name:literal, $items:ident, $convert:ident) => {{
@@ -42,39 +42,39 @@ pub async fn page(kind: AssetType, config: &SdkConfig, place: &Place, token: Opt
         }};
     }
     match kind {
-        AssetType::Instance => {
+        Ec2Type::Instance => {
             let request = client.describe_instances().max_results(PAGE).set_next_token(token);
             let answer = request.send().await.map_err(|error| classify("ec2:DescribeInstances", &error))?;
             let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
             let assets = instances.map(|instance| of_instance(instance, place)).collect();
             Ok((assets, answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned)))
         }
-        AssetType::Snapshot => {
+        Ec2Type::Snapshot => {
             let request = client.describe_snapshots().owner_ids("self").max_results(PAGE).set_next_token(token);
             let answer = request.send().await.map_err(|error| classify("ec2:DescribeSnapshots", &error))?;
             let assets = answer.snapshots().iter().map(|item| of_snapshot(item, place)).collect();
             Ok((assets, answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned)))
         }
-        AssetType::Volume => read!(describe_volumes, "ec2:DescribeVolumes", volumes, of_volume),
-        AssetType::Network => read!(describe_vpcs, "ec2:DescribeVpcs", vpcs, of_vpc),
-        AssetType::Subnet => read!(describe_subnets, "ec2:DescribeSubnets", subnets, of_subnet),
-        AssetType::SecurityGroup => read!(describe_security_groups, "ec2:DescribeSecurityGroups", security_groups, of_group),
+        Ec2Type::Volume => read!(describe_volumes, "ec2:DescribeVolumes", volumes, of_volume),
+        Ec2Type::Vpc => read!(describe_vpcs, "ec2:DescribeVpcs", vpcs, of_vpc),
+        Ec2Type::Subnet => read!(describe_subnets, "ec2:DescribeSubnets", subnets, of_subnet),
+        Ec2Type::SecurityGroup => read!(describe_security_groups, "ec2:DescribeSecurityGroups", security_groups, of_group),
     }
 }
 
 /// The call that shows a kind.
-pub const fn source(kind: AssetType) -> &'static str {
+pub const fn source(kind: Ec2Type) -> &'static str {
     match kind {
-        AssetType::Instance => "ec2:DescribeInstances",
-        AssetType::Volume => "ec2:DescribeVolumes",
-        AssetType::Snapshot => "ec2:DescribeSnapshots",
-        AssetType::Network => "ec2:DescribeVpcs",
-        AssetType::Subnet => "ec2:DescribeSubnets",
-        AssetType::SecurityGroup => "ec2:DescribeSecurityGroups",
+        Ec2Type::Instance => "ec2:DescribeInstances",
+        Ec2Type::Volume => "ec2:DescribeVolumes",
+        Ec2Type::Snapshot => "ec2:DescribeSnapshots",
+        Ec2Type::Vpc => "ec2:DescribeVpcs",
+        Ec2Type::Subnet => "ec2:DescribeSubnets",
+        Ec2Type::SecurityGroup => "ec2:DescribeSecurityGroups",
     }
 }
 
-fn asset(kind: AssetType, id: Option<&str>, tags: &[Tag], created: Option<&DateTime>, place: &Place) -> Asset {
+fn asset(kind: Ec2Type, id: Option<&str>, tags: &[Tag], created: Option<&DateTime>, place: &Place) -> Asset {
     let tags: BTreeMap<String, String> =
         tags.iter().map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect();
     Asset {
@@ -82,7 +82,9 @@ fn asset(kind: AssetType, id: Option<&str>, tags: &[Tag], created: Option<&DateT
         cloud: "aws".into(),
         account: place.account.clone(),
         region: place.region.clone(),
-        asset_type: kind,
+        asset_type: kind.asset_type(),
+        native_type: kind.native_type().into(),
+        service: kind.service().into(),
         name: tags.get("Name").cloned().unwrap_or_default(),
         tags,
         created: created.and_then(|time| Timestamp::from_second(time.secs()).ok()),
@@ -111,7 +113,7 @@ fn of_instance(item: &Instance, place: &Place) -> Asset {
         ("subnetId", own(item.subnet_id())),
         ("imageId", own(item.image_id())),
     ];
-    with_facts(asset(AssetType::Instance, item.instance_id(), item.tags(), item.launch_time(), place), facts)
+    with_facts(asset(Ec2Type::Instance, item.instance_id(), item.tags(), item.launch_time(), place), facts)
 }
 
 fn of_volume(item: &Volume, place: &Place) -> Asset {
@@ -122,7 +124,7 @@ fn of_volume(item: &Volume, place: &Place) -> Asset {
         ("encrypted", item.encrypted().map(|encrypted| encrypted.to_string())),
         ("attachedTo", own(attached)),
     ];
-    with_facts(asset(AssetType::Volume, item.volume_id(), item.tags(), item.create_time(), place), facts)
+    with_facts(asset(Ec2Type::Volume, item.volume_id(), item.tags(), item.create_time(), place), facts)
 }
 
 fn of_snapshot(item: &Snapshot, place: &Place) -> Asset {
@@ -132,20 +134,20 @@ fn of_snapshot(item: &Snapshot, place: &Place) -> Asset {
         ("sizeGib", item.volume_size().map(|size| size.to_string())),
         ("encrypted", item.encrypted().map(|encrypted| encrypted.to_string())),
     ];
-    with_facts(asset(AssetType::Snapshot, item.snapshot_id(), item.tags(), item.start_time(), place), facts)
+    with_facts(asset(Ec2Type::Snapshot, item.snapshot_id(), item.tags(), item.start_time(), place), facts)
 }
 
 fn of_vpc(item: &Vpc, place: &Place) -> Asset {
     let facts = [("cidr", own(item.cidr_block())), ("default", item.is_default().map(|default| default.to_string()))];
-    with_facts(asset(AssetType::Network, item.vpc_id(), item.tags(), None, place), facts)
+    with_facts(asset(Ec2Type::Vpc, item.vpc_id(), item.tags(), None, place), facts)
 }
 
 fn of_subnet(item: &Subnet, place: &Place) -> Asset {
     let facts = [("cidr", own(item.cidr_block())), ("vpcId", own(item.vpc_id())), ("zone", own(item.availability_zone()))];
-    with_facts(asset(AssetType::Subnet, item.subnet_id(), item.tags(), None, place), facts)
+    with_facts(asset(Ec2Type::Subnet, item.subnet_id(), item.tags(), None, place), facts)
 }
 
 fn of_group(item: &SecurityGroup, place: &Place) -> Asset {
     let facts = [("groupName", own(item.group_name())), ("vpcId", own(item.vpc_id()))];
-    with_facts(asset(AssetType::SecurityGroup, item.group_id(), item.tags(), None, place), facts)
+    with_facts(asset(Ec2Type::SecurityGroup, item.group_id(), item.tags(), None, place), facts)
 }

@@ -155,7 +155,7 @@ impl CloudConnector for AwsConnector {
     }
 
     async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
-        let AccessGrant::Aws(grant) = grant;
+        let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
         self.prove_base().await?;
         let mut sessions = self.sessions.lock().await;
         // A changed grant drops every session made from the old one.
@@ -175,7 +175,7 @@ impl CloudConnector for AwsConnector {
     }
 
     async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
-        let AccessGrant::Aws(grant) = grant;
+        let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
         self.prove_base().await?;
         attempt::attempt(&self.shared, grant, presented).await
     }

@@ -60,6 +60,12 @@ impl CloudError {
         self
     }
 
+    /// A connector was given the grant of another cloud: our own fault.
+    #[must_use]
+    pub fn other_cloud() -> Self {
+        Self::new(ErrorClass::Invalid, "connect", "the grant is of another cloud than the connector")
+    }
+
     /// Whether the cloud itself said no: the only class that proves a refusal.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

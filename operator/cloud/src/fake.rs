@@ -200,14 +200,14 @@ impl CloudConnector for FakeCloud {
     }
 
     async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
-        let AccessGrant::Aws(grant) = grant;
+        let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
         let link = FakeLink::new(self.clone(), grant.clone(), purpose);
         link.open()?;
         Ok(Arc::new(link))
     }
 
     async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
-        let AccessGrant::Aws(grant) = grant;
+        let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
         let (external_id, may_teach) = match presented {
             Presented::Right => (Some(grant.external_id.as_str()), true),
             Presented::Wrong => (Some(WRONG), false),

@@ -10,6 +10,7 @@
 //! - No call is made with the base identity but `base_identity` and the assumption of the client's role.
 //! - An answer that did not come is an error, never an empty list.
 
+mod ec2;
 mod error;
 pub mod fake;
 pub mod manifest;
@@ -23,10 +24,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use ec2::Ec2Type;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
-    AccessGrant, Asset, AssetType, AwsGrant, BackupPlanState, Cell, CellKey, Identity, PermissionGap, Presented, ProtectionState, Purpose,
-    Scope, SelectionState, VaultState, Verdict, WantedPermission, is_principal, service_of,
+    AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, BackupPlanState, Cell, CellKey, EVERYWHERE, GcpGrant, Identity, PermissionGap,
+    Presented, ProtectionState, Purpose, Scope, SelectionState, VaultState, Verdict, WantedPermission, is_principal,
 };
 pub use step::{CloudStep, Receipt, StepOutcome};
 pub use verdict::verdict_of;

@@ -11,6 +11,22 @@ use serde::{Deserialize, Serialize};
 pub enum AccessGrant {
     /// A role on AWS.
     Aws(AwsGrant),
+    /// A delegated subscription on Azure.
+    Azure(AzureGrant),
+    /// A service account on GCP.
+    Gcp(GcpGrant),
+}
+
+impl AccessGrant {
+    /// Account, subscription or project.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        match self {
+            Self::Aws(grant) => &grant.account_id,
+            Self::Azure(grant) => &grant.subscription_id,
+            Self::Gcp(grant) => &grant.project_id,
+        }
+    }
 }
 
 /// A role in a client's AWS account.
@@ -24,6 +40,24 @@ pub struct AwsGrant {
     pub external_id: String,
     /// Name of the session in the client's audit log: 2 to 64 characters of `[\w+=,.@-]`.
     pub session_name: String,
+}
+
+/// A subscription of a client that is delegated to the provider's tenant by Azure Lighthouse.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AzureGrant {
+    /// The subscription's id, in lower case: Azure compares ids without letter case.
+    pub subscription_id: String,
+    /// The client's own tenant, in lower case, where the client has declared it.
+    pub home_tenant_id: Option<String>,
+}
+
+/// A project of a client and the service account that leads into it. One service account per client: GCP knows no ExternalId.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GcpGrant {
+    /// The project's id.
+    pub project_id: String,
+    /// E-mail address of the service account that is impersonated.
+    pub service_account: String,
 }
 
 /// What a session is for. It narrows the session to what the purpose needs.
@@ -98,11 +132,48 @@ pub enum AssetType {
     Subnet,
     /// A set of firewall rules.
     SecurityGroup,
+    /// A database or its server.
+    Database,
+    /// A store of objects.
+    Bucket,
+    /// A Kubernetes cluster.
+    Cluster,
+    /// Code that runs on demand.
+    Function,
+    /// A load balancer.
+    LoadBalancer,
+    /// A key or a vault of keys and secrets.
+    Key,
+    /// A principal: role, user, service account.
+    Principal,
+    /// A vault of backups.
+    BackupVault,
+    /// A trail of what was done.
+    AuditTrail,
+    /// Anything else; its native type says what.
+    Other,
 }
 
 impl AssetType {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::Instance, Self::Volume, Self::Snapshot, Self::Network, Self::Subnet, Self::SecurityGroup];
+    pub const ALL: [Self; 16] = [
+        Self::Instance,
+        Self::Volume,
+        Self::Snapshot,
+        Self::Network,
+        Self::Subnet,
+        Self::SecurityGroup,
+        Self::Database,
+        Self::Bucket,
+        Self::Cluster,
+        Self::Function,
+        Self::LoadBalancer,
+        Self::Key,
+        Self::Principal,
+        Self::BackupVault,
+        Self::AuditTrail,
+        Self::Other,
+    ];
 
     /// The word in the inventory.
     #[must_use]
@@ -114,6 +185,16 @@ impl AssetType {
             Self::Network => "network",
             Self::Subnet => "subnet",
             Self::SecurityGroup => "security-group",
+            Self::Database => "database",
+            Self::Bucket => "bucket",
+            Self::Cluster => "cluster",
+            Self::Function => "function",
+            Self::LoadBalancer => "load-balancer",
+            Self::Key => "key",
+            Self::Principal => "principal",
+            Self::BackupVault => "backup-vault",
+            Self::AuditTrail => "audit-trail",
+            Self::Other => "other",
         }
     }
 }
@@ -139,6 +220,12 @@ pub struct Asset {
     /// Kind.
     #[serde(rename = "type")]
     pub asset_type: AssetType,
+    /// The cloud's own type, such as `AWS::EC2::Instance`, `Microsoft.Compute/virtualMachines` or `compute.googleapis.com/Instance`.
+    #[serde(default)]
+    pub native_type: String,
+    /// Service and part of the cell that showed it, in the words of [`CellKey::service`].
+    #[serde(default)]
+    pub service: String,
     /// Name as people gave it (the tag `Name` on AWS); empty where there is none.
     #[serde(default)]
     pub name: String,
@@ -161,22 +248,14 @@ impl Asset {
     /// The cell that the asset belongs to.
     #[must_use]
     pub fn cell(&self) -> CellKey {
-        CellKey { account: self.account.clone(), region: self.region.clone(), service: service_of(&self.cloud, self.asset_type).into() }
+        // One question to Resource Graph or Cloud Asset answers for all locations.
+        let region = if self.cloud == "aws" { self.region.clone() } else { EVERYWHERE.to_owned() };
+        CellKey { account: self.account.clone(), region, service: self.service.clone() }
     }
 }
 
-/// The service, in the words of [`CellKey::service`], that shows assets of a type.
-#[must_use]
-pub fn service_of(cloud: &str, asset_type: AssetType) -> &'static str {
-    match (cloud, asset_type) {
-        (_, AssetType::Instance) => "ec2/instances",
-        (_, AssetType::Volume) => "ec2/volumes",
-        (_, AssetType::Snapshot) => "ec2/snapshots",
-        (_, AssetType::Network) => "ec2/vpcs",
-        (_, AssetType::Subnet) => "ec2/subnets",
-        (_, AssetType::SecurityGroup) => "ec2/security-groups",
-    }
-}
+/// Region of a cell that spans all locations of an account.
+pub const EVERYWHERE: &str = "all";
 
 /// One unit of reading.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -84,6 +84,8 @@ mod tests {
             account: "1".into(),
             region: region.into(),
             asset_type: AssetType::Instance,
+            native_type: "AWS::EC2::Instance".into(),
+            service: "ec2/instances".into(),
             name: String::new(),
             tags: BTreeMap::new(),
             created: None,

@@ -39,7 +39,7 @@ pub fn purposes(allow: &[Capability]) -> Vec<Purpose> {
 /// All that an account's grant covers: the same actions on the same resources as the kit's policies.
 #[must_use]
 pub fn wanted(allow: &[Capability], grant: &AccessGrant) -> Vec<WantedPermission> {
-    let AccessGrant::Aws(grant) = grant;
+    let AccessGrant::Aws(grant) = grant else { return Vec::new() };
     let backup_role = format!("arn:{}:iam::{}:role/{BACKUP_ROLE}", partition(&grant.role_arn), grant.account_id);
     let of = |purpose: Purpose| {
         let (own_role, backup_role) = (grant.role_arn.as_str(), backup_role.as_str());

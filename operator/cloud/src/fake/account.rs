@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::manifest::aws_actions;
-use crate::{Asset, AssetType, Purpose, SelectionState, service_of};
+use crate::{Asset, Ec2Type, Purpose, SelectionState};
 
 /// An allowed action on a resource; `*` for everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +132,7 @@ pub struct FakeAccount {
     /// Roles by ARN.
     pub roles: BTreeMap<String, FakeRole>,
     /// Assets by region and kind.
-    pub assets: BTreeMap<(String, AssetType), Vec<Asset>>,
+    pub assets: BTreeMap<(String, Ec2Type), Vec<Asset>>,
     /// Names of backup vaults by region, with the number of recovery points.
     pub vaults: BTreeMap<(String, String), u64>,
     /// Backup plans by region and id.
@@ -154,7 +154,7 @@ impl FakeAccount {
     }
 
     /// Makes assets of one kind in one region. Ids and names follow from account, kind and number.
-    pub fn add_assets(&mut self, region: &str, kind: AssetType, count: usize) {
+    pub fn add_assets(&mut self, region: &str, kind: Ec2Type, count: usize) {
         let held = self.assets.entry((region.to_owned(), kind)).or_default();
         for number in held.len()..held.len() + count {
             held.push(asset(&self.id, region, kind, number));
@@ -168,15 +168,15 @@ impl FakeAccount {
     }
 }
 
-fn asset(account: &str, region: &str, kind: AssetType, number: usize) -> Asset {
+fn asset(account: &str, region: &str, kind: Ec2Type, number: usize) -> Asset {
     let name = format!("{kind}-{number:05}");
     let facts: Vec<(&str, String)> = match kind {
-        AssetType::Instance => vec![
+        Ec2Type::Instance => vec![
             ("state", "running".into()),
             ("instanceType", "t3.micro".into()),
             ("privateIp", format!("10.{}.{}.{}", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff)),
         ],
-        AssetType::Volume => vec![("state", "in-use".into()), ("sizeGib", "8".into()), ("encrypted", "true".into())],
+        Ec2Type::Volume => vec![("state", "in-use".into()), ("sizeGib", "8".into()), ("encrypted", "true".into())],
         _ => Vec::new(),
     };
     Asset {
@@ -184,7 +184,9 @@ fn asset(account: &str, region: &str, kind: AssetType, number: usize) -> Asset {
         cloud: "aws".into(),
         account: account.into(),
         region: region.into(),
-        asset_type: kind,
+        asset_type: kind.asset_type(),
+        native_type: kind.native_type().into(),
+        service: kind.service().into(),
         tags: BTreeMap::from([("Name".to_owned(), name.clone())]),
         name,
         created: Some(Timestamp::UNIX_EPOCH),
@@ -194,30 +196,30 @@ fn asset(account: &str, region: &str, kind: AssetType, number: usize) -> Asset {
     }
 }
 
-const fn prefix(kind: AssetType) -> &'static str {
+const fn prefix(kind: Ec2Type) -> &'static str {
     match kind {
-        AssetType::Instance => "i",
-        AssetType::Volume => "vol",
-        AssetType::Snapshot => "snap",
-        AssetType::Network => "vpc",
-        AssetType::Subnet => "subnet",
-        AssetType::SecurityGroup => "sg",
+        Ec2Type::Instance => "i",
+        Ec2Type::Volume => "vol",
+        Ec2Type::Snapshot => "snap",
+        Ec2Type::Vpc => "vpc",
+        Ec2Type::Subnet => "subnet",
+        Ec2Type::SecurityGroup => "sg",
     }
 }
 
 /// The call that shows a kind.
-pub(crate) const fn operation(kind: AssetType) -> &'static str {
+pub(crate) const fn operation(kind: Ec2Type) -> &'static str {
     match kind {
-        AssetType::Instance => "ec2:DescribeInstances",
-        AssetType::Volume => "ec2:DescribeVolumes",
-        AssetType::Snapshot => "ec2:DescribeSnapshots",
-        AssetType::Network => "ec2:DescribeVpcs",
-        AssetType::Subnet => "ec2:DescribeSubnets",
-        AssetType::SecurityGroup => "ec2:DescribeSecurityGroups",
+        Ec2Type::Instance => "ec2:DescribeInstances",
+        Ec2Type::Volume => "ec2:DescribeVolumes",
+        Ec2Type::Snapshot => "ec2:DescribeSnapshots",
+        Ec2Type::Vpc => "ec2:DescribeVpcs",
+        Ec2Type::Subnet => "ec2:DescribeSubnets",
+        Ec2Type::SecurityGroup => "ec2:DescribeSecurityGroups",
     }
 }
 
 /// The cell's service of a kind.
-pub(crate) fn service(kind: AssetType) -> String {
-    service_of("aws", kind).into()
+pub(crate) fn service(kind: Ec2Type) -> String {
+    kind.service().into()
 }

@@ -7,7 +7,7 @@ use super::account::{FakePlan, operation, service};
 use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
 use crate::manifest::aws_actions;
 use crate::{
-    Asset, AssetSink, AssetType, AwsGrant, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, ErrorClass, Identity,
+    Asset, AssetSink, AwsGrant, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, Ec2Type, ErrorClass, Identity,
     PermissionGap, ProtectionState, Purpose, Receipt, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict, WantedPermission,
     verdict_of,
 };
@@ -84,7 +84,7 @@ impl FakeLink {
         })
     }
 
-    fn page(&self, region: &str, kind: AssetType, from: usize) -> Result<(Vec<Asset>, bool)> {
+    fn page(&self, region: &str, kind: Ec2Type, from: usize) -> Result<(Vec<Asset>, bool)> {
         self.call(operation(kind), region, |account| {
             let all = account.assets.get(&(region.to_owned(), kind)).map(Vec::as_slice).unwrap_or_default();
             let page = &all[from.min(all.len())..(from + PAGE).min(all.len())];
@@ -93,7 +93,7 @@ impl FakeLink {
         })
     }
 
-    async fn read_cell(&self, region: &str, kind: AssetType, sink: &mut dyn AssetSink) -> Result<()> {
+    async fn read_cell(&self, region: &str, kind: Ec2Type, sink: &mut dyn AssetSink) -> Result<()> {
         let (mut assets, mut calls, mut renewed) = (0, 0, false);
         let end = loop {
             calls += 1;
@@ -280,7 +280,7 @@ impl CloudLink for FakeLink {
                 .or_else(|_| self.call("ec2:DescribeRegions", "global", |account| Ok(account.regions.clone())))?,
         };
         for region in regions {
-            for kind in AssetType::ALL {
+            for kind in Ec2Type::ALL {
                 self.read_cell(&region, kind, sink).await?;
             }
         }

@@ -36,7 +36,7 @@ impl Stage for InMemory {
     }
 
     async fn instances(&self, grant: &AwsGrant, region: &str, count: usize) {
-        self.cloud.account(&grant.account_id, |account| account.add_assets(region, crate::AssetType::Instance, count)).expect("made");
+        self.cloud.account(&grant.account_id, |account| account.add_assets(region, crate::Ec2Type::Instance, count)).expect("made");
     }
 
     async fn forbid(&self, grant: &AwsGrant, action: &str) {

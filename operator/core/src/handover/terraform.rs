@@ -22,22 +22,23 @@ pub struct Imports {
     skipped: Vec<Value>,
 }
 
-fn resource_type(asset_type: AssetType) -> &'static str {
-    match asset_type {
-        AssetType::Instance => "aws_instance",
-        AssetType::Volume => "aws_ebs_volume",
-        AssetType::Snapshot => "aws_ebs_snapshot",
-        AssetType::Network => "aws_vpc",
-        AssetType::Subnet => "aws_subnet",
-        AssetType::SecurityGroup => "aws_security_group",
-    }
+fn resource_type(asset: &Asset) -> Option<&'static str> {
+    Some(match asset.native_type.as_str() {
+        "AWS::EC2::Instance" => "aws_instance",
+        "AWS::EC2::Volume" => "aws_ebs_volume",
+        "AWS::EC2::Snapshot" => "aws_ebs_snapshot",
+        "AWS::EC2::VPC" => "aws_vpc",
+        "AWS::EC2::Subnet" => "aws_subnet",
+        "AWS::EC2::SecurityGroup" => "aws_security_group",
+        _ => return None,
+    })
 }
 
 /// Why an asset has no import block.
 fn skip_reason(asset: &Asset) -> Option<&'static str> {
     let fact = |key: &str| asset.facts.get(key).map(String::as_str);
     match asset.asset_type {
-        _ if asset.cloud != "aws" => Some("no resource type is known for this cloud"),
+        _ if resource_type(asset).is_none() => Some("no resource type of Terraform is known for it"),
         _ if asset.id.is_empty() => Some("the cloud gave no id"),
         AssetType::Instance if matches!(fact("state"), Some("terminated" | "shutting-down")) => Some("the machine is gone"),
         AssetType::Network if fact("default") == Some("true") => {
@@ -69,7 +70,7 @@ impl Imports {
             self.skipped.push(json!({"id": asset.id, "type": asset.asset_type, "region": asset.region, "reason": reason}));
             return;
         }
-        let address = format!("{}.{}", resource_type(asset.asset_type), address_name(&asset.id));
+        let address = format!("{}.{}", resource_type(asset).unwrap_or_default(), address_name(&asset.id));
         // A network that is shared shows in every account that may use it; one address can be imported once.
         if let Some(first) = self.blocks.get(&address) {
             let reason = format!("it is imported from account {}, which shows it too", first.account);
@@ -138,6 +139,8 @@ mod tests {
             account: "222222222222".into(),
             region: "eu-west-1".into(),
             asset_type: AssetType::Instance,
+            native_type: "AWS::EC2::Instance".into(),
+            service: "ec2/instances".into(),
             name: name.into(),
             tags: BTreeMap::new(),
             created: None,
