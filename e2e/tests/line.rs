@@ -409,6 +409,7 @@ fn a_namespace_that_we_did_not_make_is_never_adopted() -> Result<()> {
 fn people_read_well() -> Result<()> {
     let lab = here();
     let client = Client::new("reader", "200000000009", "eu-north-1");
+    lab.cloud.call(&["instances", &client.account, "eu-north-1", "2"], "")?;
     lab.onboard(&client)?;
     let all = lab.kubectl.run(&["get", "caretaker", "-A"])?;
     for part in ["managedclient", "cloudaccount", "backuppolicy", "monitoringstack", "providerprofile"] {
@@ -420,5 +421,30 @@ fn people_read_well() -> Result<()> {
     ensure!(status.contains("Next: rehearse the exit") && status.lines().all(|line| line.chars().count() < 170), "{status}");
     let machine: Value = serde_json::from_str(&lab.plugin(&["status", "-o", "json"])?)?;
     ensure!(machine.as_array().is_some_and(|clients| !clients.is_empty()), "{machine}");
+    accounts_read_well(lab)
+}
+
+fn accounts_read_well(lab: &Lab) -> Result<()> {
+    let counts = lab.plugin(&["inventory", "reader"])?;
+    ensure!(counts.contains("instance") && counts.contains("6/6"), "{counts}");
+    let store = lab.installed.volume("store").display().to_string();
+    let listed = lab.plugin(&["inventory", "reader", "--store", &store, "--type", "instance"])?;
+    ensure!(listed.lines().count() == 3 && listed.contains("i-"), "a head and two machines: {listed}");
+    for line in lab.plugin(&["inventory", "reader", "--store", &store, "-o", "json"])?.lines() {
+        let asset: Value = serde_json::from_str(line)?;
+        ensure!(asset["cloud"] == "aws" && asset["nativeType"].as_str().is_some_and(|kind| kind.starts_with("AWS::EC2::")), "{asset}");
+    }
+    let coverage = lab.plugin(&["coverage", "reader"])?;
+    ensure!(coverage.contains("prod: 6/6 cells read completely"), "{coverage}");
+    let access = lab.plugin(&["access", "reader"])?;
+    ensure!(access.contains("role/CaretakerAccess") && access.contains("True"), "{access}");
+    let folder = tempfile::tempdir()?;
+    let kit = lab.plugin(&["kit", "reader", "--to", &folder.path().display().to_string()])?;
+    ensure!(folder.path().join("prod/caretaker-access.cfn.json").is_file(), "{kit}");
+    for command in ["inventory", "coverage", "access", "kit"] {
+        let machine: Value = serde_json::from_str(&lab.plugin(&[command, "reader", "-o", "json"])?)?;
+        ensure!(machine[0]["account"] == "prod", "{command}: {machine}");
+    }
+    ensure!(lab.plugin(&["coverage", "nobody"]).is_err_and(|error| error.to_string().contains("has no accounts")), "an unknown client");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The command line: one binary, two names. As `kubectl-caretaker` it is a kubectl plugin.
 
+mod account;
 mod bundle;
 mod cluster;
 mod exit;
@@ -21,6 +22,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 Examples:
   kubectl caretaker status                     all clients
   kubectl caretaker status acme                one client, and what to do next
+  kubectl caretaker kit acme --to FOLDER       what the client applies to let us in
   kubectl caretaker exit acme --wait           rehearse the exit; nothing is revoked
   kubectl caretaker exit acme --final --wait   the exit
   kubectl caretaker accept acme --digest SHA256 --by 'Jo Doe'
@@ -41,6 +43,14 @@ enum Command {
     Bundle(bundle::Args),
     /// Show clients: what is ready, what is not, and what to do next.
     Status(status::Args),
+    /// Show how many assets of which type a client has; with --store every one.
+    Inventory(account::InventoryArgs),
+    /// Show which parts of a client's accounts were read completely, and why others were not.
+    Coverage(account::Which),
+    /// Show who gets into a client's accounts, since when it is proved, and what is missing.
+    Access(account::Which),
+    /// List or write the grant kits for a client: what they apply to let us in.
+    Kit(account::KitArgs),
     /// Begin an exit: a rehearsal, or the real one with --final.
     Exit(exit::ExitArgs),
     /// Accept the bundle of a final exit by its digest. After it our access is revoked.
@@ -59,6 +69,10 @@ pub fn main() -> ExitCode {
         Command::Crds => crds(),
         Command::Bundle(args) => return bundle::run(args),
         Command::Status(args) => block_on(status::run(args)),
+        Command::Inventory(args) => block_on(account::inventory(args)),
+        Command::Coverage(args) => block_on(account::coverage(args)),
+        Command::Access(args) => block_on(account::access(args)),
+        Command::Kit(args) => block_on(account::kit(args)),
         Command::Exit(args) => block_on(exit::exit(args)),
         Command::Accept(args) => block_on(exit::accept(args)),
         Command::Completions { shell } => {

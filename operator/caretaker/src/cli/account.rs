@@ -1,0 +1,263 @@
+//! `inventory`, `coverage`, `access`, `kit`: what is known of a client's accounts.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use caretaker_api::CloudAccount;
+use caretaker_api::cloud_account::{CloudAccountStatus, InventoryStatus};
+use caretaker_api::names::client_namespace;
+use caretaker_cloud::Asset;
+use caretaker_controllers::store::Store;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{Api, Client, ResourceExt};
+
+use super::cluster::{ClusterArgs, connect, explain};
+use super::output::{Form, json, table};
+
+/// Which accounts, in which form.
+#[derive(clap::Args)]
+pub struct Which {
+    /// Name of the ManagedClient.
+    client: String,
+    /// Name of one CloudAccount; without it all of the client.
+    #[arg(long)]
+    account: Option<String>,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// Which inventory.
+#[derive(clap::Args)]
+pub struct InventoryArgs {
+    #[command(flatten)]
+    which: Which,
+    /// URL or folder of the store: lists every asset. Without it the counts are shown, which stand in the cluster.
+    #[arg(long)]
+    store: Option<String>,
+    /// With --store: only assets of this type, such as instance.
+    #[arg(long = "type", requires = "store")]
+    kind: Option<String>,
+}
+
+/// Which kit.
+#[derive(clap::Args)]
+pub struct KitArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Folder to write the files to, one folder in it for each account. Without it they are listed.
+    #[arg(long)]
+    to: Option<PathBuf>,
+}
+
+impl Which {
+    async fn accounts(&self) -> anyhow::Result<(Client, Vec<CloudAccount>)> {
+        let kube = connect(&self.cluster).await?;
+        let api = Api::<CloudAccount>::namespaced(kube.clone(), &client_namespace(&self.client));
+        let found = match &self.account {
+            Some(name) => vec![api.get(name).await.map_err(explain)?],
+            None => api.list(&Default::default()).await.map_err(explain)?.items,
+        };
+        ensure!(!found.is_empty(), "client {} has no accounts; is the name right? kubectl caretaker status", self.client);
+        Ok((kube, found))
+    }
+}
+
+fn status(account: &CloudAccount) -> CloudAccountStatus {
+    account.status.clone().unwrap_or_default()
+}
+
+fn when(time: Option<&Time>) -> String {
+    time.map_or_else(|| "never".into(), |time| time.0.to_string())
+}
+
+/// Shows counts, or every asset.
+pub async fn inventory(args: InventoryArgs) -> anyhow::Result<()> {
+    let (_, accounts) = args.which.accounts().await?;
+    if let Some(store) = &args.store {
+        return assets(&args, store, &accounts).await;
+    }
+    if args.which.output == Form::Json {
+        let all: Vec<_> = accounts
+            .iter()
+            .map(|account| serde_json::json!({"account": account.name_any(), "inventory": status(account).inventory}))
+            .collect();
+        return json(&all);
+    }
+    let mut rows = Vec::new();
+    for account in &accounts {
+        let Some(inventory) = status(account).inventory else {
+            rows.push(vec![account.name_any(), "-".into(), "0".into(), "Unknown".into(), "never".into()]);
+            continue;
+        };
+        let (coverage, taken) = (inventory.coverage.text.clone(), when(inventory.taken_at.as_ref()));
+        rows.extend(
+            inventory
+                .by_type
+                .iter()
+                .map(|(kind, count)| vec![account.name_any(), kind.clone(), count.to_string(), coverage.clone(), taken.clone()]),
+        );
+        rows.push(vec![account.name_any(), "all".into(), inventory.assets.to_string(), coverage, taken]);
+    }
+    print!("{}", table(&["ACCOUNT", "TYPE", "ASSETS", "COVERAGE", "TAKEN AT"], &rows));
+    println!("\nNext: kubectl caretaker coverage {} shows what was not read; --store URL lists every asset", args.which.client);
+    Ok(())
+}
+
+/// Streams the inventories out of the store; nothing is held but one line.
+async fn assets(args: &InventoryArgs, store: &str, accounts: &[CloudAccount]) -> anyhow::Result<()> {
+    let url = if store.contains("://") { store.to_owned() } else { format!("file://{}", std::fs::canonicalize(store)?.display()) };
+    let store = Store::open(&url)?;
+    if args.which.output == Form::Table {
+        println!("{:<10} {:<24} {:<16} {:<16} NAME", "ACCOUNT", "ID", "TYPE", "REGION");
+    }
+    for account in accounts {
+        let Some(inventory) = status(account).inventory else { continue };
+        let file = fetch(&store, &inventory).await?;
+        for line in BufReader::new(zstd::Decoder::new(std::fs::File::open(file.path())?)?).lines() {
+            let line = line?;
+            let Ok(asset) = serde_json::from_str::<Asset>(&line) else { continue };
+            if args.kind.as_ref().is_some_and(|kind| kind != asset.asset_type.as_str()) {
+                continue;
+            }
+            match args.which.output {
+                Form::Json => println!("{line}"),
+                Form::Table => print_asset(&account.name_any(), &asset),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The file of an inventory, proved by its digest.
+async fn fetch(store: &Store, inventory: &InventoryStatus) -> anyhow::Result<tempfile::NamedTempFile> {
+    let file = tempfile::NamedTempFile::new()?;
+    store.get_file(&inventory.address, file.path()).await.with_context(|| format!("read {} from the store", inventory.address))?;
+    let found = caretaker_core::digest::sha256_hex(&std::fs::read(file.path())?);
+    ensure!(found == inventory.digest, "{} was altered in the store: its digest is {found}, not {}", inventory.address, inventory.digest);
+    Ok(file)
+}
+
+fn print_asset(account: &str, asset: &Asset) {
+    let plain = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    println!(
+        "{account:<10} {:<24} {:<16} {:<16} {}",
+        plain(&asset.id),
+        asset.asset_type.as_str(),
+        plain(&asset.region),
+        plain(&asset.name)
+    );
+}
+
+/// Shows what was read completely and what was not.
+pub async fn coverage(args: Which) -> anyhow::Result<()> {
+    let (_, accounts) = args.accounts().await?;
+    let all: Vec<_> = accounts.iter().map(|account| (account.name_any(), status(account).inventory.unwrap_or_default().coverage)).collect();
+    if args.output == Form::Json {
+        return json(&all.iter().map(|(name, coverage)| serde_json::json!({"account": name, "coverage": coverage})).collect::<Vec<_>>());
+    }
+    for (name, coverage) in &all {
+        let text = if coverage.text.is_empty() { "Unknown" } else { &coverage.text };
+        println!("{name}: {text} cells read completely");
+    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .flat_map(|(name, coverage)| {
+            coverage
+                .gaps
+                .iter()
+                .map(move |gap| vec![name.clone(), gap.region.clone(), gap.service.clone(), gap.verdict.clone(), gap.cause.clone()])
+        })
+        .collect();
+    if !rows.is_empty() {
+        print!("\n{}", table(&["ACCOUNT", "REGION", "SERVICE", "VERDICT", "CAUSE"], &rows));
+    }
+    Ok(())
+}
+
+fn condition<'a>(status: &'a CloudAccountStatus, kind: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Shows who gets in, since when it is proved, and which permissions are missing.
+pub async fn access(args: Which) -> anyhow::Result<()> {
+    let (_, accounts) = args.accounts().await?;
+    if args.output == Form::Json {
+        let all: Vec<_> = accounts
+            .iter()
+            .map(|account| serde_json::json!({"account": account.name_any(), "access": status(account).access, "conditions": status(account).conditions}))
+            .collect();
+        return json(&all);
+    }
+    let word =
+        |status: &CloudAccountStatus, kind: &str| condition(status, kind).map_or_else(|| "-".to_owned(), |found| found.status.clone());
+    let rows: Vec<Vec<String>> = accounts
+        .iter()
+        .map(|account| {
+            let status = status(account);
+            let access = status.access.clone().unwrap_or_default();
+            vec![
+                account.name_any(),
+                word(&status, "AccessProven"),
+                when(access.proven_at.as_ref()),
+                word(&status, "ConfusedDeputyProtected"),
+                word(&status, "PermissionsSufficient"),
+                access.principal,
+            ]
+        })
+        .collect();
+    print!("{}", table(&["ACCOUNT", "PROVEN", "LAST", "OTHERS REFUSED", "PERMISSIONS", "PRINCIPAL"], &rows));
+    for account in &accounts {
+        let status = status(account);
+        for kind in ["AccessProven", "ConfusedDeputyProtected", "PermissionsSufficient"] {
+            if let Some(found) = condition(&status, kind).filter(|found| found.status != "True") {
+                println!("\n{}: {kind} is {} ({}): {}", account.name_any(), found.status, found.reason, found.message);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lists a kit's files, or writes them.
+pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
+    let (kube, accounts) = args.which.accounts().await?;
+    let api = Api::<ConfigMap>::namespaced(kube, &client_namespace(&args.which.client));
+    let mut all = Vec::new();
+    for account in &accounts {
+        let name = account.name_any();
+        let Some(kit) = status(account).kit else {
+            bail!("account {name} has no kit yet; see kubectl caretaker status {}", args.which.client)
+        };
+        let files = api.get(&kit.config_map).await.map_err(explain)?.data.unwrap_or_default();
+        all.push((name, kit, files));
+    }
+    if args.which.output == Form::Json {
+        return json(
+            &all.iter().map(|(name, kit, files)| serde_json::json!({"account": name, "kit": kit, "files": files})).collect::<Vec<_>>(),
+        );
+    }
+    for (name, kit, files) in &all {
+        println!("{name}: ConfigMap {}, digest {}", kit.config_map, kit.digest);
+        for (file, text) in files {
+            match &args.to {
+                None => println!("  {file} ({} lines)", text.lines().count()),
+                Some(folder) => println!("  {}", write(&folder.join(name), file, text)?.display()),
+            }
+        }
+    }
+    if args.to.is_none() {
+        println!("\nNext: kubectl caretaker kit {} --to FOLDER writes them; send the folder to the client", args.which.client);
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, file: &str, text: &str) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    let path = folder.join(file);
+    std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    Ok(path)
+}
