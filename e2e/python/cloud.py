@@ -3,8 +3,10 @@
 Root of an account is its 12 digits as access key with the secret `test`: only this script uses it, never the operator.
 """
 
+import io
 import json
 import sys
+import zipfile
 
 import botocore.session
 from botocore.config import Config
@@ -166,6 +168,40 @@ def role(account, name):
     }
 
 
+def furnish(account, region):
+    """One of each thing that is no machine."""
+    root("rds", account, region).create_db_instance(
+        DBInstanceIdentifier="orders", DBInstanceClass="db.t3.micro", Engine="postgres", AllocatedStorage=20,
+        MasterUsername="admin1", MasterUserPassword="only-for-tests", Tags=[{"Key": "team", "Value": "shop"}],
+    )
+    root("dynamodb", account, region).create_table(
+        TableName="carts", BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    role = f"arn:aws:iam::{account}:role/service"
+    trust = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": ["eks.amazonaws.com", "lambda.amazonaws.com"]}, "Action": "sts:AssumeRole",
+    }]}
+    root("iam", account).create_role(RoleName="service", AssumeRolePolicyDocument=json.dumps(trust))
+    root("iam", account).create_user(UserName="deploy")
+    root("eks", account, region).create_cluster(name="shop", roleArn=role, resourcesVpcConfig={"subnetIds": []})
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "def handler(event, context):\n    return 1\n")
+    root("lambda", account, region).create_function(
+        FunctionName="resize", Runtime="python3.12", Role=role, Handler="index.handler", Code={"ZipFile": code.getvalue()},
+    )
+    root("elbv2", account, region).create_load_balancer(Name="front", Subnets=["subnet-1"])
+    kms = root("kms", account, region)
+    key = kms.create_key(Description="orders")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/orders", TargetKeyId=key)
+    root("s3", account).create_bucket(Bucket=f"backups-{account}")
+    root("s3", account).create_bucket(Bucket=f"trail-{account}")
+    root("cloudtrail", account, region).create_trail(Name="audit", S3BucketName=f"trail-{account}")
+    return {"key": key}
+
+
 def bucket(account, name):
     """A bucket, and an ordinary IAM user who may use it."""
     root("s3", account).create_bucket(Bucket=name)
@@ -233,7 +269,7 @@ COMMANDS = {
     name: globals()[name.replace("-", "_")]
     for name in [
         "provider", "apply-kit", "set-trust", "put-policy", "delete-role", "instances", "terminate", "backup", "spoil-plan", "role", "prove",
-        "bucket", "objects",
+        "bucket", "objects", "furnish",
     ]
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use caretaker_cloud::fake::{ExternalIdRule, FakeAccount, FakeCloud, FakeRole, Trust};
-use caretaker_cloud::{CloudConnector, Ec2Type, Purpose};
+use caretaker_cloud::{AwsType, CloudConnector, Purpose};
 use caretaker_controllers::Clouds;
 use caretaker_controllers::clouds::AwsIdentity;
 use caretaker_controllers::operator::{self, OperatorConfig};
@@ -34,10 +34,10 @@ fn cloud(clients: usize) -> FakeCloud {
         let trust = Trust::Principal { arn: bench::PRINCIPAL.into(), external_id: ExternalIdRule::Learned(None) };
         let role = FakeRole::for_purposes(trust, &[Purpose::Read, Purpose::Backup, Purpose::Revoke]);
         let mut account = FakeAccount::new(&id, &bench::REGIONS).with_role(format!("arn:aws:iam::{id}:role/CaretakerAccess"), role);
-        for kind in [Ec2Type::Instance, Ec2Type::Volume] {
+        for kind in [AwsType::Instance, AwsType::Volume] {
             account.add_assets(bench::REGIONS[0], kind, bench::MACHINES);
         }
-        for kind in [Ec2Type::Vpc, Ec2Type::Subnet, Ec2Type::SecurityGroup] {
+        for kind in [AwsType::Vpc, AwsType::Subnet, AwsType::SecurityGroup] {
             account.add_assets(bench::REGIONS[0], kind, 1);
         }
         cloud.put_account(account);

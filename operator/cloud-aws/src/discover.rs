@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use caretaker_cloud::{Asset, AssetSink, Cell, CellKey, CloudError, Ec2Type, ErrorClass, Result, Scope, Verdict, verdict_of};
+use caretaker_cloud::{Asset, AssetSink, AwsType, Cell, CellKey, CloudError, ErrorClass, Result, Scope, Verdict, verdict_of};
 use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::ec2::{self, Place};
+use crate::page::{Place, page};
 use crate::regions::regions;
 use crate::session::Link;
 
@@ -26,12 +26,12 @@ enum Found {
 /// Reads the scope.
 pub async fn discover(link: &Link, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
     let regions = regions(link, scope).await?;
-    let cells = regions.into_iter().flat_map(|region| Ec2Type::ALL.into_iter().map(move |kind| (region.clone(), kind)));
+    let cells = AwsType::cells(regions.iter().map(String::as_str));
     let (sender, mut receiver) = mpsc::channel(IN_FLIGHT);
     // Each side owns its end of the channel, so that either side's end stops the other.
     let read = async move {
         let sender = &sender;
-        let each = |(region, kind): (String, Ec2Type)| async move {
+        let each = |(region, kind): (String, AwsType)| async move {
             let cell = read_cell(link, &region, kind, sender).await;
             // The receiver is gone only where the sink has failed; the run ends then.
             let _ = sender.send(Found::Cell(cell)).await;
@@ -58,7 +58,7 @@ struct Progress {
     tokens: HashSet<String>,
 }
 
-async fn read_cell(link: &Link, region: &str, kind: Ec2Type, sender: &mpsc::Sender<Found>) -> Cell {
+async fn read_cell(link: &Link, region: &str, kind: AwsType, sender: &mpsc::Sender<Found>) -> Cell {
     let mut progress = Progress { assets: 0, calls: 0, renewed: false, tokens: HashSet::new() };
     let end = read_pages(link, region, kind, (&mut progress, sender)).await;
     let (verdict, cause, retry_after_seconds) = match end {
@@ -69,14 +69,15 @@ async fn read_cell(link: &Link, region: &str, kind: Ec2Type, sender: &mpsc::Send
     Cell { key, verdict, assets: progress.assets, calls: progress.calls, cause, retry_after_seconds, at: Timestamp::now() }
 }
 
-async fn read_pages(link: &Link, region: &str, kind: Ec2Type, (progress, sender): (&mut Progress, &mpsc::Sender<Found>)) -> Result<()> {
+async fn read_pages(link: &Link, region: &str, kind: AwsType, (progress, sender): (&mut Progress, &mpsc::Sender<Found>)) -> Result<()> {
     let place = Place { account: link.grant.account_id.clone(), region: region.into() };
+    let asked = (!kind.is_global()).then_some(region);
     let mut token: Option<String> = None;
     while progress.calls < MAX_PAGES {
         link.shared.place(&place.account, region).await;
         let key = link.session_key().await;
         progress.calls += 1;
-        let (assets, next) = match ec2::page(kind, &link.config(Some(region)).await, &place, token.clone()).await {
+        let (assets, next) = match page(kind, &link.config(asked).await, &place, token.clone()).await {
             Ok(page) => page,
             // The page tokens outlive the session: go on with the same one under a new session, once.
             Err(error) if error.class == ErrorClass::Expired && !progress.renewed => {
@@ -89,7 +90,7 @@ async fn read_pages(link: &Link, region: &str, kind: Ec2Type, (progress, sender)
         for asset in assets {
             progress.assets += 1;
             if sender.send(Found::Asset(Box::new(asset))).await.is_err() {
-                return Err(CloudError::new(ErrorClass::Sink, ec2::source(kind), "the receiver of the assets is gone"));
+                return Err(CloudError::new(ErrorClass::Sink, kind.operation(), "the receiver of the assets is gone"));
             }
         }
         match next {
@@ -97,12 +98,12 @@ async fn read_pages(link: &Link, region: &str, kind: Ec2Type, (progress, sender)
             Some(next) if !progress.tokens.insert(next.clone()) => {
                 return Err(CloudError::new(
                     ErrorClass::Conflict,
-                    ec2::source(kind),
+                    kind.operation(),
                     "the cloud repeated a page token: the list cannot be read to its end",
                 ));
             }
             Some(next) => token = Some(next),
         }
     }
-    Err(CloudError::new(ErrorClass::Conflict, ec2::source(kind), "the list has no end"))
+    Err(CloudError::new(ErrorClass::Conflict, kind.operation(), "the list has no end"))
 }

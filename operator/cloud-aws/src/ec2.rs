@@ -6,23 +6,13 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Instance, SecurityGroup, Snapshot, Subnet, Tag, Volume, Vpc};
 use aws_smithy_types::DateTime;
-use caretaker_cloud::{Asset, Ec2Type, Result};
-use jiff::Timestamp;
+use caretaker_cloud::{Asset, AwsType, CloudError, ErrorClass, Result};
 
 use crate::errors::classify;
+use crate::page::{self, Page, Place, next, own, time, with_facts};
 
 /// Rows that are asked for in one page; always sent, since without it a large account may be refused.
 const PAGE: i32 = 500;
-
-/// What a page brings: assets, and the token of the next page.
-pub type Page = (Vec<Asset>, Option<String>);
-
-/// Where and when a page is read.
-#[derive(Clone)]
-pub struct Place {
-    pub account: String,
-    pub region: String,
-}
 
 /// The regions that are enabled.
 pub async fn enabled_regions(config: &SdkConfig) -> Result<Vec<String>> {
@@ -31,76 +21,43 @@ pub async fn enabled_regions(config: &SdkConfig) -> Result<Vec<String>> {
 }
 
 /// One page of one kind.
-pub async fn page(kind: Ec2Type, config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
     let client = Client::new(config);
     macro_rules! read {
         ($call:ident, $name:literal, $items:ident, $convert:ident) => {{
             let request = client.$call().max_results(PAGE).set_next_token(token);
             let answer = request.send().await.map_err(|error| classify($name, &error))?;
             let assets = answer.$items().iter().map(|item| $convert(item, place)).collect();
-            Ok((assets, answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned)))
+            Ok((assets, next(answer.next_token())))
         }};
     }
     match kind {
-        Ec2Type::Instance => {
+        AwsType::Instance => {
             let request = client.describe_instances().max_results(PAGE).set_next_token(token);
             let answer = request.send().await.map_err(|error| classify("ec2:DescribeInstances", &error))?;
             let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
             let assets = instances.map(|instance| of_instance(instance, place)).collect();
-            Ok((assets, answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned)))
+            Ok((assets, next(answer.next_token())))
         }
-        Ec2Type::Snapshot => {
+        AwsType::Snapshot => {
             let request = client.describe_snapshots().owner_ids("self").max_results(PAGE).set_next_token(token);
             let answer = request.send().await.map_err(|error| classify("ec2:DescribeSnapshots", &error))?;
             let assets = answer.snapshots().iter().map(|item| of_snapshot(item, place)).collect();
-            Ok((assets, answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned)))
+            Ok((assets, next(answer.next_token())))
         }
-        Ec2Type::Volume => read!(describe_volumes, "ec2:DescribeVolumes", volumes, of_volume),
-        Ec2Type::Vpc => read!(describe_vpcs, "ec2:DescribeVpcs", vpcs, of_vpc),
-        Ec2Type::Subnet => read!(describe_subnets, "ec2:DescribeSubnets", subnets, of_subnet),
-        Ec2Type::SecurityGroup => read!(describe_security_groups, "ec2:DescribeSecurityGroups", security_groups, of_group),
+        AwsType::Volume => read!(describe_volumes, "ec2:DescribeVolumes", volumes, of_volume),
+        AwsType::Vpc => read!(describe_vpcs, "ec2:DescribeVpcs", vpcs, of_vpc),
+        AwsType::Subnet => read!(describe_subnets, "ec2:DescribeSubnets", subnets, of_subnet),
+        AwsType::SecurityGroup => read!(describe_security_groups, "ec2:DescribeSecurityGroups", security_groups, of_group),
+        other => Err(CloudError::new(ErrorClass::Invalid, other.operation(), "EC2 does not show it")),
     }
 }
 
-/// The call that shows a kind.
-pub const fn source(kind: Ec2Type) -> &'static str {
-    match kind {
-        Ec2Type::Instance => "ec2:DescribeInstances",
-        Ec2Type::Volume => "ec2:DescribeVolumes",
-        Ec2Type::Snapshot => "ec2:DescribeSnapshots",
-        Ec2Type::Vpc => "ec2:DescribeVpcs",
-        Ec2Type::Subnet => "ec2:DescribeSubnets",
-        Ec2Type::SecurityGroup => "ec2:DescribeSecurityGroups",
-    }
-}
-
-fn asset(kind: Ec2Type, id: Option<&str>, tags: &[Tag], created: Option<&DateTime>, place: &Place) -> Asset {
+fn asset(kind: AwsType, id: Option<&str>, tags: &[Tag], created: Option<&DateTime>, place: &Place) -> Asset {
     let tags: BTreeMap<String, String> =
         tags.iter().map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect();
-    Asset {
-        id: id.unwrap_or_default().into(),
-        cloud: "aws".into(),
-        account: place.account.clone(),
-        region: place.region.clone(),
-        asset_type: kind.asset_type(),
-        native_type: kind.native_type().into(),
-        service: kind.service().into(),
-        name: tags.get("Name").cloned().unwrap_or_default(),
-        tags,
-        created: created.and_then(|time| Timestamp::from_second(time.secs()).ok()),
-        facts: BTreeMap::new(),
-        source: source(kind).into(),
-        seen_at: Timestamp::now(),
-    }
-}
-
-fn with_facts<const N: usize>(mut asset: Asset, facts: [(&str, Option<String>); N]) -> Asset {
-    asset.facts = facts.into_iter().filter_map(|(key, value)| value.map(|value| (key.to_owned(), value))).collect();
-    asset
-}
-
-fn own(text: Option<&str>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).map(str::to_owned)
+    let name = tags.get("Name").cloned().unwrap_or_default();
+    Asset { name, tags, created: time(created), ..page::asset(kind, id.unwrap_or_default(), place) }
 }
 
 fn of_instance(item: &Instance, place: &Place) -> Asset {
@@ -113,7 +70,7 @@ fn of_instance(item: &Instance, place: &Place) -> Asset {
         ("subnetId", own(item.subnet_id())),
         ("imageId", own(item.image_id())),
     ];
-    with_facts(asset(Ec2Type::Instance, item.instance_id(), item.tags(), item.launch_time(), place), facts)
+    with_facts(asset(AwsType::Instance, item.instance_id(), item.tags(), item.launch_time(), place), facts)
 }
 
 fn of_volume(item: &Volume, place: &Place) -> Asset {
@@ -124,7 +81,7 @@ fn of_volume(item: &Volume, place: &Place) -> Asset {
         ("encrypted", item.encrypted().map(|encrypted| encrypted.to_string())),
         ("attachedTo", own(attached)),
     ];
-    with_facts(asset(Ec2Type::Volume, item.volume_id(), item.tags(), item.create_time(), place), facts)
+    with_facts(asset(AwsType::Volume, item.volume_id(), item.tags(), item.create_time(), place), facts)
 }
 
 fn of_snapshot(item: &Snapshot, place: &Place) -> Asset {
@@ -134,20 +91,20 @@ fn of_snapshot(item: &Snapshot, place: &Place) -> Asset {
         ("sizeGib", item.volume_size().map(|size| size.to_string())),
         ("encrypted", item.encrypted().map(|encrypted| encrypted.to_string())),
     ];
-    with_facts(asset(Ec2Type::Snapshot, item.snapshot_id(), item.tags(), item.start_time(), place), facts)
+    with_facts(asset(AwsType::Snapshot, item.snapshot_id(), item.tags(), item.start_time(), place), facts)
 }
 
 fn of_vpc(item: &Vpc, place: &Place) -> Asset {
     let facts = [("cidr", own(item.cidr_block())), ("default", item.is_default().map(|default| default.to_string()))];
-    with_facts(asset(Ec2Type::Vpc, item.vpc_id(), item.tags(), None, place), facts)
+    with_facts(asset(AwsType::Vpc, item.vpc_id(), item.tags(), None, place), facts)
 }
 
 fn of_subnet(item: &Subnet, place: &Place) -> Asset {
     let facts = [("cidr", own(item.cidr_block())), ("vpcId", own(item.vpc_id())), ("zone", own(item.availability_zone()))];
-    with_facts(asset(Ec2Type::Subnet, item.subnet_id(), item.tags(), None, place), facts)
+    with_facts(asset(AwsType::Subnet, item.subnet_id(), item.tags(), None, place), facts)
 }
 
 fn of_group(item: &SecurityGroup, place: &Place) -> Asset {
     let facts = [("groupName", own(item.group_name())), ("vpcId", own(item.vpc_id()))];
-    with_facts(asset(Ec2Type::SecurityGroup, item.group_id(), item.tags(), None, place), facts)
+    with_facts(asset(AwsType::SecurityGroup, item.group_id(), item.tags(), None, place), facts)
 }

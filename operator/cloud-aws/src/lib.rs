@@ -2,13 +2,19 @@
 
 mod attempt;
 mod backup;
+mod databases;
 mod discover;
 mod ec2;
 mod errors;
+mod identity;
+mod keys;
+mod page;
 mod permissions;
+mod platform;
 mod regions;
 mod revoke;
 mod session;
+mod storage;
 
 use std::collections::HashMap;
 use std::fmt;

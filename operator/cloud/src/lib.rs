@@ -10,7 +10,7 @@
 //! - No call is made with the base identity but `base_identity` and the assumption of the client's role.
 //! - An answer that did not come is an error, never an empty list.
 
-mod ec2;
+mod aws_type;
 mod error;
 pub mod fake;
 pub mod manifest;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use ec2::Ec2Type;
+pub use aws_type::AwsType;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
     AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, BackupPlanState, Cell, CellKey, EVERYWHERE, GcpGrant, Identity, PermissionGap,

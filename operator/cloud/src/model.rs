@@ -6,6 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::aws_type::AwsType;
+
 /// The way into one account of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AccessGrant {
@@ -248,8 +250,9 @@ impl Asset {
     /// The cell that the asset belongs to.
     #[must_use]
     pub fn cell(&self) -> CellKey {
-        // One question to Resource Graph or Cloud Asset answers for all locations.
-        let region = if self.cloud == "aws" { self.region.clone() } else { EVERYWHERE.to_owned() };
+        // One question to Resource Graph, Cloud Asset, S3 or IAM answers for all locations.
+        let is_regional = self.cloud == "aws" && !AwsType::of_service(&self.service).is_some_and(AwsType::is_global);
+        let region = if is_regional { self.region.clone() } else { EVERYWHERE.to_owned() };
         CellKey { account: self.account.clone(), region, service: self.service.clone() }
     }
 }

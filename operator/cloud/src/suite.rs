@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use crate::fake::Fault;
 use crate::manifest::aws_actions;
 use crate::{
-    AccessGrant, Asset, AssetSink, AwsGrant, Cell, CloudConnector, CloudLink, CloudStep, Ec2Type, ErrorClass, Presented, ProtectionState,
-    Purpose, Receipt, Result, Scope, StepOutcome, Verdict, WantedPermission,
+    AccessGrant, Asset, AssetSink, AwsGrant, AwsType, Cell, CloudConnector, CloudLink, CloudStep, EVERYWHERE, ErrorClass, Presented,
+    ProtectionState, Purpose, Receipt, Result, Scope, StepOutcome, Verdict, WantedPermission,
 };
 
 /// Two regions that every stage has.
@@ -102,8 +102,8 @@ impl Gathered {
 
     /// Every planned cell once, and as many assets as the cells say.
     fn assert_whole(&self, regions: &[&str]) {
-        let planned: BTreeSet<(&str, &str)> =
-            regions.iter().flat_map(|region| Ec2Type::ALL.map(|kind| (*region, kind.service()))).collect();
+        let cells = AwsType::cells(regions.iter().copied().filter(|region| *region != EVERYWHERE));
+        let planned: BTreeSet<(&str, &str)> = cells.iter().map(|(region, kind)| (region.as_str(), kind.service())).collect();
         let reported: BTreeSet<(&str, &str)> =
             self.cells.iter().map(|cell| (cell.key.region.as_str(), cell.key.service.as_str())).collect();
         assert_eq!(reported, planned, "each planned cell is reported");
@@ -118,7 +118,7 @@ impl Gathered {
         }
     }
 
-    fn cell(&self, region: &str, kind: Ec2Type) -> &Cell {
+    fn cell(&self, region: &str, kind: AwsType) -> &Cell {
         let is_it = |cell: &&Cell| cell.key.region == region && cell.key.service == kind.service();
         self.cells.iter().find(is_it).expect("the cell is there")
     }
@@ -189,15 +189,15 @@ pub async fn a_cell_that_fails_loses_no_other(stage: &dyn Stage) {
     stage.fault(Fault::of("ec2:DescribeVolumes", ErrorClass::Unreachable).in_region(second)).await;
     let gathered = Gathered::of(link(stage, &grant, Purpose::Read).await.as_ref()).await;
     let failed = [
-        (first, Ec2Type::Snapshot, Verdict::Denied),
-        (second, Ec2Type::Snapshot, Verdict::Denied),
-        (first, Ec2Type::Instance, Verdict::Throttled),
-        (second, Ec2Type::Volume, Verdict::Unreachable),
+        (first, AwsType::Snapshot, Verdict::Denied),
+        (second, AwsType::Snapshot, Verdict::Denied),
+        (first, AwsType::Instance, Verdict::Throttled),
+        (second, AwsType::Volume, Verdict::Unreachable),
     ];
     for (region, kind, verdict) in failed {
         assert_eq!(gathered.cell(region, kind).verdict, verdict, "{region} {kind}");
     }
-    assert_eq!(gathered.cell(first, Ec2Type::Instance).retry_after_seconds, Some(17));
+    assert_eq!(gathered.cell(first, AwsType::Instance).retry_after_seconds, Some(17));
     let complete = gathered.cells.iter().filter(|cell| cell.verdict == Verdict::Complete).count();
     assert_eq!(complete, gathered.cells.len() - failed.len(), "{:?}", gathered.cells);
     assert_eq!(gathered.instances(), 2, "the other region's machines are there");
@@ -210,7 +210,7 @@ pub async fn an_expired_session_is_renewed_while_reading(stage: &dyn Stage) {
     let link = link(stage, &grant, Purpose::Read).await;
     stage.fault(Fault::of("ec2:DescribeInstances", ErrorClass::Expired).in_region(REGIONS[0]).times(1)).await;
     let gathered = Gathered::of(link.as_ref()).await;
-    assert_eq!(gathered.cell(REGIONS[0], Ec2Type::Instance).verdict, Verdict::Complete);
+    assert_eq!(gathered.cell(REGIONS[0], AwsType::Instance).verdict, Verdict::Complete);
     assert_eq!(gathered.instances(), 2);
 }
 

@@ -194,7 +194,7 @@ pub fn store_fault(error: &StoreError) -> (Reason, String) {
     let reason = match error {
         StoreError::Full(_) => Reason::StoreFull,
         StoreError::ReadOnly(_) => Reason::StoreReadOnly,
-        StoreError::NotFound(_) | StoreError::Unreachable(_) => Reason::StoreUnreachable,
+        StoreError::NotFound(_) | StoreError::Damaged(_) | StoreError::Unreachable(_) => Reason::StoreUnreachable,
     };
     (reason, error.to_string())
 }

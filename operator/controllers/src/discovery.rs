@@ -56,7 +56,7 @@ struct FileSink {
 
 impl FileSink {
     fn write(&mut self, asset: &Asset) -> std::io::Result<()> {
-        if !self.seen.insert(format!("{}/{}/{}", asset.region, asset.asset_type, asset.id)) {
+        if !self.seen.insert(format!("{}/{}/{}", asset.region, asset.native_type, asset.id)) {
             return Ok(());
         }
         self.counts.add(asset);
@@ -120,13 +120,15 @@ fn store_failed(error: StoreError) -> NotRead {
 async fn keep_unseen(sink: &mut FileSink, reading: &Reading<'_>) -> Result<(), NotRead> {
     let Some(last) = reading.last else { return Ok(()) };
     let local = |error: std::io::Error| NotRead::Failed(Failure::local("read the last inventory", error));
-    let file = NamedTempFile::new().map_err(local)?;
-    match reading.store.get_file(&last.address, file.path()).await {
-        Ok(()) => {}
-        // Lost from the store by somebody else: there is nothing to take over, and the reading itself is whole.
-        Err(StoreError::NotFound(_)) => return Ok(()),
-        Err(error) => return Err(store_failed(error)),
-    }
+    let file = match fetch(reading.store, last).await {
+        Ok(file) => file,
+        // Lost or altered by somebody else: there is nothing to take over, and what was read now stands.
+        Err(Failure::Store(error)) if error.is_loss() => {
+            tracing::warn!(%error, account = reading.account, "the last inventory is lost; what it knew of cells that are not readable now is lost with it");
+            return Ok(());
+        }
+        Err(failure) => return Err(NotRead::Failed(failure)),
+    };
     for asset in read_file(file.path()).map_err(local)? {
         let asset = asset.map_err(local)?;
         if sink.verdicts.keeps(&asset) {
@@ -148,12 +150,16 @@ pub fn read_file(path: &std::path::Path) -> std::io::Result<impl Iterator<Item =
     }))
 }
 
-/// An inventory of the store in a local file.
+/// An inventory of the store in a local file, with the digest that the status names.
 ///
 /// # Errors
-/// The store's answer, or the local disk's.
+/// The store's answer, [`StoreError::Damaged`] where the bytes are others, or the local disk's.
 pub async fn fetch(store: &Store, inventory: &InventoryStatus) -> Result<NamedTempFile, Failure> {
     let file = NamedTempFile::new().map_err(|error| Failure::local("make a temporary file", error))?;
     store.get_file(&inventory.address, file.path()).await.map_err(Failure::Store)?;
+    let found = caretaker_bundle::sha256_file(file.path()).map_err(|error| Failure::local("read an inventory", error))?;
+    if found != inventory.digest {
+        return Err(Failure::Store(StoreError::Damaged(inventory.address.clone())));
+    }
     Ok(file)
 }

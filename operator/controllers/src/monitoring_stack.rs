@@ -21,7 +21,6 @@ use crate::context::Context;
 use crate::discovery;
 use crate::engine::{Acted, CleanUp, Reconciler, Seen};
 use crate::failure::Failure;
-use crate::store::StoreError;
 
 /// The reconciler. Keeps the targets of each account's last inventory, so that a resync reads nothing again.
 #[derive(Default)]
@@ -44,7 +43,7 @@ impl MonitoringStacks {
         }
         let file = match discovery::fetch(&ctx.store, inventory).await {
             Ok(file) => file,
-            Err(Failure::Store(StoreError::NotFound(_))) => return Ok(Arc::default()),
+            Err(Failure::Store(error)) if error.is_loss() => return Ok(Arc::default()),
             Err(failure) => return Err(failure),
         };
         let local = |error: std::io::Error| Failure::local("read an inventory", error);

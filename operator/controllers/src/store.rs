@@ -27,6 +27,9 @@ pub enum StoreError {
     /// The object is not there.
     #[error("not in the store: {0}")]
     NotFound(String),
+    /// The object's bytes are not those that were stored.
+    #[error("altered in the store: {0}")]
+    Damaged(String),
     /// No answer, or another failure.
     #[error("the store did not answer as it should: {0}")]
     Unreachable(String),
@@ -37,6 +40,14 @@ pub enum StoreError {
 pub struct Store {
     inner: Arc<dyn ObjectStore>,
     base: Path,
+}
+
+impl StoreError {
+    /// Whether what was stored is not to be had any more, however often it is asked for.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::NotFound(_) | Self::Damaged(_))
+    }
 }
 
 impl Store {

@@ -1,13 +1,13 @@
 //! `inventory`, `coverage`, `access`, `kit`: what is known of a client's accounts.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{CloudAccountStatus, InventoryStatus};
+use caretaker_api::cloud_account::CloudAccountStatus;
 use caretaker_api::names::client_namespace;
 use caretaker_cloud::Asset;
+use caretaker_controllers::discovery;
 use caretaker_controllers::store::Store;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -117,29 +117,19 @@ async fn assets(args: &InventoryArgs, store: &str, accounts: &[CloudAccount]) ->
     }
     for account in accounts {
         let Some(inventory) = status(account).inventory else { continue };
-        let file = fetch(&store, &inventory).await?;
-        for line in BufReader::new(zstd::Decoder::new(std::fs::File::open(file.path())?)?).lines() {
-            let line = line?;
-            let Ok(asset) = serde_json::from_str::<Asset>(&line) else { continue };
+        let file = discovery::fetch(&store, &inventory).await?;
+        for asset in discovery::read_file(file.path())? {
+            let asset = asset?;
             if args.kind.as_ref().is_some_and(|kind| kind != asset.asset_type.as_str()) {
                 continue;
             }
             match args.which.output {
-                Form::Json => println!("{line}"),
+                Form::Json => println!("{}", serde_json::to_string(&asset)?),
                 Form::Table => print_asset(&account.name_any(), &asset),
             }
         }
     }
     Ok(())
-}
-
-/// The file of an inventory, proved by its digest.
-async fn fetch(store: &Store, inventory: &InventoryStatus) -> anyhow::Result<tempfile::NamedTempFile> {
-    let file = tempfile::NamedTempFile::new()?;
-    store.get_file(&inventory.address, file.path()).await.with_context(|| format!("read {} from the store", inventory.address))?;
-    let found = caretaker_core::digest::sha256_hex(&std::fs::read(file.path())?);
-    ensure!(found == inventory.digest, "{} was altered in the store: its digest is {found}, not {}", inventory.address, inventory.digest);
-    Ok(file)
 }
 
 fn print_asset(account: &str, asset: &Asset) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::manifest::aws_actions;
-use crate::{Asset, Ec2Type, Purpose, SelectionState};
+use crate::{Asset, AwsType, Purpose, SelectionState};
 
 /// An allowed action on a resource; `*` for everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +132,7 @@ pub struct FakeAccount {
     /// Roles by ARN.
     pub roles: BTreeMap<String, FakeRole>,
     /// Assets by region and kind.
-    pub assets: BTreeMap<(String, Ec2Type), Vec<Asset>>,
+    pub assets: BTreeMap<(String, AwsType), Vec<Asset>>,
     /// Names of backup vaults by region, with the number of recovery points.
     pub vaults: BTreeMap<(String, String), u64>,
     /// Backup plans by region and id.
@@ -154,7 +154,7 @@ impl FakeAccount {
     }
 
     /// Makes assets of one kind in one region. Ids and names follow from account, kind and number.
-    pub fn add_assets(&mut self, region: &str, kind: Ec2Type, count: usize) {
+    pub fn add_assets(&mut self, region: &str, kind: AwsType, count: usize) {
         let held = self.assets.entry((region.to_owned(), kind)).or_default();
         for number in held.len()..held.len() + count {
             held.push(asset(&self.id, region, kind, number));
@@ -168,19 +168,19 @@ impl FakeAccount {
     }
 }
 
-fn asset(account: &str, region: &str, kind: Ec2Type, number: usize) -> Asset {
-    let name = format!("{kind}-{number:05}");
+fn asset(account: &str, region: &str, kind: AwsType, number: usize) -> Asset {
+    let name = format!("{}-{number:05}", kind.asset_type());
     let facts: Vec<(&str, String)> = match kind {
-        Ec2Type::Instance => vec![
+        AwsType::Instance => vec![
             ("state", "running".into()),
             ("instanceType", "t3.micro".into()),
             ("privateIp", format!("10.{}.{}.{}", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff)),
         ],
-        Ec2Type::Volume => vec![("state", "in-use".into()), ("sizeGib", "8".into()), ("encrypted", "true".into())],
+        AwsType::Volume => vec![("state", "in-use".into()), ("sizeGib", "8".into()), ("encrypted", "true".into())],
         _ => Vec::new(),
     };
     Asset {
-        id: format!("{}-{account}{number:07x}", prefix(kind)),
+        id: format!("{}-{account}{number:07x}", kind.asset_type()),
         cloud: "aws".into(),
         account: account.into(),
         region: region.into(),
@@ -191,35 +191,7 @@ fn asset(account: &str, region: &str, kind: Ec2Type, number: usize) -> Asset {
         name,
         created: Some(Timestamp::UNIX_EPOCH),
         facts: facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-        source: operation(kind).into(),
+        source: kind.operation().into(),
         seen_at: Timestamp::UNIX_EPOCH,
     }
-}
-
-const fn prefix(kind: Ec2Type) -> &'static str {
-    match kind {
-        Ec2Type::Instance => "i",
-        Ec2Type::Volume => "vol",
-        Ec2Type::Snapshot => "snap",
-        Ec2Type::Vpc => "vpc",
-        Ec2Type::Subnet => "subnet",
-        Ec2Type::SecurityGroup => "sg",
-    }
-}
-
-/// The call that shows a kind.
-pub(crate) const fn operation(kind: Ec2Type) -> &'static str {
-    match kind {
-        Ec2Type::Instance => "ec2:DescribeInstances",
-        Ec2Type::Volume => "ec2:DescribeVolumes",
-        Ec2Type::Snapshot => "ec2:DescribeSnapshots",
-        Ec2Type::Vpc => "ec2:DescribeVpcs",
-        Ec2Type::Subnet => "ec2:DescribeSubnets",
-        Ec2Type::SecurityGroup => "ec2:DescribeSecurityGroups",
-    }
-}
-
-/// The cell's service of a kind.
-pub(crate) fn service(kind: Ec2Type) -> String {
-    kind.service().into()
 }

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::account::{FakePlan, operation, service};
+use super::account::FakePlan;
 use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
 use crate::manifest::aws_actions;
 use crate::{
-    Asset, AssetSink, AwsGrant, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, Ec2Type, ErrorClass, Identity,
-    PermissionGap, ProtectionState, Purpose, Receipt, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict, WantedPermission,
-    verdict_of,
+    Asset, AssetSink, AwsGrant, AwsType, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass,
+    Identity, PermissionGap, ProtectionState, Purpose, Receipt, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict,
+    WantedPermission, verdict_of,
 };
 
 /// Rows in one page of a list.
@@ -60,7 +60,7 @@ impl FakeLink {
         if !self.is_for(operation) || !role.allows(operation, resource) {
             return Err(refused());
         }
-        if region != "global" && !account.regions.iter().any(|enabled| enabled == region) {
+        if region != "global" && region != EVERYWHERE && !account.regions.iter().any(|enabled| enabled == region) {
             return Err(CloudError::new(ErrorClass::NotEnabled, operation, "not subscribed").with_code("OptInRequired"));
         }
         act(account)
@@ -84,8 +84,8 @@ impl FakeLink {
         })
     }
 
-    fn page(&self, region: &str, kind: Ec2Type, from: usize) -> Result<(Vec<Asset>, bool)> {
-        self.call(operation(kind), region, |account| {
+    fn page(&self, region: &str, kind: AwsType, from: usize) -> Result<(Vec<Asset>, bool)> {
+        self.call(kind.operation(), region, |account| {
             let all = account.assets.get(&(region.to_owned(), kind)).map(Vec::as_slice).unwrap_or_default();
             let page = &all[from.min(all.len())..(from + PAGE).min(all.len())];
             let now = Timestamp::now();
@@ -93,7 +93,7 @@ impl FakeLink {
         })
     }
 
-    async fn read_cell(&self, region: &str, kind: Ec2Type, sink: &mut dyn AssetSink) -> Result<()> {
+    async fn read_cell(&self, region: &str, kind: AwsType, sink: &mut dyn AssetSink) -> Result<()> {
         let (mut assets, mut calls, mut renewed) = (0, 0, false);
         let end = loop {
             calls += 1;
@@ -120,7 +120,7 @@ impl FakeLink {
             Ok(()) => (Verdict::Complete, String::new(), None),
             Err(error) => verdict_of(&error, assets, region),
         };
-        let key = CellKey { account: self.grant.account_id.clone(), region: region.into(), service: service(kind) };
+        let key = CellKey { account: self.grant.account_id.clone(), region: region.into(), service: kind.service().into() };
         sink.cell(Cell { key, verdict, assets, calls, cause, retry_after_seconds, at: Timestamp::now() }).await
     }
 
@@ -279,10 +279,8 @@ impl CloudLink for FakeLink {
                 .call("account:ListRegions", "global", |account| Ok(account.regions.clone()))
                 .or_else(|_| self.call("ec2:DescribeRegions", "global", |account| Ok(account.regions.clone())))?,
         };
-        for region in regions {
-            for kind in Ec2Type::ALL {
-                self.read_cell(&region, kind, sink).await?;
-            }
+        for (region, kind) in AwsType::cells(regions.iter().map(String::as_str)) {
+            self.read_cell(&region, kind, sink).await?;
         }
         Ok(())
     }

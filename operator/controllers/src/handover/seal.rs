@@ -55,13 +55,15 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         (Some(frozen), Some(client), Some(profile)) => (frozen, client, profile),
         _ => return Err(missing()),
     };
-    let (mut imports, mut further_gaps, mut entries, mut inventories) = (Imports::default(), Vec::new(), Vec::new(), Vec::new());
+    let our_roles = sight.accounts.iter().filter_map(|account| account.spec.target.aws.as_ref());
+    let mut imports = Imports::new(our_roles.map(|aws| (aws.account_id.clone(), aws.role_name.clone())));
+    let (mut further_gaps, mut entries, mut inventories) = (Vec::new(), Vec::new(), Vec::new());
     for reading in &status.readings {
         let Some(inventory) = &reading.inventory else { continue };
         let file = match discovery::fetch(&ctx.store, inventory).await {
             Ok(file) => file,
-            Err(Failure::Store(StoreError::NotFound(_))) => {
-                further_gaps.push(lost(&reading.account));
+            Err(Failure::Store(error)) if error.is_loss() => {
+                further_gaps.push(lost(&reading.account, &error));
                 continue;
             }
             Err(failure) => return Err(failure),
@@ -91,8 +93,8 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     Ok(Files { entries, gaps: inputs.gaps().len(), _inventories: inventories })
 }
 
-fn lost(account: &str) -> Value {
-    json!({"part": "02-inventory", "account": account, "reason": "the store has lost the inventory file"})
+fn lost(account: &str, error: &StoreError) -> Value {
+    json!({"part": "02-inventory", "account": account, "reason": format!("the inventory file is lost: {error}")})
 }
 
 /// Gathers the files once, so that what cannot be built is known before anything is sealed.

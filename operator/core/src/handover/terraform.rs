@@ -20,6 +20,7 @@ pub struct Imports {
     blocks: BTreeMap<String, Block>,
     providers: BTreeSet<(String, String)>,
     skipped: Vec<Value>,
+    our_roles: BTreeSet<(String, String)>,
 }
 
 fn resource_type(asset: &Asset) -> Option<&'static str> {
@@ -30,16 +31,35 @@ fn resource_type(asset: &Asset) -> Option<&'static str> {
         "AWS::EC2::VPC" => "aws_vpc",
         "AWS::EC2::Subnet" => "aws_subnet",
         "AWS::EC2::SecurityGroup" => "aws_security_group",
+        "AWS::RDS::DBInstance" => "aws_db_instance",
+        "AWS::RDS::DBCluster" => "aws_rds_cluster",
+        "AWS::DynamoDB::Table" => "aws_dynamodb_table",
+        "AWS::EKS::Cluster" => "aws_eks_cluster",
+        "AWS::Lambda::Function" => "aws_lambda_function",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer" => "aws_lb",
+        "AWS::KMS::Key" => "aws_kms_key",
+        "AWS::Backup::BackupVault" => "aws_backup_vault",
+        "AWS::CloudTrail::Trail" => "aws_cloudtrail",
+        "AWS::S3::Bucket" => "aws_s3_bucket",
+        "AWS::IAM::Role" => "aws_iam_role",
+        "AWS::IAM::User" => "aws_iam_user",
         _ => return None,
     })
 }
 
 /// Why an asset has no import block.
-fn skip_reason(asset: &Asset) -> Option<&'static str> {
+fn skip_reason(asset: &Asset, our_roles: &BTreeSet<(String, String)>) -> Option<&'static str> {
     let fact = |key: &str| asset.facts.get(key).map(String::as_str);
     match asset.asset_type {
         _ if resource_type(asset).is_none() => Some("no resource type of Terraform is known for it"),
         _ if asset.id.is_empty() => Some("the cloud gave no id"),
+        AssetType::Principal if fact("path").is_some_and(|path| path.starts_with("/aws-service-role/")) => {
+            Some("a role of a service of AWS, which makes it itself")
+        }
+        AssetType::Principal if our_roles.contains(&(asset.account.clone(), asset.id.clone())) => {
+            Some("the provider's own way in, which goes when the provider goes")
+        }
+        AssetType::Key if fact("manager") == Some("AWS") => Some("a key that AWS manages itself"),
         AssetType::Instance if matches!(fact("state"), Some("terminated" | "shutting-down")) => Some("the machine is gone"),
         AssetType::Network if fact("default") == Some("true") => {
             Some("the default network is managed by aws_default_vpc, which takes over without an import")
@@ -49,6 +69,11 @@ fn skip_reason(asset: &Asset) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// What an address is made from. An id of EC2 is unique by itself; a name is so within its account and region only.
+fn unique_id(asset: &Asset) -> String {
+    if asset.service.starts_with("ec2/") { asset.id.clone() } else { format!("{}-{}-{}", asset.id, asset.account, asset.region) }
 }
 
 /// A valid name made from an id: what is not a letter or digit becomes `_`, and an id that would lose by it carries a digest.
@@ -64,13 +89,19 @@ fn alias(account: &str, region: &str) -> String {
 }
 
 impl Imports {
+    /// An empty file. `our_roles`, as account and name, are the provider's own ways in: nobody shall manage them afterwards.
+    #[must_use]
+    pub fn new(our_roles: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { our_roles: our_roles.into_iter().collect(), ..Self::default() }
+    }
+
     /// Takes one asset.
     pub fn add(&mut self, asset: &Asset) {
-        if let Some(reason) = skip_reason(asset) {
+        if let Some(reason) = skip_reason(asset, &self.our_roles) {
             self.skipped.push(json!({"id": asset.id, "type": asset.asset_type, "region": asset.region, "reason": reason}));
             return;
         }
-        let address = format!("{}.{}", resource_type(asset).unwrap_or_default(), address_name(&asset.id));
+        let address = format!("{}.{}", resource_type(asset).unwrap_or_default(), address_name(&unique_id(asset)));
         // A network that is shared shows in every account that may use it; one address can be imported once.
         if let Some(first) = self.blocks.get(&address) {
             let reason = format!("it is imported from account {}, which shows it too", first.account);
@@ -180,6 +211,34 @@ mod tests {
             found.insert(id.expr().evaluate(&Context::new()).unwrap().as_str().unwrap().to_owned());
         }
         assert_eq!(found, ids.into_iter().map(str::to_owned).collect());
+    }
+
+    #[test]
+    fn names_are_told_apart_by_account_and_region_and_what_is_not_the_client_s_is_skipped() {
+        let of = |native: &str, asset_type: AssetType, service: &str, region: &str, id: &str| Asset {
+            native_type: native.into(),
+            asset_type,
+            service: service.into(),
+            region: region.into(),
+            ..asset(id, id)
+        };
+        let function = |region: &str| of("AWS::Lambda::Function", AssetType::Function, "lambda/functions", region, "handler");
+        let role = |name: &str, path: &str| Asset {
+            facts: [("path".to_owned(), path.to_owned())].into(),
+            ..of("AWS::IAM::Role", AssetType::Principal, "iam/roles", "all", name)
+        };
+        let mut imports = Imports::new([("222222222222".to_owned(), "CaretakerAccess".to_owned())]);
+        for asset in [
+            function("eu-west-1"),
+            function("us-east-1"),
+            role("deploy", "/"),
+            role("CaretakerAccess", "/"),
+            role("AWSServiceRoleForRDS", "/aws-service-role/rds.amazonaws.com/"),
+        ] {
+            imports.add(&asset);
+        }
+        assert_eq!((imports.len(), imports.skipped()["skipped"].as_array().unwrap().len()), (3, 2), "{}", imports.render());
+        assert!(imports.render().contains("aws_iam_role.deploy_222222222222_all"), "{}", imports.render());
     }
 
     #[test]

@@ -1,0 +1,56 @@
+//! Roles and users of IAM, and the trails that record what they do.
+
+use aws_config::SdkConfig;
+use caretaker_cloud::{AwsType, EVERYWHERE, Result};
+
+use crate::errors::classify;
+use crate::page::{Page, Place, asset, next, own, time, with_facts};
+
+/// Rows in one page of IAM: at most 1,000.
+const PAGE: i32 = 500;
+
+/// Roles.
+pub async fn roles(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+    let request = aws_sdk_iam::Client::new(config).list_roles().max_items(PAGE).set_marker(token);
+    let answer = request.send().await.map_err(|error| classify("iam:ListRoles", &error))?;
+    let assets = answer.roles().iter().map(|item| {
+        let mut found = asset(AwsType::Role, item.role_name(), place);
+        EVERYWHERE.clone_into(&mut found.region);
+        found.created = time(Some(item.create_date()));
+        with_facts(found, [("arn", own(Some(item.arn()))), ("path", own(Some(item.path())))])
+    });
+    Ok((assets.collect(), if answer.is_truncated() { next(answer.marker()) } else { None }))
+}
+
+/// Users.
+pub async fn users(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+    let request = aws_sdk_iam::Client::new(config).list_users().max_items(PAGE).set_marker(token);
+    let answer = request.send().await.map_err(|error| classify("iam:ListUsers", &error))?;
+    let assets = answer.users().iter().map(|item| {
+        let mut found = asset(AwsType::User, item.user_name(), place);
+        EVERYWHERE.clone_into(&mut found.region);
+        found.created = time(Some(item.create_date()));
+        let used = time(item.password_last_used()).map(|time| time.to_string());
+        with_facts(found, [("arn", own(Some(item.arn()))), ("path", own(Some(item.path()))), ("passwordLastUsed", used)])
+    });
+    Ok((assets.collect(), if answer.is_truncated() { next(answer.marker()) } else { None }))
+}
+
+/// Trails that begin in this region: a trail of all regions would show in each of them.
+pub async fn trails(config: &SdkConfig, place: &Place) -> Result<Page> {
+    let request = aws_sdk_cloudtrail::Client::new(config).describe_trails().include_shadow_trails(false);
+    let answer = request.send().await.map_err(|error| classify("cloudtrail:DescribeTrails", &error))?;
+    let assets = answer.trail_list().iter().map(|item| {
+        let mut found = asset(AwsType::Trail, item.trail_arn().unwrap_or_default(), place);
+        found.name = item.name().unwrap_or_default().into();
+        with_facts(
+            found,
+            [
+                ("bucket", own(item.s3_bucket_name())),
+                ("allRegions", item.is_multi_region_trail().map(|all| all.to_string())),
+                ("validated", item.log_file_validation_enabled().map(|validated| validated.to_string())),
+            ],
+        )
+    });
+    Ok((assets.collect(), None))
+}

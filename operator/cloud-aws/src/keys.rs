@@ -1,0 +1,51 @@
+//! Keys of KMS, with the names that people gave them.
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use caretaker_cloud::{AwsType, Result};
+
+use crate::errors::classify;
+use crate::page::{Page, Place, asset, next, own, with_facts};
+
+/// Keys in one page: at most 1,000.
+const PAGE: i32 = 1000;
+/// Aliases in one page: at most 100.
+const ALIASES_PAGE: i32 = 100;
+/// Prefix of the aliases of keys that AWS manages itself.
+const MANAGED: &str = "alias/aws/";
+
+/// Keys. What AWS manages itself says so.
+pub async fn keys(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+    let client = aws_sdk_kms::Client::new(config);
+    let aliases = aliases(&client).await?;
+    let request = client.list_keys().limit(PAGE).set_marker(token);
+    let answer = request.send().await.map_err(|error| classify("kms:ListKeys", &error))?;
+    let assets = answer.keys().iter().map(|item| {
+        let mut found = asset(AwsType::Key, item.key_id().unwrap_or_default(), place);
+        let alias = aliases.get(&found.id);
+        found.name = alias.cloned().unwrap_or_default();
+        let manager = if alias.is_some_and(|alias| alias.starts_with(MANAGED)) { "AWS" } else { "CUSTOMER" };
+        with_facts(found, [("arn", own(item.key_arn())), ("manager", Some(manager.to_owned()))])
+    });
+    let more = if answer.truncated() { next(answer.next_marker()) } else { None };
+    Ok((assets.collect(), more))
+}
+
+/// Names by key id.
+async fn aliases(client: &aws_sdk_kms::Client) -> Result<HashMap<String, String>> {
+    let (mut found, mut token) = (HashMap::new(), None);
+    loop {
+        let request = client.list_aliases().limit(ALIASES_PAGE).set_marker(token);
+        let answer = request.send().await.map_err(|error| classify("kms:ListAliases", &error))?;
+        for alias in answer.aliases() {
+            if let (Some(key), Some(name)) = (alias.target_key_id(), alias.alias_name()) {
+                found.insert(key.to_owned(), name.to_owned());
+            }
+        }
+        token = if answer.truncated() { next(answer.next_marker()) } else { None };
+        if token.is_none() {
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! One page of one cell, whatever service answers it.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_smithy_types::DateTime;
+use caretaker_cloud::{Asset, AwsType, Result};
+use jiff::Timestamp;
+
+use crate::{databases, ec2, identity, keys, platform, storage};
+
+/// What a page brings: assets, and the token of the next page.
+pub type Page = (Vec<Asset>, Option<String>);
+
+/// Where a page is read.
+#[derive(Clone)]
+pub struct Place {
+    pub account: String,
+    pub region: String,
+}
+
+/// One page of one type.
+pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+    match kind {
+        AwsType::Instance | AwsType::Volume | AwsType::Snapshot | AwsType::Vpc | AwsType::Subnet | AwsType::SecurityGroup => {
+            ec2::page(kind, config, place, token).await
+        }
+        AwsType::DbInstance => databases::instances(config, place, token).await,
+        AwsType::DbCluster => databases::clusters(config, place, token).await,
+        AwsType::Table => databases::tables(config, place, token).await,
+        AwsType::EksCluster => platform::clusters(config, place, token).await,
+        AwsType::Function => platform::functions(config, place, token).await,
+        AwsType::LoadBalancer => platform::load_balancers(config, place, token).await,
+        AwsType::Key => keys::keys(config, place, token).await,
+        AwsType::BackupVault => storage::vaults(config, place, token).await,
+        AwsType::Bucket => storage::buckets(config, place, token).await,
+        AwsType::Trail => identity::trails(config, place).await,
+        AwsType::Role => identity::roles(config, place, token).await,
+        AwsType::User => identity::users(config, place, token).await,
+    }
+}
+
+/// A token that says something.
+pub fn next(token: Option<&str>) -> Option<String> {
+    token.filter(|token| !token.is_empty()).map(str::to_owned)
+}
+
+/// An asset without tags and facts yet.
+pub fn asset(kind: AwsType, id: &str, place: &Place) -> Asset {
+    Asset {
+        id: id.into(),
+        cloud: "aws".into(),
+        account: place.account.clone(),
+        region: place.region.clone(),
+        asset_type: kind.asset_type(),
+        native_type: kind.native_type().into(),
+        service: kind.service().into(),
+        name: id.into(),
+        tags: BTreeMap::new(),
+        created: None,
+        facts: BTreeMap::new(),
+        source: kind.operation().into(),
+        seen_at: Timestamp::now(),
+    }
+}
+
+/// AWS's time in ours.
+pub fn time(time: Option<&DateTime>) -> Option<Timestamp> {
+    time.and_then(|time| Timestamp::from_second(time.secs()).ok())
+}
+
+/// The same with facts; those that the cloud did not tell are left out.
+pub fn with_facts<const N: usize>(mut asset: Asset, facts: [(&str, Option<String>); N]) -> Asset {
+    asset.facts = facts.into_iter().filter_map(|(key, value)| value.map(|value| (key.to_owned(), value))).collect();
+    asset
+}
+
+/// A text that says something.
+pub fn own(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
