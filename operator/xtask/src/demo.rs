@@ -1,5 +1,7 @@
 //! `demo`: the main job on real parts, from nothing to a verified exit.
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -57,7 +59,7 @@ pub fn demo(args: &Args) -> Result<()> {
     let mut operator = stage.start(&progress)?;
     stage.onboard(&progress)?;
     stage.leave(&progress)?;
-    stage.summary(&progress)?;
+    stage.summary(&progress, args.keep)?;
     if args.keep {
         println!("\nEverything stays up until Ctrl-C, or: cargo xtask demo --down");
         while operator.process.is_running() {
@@ -144,10 +146,11 @@ impl Stage {
     }
 
     fn onboard(&self, progress: &Progress) -> Result<()> {
-        progress.say("making the client's machines in its own AWS account");
+        progress.say("making the client's machines, databases, clusters and buckets in its own AWS account");
         for region in ["eu-west-1", "us-east-1"] {
             self.cloud()?.call(&["instances", CLIENT, region, "2", "web", "db"], "")?;
         }
+        self.cloud()?.call(&["furnish", CLIENT, "eu-west-1"], "")?;
         progress.say("applying examples/managed-client-aws.yaml, sealed to a key of the client's");
         self.kubectl.apply(&self.client_yaml()?)?;
         let kit = ["configmap", "prod-grant-kit", "-n", "client-acme"];
@@ -208,18 +211,21 @@ impl Stage {
         if status.success() { Ok(()) } else { bail!("caretaker {} failed", args.join(" ")) }
     }
 
-    fn summary(&self, progress: &Progress) -> Result<()> {
+    fn summary(&self, progress: &Progress, keep: bool) -> Result<()> {
         progress.say("done\n");
         self.plugin(&["status"])?;
+        println!();
+        self.plugin(&["inventory", "acme"])?;
         let store = self.installed.as_ref().context("the chart is installed")?.volume("store");
         println!("\nbundles and inventories  {}", store.display());
         println!("the client's identity    {}", self.folder.join("client-identity.txt").display());
         println!("logs                     {}", self.folder.display());
         println!("kubeconfig               {}", self.kubectl.kubeconfig.display());
         println!("kubectl                  {}", tools::path("kubectl")?.display());
-        println!("\nNext: cargo xtask demo --keep, then in another terminal:");
+        println!("\nNext: {}in another terminal:", if keep { "" } else { "cargo xtask demo --keep, then " });
         println!("  export KUBECONFIG={} PATH={}:$PATH", self.kubectl.kubeconfig.display(), tools::folder("kubectl")?.display());
         println!("  kubectl get caretaker -A; kubectl explain mc.spec; kubectl describe mc acme");
+        println!("  {} status acme", binary().display());
         println!("AWS was emulated: nothing here proves behaviour against AWS itself.");
         Ok(())
     }
@@ -235,6 +241,8 @@ fn own_cluster(folder: &Path, context: &str) -> Result<Kubectl> {
     let text =
         run(Command::new(tools::path("kubectl")?).args(["config", "view", "--raw", "--minify", "-o", "json", "--context", context]))?;
     let path = folder.join("own.kubeconfig");
-    std::fs::write(&path, text)?;
+    // It holds the reader's credentials.
+    let mut file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path)?;
+    file.write_all(text.as_bytes())?;
     Ok(Kubectl { kubeconfig: path })
 }
