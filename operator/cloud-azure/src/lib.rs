@@ -1,0 +1,1 @@
+//! The cloud port on Azure. The only crate that names the Azure SDK.
