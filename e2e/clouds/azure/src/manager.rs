@@ -19,6 +19,8 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// Bearer token, where there is one.
     pub bearer: Option<String>,
+    /// Whether the body is said to be JSON.
+    pub json: bool,
     /// Body; `Null` for none.
     pub body: Value,
 }
@@ -97,6 +99,9 @@ fn version(request: &Request, served: &str) -> Option<Reply> {
 }
 
 fn route(world: &mut World, caller: &Issued, request: &Request) -> Reply {
+    if request.method == "POST" && !request.json {
+        return Reply::error(415, "UnsupportedMediaType", "The content media type is not supported. Only 'application/json' is.");
+    }
     let path = request.path.to_ascii_lowercase();
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let served = |version_served: &str, reply: &mut dyn FnMut() -> Reply| version(request, version_served).unwrap_or_else(reply);

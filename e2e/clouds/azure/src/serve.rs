@@ -107,6 +107,7 @@ async fn handle(Shared(state): Shared<Arc<State>>, method: Method, uri: Uri, hea
         path,
         query: pairs(uri.query().unwrap_or_default()),
         bearer: text("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned),
+        json: text("content-type").is_some_and(|kind| kind.starts_with("application/json")),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
     let reply = manager::answer(&mut state.world.lock().expect("no panic while held"), &request);

@@ -198,10 +198,11 @@ impl World {
     /// Whether a principal may do this.
     #[must_use]
     pub fn may(&self, caller: &Issued, subscription: &str, action: Action) -> bool {
-        self.roles(caller, subscription).iter().any(|role| match (role.as_str(), action) {
-            (READER, Action::Read) | (DELEGATION_DELETE, Action::ReadDelegations | Action::DeleteDelegation) => true,
-            (READER, Action::ReadDelegations) => true,
-            _ => false,
+        self.roles(caller, subscription).iter().any(|role| {
+            matches!(
+                (role.as_str(), action),
+                (READER, Action::Read | Action::ReadDelegations) | (DELEGATION_DELETE, Action::ReadDelegations | Action::DeleteDelegation)
+            )
         })
     }
 
