@@ -110,7 +110,7 @@ fn literal(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\'' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.extend(c.escape_unicode().filter(|c| !matches!(c, '{' | '}'))),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => quoted.push(c),
         }
     }
@@ -138,7 +138,7 @@ mod tests {
     fn a_region_cannot_leave_its_quotes() {
         let regions = ["west'europe) | take 1 //".to_owned(), "a\\".to_owned(), "b\n".to_owned()];
         let query = query(&GROUPS[0], Some(&regions));
-        assert!(query.contains(r"| where location in~ ('west\'europe) | take 1 //', 'a\\', 'b\ua')"), "{query}");
+        assert!(query.contains(r"| where location in~ ('west\'europe) | take 1 //', 'a\\', 'b\u000a')"), "{query}");
         assert!(query.ends_with("| order by id asc"));
     }
 }

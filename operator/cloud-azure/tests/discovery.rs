@@ -36,6 +36,15 @@ async fn ten_thousand_resources_come_once_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_resources_come_once_each() {
+    let stage = Stage::with(machines(100_000)).await;
+    let gathered = stage.discover().await;
+    gathered.assert_complete();
+    let ids: BTreeSet<&str> = gathered.assets.iter().map(|asset| asset.id.as_str()).collect();
+    assert_eq!((ids.len(), gathered.assets.len(), gathered.cell("compute").calls), (100_000, 100_000, 101));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_complete_as_well() {
     let stage = Stage::new().await;
     let gathered = stage.discover().await;

@@ -42,7 +42,7 @@ pub fn query(world: &World, caller: &Issued, body: &Value) -> Reply {
     }
     let top = body.pointer("/options/$top").map_or(Some(DEFAULT_TOP), Value::as_u64);
     let Some(top @ 1..=MAX_TOP) = top else { return bad("$top must be between 1 and 1000.") };
-    let rows = parsed.run(readable.iter().filter_map(|id| world.subscriptions.get(*id)).flat_map(|found| &found.resources));
+    let rows = parsed.rows(readable.iter().filter_map(|id| world.subscriptions.get(*id)).flat_map(|found| &found.resources));
     let key = key(text, &asked);
     let place = match body.pointer("/options/$skipToken") {
         None => Place { offset: 0, emptied: false },
@@ -52,13 +52,13 @@ pub fn query(world: &World, caller: &Issued, body: &Value) -> Reply {
         },
     };
     let size = world.page_rows.min(usize::try_from(top).unwrap_or(usize::MAX));
-    page(&rows, place, size, (world.graph_fault, parsed.has_id()), key)
+    page(&parsed, &rows, (place, size), world.graph_fault, key)
 }
 
-fn page(rows: &[Value], place: Place, size: usize, (fault, has_id): (Option<GraphFault>, bool), key: u64) -> Reply {
+fn page(query: &Query, rows: &[&Value], (place, size): (Place, usize), fault: Option<GraphFault>, key: u64) -> Reply {
     let (begin, end) = (place.offset.min(rows.len()), (place.offset + size).min(rows.len()));
     let mut page = &rows[begin..end];
-    let mut next = (end < rows.len() && has_id).then(|| token(Place { offset: end, emptied: false }, key));
+    let mut next = (end < rows.len() && query.has_id()).then(|| token(Place { offset: end, emptied: false }, key));
     let mut truncated = end < rows.len();
     let mut total = rows.len();
     match fault {
@@ -73,6 +73,7 @@ fn page(rows: &[Value], place: Place, size: usize, (fault, has_id): (Option<Grap
         Some(GraphFault::NeverTruncated) => truncated = false,
         _ => {}
     }
+    let page: Vec<Value> = page.iter().map(|row| query.project(row)).collect();
     let mut body = json!({
         "totalRecords": total, "count": page.len(), "resultTruncated": if truncated { "true" } else { "false" }, "facets": [], "data": page,
     });

@@ -48,7 +48,12 @@ impl Query {
                 _ => return Err(format!("a stage is not understood: {stage}")),
             }
         }
-        Ok(query)
+        match &query.order {
+            Some(order) if query.columns.iter().any(|column| column.name == *order && column.path.is_some()) => {
+                Err(format!("order by a computed column is not understood: {order}"))
+            }
+            _ => Ok(query),
+        }
     }
 
     /// Whether the id is projected: without it Resource Graph gives no page tokens.
@@ -57,18 +62,19 @@ impl Query {
         self.columns.is_empty() || self.columns.iter().any(|column| column.name == "id")
     }
 
-    /// Runs the query.
+    /// The rows that are kept, in their order, with all their columns.
     #[must_use]
-    pub fn run<'a>(&self, resources: impl Iterator<Item = &'a Value>) -> Vec<Value> {
-        let kept = resources.filter(|row| self.filters.iter().all(|filter| filter.keeps(row)));
-        let mut rows: Vec<Value> = kept.map(|row| self.project(row)).collect();
+    pub fn rows<'a>(&self, resources: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
+        let mut rows: Vec<&Value> = resources.filter(|row| self.filters.iter().all(|filter| filter.keeps(row))).collect();
         if let Some(order) = &self.order {
-            rows.sort_by(|one, other| text(&one[order]).cmp(&text(&other[order])));
+            rows.sort_by_cached_key(|row| text(&row[order]));
         }
         rows
     }
 
-    fn project(&self, row: &Value) -> Value {
+    /// A row with the columns that are asked for.
+    #[must_use]
+    pub fn project(&self, row: &Value) -> Value {
         if self.columns.is_empty() {
             return row.clone();
         }
@@ -148,19 +154,24 @@ fn filter(text: &str) -> Result<Filter, String> {
 fn literal(text: &str) -> Result<String, String> {
     let not_understood = || format!("this is no string: {text}");
     let inner = text.trim().strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).ok_or_else(not_understood)?;
-    let (mut value, mut escaped) = (String::new(), false);
-    for c in inner.chars() {
+    let (mut value, mut chars) = (String::new(), inner.chars());
+    while let Some(c) = chars.next() {
         match c {
-            _ if escaped => {
-                escaped = false;
-                value.push(c);
-            }
-            '\\' => escaped = true,
             '\'' => return Err(not_understood()),
+            '\\' => value.push(match chars.next() {
+                Some(c @ ('\'' | '\\' | '"')) => c,
+                Some('n') => '\n',
+                Some('t') => '\t',
+                Some('u') => {
+                    let code = u32::from_str_radix(&chars.by_ref().take(4).collect::<String>(), 16).ok();
+                    code.and_then(char::from_u32).ok_or_else(not_understood)?
+                }
+                _ => return Err(not_understood()),
+            }),
             c => value.push(c),
         }
     }
-    if escaped { Err(not_understood()) } else { Ok(value) }
+    Ok(value)
 }
 
 fn column(text: &str) -> Result<Column, String> {
@@ -187,9 +198,15 @@ mod tests {
             json!({"id": "3", "type": "a/b", "location": "X"}),
             json!({"id": "4", "type": "other", "location": "y"}),
         ];
-        assert_eq!(query.run(rows.iter()), [json!({"id": "1", "sku": ""}), json!({"id": "2", "sku": "s"})]);
+        let found: Vec<Value> = query.rows(rows.iter()).into_iter().map(|row| query.project(row)).collect();
+        assert_eq!(found, [json!({"id": "1", "sku": ""}), json!({"id": "2", "sku": "s"})]);
         assert!(query.has_id());
         assert!(!Query::parse("resources | project name").unwrap().has_id());
+    }
+
+    #[test]
+    fn strings_are_read_as_they_were_meant() {
+        assert_eq!(literal(r" 'a\'\\\u000ab' "), Ok("a'\\\nb".to_owned()));
     }
 
     #[test]
@@ -203,6 +220,8 @@ mod tests {
             "resources | order by id desc",
             "resources | project a-b",
             "resources | where type in~ ('a') or true",
+            "resources | where type in~ ('\\x')",
+            "resources | project a = tostring(b) | order by a asc",
         ] {
             assert!(Query::parse(bad).is_err(), "{bad}");
         }
