@@ -86,3 +86,76 @@ pub fn aws_actions(purpose: Purpose) -> &'static [Action] {
 pub fn is_own_role_only(purpose: Purpose) -> bool {
     purpose == Purpose::Revoke
 }
+
+/// Reading on Azure: proof of access, our own permissions, inventory. Resource Graph shows what the caller may read, so each kind that is listed needs
+/// its read action. All of them are part of Azure's role Reader.
+const AZURE_READ: &[Action] = &[
+    action("Microsoft.Resources/subscriptions/read", "prove whose the subscription is and that it is delegated"),
+    action("Microsoft.Resources/subscriptions/resourceGroups/read", "list resource groups, to ask one for our own permissions"),
+    action("Microsoft.Authorization/permissions/read", "compare our permissions with this list"),
+    action("Microsoft.ResourceGraph/resources/read", "read the inventory"),
+    action("Microsoft.Compute/virtualMachines/read", "list machines"),
+    action("Microsoft.Compute/disks/read", "list disks"),
+    action("Microsoft.Compute/snapshots/read", "list copies of disks"),
+    action("Microsoft.Network/virtualNetworks/read", "list networks"),
+    action("Microsoft.Network/networkSecurityGroups/read", "list firewall rules"),
+    action("Microsoft.Network/loadBalancers/read", "list load balancers"),
+    action("Microsoft.Storage/storageAccounts/read", "list stores; keys and contents stay closed"),
+    action("Microsoft.Sql/servers/read", "list database servers"),
+    action("Microsoft.Sql/servers/databases/read", "list databases"),
+    action("Microsoft.ContainerService/managedClusters/read", "list Kubernetes clusters"),
+    action("Microsoft.Web/sites/read", "list applications and functions"),
+    action("Microsoft.KeyVault/vaults/read", "list key vaults; keys and secrets stay closed"),
+    action("Microsoft.RecoveryServices/vaults/read", "see where backups are kept"),
+];
+
+/// Removing our own access on Azure. There is one role made for it, and a delegation without it can be ended by the client only.
+const AZURE_REVOKE: &[Action] = &[
+    action("Microsoft.ManagedServices/registrationAssignments/read", "find our own delegation"),
+    action("Microsoft.ManagedServices/registrationAssignments/delete", "end our own delegation"),
+];
+
+/// The actions that a purpose needs on Azure. Making backups there is not supported yet, so nothing is asked for it.
+#[must_use]
+pub fn azure_actions(purpose: Purpose) -> &'static [Action] {
+    match purpose {
+        Purpose::Read => AZURE_READ,
+        Purpose::Backup => &[],
+        Purpose::Revoke => AZURE_REVOKE,
+    }
+}
+
+/// A role that is built into Azure. A delegation can grant no other kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AzureRole {
+    /// Id, the same in every tenant.
+    pub id: &'static str,
+    /// Name as Azure shows it.
+    pub name: &'static str,
+    /// What it is needed for, for the client's reader.
+    pub why: &'static str,
+}
+
+/// Azure's role that reads everything but keys and contents.
+pub const AZURE_READER: AzureRole = AzureRole {
+    id: "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+    name: "Reader",
+    why: "read the inventory and our own permissions; no keys, no contents",
+};
+
+/// Azure's role that ends the delegation it is part of.
+pub const AZURE_DELEGATION_DELETE: AzureRole = AzureRole {
+    id: "91c1777a-f3dc-4fae-b103-61d183457e46",
+    name: "Managed Services Registration assignment Delete Role",
+    why: "end our own delegation when the contract ends; without it only you can",
+};
+
+/// The roles that hold the actions of a purpose.
+#[must_use]
+pub fn azure_roles(purpose: Purpose) -> &'static [AzureRole] {
+    match purpose {
+        Purpose::Read => &[AZURE_READER],
+        Purpose::Backup => &[],
+        Purpose::Revoke => &[AZURE_DELEGATION_DELETE],
+    }
+}

@@ -84,6 +84,12 @@ pub enum CloudStep {
         /// Name of the inline policy that allows the steps on our own role.
         last: String,
     },
+    /// Ends the delegation of an Azure subscription to our own tenant: deletes the registration assignments that name it. After it the session can do
+    /// nothing any more, and cannot even be told so.
+    DeleteDelegation {
+        /// Id of the subscription, in lower case.
+        subscription_id: String,
+    },
 }
 
 impl CloudStep {
@@ -105,6 +111,7 @@ impl CloudStep {
             Self::CloseOwnRole { role } => format!("close our role {role} to everybody"),
             Self::StripOwnRole { role, last } => format!("take all permissions but {last} from our role {role}"),
             Self::DropLastPolicy { role, last } => format!("take {last}, the last permission, from our role {role}"),
+            Self::DeleteDelegation { subscription_id } => format!("end the delegation of the subscription {subscription_id} to our tenant"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The grant kit: what the client applies so that the operator gets in. Made from the same permission manifest that the operator checks.
 
+pub mod azure;
+
 use std::collections::BTreeMap;
 
 use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec};

@@ -13,6 +13,7 @@ const DIETS: &[(&str, &[&str])] = &[
     ("caretaker-api", &["aws-", "azure_", "google-cloud-", "tokio", "kube-client", "kube-runtime"]),
     ("caretaker-cloud", &["aws-", "azure_", "google-cloud-", "tokio", "kube", "k8s-openapi"]),
     ("caretaker-bundle", &["aws-sdk", "azure_", "google-cloud-", "tokio", "kube", "k8s-openapi"]),
+    ("caretaker-cloud-azure", &["aws-sdk", "aws-config", "google-cloud-", "kube", "k8s-openapi"]),
     ("caretaker-core", &["aws-", "azure_", "google-cloud-", "tokio", "kube-client", "kube-runtime", "reqwest"]),
     ("caretaker-controllers", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),
     ("caretaker-e2e", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),

@@ -318,6 +318,9 @@ impl CloudLink for FakeLink {
             CloudStep::CloseOwnRole { role } => self.close(role),
             CloudStep::StripOwnRole { role, last } => self.strip(role, last),
             CloudStep::DropLastPolicy { role, last } => self.drop_last(role, last),
+            CloudStep::DeleteDelegation { .. } => {
+                Err(CloudError::new(ErrorClass::Unsupported, "perform", "a delegation is a thing of Azure, and this account is on AWS"))
+            }
         }
     }
 }

@@ -1,0 +1,34 @@
+//! Attempts to get in, each with a fresh token or with none that is good; what is read is thrown away.
+
+use caretaker_cloud::{AzureGrant, CloudError, ErrorClass, Identity, Presented, Result};
+
+use crate::link::still_expired;
+use crate::{Shared, access};
+
+/// What is presented where a wrong token is asked for. It is no token at all, so it can never be a right one.
+const WRONG: &str = "caretaker-negative-test";
+
+/// Tries to read the subscription. Whose it is, is what the answer says.
+pub async fn attempt(shared: &Shared, grant: &AzureGrant, presented: Presented) -> Result<Identity> {
+    let call = access::read(grant);
+    let bearer = match presented {
+        Presented::Right => {
+            let token = shared.tokens.fresh().await?;
+            let answer = shared.send(&grant.subscription_id, &call, Some(token.secret.secret())).await.map_err(still_expired)?;
+            access::prove(&answer.body, grant, &shared.tenant_id)?;
+            return Ok(Identity { account: grant.subscription_id.clone(), principal: token.identity.principal });
+        }
+        Presented::Wrong => Some(WRONG),
+        Presented::Nothing => None,
+    };
+    shared.send(&grant.subscription_id, &call, bearer).await.map_err(refusal)?;
+    Ok(Identity { account: grant.subscription_id.clone(), principal: "nobody".into() })
+}
+
+/// Of a token that is none, Azure's "not a valid token" is the refusal that was expected.
+fn refusal(error: CloudError) -> CloudError {
+    if error.class != ErrorClass::Expired {
+        return error;
+    }
+    CloudError::new(ErrorClass::Denied, error.operation, error.message).with_code(error.code)
+}

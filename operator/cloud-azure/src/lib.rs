@@ -1,0 +1,193 @@
+//! The cloud port on Azure. The only crate that names the Azure SDK.
+//!
+//! The way in is a Lighthouse delegation of each subscription to the provider's tenant. Azure has no crates for Resource Manager, so a thin client on the
+//! SDK's pipeline makes the calls.
+
+mod access;
+mod arm;
+mod attempt;
+mod discover;
+mod errors;
+mod link;
+mod pages;
+mod permissions;
+mod query;
+mod revoke;
+mod rows;
+mod token;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex as Lock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::Mutex;
+
+use crate::arm::{Answer, Arm, Call};
+use crate::link::{Link, Session};
+use crate::token::Tokens;
+
+/// Queries a second that Azure grants to one principal of Resource Graph: 15 in 5 seconds.
+pub const QUERIES_PER_SECOND: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
+
+/// How the provider proves to Azure who it is.
+#[derive(Clone)]
+pub enum AzureCredentials {
+    /// A client secret. Never printed.
+    ClientSecret(String),
+    /// File of a projected token, such as a Kubernetes service account's, that the application trusts by workload identity federation. Read for each use.
+    ProjectedToken(PathBuf),
+}
+
+impl fmt::Debug for AzureCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientSecret(_) => f.write_str("ClientSecret(redacted)"),
+            Self::ProjectedToken(path) => f.debug_tuple("ProjectedToken").field(path).finish(),
+        }
+    }
+}
+
+/// How Azure is reached. [`AzureConfig::public`] fills in the addresses of the public cloud.
+#[derive(Clone, Debug)]
+pub struct AzureConfig {
+    /// Where tokens come from, such as `https://login.microsoftonline.com`.
+    pub authority_host: String,
+    /// Resource Manager, such as `https://management.azure.com`.
+    pub endpoint: String,
+    /// Audience of the tokens, such as `https://management.azure.com`; the scope is made from it.
+    pub audience: String,
+    /// Further certificate authorities, PEM.
+    pub ca_bundle_pem: Option<Vec<u8>>,
+    /// The provider's own tenant, which manages the clients' subscriptions.
+    pub tenant_id: String,
+    /// Client id of the provider's application.
+    pub client_id: String,
+    /// Credentials of the application.
+    pub credentials: AzureCredentials,
+    /// Resource Graph queries a second, over all clients: Azure counts by principal.
+    pub queries_per_second: NonZeroU32,
+}
+
+impl AzureConfig {
+    /// The public cloud.
+    #[must_use]
+    pub fn public(tenant_id: impl Into<String>, client_id: impl Into<String>, credentials: AzureCredentials) -> Self {
+        Self {
+            authority_host: "https://login.microsoftonline.com".into(),
+            endpoint: "https://management.azure.com".into(),
+            audience: "https://management.azure.com".into(),
+            ca_bundle_pem: None,
+            tenant_id: tenant_id.into(),
+            client_id: client_id.into(),
+            credentials,
+            queries_per_second: QUERIES_PER_SECOND,
+        }
+    }
+}
+
+/// What all sessions of one provider share.
+pub(crate) struct Shared {
+    pub arm: Arm,
+    pub tokens: Tokens,
+    /// Our own tenant, in lower case.
+    pub tenant_id: String,
+    queries: DefaultDirectRateLimiter,
+    /// Until when Azure asked to leave a subscription alone.
+    waits: Lock<HashMap<String, Instant>>,
+}
+
+impl Shared {
+    /// Waits for a place in the budget of Resource Graph.
+    pub async fn query_place(&self) {
+        self.queries.until_ready().await;
+    }
+
+    /// Makes one call about a subscription. While Azure has asked to wait, none is made. Other subscriptions go on.
+    pub async fn send(&self, subscription: &str, call: &Call, bearer: Option<&str>) -> Result<Answer> {
+        let left =
+            self.waits.lock().expect("no panic while held").get(subscription).map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            // Rounded up: the caller counts in whole seconds, and one too few would be one call too early.
+            let left = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
+            let message = format!("Azure asked to wait, {} s are left", left.as_secs());
+            return Err(CloudError::new(ErrorClass::Throttled(Some(left)), call.operation, message));
+        }
+        let answer = self.arm.send(call, bearer).await;
+        if let Err(CloudError { class: ErrorClass::Throttled(Some(wait)), .. }) = &answer
+            && let Some(until) = Instant::now().checked_add(*wait)
+        {
+            self.waits.lock().expect("no panic while held").insert(subscription.to_owned(), until);
+        }
+        answer
+    }
+}
+
+/// The provider's way into Azure.
+pub struct AzureConnector {
+    shared: Arc<Shared>,
+    sessions: Mutex<HashMap<(AzureGrant, Purpose), Arc<Session>>>,
+}
+
+impl AzureConnector {
+    /// Makes a connector. Nothing is called yet.
+    ///
+    /// # Errors
+    /// An address is not one over TLS; the CA bundle cannot be read.
+    pub fn new(config: &AzureConfig) -> Result<Self> {
+        let transport = arm::transport(config.ca_bundle_pem.as_deref())?;
+        let shared = Shared {
+            arm: Arm::new(arm::https("endpoint", &config.endpoint)?, &transport),
+            tokens: Tokens::new(config, &transport)?,
+            tenant_id: config.tenant_id.to_ascii_lowercase(),
+            queries: RateLimiter::direct(Quota::per_second(config.queries_per_second)),
+            waits: Lock::default(),
+        };
+        Ok(Self { shared: Arc::new(shared), sessions: Mutex::default() })
+    }
+}
+
+/// The grant in the form that is used everywhere inside: ids in lower case.
+fn azure(grant: &AccessGrant) -> Result<AzureGrant> {
+    let AccessGrant::Azure(grant) = grant else { return Err(CloudError::other_cloud()) };
+    let subscription_id = grant.subscription_id.to_ascii_lowercase();
+    // It becomes part of a path.
+    if subscription_id.is_empty() || !subscription_id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        return Err(CloudError::new(ErrorClass::Invalid, "connect", format!("{subscription_id:?} is not the id of a subscription")));
+    }
+    Ok(AzureGrant { subscription_id, home_tenant_id: grant.home_tenant_id.as_deref().map(str::to_ascii_lowercase) })
+}
+
+#[async_trait]
+impl CloudConnector for AzureConnector {
+    async fn base_identity(&self) -> Result<Identity> {
+        Ok(self.shared.tokens.fresh().await?.identity)
+    }
+
+    async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
+        let grant = azure(grant)?;
+        let session = {
+            let mut sessions = self.sessions.lock().await;
+            // A changed grant drops every session made from the old one.
+            sessions.retain(|(held, _), _| held.subscription_id != grant.subscription_id || *held == grant);
+            sessions.get(&(grant.clone(), purpose)).cloned()
+        };
+        let session = match session {
+            Some(session) => session,
+            None => Arc::new(Session::new(self.shared.tokens.fresh().await?)),
+        };
+        let link = Link::new(self.shared.clone(), grant.clone(), purpose, session.clone());
+        link.prove(&mut 0).await?;
+        self.sessions.lock().await.insert((grant, purpose), session);
+        Ok(Arc::new(link))
+    }
+
+    async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
+        attempt::attempt(&self.shared, &azure(grant)?, presented).await
+    }
+}

@@ -1,0 +1,144 @@
+//! What Resource Graph is asked: one query per group of resource types.
+
+use serde_json::{Value, json};
+
+/// Rows of one page; Azure gives no more.
+const TOP: u32 = 1000;
+
+/// A group of resource types: one cell of the inventory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Service of the cell.
+    pub service: &'static str,
+    /// The types, in lower case.
+    pub types: &'static [&'static str],
+}
+
+const fn group(service: &'static str, types: &'static [&'static str]) -> Group {
+    Group { service, types }
+}
+
+/// All groups. The last one has no types of its own: it takes whatever the others do not name, so that no type is left out.
+pub const GROUPS: [Group; 11] = [
+    group(
+        "resource-graph/compute",
+        &[
+            "microsoft.compute/virtualmachines",
+            "microsoft.compute/virtualmachinescalesets",
+            "microsoft.compute/availabilitysets",
+            "microsoft.compute/images",
+        ],
+    ),
+    group("resource-graph/disks", &["microsoft.compute/disks", "microsoft.compute/snapshots"]),
+    group(
+        "resource-graph/network",
+        &[
+            "microsoft.network/virtualnetworks",
+            "microsoft.network/networksecuritygroups",
+            "microsoft.network/networkinterfaces",
+            "microsoft.network/publicipaddresses",
+            "microsoft.network/loadbalancers",
+            "microsoft.network/applicationgateways",
+            "microsoft.network/routetables",
+            "microsoft.network/natgateways",
+            "microsoft.network/dnszones",
+            "microsoft.network/privatednszones",
+            "microsoft.network/virtualnetworkgateways",
+        ],
+    ),
+    group("resource-graph/storage", &["microsoft.storage/storageaccounts"]),
+    group(
+        "resource-graph/databases",
+        &[
+            "microsoft.sql/servers",
+            "microsoft.sql/servers/databases",
+            "microsoft.sql/managedinstances",
+            "microsoft.dbforpostgresql/flexibleservers",
+            "microsoft.dbforpostgresql/servers",
+            "microsoft.dbformysql/flexibleservers",
+            "microsoft.dbformysql/servers",
+            "microsoft.documentdb/databaseaccounts",
+            "microsoft.cache/redis",
+        ],
+    ),
+    group("resource-graph/kubernetes", &["microsoft.containerservice/managedclusters"]),
+    group("resource-graph/web", &["microsoft.web/sites", "microsoft.web/serverfarms"]),
+    group("resource-graph/keyvault", &["microsoft.keyvault/vaults"]),
+    group("resource-graph/identity", &["microsoft.managedidentity/userassignedidentities"]),
+    group("resource-graph/recoveryservices", &["microsoft.recoveryservices/vaults", "microsoft.dataprotection/backupvaults"]),
+    group("resource-graph/other", &[]),
+];
+
+/// The query of a group. The id is projected, since Azure gives no page token without it, and sorted by, since pages are not repeatable without it.
+#[must_use]
+pub fn query(group: &Group, regions: Option<&[String]>) -> String {
+    let types = |types: &mut dyn Iterator<Item = &'static str>| types.map(literal).collect::<Vec<_>>().join(", ");
+    let kind = match group.types {
+        [] => {
+            let named = types(&mut GROUPS.iter().flat_map(|group| group.types.iter().copied()));
+            format!("| where type !in~ ({named})")
+        }
+        own => format!("| where type in~ ({})", types(&mut own.iter().copied())),
+    };
+    let place = match regions {
+        None => String::new(),
+        Some(regions) => {
+            format!("\n| where location in~ ({})", regions.iter().map(|region| literal(region)).collect::<Vec<_>>().join(", "))
+        }
+    };
+    format!(
+        "resources\n{kind}{place}\n| project id, name, type, location, subscriptionId, resourceGroup, kind, tags, managedBy, \
+         sku = tostring(sku.name), state = tostring(properties.provisioningState), \
+         power = tostring(properties.extended.instanceView.powerState.code), sizeGib = tostring(properties.diskSizeGB), \
+         timeCreated = tostring(properties.timeCreated), creationTime = tostring(properties.creationTime)\n| order by id asc"
+    )
+}
+
+/// The body of a question for one page.
+#[must_use]
+pub fn body(subscription: &str, query: &str, token: Option<&str>) -> Value {
+    let mut options = json!({"$top": TOP, "resultFormat": "objectArray"});
+    if let Some(token) = token {
+        options["$skipToken"] = token.into();
+    }
+    json!({"subscriptions": [subscription], "query": query, "options": options})
+}
+
+/// A string in the query language, which nothing in it can leave.
+fn literal(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_type_is_asked_for_by_exactly_one_group() {
+        let all: Vec<&str> = GROUPS.iter().flat_map(|group| group.types.iter().copied()).collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        assert!(all.iter().all(|kind| *kind == kind.to_ascii_lowercase()));
+        let rest = query(GROUPS.last().unwrap(), None);
+        assert!(all.iter().all(|kind| rest.contains(&format!("'{kind}'"))), "the rest leaves out what the others name");
+        assert_eq!(GROUPS.iter().filter(|group| group.types.is_empty()).count(), 1);
+    }
+
+    #[test]
+    fn a_region_cannot_leave_its_quotes() {
+        let regions = ["west'europe) | take 1 //".to_owned(), "a\\".to_owned(), "b\n".to_owned()];
+        let query = query(&GROUPS[0], Some(&regions));
+        assert!(query.contains(r"| where location in~ ('west\'europe) | take 1 //', 'a\\', 'b\u000a')"), "{query}");
+        assert!(query.ends_with("| order by id asc"));
+    }
+}

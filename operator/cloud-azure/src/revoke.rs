@@ -1,0 +1,122 @@
+//! Removing our own access: the Lighthouse registration assignments that name our tenant are deleted.
+
+use caretaker_cloud::manifest::AZURE_DELEGATION_DELETE;
+use caretaker_cloud::{CloudError, ErrorClass, Receipt, Result, StepOutcome};
+use serde_json::Value;
+
+use crate::arm::{Call, segment};
+use crate::link::Link;
+
+/// What the reading is named in errors and in the manifest.
+const LIST: &str = "Microsoft.ManagedServices/registrationAssignments/read";
+/// What the deletion is named in errors and in the manifest.
+pub const DELETE: &str = "Microsoft.ManagedServices/registrationAssignments/delete";
+/// Version of the Lighthouse API.
+const LIGHTHOUSE: &str = "2019-09-01";
+/// Pages of the list after which it is taken for endless.
+const MAX_PAGES: usize = 100;
+
+/// One of our own delegations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Assignment {
+    name: String,
+    holds_delete_role: bool,
+}
+
+/// Ends the delegation of the session's subscription to our tenant. Azure takes up to a quarter of an hour until it holds; only a refused attempt from
+/// outside proves it. Done again after it holds, the session can no longer look, and the refusal is the answer.
+pub async fn delete_delegation(link: &Link, subscription_id: &str) -> Result<Receipt> {
+    if !subscription_id.eq_ignore_ascii_case(link.subscription()) {
+        return Err(CloudError::new(ErrorClass::Invalid, DELETE, "the step is for another subscription than the session"));
+    }
+    let mut own = list(link).await?;
+    // The one that lets us delete goes last.
+    own.sort_by_key(|assignment| assignment.holds_delete_role);
+    let mut calls = Vec::new();
+    for assignment in &own {
+        let name = segment(&assignment.name);
+        let path = format!("{}/{name}?api-version={LIGHTHOUSE}", collection(link));
+        match link.call(&Call::delete(DELETE, path)).await {
+            // 204: somebody else was faster.
+            Ok(answer) if answer.status == 204 => {}
+            Ok(_) => calls.push(format!("{DELETE} {}", assignment.name)),
+            Err(error) if error.class == ErrorClass::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let outcome = if calls.is_empty() { StepOutcome::AlreadyDone } else { StepOutcome::Done };
+    Ok(Receipt { outcome, id: None, calls })
+}
+
+fn collection(link: &Link) -> String {
+    format!("/subscriptions/{}/providers/Microsoft.ManagedServices/registrationAssignments", link.subscription())
+}
+
+async fn list(link: &Link) -> Result<Vec<Assignment>> {
+    let mut own = Vec::new();
+    let mut call = Call::get(LIST, format!("{}?api-version={LIGHTHOUSE}&$expandRegistrationDefinition=true", collection(link)));
+    for _ in 0..MAX_PAGES {
+        let page = link.call(&call).await?.body;
+        own.extend(ours(&page, &link.shared.tenant_id, link.subscription())?);
+        match page.get("nextLink").and_then(Value::as_str).filter(|next| !next.is_empty()) {
+            None => return Ok(own),
+            Some(next) => call = Call::get(LIST, next),
+        }
+    }
+    Err(CloudError::new(ErrorClass::Conflict, LIST, "the list of delegations has no end"))
+}
+
+/// Our own delegations on a page. One that does not say whose it is could be ours: then nothing is concluded.
+fn ours(page: &Value, tenant: &str, subscription: &str) -> Result<Vec<Assignment>> {
+    let unclear = || CloudError::new(ErrorClass::Unreachable, LIST, "the answer does not say whose each delegation is");
+    let mut own = Vec::new();
+    for entry in page.get("value").and_then(Value::as_array).ok_or_else(unclear)? {
+        let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
+        let managed_by = text("/properties/registrationDefinition/properties/managedByTenantId").ok_or_else(unclear)?;
+        let (id, name) = (text("/id").ok_or_else(unclear)?, text("/name").ok_or_else(unclear)?);
+        let on_subscription = format!("/subscriptions/{subscription}/providers/microsoft.managedservices/");
+        if !managed_by.eq_ignore_ascii_case(tenant) || !id.to_ascii_lowercase().starts_with(&on_subscription) {
+            continue;
+        }
+        let authorizations = entry.pointer("/properties/registrationDefinition/properties/authorizations").and_then(Value::as_array);
+        let holds_delete_role = authorizations.is_some_and(|all| {
+            let roles = all.iter().filter_map(|each| each.get("roleDefinitionId").and_then(Value::as_str));
+            roles.into_iter().any(|role| role.eq_ignore_ascii_case(AZURE_DELEGATION_DELETE.id))
+        });
+        own.push(Assignment { name: name.to_owned(), holds_delete_role });
+    }
+    Ok(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn entry(scope: &str, tenant: &str, role: &str) -> Value {
+        json!({
+            "id": format!("{scope}/providers/Microsoft.ManagedServices/registrationAssignments/n"), "name": "n",
+            "properties": {"registrationDefinition": {"properties": {
+                "managedByTenantId": tenant, "authorizations": [{"principalId": "p", "roleDefinitionId": role}],
+            }}},
+        })
+    }
+
+    #[test]
+    fn only_our_own_delegations_of_the_subscription_are_meant() {
+        let page = json!({"value": [
+            entry("/subscriptions/S", "T", AZURE_DELEGATION_DELETE.id),
+            entry("/subscriptions/s", "other", "r"),
+            entry("/subscriptions/s/resourceGroups/g", "t", "r"),
+            entry("/subscriptions/s", "t", "r"),
+        ]});
+        let own = ours(&page, "t", "s").unwrap();
+        assert_eq!(own.iter().map(|own| own.holds_delete_role).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn a_delegation_of_nobody_in_particular_stops_the_step() {
+        assert!(ours(&json!({"value": [{"id": "i", "name": "n", "properties": {}}]}), "t", "s").is_err());
+        assert!(ours(&json!({}), "t", "s").is_err());
+    }
+}
