@@ -84,6 +84,13 @@ pub enum CloudStep {
         /// Name of the inline policy that allows the steps on our own role.
         last: String,
     },
+    /// Takes our principal out of the policy of the client's service account: no new token of it can be made. A token that is out lives on.
+    RemoveBinding {
+        /// The project's id.
+        project_id: String,
+        /// Our principal as IAM writes members, such as `serviceAccount:us@provider.iam.gserviceaccount.com`.
+        member: String,
+    },
 }
 
 impl CloudStep {
@@ -105,6 +112,9 @@ impl CloudStep {
             Self::CloseOwnRole { role } => format!("close our role {role} to everybody"),
             Self::StripOwnRole { role, last } => format!("take all permissions but {last} from our role {role}"),
             Self::DropLastPolicy { role, last } => format!("take {last}, the last permission, from our role {role}"),
+            Self::RemoveBinding { project_id, member } => {
+                format!("remove {member} from our service account's policy in project {project_id}")
+            }
         }
     }
 }

@@ -320,6 +320,7 @@ impl CloudLink for FakeLink {
             CloudStep::CloseOwnRole { role } => self.close(role),
             CloudStep::StripOwnRole { role, last } => self.strip(role, last),
             CloudStep::DropLastPolicy { role, last } => self.drop_last(role, last),
+            CloudStep::RemoveBinding { .. } => Err(CloudError::new(ErrorClass::Unsupported, "perform", "the answers are those of AWS")),
         }
     }
 }
