@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::Services;
 use crate::config::{BaseCredentials, Secret, ServiceAccountKey};
-use crate::errors::{Parties, Refusal, classify};
+use crate::errors::{Answer, Parties, Refusal, classify};
 use crate::http::{Call, send, url};
 use crate::jwt;
 
@@ -161,15 +161,24 @@ fn fault(operation: &str, message: &str) -> CloudError {
 fn held(operation: &str, answer: std::result::Result<Value, Refusal>, presented: &Secret, services: &Services) -> Result<Held> {
     let parties = Parties { provider: services.provider_project.clone(), by_base: true, ..Parties::default() };
     let answer = answer.map_err(|refusal| {
-        let mut error = classify(operation, &refusal, &parties);
+        let mut error = classify(operation, &without(refusal, presented), &parties);
         if !matches!(error.class, ErrorClass::Throttled(_) | ErrorClass::Unreachable) {
             error.class = ErrorClass::Credentials;
         }
-        // Token services like to quote what they refuse.
-        error.message = error.message.replace(presented.reveal(), "(redacted)");
         error
     })?;
     let token = answer["access_token"].as_str().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, operation, "the answer holds no token"))?;
     Ok(Held::new(token, answer["expires_in"].as_u64().unwrap_or(3600)))
+}
+
+/// The refusal without what was presented: token services like to quote it. Done before the message is cut to its length, since a part of a secret is one.
+fn without(refusal: Refusal, presented: &Secret) -> Refusal {
+    match refusal {
+        Refusal::Answer(answer) => {
+            let text = answer.body.to_string().replace(presented.reveal(), "(redacted)");
+            Refusal::Answer(Answer { body: serde_json::from_str(&text).unwrap_or_default(), ..answer })
+        }
+        none @ Refusal::None(_) => none,
+    }
 }

@@ -44,6 +44,8 @@ pub enum FaultKind {
     },
     /// The caller's token expires just before the call.
     Expired,
+    /// Somebody changes the service account's policy just before the call.
+    ChangedMeanwhile,
 }
 
 /// A fault of some calls. The first that fits a call wins.
@@ -114,6 +116,12 @@ pub fn before(world: &mut World, request: &Request, kind: &FaultKind) -> Option<
         FaultKind::Garbled => Some(Answer { is_garbled: true, ..Answer::ok(json!({})) }),
         FaultKind::Expired => {
             world.expire(request.bearer.as_deref());
+            None
+        }
+        FaultKind::ChangedMeanwhile => {
+            if let Some(account) = world.accounts.get_mut(&request.resource) {
+                account.policy.bind("roles/iam.serviceAccountUser", "user:colleague@client.example");
+            }
             None
         }
         FaultKind::DoneAndLost | FaultKind::RepeatedToken | FaultKind::EmptyPage => None,

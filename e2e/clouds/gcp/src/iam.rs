@@ -99,6 +99,7 @@ fn create(world: &mut World, request: &Request, caller: &Token) -> Result<Answer
     let email = world.add_account(name, &project);
     let account = world.accounts.get_mut(&email).ok_or_else(unknown)?;
     account.display_name = request.body["serviceAccount"]["displayName"].as_str().unwrap_or_default().into();
+    account.description = request.body["serviceAccount"]["description"].as_str().unwrap_or_default().into();
     Ok(Answer::ok(described(&email, account)))
 }
 
@@ -108,8 +109,10 @@ fn described(email: &str, account: &ServiceAccount) -> Value {
         "oauth2ClientId": account.unique_id, "projectId": account.project, "uniqueId": account.unique_id,
     });
     // Google leaves out what is empty.
-    if !account.display_name.is_empty() {
-        shown["displayName"] = json!(account.display_name);
+    for (field, text) in [("displayName", &account.display_name), ("description", &account.description)] {
+        if !text.is_empty() {
+            shown[field] = json!(text);
+        }
     }
     shown
 }

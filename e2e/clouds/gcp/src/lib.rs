@@ -8,6 +8,7 @@ mod auth;
 mod envelope;
 mod fault;
 mod iam;
+mod judge;
 mod keys;
 mod projects;
 mod request;
@@ -26,6 +27,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 pub use crate::fault::{Fault, FaultKind};
+pub use crate::judge::judge;
 pub use crate::keys::{Issuer, TestKey};
 use crate::request::{Answer, Request};
 pub use crate::seed::{READ_ROLE, REVOKE_ROLE};

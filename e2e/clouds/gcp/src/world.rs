@@ -71,6 +71,8 @@ pub struct ServiceAccount {
     pub project: String,
     /// Name for people.
     pub display_name: String,
+    /// Description.
+    pub description: String,
     /// Policy.
     pub policy: Policy,
     /// Unique id.
@@ -112,6 +114,8 @@ impl Quota {
 /// What the cloud holds.
 #[derive(Default)]
 pub struct World {
+    /// Policy of the organisation that all projects belong to: they inherit it.
+    pub organization: Policy,
     /// Projects by id.
     pub projects: BTreeMap<String, Project>,
     /// Service accounts by e-mail address.
@@ -228,7 +232,7 @@ impl World {
     /// Whether a principal has a permission on a project.
     #[must_use]
     pub fn may_on_project(&self, principal: &str, permission: &str, project: &Project) -> bool {
-        self.grants(&project.policy, principal, permission)
+        self.grants(&project.policy, principal, permission) || self.grants(&self.organization, principal, permission)
     }
 
     /// Whether a principal has a permission on a service account: by its own policy, or by its project's.
@@ -236,7 +240,7 @@ impl World {
     pub fn may_on_account(&self, principal: &str, permission: &str, account: &ServiceAccount) -> bool {
         let project = self.projects.get(&account.project);
         self.grants(&account.policy, principal, permission)
-            || project.is_some_and(|project| self.grants(&project.policy, principal, permission))
+            || project.is_some_and(|project| self.may_on_project(principal, permission, project))
     }
 
     /// Whether the call may be made at all: caller, scope, project that pays, API. The caller.

@@ -1,0 +1,9 @@
+//! The port on the Google simulator: what is shown here is emulated, and every exchange is judged by Google's discovery documents.
+
+mod access;
+mod credentials;
+mod discovery;
+mod faults;
+mod leaving;
+mod quota;
+mod stage;
