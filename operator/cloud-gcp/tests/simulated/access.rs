@@ -1,9 +1,7 @@
 //! Getting in, being refused, and what is proved.
 
 use caretaker_cloud::manifest::gcp_permissions;
-use caretaker_cloud::{
-    AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLink, ErrorClass, GcpGrant, Presented, Purpose, WantedPermission,
-};
+use caretaker_cloud::{AccessGrant, AwsGrant, CloudConnector, CloudError, ErrorClass, GcpGrant, Presented, Purpose, WantedPermission};
 use caretaker_cloud_gcp::BaseCredentials;
 use caretaker_google_simulator::{Fault, FaultKind};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use caretaker_cloud::{Asset, AssetSink, AssetType, Cell, CloudError, CloudLink, EVERYWHERE, ErrorClass, Purpose, Result, Scope, Verdict};
+use caretaker_cloud::{Asset, AssetSink, AssetType, Cell, CloudError, EVERYWHERE, ErrorClass, Purpose, Result, Scope, Verdict};
 use caretaker_google_simulator::{Fault, FaultKind};
 use serde_json::{Value, json};
 

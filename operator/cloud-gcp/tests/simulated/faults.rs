@@ -1,6 +1,6 @@
 //! Bad days: each ends in the right verdict of its own cell, and loses no other.
 
-use caretaker_cloud::{CloudConnector, CloudLink, ErrorClass, Purpose, Scope, Verdict};
+use caretaker_cloud::{CloudConnector, ErrorClass, Purpose, Scope, Verdict};
 use caretaker_google_simulator::{Fault, FaultKind};
 
 use crate::stage::{CLIENT, Gathered, QUOTA, Stage};

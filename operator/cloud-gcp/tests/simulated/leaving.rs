@@ -1,6 +1,6 @@
 //! Removing our own access.
 
-use caretaker_cloud::{CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, Presented, Purpose, StepOutcome};
+use caretaker_cloud::{CloudConnector, CloudError, CloudStep, ErrorClass, Presented, Purpose, StepOutcome};
 use caretaker_cloud_gcp::TOKEN_CREATOR;
 use caretaker_google_simulator::{Binding, Fault, FaultKind};
 use serde_json::json;

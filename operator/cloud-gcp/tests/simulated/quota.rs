@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caretaker_cloud::{AccessGrant, CloudConnector, CloudLink, GcpGrant, Purpose};
+use caretaker_cloud::{AccessGrant, CloudConnector, GcpGrant, Purpose};
 
 use crate::stage::{Gathered, QUOTA, Stage};
 
