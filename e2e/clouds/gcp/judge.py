@@ -2,10 +2,11 @@
 
     judge.py EXCHANGES       one JSON object a line, as the simulator's library gives them
 
-Checked: that the path and method are those of the named call, that every query parameter is known, of its type and repeated only where it may be,
-the request's and the answer's body against their schemas with no other field, the scopes of the caller where the call succeeded, and the form of
-every error. The token endpoint of RFC 7523 has no discovery document; its form is checked by that document's section 2.1. Each violation is one line.
-The exit status is 1 where there is one, 2 where nothing was judged.
+Checked: that the path and method are those of the named call, that every query parameter is known, of its type and
+repeated only where it may be, the request's and the answer's body against their schemas with no other field, the scopes
+of the caller where the call succeeded, and the form of every error. The token endpoint of RFC 7523 has no discovery
+document; its form is checked by that document's section 2.1. Each violation is one line. The exit status is 1 where
+there is one, 2 where nothing was judged.
 """
 
 import json
@@ -32,8 +33,9 @@ ERROR = {
             "errors": {"type": "array", "items": {"type": "object"}},
             "details": {"type": "array", "items": {"oneOf": [
                 {"type": "object", "required": ["@type", "reason", "domain"], "additionalProperties": False, "properties": {
-                    "@type": {"const": "type.googleapis.com/google.rpc.ErrorInfo"}, "reason": {"type": "string", "pattern": "^[A-Z][A-Z0-9_]+$"},
-                    "domain": {"type": "string"}, "metadata": {"type": "object", "additionalProperties": {"type": "string"}}}},
+                    "@type": {"const": "type.googleapis.com/google.rpc.ErrorInfo"},
+                    "reason": {"type": "string", "pattern": "^[A-Z][A-Z0-9_]+$"}, "domain": {"type": "string"},
+                    "metadata": {"type": "object", "additionalProperties": {"type": "string"}}}},
                 {"type": "object", "required": ["@type", "retryDelay"], "additionalProperties": False, "properties": {
                     "@type": {"const": "type.googleapis.com/google.rpc.RetryInfo"},
                     "retryDelay": {"type": "string", "pattern": r"^\d+(\.\d{1,9})?s$"}}},
@@ -53,7 +55,9 @@ ASSERTION = {
 # RFC 6749, section 5.1.
 TOKEN = {
     "type": "object", "required": ["access_token", "token_type"], "additionalProperties": False,
-    "properties": {"access_token": STRING, "token_type": {"const": "Bearer"}, "expires_in": {"type": "integer"}, "scope": {"type": "string"}},
+    "properties": {
+        "access_token": STRING, "token_type": {"const": "Bearer"}, "expires_in": {"type": "integer"}, "scope": {"type": "string"},
+    },
 }
 
 

@@ -131,12 +131,13 @@ pub struct GcpConfig {
     pub ca_bundle_pem: Option<Vec<u8>>,
     /// Id of the provider's own project. It is never read as a client's.
     pub provider_project: String,
-    /// Id of the provider's project whose quota pays for the calls under clients' tokens, and whose APIs must be on. A client's service account needs
-    /// `serviceusage.services.use` there. Without it each client's own project pays.
+    /// Id of the provider's project whose quota pays for the calls under clients' tokens, and whose APIs must be on. A client's service
+    /// account needs `serviceusage.services.use` there. Without it each client's own project pays.
     pub quota_project: Option<String>,
     /// Who we are.
     pub credentials: BaseCredentials,
-    /// The principal that the base credentials must be, in the words of [`caretaker_cloud::Identity::principal`]; nothing is done with others.
+    /// The principal that the base credentials must be, in the words of [`caretaker_cloud::Identity::principal`]; nothing is done with
+    /// others.
     pub expected_principal: String,
     /// Another principal of the provider's that no client has granted anything. Without one, negative attempts present an invalid token.
     pub stranger: Option<BaseCredentials>,

@@ -49,8 +49,8 @@ impl Parties {
         self.quota_project.as_deref().unwrap_or(&self.provider)
     }
 
-    /// Whether the consumer that Google names is the provider. Google names it by its number, which may be unknown to us: who is not the client is then
-    /// the one who pays for the call.
+    /// Whether the consumer that Google names is the provider. Google names it by its number, which may be unknown to us: who is not the
+    /// client is then the one who pays for the call.
     fn is_providers(&self, consumer: Option<&str>) -> bool {
         let Some(consumer) = consumer else { return self.by_base };
         if self.client.iter().any(|known| known == consumer) {

@@ -7,8 +7,8 @@ use caretaker_cloud::AssetType;
 pub struct Group {
     /// Service of the cell.
     pub service: &'static str,
-    /// What the asset types start with. None: all that no other group has. Cloud Asset cannot be asked for "all but these", and a list of the others would
-    /// silently miss a service that is new; so everything is asked for, and what other groups show is passed over.
+    /// What the asset types start with. None: all that no other group has. Cloud Asset cannot be asked for "all but these", and a list of
+    /// the others would silently miss a service that is new; so everything is asked for, and what other groups show is passed over.
     pub prefixes: &'static [&'static str],
 }
 

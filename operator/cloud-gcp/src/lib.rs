@@ -1,8 +1,8 @@
 //! The cloud port on Google Cloud: a thin REST client with a token exchange of its own.
 //!
-//! Two facts of Google's own descriptions shape it. Cloud Asset and the policies of service accounts take tokens of the whole scope `cloud-platform` only,
-//! reading included; every other call of a session for reading is made with a read-only token. And a filter over asset types cannot say "all but
-//! these", so the cell of the other services reads everything and passes over what the other cells show.
+//! Two facts of Google's own descriptions shape it. Cloud Asset and the policies of service accounts take tokens of the whole scope
+//! `cloud-platform` only, reading included; every other call of a session for reading is made with a read-only token. And a filter over
+//! asset types cannot say "all but these", so the cell of the other services reads everything and passes over what the other cells show.
 
 mod asset;
 mod attempt;

@@ -9,8 +9,8 @@ use crate::session::{Reach, Session};
 /// Permissions in one question: the most that Google takes.
 const CHUNK: usize = 100;
 
-/// What is missing. A permission whose resource is the service account's address is tested on it, every other one on the project. Where the test itself is
-/// denied, nothing is known.
+/// What is missing. A permission whose resource is the service account's address is tested on it, every other one on the project. Where the
+/// test itself is denied, nothing is known.
 pub async fn missing(session: &Session, wanted: &[WantedPermission]) -> Result<PermissionGap> {
     let endpoints = &session.shared.services.endpoints;
     let account = &session.grant.service_account;

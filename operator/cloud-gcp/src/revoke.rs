@@ -11,8 +11,8 @@ pub const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
 const GET: &str = "iam:serviceAccounts.getIamPolicy";
 const SET: &str = "iam:serviceAccounts.setIamPolicy";
 
-/// Removes `member` from the service account's policy. A write replaces the whole policy, so it names the version that was read: who changed it meanwhile
-/// makes it a conflict, and nothing is lost.
+/// Removes `member` from the service account's policy. A write replaces the whole policy, so it names the version that was read: who
+/// changed it meanwhile makes it a conflict, and nothing is lost.
 pub async fn remove_binding(session: &Session, project_id: &str, member: &str) -> Result<Receipt> {
     if project_id != session.grant.project_id {
         return Err(CloudError::new(ErrorClass::Invalid, "perform", format!("the session is in {}", session.grant.project_id)));

@@ -78,7 +78,8 @@ pub async fn generate(shared: &Shared, grant: &GcpGrant, reach: Reach, ours: Opt
     Ok(Held::new(token, LIFETIME))
 }
 
-/// The same with the base identity's token. A base token that is refused is exchanged anew, once; refused again, it is the provider's fault.
+/// The same with the base identity's token. A base token that is refused is exchanged anew, once; refused again, it is the provider's
+/// fault.
 pub async fn generate_as_base(shared: &Shared, grant: &GcpGrant, reach: Reach) -> Result<Held> {
     let token = shared.base.token(&shared.services).await?;
     match generate(shared, grant, reach, Some(&token)).await {

@@ -172,7 +172,8 @@ fn held(operation: &str, answer: std::result::Result<Value, Refusal>, presented:
     Ok(Held::new(token, answer["expires_in"].as_u64().unwrap_or(3600)))
 }
 
-/// The refusal without what was presented: token services like to quote it. Done before the message is cut to its length, since a part of a secret is one.
+/// The refusal without what was presented: token services like to quote it. Done before the message is cut to its length, since a part of a
+/// secret is one.
 fn without(refusal: Refusal, presented: &Secret) -> Refusal {
     match refusal {
         Refusal::Answer(answer) => {

@@ -1,7 +1,8 @@
-//! The grant kit for Google Cloud: what the client applies so that the operator gets in. Made from the same permission manifest that the operator checks.
+//! The grant kit for Google Cloud: what the client applies so that the operator gets in. Made from the same permission manifest that the
+//! operator checks.
 //!
-//! One service account for each client, in the client's own project: Google Cloud knows no ExternalId, so what separates clients is whom each one's service
-//! account trusts. It holds two custom roles with the manifest's permissions and nothing else.
+//! One service account for each client, in the client's own project: Google Cloud knows no ExternalId, so what separates clients is whom
+//! each one's service account trusts. It holds two custom roles with the manifest's permissions and nothing else.
 
 use std::collections::BTreeMap;
 
@@ -128,82 +129,74 @@ impl GcpKit<'_> {
 
     fn terraform(&self) -> String {
         let mut text: String = self.domain_step().iter().map(|line| format!("# {}\n", one_line(line))).collect();
-        let project = hcl(self.project_id);
-        text.push_str(&format!(
-            "\nresource \"google_service_account\" \"caretaker\" {{\n  project      = {project}\n  account_id   = {}\n  display_name = {}\n}}\n",
-            hcl(self.account_name),
-            hcl(&format!("Access of the managed service provider for {}", self.client)),
-        ));
-        if self.quota_project.is_none() {
-            for (index, api) in APIS.iter().enumerate() {
-                text.push_str(&format!(
-                    "\nresource \"google_project_service\" \"caretaker_{index}\" {{\n  project            = {project}\n  service            = {}\n  disable_on_destroy = false\n}}\n",
-                    hcl(api)
-                ));
-            }
+        let (project, account) = (hcl(self.project_id), "google_service_account.caretaker.name".to_owned());
+        let display = hcl(&format!("Access of the managed service provider for {}", self.client));
+        let arguments = [("project", project.clone()), ("account_id", hcl(self.account_name)), ("display_name", display)];
+        text.push_str(&resource("google_service_account", "caretaker", &arguments));
+        for (index, api) in self.apis().iter().enumerate() {
+            let arguments = [("project", project.clone()), ("service", hcl(api)), ("disable_on_destroy", "false".to_owned())];
+            text.push_str(&resource("google_project_service", &format!("caretaker_{index}"), &arguments));
         }
         for role in self.roles() {
             let permissions: String = role.actions.iter().map(|action| format!("    {}, # {}\n", hcl(action.name), action.why)).collect();
-            text.push_str(&format!(
-                "\nresource \"google_project_iam_custom_role\" \"{}\" {{\n  project     = {project}\n  role_id     = {}\n  title       = {}\n  permissions = [\n{permissions}  ]\n}}\n",
-                role.label,
-                hcl(role.id),
-                hcl(role.title),
-            ));
+            let arguments = [
+                ("project", project.clone()),
+                ("role_id", hcl(role.id)),
+                ("title", hcl(role.title)),
+                ("permissions", format!("[\n{permissions}  ]")),
+            ];
+            text.push_str(&resource("google_project_iam_custom_role", role.label, &arguments));
             let (kind, on) = if role.on_account {
-                ("google_service_account_iam_member", "service_account_id = google_service_account.caretaker.name".to_owned())
+                ("google_service_account_iam_member", ("service_account_id", account.clone()))
             } else {
-                ("google_project_iam_member", format!("project            = {project}"))
+                ("google_project_iam_member", ("project", project.clone()))
             };
-            text.push_str(&format!(
-                "\nresource \"{kind}\" \"{0}\" {{\n  {on}\n  role               = google_project_iam_custom_role.{0}.name\n  member             = \"serviceAccount:${{google_service_account.caretaker.email}}\"\n}}\n",
-                role.label
-            ));
+            let role_name = format!("google_project_iam_custom_role.{}.name", role.label);
+            let member = "\"serviceAccount:${google_service_account.caretaker.email}\"".to_owned();
+            text.push_str(&resource(kind, role.label, &[on, ("role", role_name), ("member", member)]));
         }
-        text.push_str(&format!(
-            "\nresource \"google_service_account_iam_member\" \"provider\" {{\n  service_account_id = google_service_account.caretaker.name\n  role               = {}\n  member             = {}\n}}\n",
-            hcl(TOKEN_CREATOR),
-            hcl(self.member)
-        ));
+        let arguments = [("service_account_id", account), ("role", hcl(TOKEN_CREATOR)), ("member", hcl(self.member))];
+        text.push_str(&resource("google_service_account_iam_member", "provider", &arguments));
         text
     }
 
+    /// APIs that the client enables.
+    fn apis(&self) -> &'static [&'static str] {
+        if self.quota_project.is_some() { &[] } else { &APIS }
+    }
+
     fn script(&self) -> String {
-        let mut text = format!(
-            "#!/bin/sh\n# Can be run again: what is there already is kept.\nset -eu\nproject={}\naccount={}\nemail={}\nprovider={}\n\n",
-            shell(self.project_id),
-            shell(self.account_name),
-            shell(&self.email()),
-            shell(self.member)
-        );
-        for line in self.domain_step() {
-            text.push_str(&format!("printf '%s\\n' {}\n", shell(&line)));
-        }
-        text.push('\n');
-        if self.quota_project.is_none() {
-            text.push_str(&format!("gcloud services enable --project=\"$project\" {}\n\n", APIS.join(" ")));
-        }
         let display = shell(&format!("Access of the managed service provider for {}", self.client));
-        text.push_str(&format!(
-            "gcloud iam service-accounts describe \"$email\" --project=\"$project\" >/dev/null 2>&1 ||\n  gcloud iam service-accounts create \"$account\" --project=\"$project\" --display-name={display}\n"
-        ));
-        for role in self.roles() {
-            let names: Vec<&str> = role.actions.iter().map(|action| action.name).collect();
-            let (id, title, permissions) = (role.id, shell(role.title), names.join(","));
-            text.push_str(&format!(
-                "\nif gcloud iam roles describe {id} --project=\"$project\" >/dev/null 2>&1; then\n  gcloud iam roles update {id} --project=\"$project\" --quiet --permissions={permissions}\nelse\n  gcloud iam roles create {id} --project=\"$project\" --title={title} --permissions={permissions}\nfi\n"
-            ));
-            let on = if role.on_account {
-                "gcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\""
-            } else {
-                "gcloud projects add-iam-policy-binding \"$project\""
-            };
-            text.push_str(&format!("{on} --member=\"serviceAccount:$email\" --role=\"projects/$project/roles/{id}\" --condition=None\n"));
+        let mut lines = vec![
+            "#!/bin/sh".to_owned(),
+            "# Can be run again: what is there already is kept.".to_owned(),
+            "set -eu".to_owned(),
+            format!("project={}", shell(self.project_id)),
+            format!("account={}", shell(self.account_name)),
+            format!("email={}", shell(&self.email())),
+            format!("provider={}", shell(self.member)),
+            format!("display={display}"),
+            String::new(),
+        ];
+        lines.extend(self.domain_step().iter().map(|line| format!("printf '%s\\n' {}", shell(line))));
+        lines.push(String::new());
+        if !self.apis().is_empty() {
+            lines.push(format!("gcloud services enable --project=\"$project\" {}", self.apis().join(" ")));
         }
-        text.push_str(&format!(
-            "\ngcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\" --member=\"$provider\" --role={TOKEN_CREATOR} --condition=None\n"
-        ));
-        text
+        lines.push("gcloud iam service-accounts describe \"$email\" --project=\"$project\" >/dev/null 2>&1 ||".to_owned());
+        lines.push("  gcloud iam service-accounts create \"$account\" --project=\"$project\" --display-name=\"$display\"".to_owned());
+        lines.extend(self.roles().iter().flat_map(role_commands));
+        lines.push("gcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\" \\".to_owned());
+        lines.push(format!("  --member=\"$provider\" --role={TOKEN_CREATOR} --condition=None\n"));
+        lines.join("\n")
+    }
+
+    /// What the provider does itself, once for each client: lets the client's service account use the project whose quota pays.
+    #[must_use]
+    pub fn provider_command(&self) -> Option<String> {
+        let (project, member) = (shell(self.quota_project?), shell(&format!("serviceAccount:{}", self.email())));
+        let role = "roles/serviceusage.serviceUsageConsumer";
+        Some(format!("gcloud projects add-iam-policy-binding {project} --member={member} --role={role} --condition=None"))
     }
 
     fn letter(&self) -> String {
@@ -232,6 +225,31 @@ impl GcpKit<'_> {
             member = one_line(self.member),
         )
     }
+}
+
+/// One block of Terraform.
+fn resource(kind: &str, label: &str, arguments: &[(&str, String)]) -> String {
+    let arguments: String = arguments.iter().map(|(name, value)| format!("  {name} = {value}\n")).collect();
+    format!("\nresource \"{kind}\" \"{label}\" {{\n{arguments}}}\n")
+}
+
+/// The commands that make a role, or put it back to the manifest, and grant it.
+fn role_commands(role: &Role) -> Vec<String> {
+    let names: Vec<&str> = role.actions.iter().map(|action| action.name).collect();
+    let (id, title, permissions) = (role.id, shell(role.title), names.join(","));
+    let on = if role.on_account {
+        "gcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\""
+    } else {
+        "gcloud projects add-iam-policy-binding \"$project\""
+    };
+    vec![
+        format!("\nif gcloud iam roles describe {id} --project=\"$project\" >/dev/null 2>&1; then"),
+        format!("  gcloud iam roles update {id} --project=\"$project\" --quiet --permissions={permissions}"),
+        "else".to_owned(),
+        format!("  gcloud iam roles create {id} --project=\"$project\" --title={title} --permissions={permissions}"),
+        "fi".to_owned(),
+        format!("{on} \\\n  --member=\"serviceAccount:$email\" --role=\"projects/$project/roles/{id}\" --condition=None"),
+    ]
 }
 
 /// A word for a POSIX shell.
@@ -294,7 +312,8 @@ mod tests {
 
     /// The commands that a script runs, by a `gcloud` that notes its words and has nothing yet.
     fn run(script: &str) -> (Vec<Vec<String>>, String) {
-        let gcloud = "gcloud() { case \"$*\" in *describe*) return 1;; esac; for word in \"$@\"; do printf '<%s>\\036' \"$word\" >&2; done; printf '\\035' >&2; }\n";
+        let gcloud = "gcloud() { case \"$*\" in *describe*) return 1;; esac\n\
+                      for word in \"$@\"; do printf '<%s>\\036' \"$word\" >&2; done; printf '\\035' >&2; }\n";
         let output = Command::new("sh").args(["-c", &format!("{gcloud}{script}")]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let noted = String::from_utf8(output.stderr).unwrap();
@@ -378,6 +397,15 @@ mod tests {
         assert_eq!(attribute(provider, "member").unwrap().as_str(), Some(HOSTILE));
         let account = blocks.iter().find(|block| block.labels[0].as_str() == "google_service_account").unwrap();
         assert_eq!(attribute(account, "account_id").unwrap().as_str(), Some(HOSTILE));
+    }
+
+    #[test]
+    fn the_provider_lets_the_account_use_its_quota() {
+        let command = kit(&ALL).provider_command().unwrap();
+        let (commands, _) = run(&command);
+        assert_eq!(commands[0][2], "provider-quota");
+        assert_eq!(commands[0][3], "--member=serviceAccount:caretaker-acme@acme-prod.iam.gserviceaccount.com");
+        assert_eq!(hostile().provider_command(), None);
     }
 
     #[test]

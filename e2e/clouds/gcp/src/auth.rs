@@ -38,8 +38,8 @@ pub fn by_assertion(world: &mut World, request: &Request) -> Result<Answer, Answ
     if from > world.now() + TOLERANCE || until < world.now() - TOLERANCE || until - from > LIFE || until <= from {
         return Err(refused(
             "invalid_grant",
-            "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT \
-             claim.",
+            "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat \
+             and exp values in the JWT claim.",
         ));
     }
     let scopes = scopes(&claims["scope"]).ok_or_else(|| refused("invalid_scope", "Invalid OAuth scope or ID token audience provided."))?;

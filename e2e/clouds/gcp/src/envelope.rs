@@ -35,8 +35,8 @@ pub fn denied(permission: &str, resource: &str) -> Answer {
 
 /// A refusal for want of a usable token.
 pub fn unauthenticated(reason: &str) -> Answer {
-    let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication \
-                   credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.";
+    let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
+                   authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.";
     detailed(401, "UNAUTHENTICATED", message, vec![info(reason, "googleapis.com", json!({"service": "googleapis.com"}))])
 }
 

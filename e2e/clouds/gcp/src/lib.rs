@@ -1,7 +1,8 @@
-//! A simulator of the few calls that Caretaker makes to Google Cloud. It decides by signatures, bindings, scopes and etags as Google describes them, and
-//! makes faults on demand. Emulated: what is shown with it is not proved against Google.
+//! A simulator of the few calls that Caretaker makes to Google Cloud. It decides by signatures, bindings, scopes and etags as Google
+//! describes them, and makes faults on demand. Emulated: what is shown with it is not proved against Google.
 //!
-//! One server answers for all services, whose paths do not collide. Every exchange can be read back, for a judge that knows Google's own descriptions.
+//! One server answers for all services, whose paths do not collide. Every exchange can be read back, for a judge that knows Google's own
+//! descriptions.
 
 mod assets;
 mod auth;
@@ -15,6 +16,7 @@ mod request;
 mod seed;
 mod world;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -38,6 +40,7 @@ pub use crate::world::{Binding, Policy, Project, Quota, ServiceAccount, World};
 pub struct Simulator {
     world: Arc<Mutex<World>>,
     exchanges: Arc<Mutex<Vec<Value>>>,
+    log: Arc<Mutex<Option<std::fs::File>>>,
 }
 
 impl Simulator {
@@ -52,10 +55,29 @@ impl Simulator {
         self.world.lock().expect("no panic while held")
     }
 
-    /// All exchanges so far, oldest first: `call`, `method`, `path`, `query`, `quotaProject`, `principal`, `scopes`, `request`, `status`, `response`.
+    /// All exchanges so far, oldest first: `call`, `method`, `path`, `query`, `quotaProject`, `principal`, `scopes`, `request`, `status`,
+    /// `response`.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Value> {
         self.exchanges.lock().expect("no panic while held").clone()
+    }
+
+    /// Writes every exchange to this file too, one JSON object a line, as the judge reads it.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn log_to(&self, path: &std::path::Path) -> Result<()> {
+        let file = std::fs::File::create(path).with_context(|| format!("make {}", path.display()))?;
+        *self.log.lock().expect("no panic while held") = Some(file);
+        Ok(())
+    }
+
+    fn note(&self, exchange: Value) {
+        if let Some(file) = self.log.lock().expect("no panic while held").as_mut() {
+            // One write for a line: a judge may read while the server runs. A log that cannot be written must not look whole.
+            file.write_all(format!("{exchange}\n").as_bytes()).expect("the log can be written");
+        }
+        self.exchanges.lock().expect("no panic while held").push(exchange);
     }
 
     /// Number of calls so far whose name starts with this, such as `cloudasset.`.
@@ -117,7 +139,7 @@ async fn handle(Shared(simulator): Shared<Simulator>, method: Method, uri: Uri, 
         "scopes": caller.map(|caller| caller.scopes), "request": request.body, "status": answer.status, "response": answer.body,
         "garbled": answer.is_garbled,
     });
-    simulator.exchanges.lock().expect("no panic while held").push(exchange);
+    simulator.note(exchange);
     let text = if answer.is_garbled { "<html>".to_owned() } else { answer.body.to_string() };
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, [("content-type", "application/json; charset=UTF-8")], text).into_response();

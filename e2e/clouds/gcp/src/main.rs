@@ -14,6 +14,9 @@ struct Args {
     /// Number of machines in the client's project.
     #[arg(long, default_value_t = 3)]
     machines: usize,
+    /// File for all exchanges, as the judge reads them.
+    #[arg(long)]
+    exchanges: Option<std::path::PathBuf>,
     /// Id of the provider's project.
     #[arg(long, default_value = "provider-project")]
     provider: String,
@@ -36,6 +39,9 @@ async fn main() -> Result<()> {
         world.add_machines(&args.client, args.machines);
         (us, theirs)
     };
+    if let Some(path) = &args.exchanges {
+        simulator.log_to(path)?;
+    }
     let url = simulator.start(args.port).await?;
     let shown = json!({
         "url": url, "providerProject": args.provider, "principal": us, "project": args.client, "serviceAccount": theirs,

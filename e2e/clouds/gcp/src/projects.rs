@@ -21,7 +21,8 @@ pub fn route(world: &mut World, request: &Request) -> Result<Answer, Answer> {
             may("resourcemanager.projects.get")?;
             Ok(Answer::ok(json!({
                 "name": format!("projects/{}", project.number), "projectId": project.id, "displayName": project.id, "state": "ACTIVE",
-                "parent": "organizations/1", "createTime": "2026-01-01T00:00:00Z", "updateTime": "2026-01-01T00:00:00Z", "etag": "abcdef0123A=",
+                "parent": "organizations/1", "createTime": "2026-01-01T00:00:00Z", "updateTime": "2026-01-01T00:00:00Z",
+                "etag": "abcdef0123A=",
             })))
         }
         "cloudresourcemanager.projects.testIamPermissions" => {

@@ -10,8 +10,8 @@ pub const READ_ROLE: &str = "caretakerRead";
 pub const REVOKE_ROLE: &str = "caretakerRevoke";
 
 impl World {
-    /// What a client does with the kit: a service account that `principal` may use, with custom roles for reading and leaving, and what the provider does:
-    /// the service account may use its project. The e-mail address.
+    /// What a client does with the kit: a service account that `principal` may use, with custom roles for reading and leaving, and what the
+    /// provider does: the service account may use its project. The e-mail address.
     pub fn add_client_access(&mut self, project: &str, quota_project: &str, principal: &str) -> String {
         let email = self.add_account("caretaker-access", project);
         let member = format!("serviceAccount:{email}");

@@ -59,8 +59,7 @@ async fn an_empty_project_is_completely_empty() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_resources_and_odd_names() {
     let stage = Stage::set().await;
-    let odd =
-        ["-", "a\"b", "$(reboot)", "${x}", "ünïcødé 名前", "a/b", "<script>", "line\nend", "\u{202e}rtl", "a&b=c%20+d", "'; --", "\\"];
+    let odd = ["-", "a\"b", "$(reboot)", "${x}", "ünïcødé 名前", "a/b", "<script>", "line\nend", "\u{202e}rtl", "a&b=c%20+d", "'; --"];
     {
         let mut world = stage.simulator.world();
         world.add_machines(CLIENT.0, 10_000);
