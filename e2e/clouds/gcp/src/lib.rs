@@ -11,9 +11,11 @@ mod fault;
 mod iam;
 mod judge;
 mod keys;
+mod kit;
 mod projects;
 mod request;
 mod seed;
+mod tls;
 mod world;
 
 use std::io::Write;
@@ -31,6 +33,7 @@ use serde_json::{Value, json};
 pub use crate::fault::{Fault, FaultKind};
 pub use crate::judge::judge;
 pub use crate::keys::{Issuer, TestKey};
+pub use crate::kit::apply_terraform;
 use crate::request::{Answer, Request};
 pub use crate::seed::{READ_ROLE, REVOKE_ROLE};
 pub use crate::world::{Binding, Policy, Project, Quota, ServiceAccount, World};
@@ -98,6 +101,18 @@ impl Simulator {
         let app = Router::new().fallback(handle).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(url)
+    }
+
+    /// The same over TLS. The base URL, and the certificate authority in PEM.
+    ///
+    /// # Errors
+    /// No certificate can be made.
+    pub async fn start_tls(&self) -> Result<(String, String)> {
+        let (listener, authority) = tls::Listener::bind().await?;
+        let url = format!("https://{}", axum::serve::Listener::local_addr(&listener)?);
+        let app = Router::new().fallback(handle).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok((url, authority))
     }
 
     fn answer(&self, request: &Request) -> Answer {

@@ -1,7 +1,7 @@
 //! The base identity: keys, federated tokens, clocks, and that no secret is shown.
 
 use caretaker_cloud::{CloudConnector, ErrorClass, Presented, Purpose};
-use caretaker_cloud_gcp::{BaseCredentials, GcpConfig, GcpConnector, ServiceAccountKey};
+use caretaker_cloud_gcp::{BaseCredentials, Endpoints, GcpConfig, GcpConnector, ServiceAccountKey};
 use caretaker_google_simulator::{Fault, FaultKind, Issuer, TestKey};
 use serde_json::json;
 
@@ -133,4 +133,17 @@ async fn a_bundle_without_certificates_is_refused() {
     let stage = Stage::set().await;
     let config = GcpConfig { ca_bundle_pem: Some(b"nothing".to_vec()), ..stage.config.clone() };
     assert_eq!(GcpConnector::new(config).err().map(|error| error.class), Some(ErrorClass::Credentials));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_authority_is_trusted_where_its_bundle_is_given() {
+    let mut stage = Stage::set().await;
+    let (url, authority) = stage.simulator.start_tls().await.expect("a server");
+    stage.config.endpoints = Endpoints::all_at(&url);
+    let error = stage.connector().base_identity().await.expect_err("nobody vouches for the server");
+    assert_eq!(error.class, ErrorClass::Unreachable, "{error}");
+    assert!(stage.simulator.exchanges().is_empty(), "no assertion is sent to a stranger");
+    stage.config.ca_bundle_pem = Some(authority.into_bytes());
+    stage.connector().connect(&stage.access(), Purpose::Read).await.expect("the bundle vouches for it");
+    stage.judged().await;
 }

@@ -4,6 +4,7 @@ mod access;
 mod credentials;
 mod discovery;
 mod faults;
+mod kit;
 mod leaving;
 mod quota;
 mod stage;
