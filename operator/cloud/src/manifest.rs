@@ -71,6 +71,30 @@ const REVOKE: &[Action] = &[
     action("iam:DeleteRolePolicy", "take permissions from our own role"),
 ];
 
+/// Google Cloud, on the project.
+const GCP_READ: &[Action] = &[
+    action("resourcemanager.projects.get", "prove that the project is the one that was declared"),
+    action("cloudasset.assets.searchAllResources", "list what is in the project"),
+];
+
+/// Google Cloud, on our own service account only.
+const GCP_REVOKE: &[Action] = &[
+    action("iam.serviceAccounts.getIamPolicy", "read who may use our own service account, before it is changed"),
+    action("iam.serviceAccounts.setIamPolicy", "remove ourselves from our own service account"),
+];
+
+/// The permissions that a purpose needs on Google Cloud. Those of [`Purpose::Revoke`] are granted and tested on our own service account, see
+/// [`is_own_role_only`]. Reading what we hold needs none: everybody may test their own permissions.
+#[must_use]
+pub fn gcp_permissions(purpose: Purpose) -> &'static [Action] {
+    match purpose {
+        Purpose::Read => GCP_READ,
+        // Backups are not made on Google Cloud in this release.
+        Purpose::Backup => &[],
+        Purpose::Revoke => GCP_REVOKE,
+    }
+}
+
 /// The actions that a purpose needs.
 #[must_use]
 pub fn aws_actions(purpose: Purpose) -> &'static [Action] {

@@ -90,6 +90,13 @@ pub enum CloudStep {
         /// Id of the subscription, in lower case.
         subscription_id: String,
     },
+    /// Takes our principal out of the policy of the client's service account: no new token of it can be made. A token that is out lives on.
+    RemoveBinding {
+        /// The project's id.
+        project_id: String,
+        /// Our principal as IAM writes members, such as `serviceAccount:us@provider.iam.gserviceaccount.com`.
+        member: String,
+    },
 }
 
 impl CloudStep {
@@ -112,6 +119,9 @@ impl CloudStep {
             Self::StripOwnRole { role, last } => format!("take all permissions but {last} from our role {role}"),
             Self::DropLastPolicy { role, last } => format!("take {last}, the last permission, from our role {role}"),
             Self::DeleteDelegation { subscription_id } => format!("end the delegation of the subscription {subscription_id} to our tenant"),
+            Self::RemoveBinding { project_id, member } => {
+                format!("remove {member} from our service account's policy in project {project_id}")
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod grant;
 pub mod handover;
 pub mod inventory;
 pub mod kit;
+pub mod kit_gcp;
 pub mod managed_client;
 pub mod monitoring_stack;
 pub mod outcome;

@@ -321,6 +321,7 @@ impl CloudLink for FakeLink {
             CloudStep::DeleteDelegation { .. } => {
                 Err(CloudError::new(ErrorClass::Unsupported, "perform", "a delegation is a thing of Azure, and this account is on AWS"))
             }
+            CloudStep::RemoveBinding { .. } => Err(CloudError::new(ErrorClass::Unsupported, "perform", "the answers are those of AWS")),
         }
     }
 }

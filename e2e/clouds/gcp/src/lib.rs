@@ -1,0 +1,168 @@
+//! A simulator of the few calls that Caretaker makes to Google Cloud. It decides by signatures, bindings, scopes and etags as Google
+//! describes them, and makes faults on demand. Emulated: what is shown with it is not proved against Google.
+//!
+//! One server answers for all services, whose paths do not collide. Every exchange can be read back, for a judge that knows Google's own
+//! descriptions.
+
+mod assets;
+mod auth;
+mod envelope;
+mod fault;
+mod iam;
+mod judge;
+mod keys;
+mod kit;
+mod projects;
+mod request;
+mod seed;
+mod tls;
+mod world;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+pub use crate::fault::{Fault, FaultKind};
+pub use crate::judge::judge;
+pub use crate::keys::{Issuer, TestKey};
+pub use crate::kit::apply_terraform;
+use crate::request::{Answer, Request};
+pub use crate::seed::{READ_ROLE, REVOKE_ROLE};
+pub use crate::world::{Binding, Policy, Project, Quota, ServiceAccount, World};
+
+/// The whole simulated cloud. Clones are the same one.
+#[derive(Clone, Default)]
+pub struct Simulator {
+    world: Arc<Mutex<World>>,
+    exchanges: Arc<Mutex<Vec<Value>>>,
+    log: Arc<Mutex<Option<std::fs::File>>>,
+}
+
+impl Simulator {
+    /// An empty cloud with Google's predefined roles as far as they matter here.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads or changes what the cloud holds, as its owners would.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().expect("no panic while held")
+    }
+
+    /// All exchanges so far, oldest first: `call`, `method`, `path`, `query`, `quotaProject`, `principal`, `scopes`, `request`, `status`,
+    /// `response`.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Value> {
+        self.exchanges.lock().expect("no panic while held").clone()
+    }
+
+    /// Writes every exchange to this file too, one JSON object a line, as the judge reads it.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn log_to(&self, path: &std::path::Path) -> Result<()> {
+        let file = std::fs::File::create(path).with_context(|| format!("make {}", path.display()))?;
+        *self.log.lock().expect("no panic while held") = Some(file);
+        Ok(())
+    }
+
+    fn note(&self, exchange: Value) {
+        if let Some(file) = self.log.lock().expect("no panic while held").as_mut() {
+            // One write for a line: a judge may read while the server runs. A log that cannot be written must not look whole.
+            file.write_all(format!("{exchange}\n").as_bytes()).expect("the log can be written");
+        }
+        self.exchanges.lock().expect("no panic while held").push(exchange);
+    }
+
+    /// Number of calls so far whose name starts with this, such as `cloudasset.`.
+    #[must_use]
+    pub fn calls(&self, name: &str) -> usize {
+        let exchanges = self.exchanges.lock().expect("no panic while held");
+        exchanges.iter().filter(|exchange| exchange["call"].as_str().is_some_and(|call| call.starts_with(name))).count()
+    }
+
+    /// Listens on 127.0.0.1, on a free port where `port` is 0, until the runtime ends. The base URL.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn start(&self, port: u16) -> Result<String> {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let app = Router::new().fallback(handle).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(url)
+    }
+
+    /// The same over TLS. The base URL, and the certificate authority in PEM.
+    ///
+    /// # Errors
+    /// No certificate can be made.
+    pub async fn start_tls(&self) -> Result<(String, String)> {
+        let (listener, authority) = tls::Listener::bind().await?;
+        let url = format!("https://{}", axum::serve::Listener::local_addr(&listener)?);
+        let app = Router::new().fallback(handle).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok((url, authority))
+    }
+
+    fn answer(&self, request: &Request) -> Answer {
+        let mut world = self.world();
+        let planned = world.fault_for(request);
+        if let Some(answer) = planned.as_ref().and_then(|kind| fault::before(&mut world, request, kind)) {
+            return answer;
+        }
+        let mut answer = route(&mut world, request).unwrap_or_else(|refusal| refusal);
+        if let Some(kind) = planned {
+            fault::after(&mut answer, request, &kind);
+        }
+        answer
+    }
+}
+
+/// The calls that are known, each by its service.
+fn route(world: &mut World, request: &Request) -> std::result::Result<Answer, Answer> {
+    match request.call {
+        "oauth2.token" => auth::by_assertion(world, request),
+        "sts.token" => auth::by_subject_token(world, request),
+        call if call.starts_with("iamcredentials.") || call.starts_with("iam.") => iam::route(world, request),
+        call if call.starts_with("cloudresourcemanager.") => projects::route(world, request),
+        "cloudasset.searchAllResources" => assets::search(world, request),
+        _ => Err(envelope::error(404, "NOT_FOUND", "Method not found.")),
+    }
+}
+
+async fn handle(Shared(simulator): Shared<Simulator>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let request = Request::read(&method, &uri, &headers, &body);
+    let answer = simulator.answer(&request);
+    let (time, caller) = {
+        let world = simulator.world();
+        (world.now(), world.caller(&request).ok())
+    };
+    let exchange = json!({
+        "call": request.call, "method": method.as_str(), "path": request.path, "query": request.query,
+        "quotaProject": request.quota_project, "principal": caller.as_ref().map(|caller| caller.principal.clone()),
+        "scopes": caller.map(|caller| caller.scopes), "request": request.body, "status": answer.status, "response": answer.body,
+        "garbled": answer.is_garbled,
+    });
+    simulator.note(exchange);
+    let text = if answer.is_garbled { "<html>".to_owned() } else { answer.body.to_string() };
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, [("content-type", "application/json; charset=UTF-8")], text).into_response();
+    let date = jiff::Timestamp::from_second(time).ok().map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    for (name, value) in [("date", date), ("retry-after", answer.retry_after.map(|after| after.to_string()))] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

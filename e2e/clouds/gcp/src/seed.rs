@@ -1,0 +1,58 @@
+//! What tests and the program start from.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// The role that a kit makes for reading.
+pub const READ_ROLE: &str = "caretakerRead";
+/// The role that a kit makes for leaving.
+pub const REVOKE_ROLE: &str = "caretakerRevoke";
+
+impl World {
+    /// What a client does with the kit: a service account that `principal` may use, with custom roles for reading and leaving, and what the
+    /// provider does: the service account may use its project. The e-mail address.
+    pub fn add_client_access(&mut self, project: &str, quota_project: &str, principal: &str) -> String {
+        let email = self.add_account("caretaker-access", project);
+        let member = format!("serviceAccount:{email}");
+        let role = |name: &str| format!("projects/{project}/roles/{name}");
+        let permissions = |list: &[&str]| list.iter().map(|permission| (*permission).to_owned()).collect::<Vec<_>>();
+        self.roles.insert(role(READ_ROLE), permissions(&["resourcemanager.projects.get", "cloudasset.assets.searchAllResources"]));
+        self.roles.insert(role(REVOKE_ROLE), permissions(&["iam.serviceAccounts.getIamPolicy", "iam.serviceAccounts.setIamPolicy"]));
+        if let Some(project) = self.projects.get_mut(project) {
+            project.policy.bind(&role(READ_ROLE), &member);
+        }
+        if let Some(account) = self.accounts.get_mut(&email) {
+            account.policy.bind("roles/iam.serviceAccountTokenCreator", principal);
+            account.policy.bind(&role(REVOKE_ROLE), &member);
+        }
+        if let Some(project) = self.projects.get_mut(quota_project) {
+            project.policy.bind("roles/serviceusage.serviceUsageConsumer", &member);
+        }
+        email
+    }
+
+    /// Adds machines to a project.
+    pub fn add_machines(&mut self, project: &str, count: usize) {
+        let Some(held) = self.projects.get_mut(project) else { return };
+        let first = held.assets.len();
+        let number = held.number.clone();
+        held.assets.extend((first..first + count).map(|index| machine(project, &number, &format!("vm-{index:06}"))));
+    }
+
+    /// Adds a row to a project.
+    pub fn add_row(&mut self, project: &str, row: Value) {
+        if let Some(held) = self.projects.get_mut(project) {
+            held.assets.push(row);
+        }
+    }
+}
+
+fn machine(project: &str, number: &str, name: &str) -> Value {
+    json!({
+        "name": format!("//compute.googleapis.com/projects/{project}/zones/europe-west1-b/instances/{name}"),
+        "assetType": "compute.googleapis.com/Instance", "project": format!("projects/{number}"), "displayName": name,
+        "location": "europe-west1-b", "labels": {"env": "prod"}, "createTime": "2026-01-01T00:00:00Z", "state": "RUNNING",
+        "additionalAttributes": {"internalIPs": ["10.0.0.1"], "machineType": "e2-small"},
+    })
+}

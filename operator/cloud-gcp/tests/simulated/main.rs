@@ -1,0 +1,10 @@
+//! The port on the Google simulator: what is shown here is emulated, and every exchange is judged by Google's discovery documents.
+
+mod access;
+mod credentials;
+mod discovery;
+mod faults;
+mod kit;
+mod leaving;
+mod quota;
+mod stage;

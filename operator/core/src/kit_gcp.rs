@@ -1,0 +1,419 @@
+//! The grant kit for Google Cloud: what the client applies so that the operator gets in. Made from the same permission manifest that the
+//! operator checks.
+//!
+//! One service account for each client, in the client's own project: Google Cloud knows no ExternalId, so what separates clients is whom
+//! each one's service account trusts. It holds two custom roles with the manifest's permissions and nothing else.
+
+use std::collections::BTreeMap;
+
+use caretaker_cloud::manifest::{Action, gcp_permissions, is_own_role_only};
+use caretaker_cloud::{GcpGrant, Purpose, WantedPermission};
+
+use crate::kit::hcl;
+
+/// The role that lets the provider's principal make tokens of the service account.
+pub const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
+/// APIs that the client's project must have on, where the client's own quota pays.
+const APIS: [&str; 3] = ["cloudasset.googleapis.com", "cloudresourcemanager.googleapis.com", "iam.googleapis.com"];
+
+/// What a kit is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct GcpKit<'a> {
+    /// Name of the client.
+    pub client: &'a str,
+    /// Id of the client's project.
+    pub project_id: &'a str,
+    /// Name of the service account within the project: 6 to 30 characters.
+    pub account_name: &'a str,
+    /// The provider's principal as IAM writes members, see [`member`].
+    pub member: &'a str,
+    /// The provider's project whose quota pays; without one the client's own does.
+    pub quota_project: Option<&'a str>,
+    /// The provider's directory customer id, such as `C0abc123`, for clients whose organisation restricts domains.
+    pub customer_id: Option<&'a str>,
+    /// What the access is for.
+    pub purposes: &'a [Purpose],
+}
+
+/// A principal as IAM writes members: an e-mail address is a service account's.
+#[must_use]
+pub fn member(principal: &str) -> String {
+    if principal.contains(':') { principal.to_owned() } else { format!("serviceAccount:{principal}") }
+}
+
+/// E-mail address of a service account. In the id of a project that belongs to a domain the parts change places.
+#[must_use]
+pub fn service_account(account_name: &str, project_id: &str) -> String {
+    match project_id.split_once(':') {
+        Some((domain, project)) => format!("{account_name}@{project}.{domain}.iam.gserviceaccount.com"),
+        None => format!("{account_name}@{project_id}.iam.gserviceaccount.com"),
+    }
+}
+
+/// All that a grant covers, as the adapter tests it: on the project, or on our own service account.
+#[must_use]
+pub fn wanted(purposes: &[Purpose], grant: &GcpGrant) -> Vec<WantedPermission> {
+    let of = |purpose: &Purpose| {
+        let resource = if is_own_role_only(*purpose) { grant.service_account.clone() } else { "*".to_owned() };
+        gcp_permissions(*purpose).iter().map(move |action| WantedPermission { resource: resource.clone(), action: action.name.to_owned() })
+    };
+    purposes.iter().flat_map(of).collect()
+}
+
+/// A custom role with the permissions of some purposes.
+struct Role {
+    /// Its id within the project.
+    id: &'static str,
+    /// Its name in Terraform.
+    label: &'static str,
+    title: &'static str,
+    actions: Vec<Action>,
+    /// Whether it is granted on the service account only.
+    on_account: bool,
+}
+
+impl GcpKit<'_> {
+    /// The kit's files by name.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("README.md".to_owned(), self.letter()),
+            ("caretaker-access.tf".to_owned(), self.terraform()),
+            ("caretaker-access.sh".to_owned(), self.script()),
+        ])
+    }
+
+    fn email(&self) -> String {
+        service_account(self.account_name, self.project_id)
+    }
+
+    fn roles(&self) -> Vec<Role> {
+        let actions = |on_account: bool| {
+            let purposes = self.purposes.iter().filter(|purpose| is_own_role_only(**purpose) == on_account);
+            purposes.flat_map(|purpose| gcp_permissions(*purpose)).copied().collect::<Vec<_>>()
+        };
+        let roles = [
+            Role {
+                id: "caretakerAccess",
+                label: "caretaker_access",
+                title: "Caretaker: reading",
+                actions: actions(false),
+                on_account: false,
+            },
+            Role {
+                id: "caretakerRevoke",
+                label: "caretaker_revoke",
+                title: "Caretaker: ending its own access",
+                actions: actions(true),
+                on_account: true,
+            },
+        ];
+        roles.into_iter().filter(|role| !role.actions.is_empty()).collect()
+    }
+
+    /// What an organisation that restricts domains must do first. One line for each line of text.
+    fn domain_step(&self) -> Vec<String> {
+        let customer = self.customer_id.unwrap_or("(ask the provider for it)");
+        vec![
+            "First, where your organisation restricts domains (organisations made since May 2024 do so by default):".to_owned(),
+            format!("as an administrator of organisation policies, allow the provider's directory customer id {customer}"),
+            format!("for project {} in the constraint iam.allowedPolicyMemberDomains, for example with", self.project_id),
+            format!(
+                "  gcloud resource-manager org-policies allow iam.allowedPolicyMemberDomains {} --project={}",
+                shell(customer),
+                shell(self.project_id)
+            ),
+            "Without it the binding for the provider's principal fails with \"do not belong to a permitted customer\".".to_owned(),
+        ]
+    }
+
+    fn terraform(&self) -> String {
+        let mut text: String = self.domain_step().iter().map(|line| format!("# {}\n", one_line(line))).collect();
+        let (project, account) = (hcl(self.project_id), "google_service_account.caretaker.name".to_owned());
+        let display = hcl(&format!("Access of the managed service provider for {}", self.client));
+        let arguments = [("project", project.clone()), ("account_id", hcl(self.account_name)), ("display_name", display)];
+        text.push_str(&resource("google_service_account", "caretaker", &arguments));
+        for (index, api) in self.apis().iter().enumerate() {
+            let arguments = [("project", project.clone()), ("service", hcl(api)), ("disable_on_destroy", "false".to_owned())];
+            text.push_str(&resource("google_project_service", &format!("caretaker_{index}"), &arguments));
+        }
+        for role in self.roles() {
+            let permissions: String = role.actions.iter().map(|action| format!("    {}, # {}\n", hcl(action.name), action.why)).collect();
+            let arguments = [
+                ("project", project.clone()),
+                ("role_id", hcl(role.id)),
+                ("title", hcl(role.title)),
+                ("permissions", format!("[\n{permissions}  ]")),
+            ];
+            text.push_str(&resource("google_project_iam_custom_role", role.label, &arguments));
+            let (kind, on) = if role.on_account {
+                ("google_service_account_iam_member", ("service_account_id", account.clone()))
+            } else {
+                ("google_project_iam_member", ("project", project.clone()))
+            };
+            let role_name = format!("google_project_iam_custom_role.{}.name", role.label);
+            let member = "\"serviceAccount:${google_service_account.caretaker.email}\"".to_owned();
+            text.push_str(&resource(kind, role.label, &[on, ("role", role_name), ("member", member)]));
+        }
+        let arguments = [("service_account_id", account), ("role", hcl(TOKEN_CREATOR)), ("member", hcl(self.member))];
+        text.push_str(&resource("google_service_account_iam_member", "provider", &arguments));
+        text
+    }
+
+    /// APIs that the client enables.
+    fn apis(&self) -> &'static [&'static str] {
+        if self.quota_project.is_some() { &[] } else { &APIS }
+    }
+
+    fn script(&self) -> String {
+        let display = shell(&format!("Access of the managed service provider for {}", self.client));
+        let mut lines = vec![
+            "#!/bin/sh".to_owned(),
+            "# Can be run again: what is there already is kept.".to_owned(),
+            "set -eu".to_owned(),
+            format!("project={}", shell(self.project_id)),
+            format!("account={}", shell(self.account_name)),
+            format!("email={}", shell(&self.email())),
+            format!("provider={}", shell(self.member)),
+            format!("display={display}"),
+            String::new(),
+        ];
+        lines.extend(self.domain_step().iter().map(|line| format!("printf '%s\\n' {}", shell(line))));
+        lines.push(String::new());
+        if !self.apis().is_empty() {
+            lines.push(format!("gcloud services enable --project=\"$project\" {}", self.apis().join(" ")));
+        }
+        lines.push("gcloud iam service-accounts describe \"$email\" --project=\"$project\" >/dev/null 2>&1 ||".to_owned());
+        lines.push("  gcloud iam service-accounts create \"$account\" --project=\"$project\" --display-name=\"$display\"".to_owned());
+        lines.extend(self.roles().iter().flat_map(role_commands));
+        lines.push("gcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\" \\".to_owned());
+        lines.push(format!("  --member=\"$provider\" --role={TOKEN_CREATOR} --condition=None\n"));
+        lines.join("\n")
+    }
+
+    /// What the provider does itself, once for each client: lets the client's service account use the project whose quota pays.
+    #[must_use]
+    pub fn provider_command(&self) -> Option<String> {
+        let (project, member) = (shell(self.quota_project?), shell(&format!("serviceAccount:{}", self.email())));
+        let role = "roles/serviceusage.serviceUsageConsumer";
+        Some(format!("gcloud projects add-iam-policy-binding {project} --member={member} --role={role} --condition=None"))
+    }
+
+    fn letter(&self) -> String {
+        let row = |role: &Role, action: &Action| format!("| `{}` | {} | {} |\n", role.id, action.name, action.why);
+        let rows: String = self.roles().iter().flat_map(|role| role.actions.iter().map(move |action| row(role, action))).collect();
+        let domain: String = self.domain_step().iter().map(|line| format!("    {}\n", one_line(line))).collect();
+        let paying = match self.quota_project {
+            Some(project) => {
+                format!("Calls are paid for by the provider's project {}; no API has to be enabled in yours.", one_line(project))
+            }
+            None => format!("Calls are paid for by your project, so these APIs are enabled in it: {}.", APIS.join(", ")),
+        };
+        format!(
+            "# Access to project {project} for {client}\n\n\
+             {domain}\n\
+             Then apply ONE of the two files, as somebody who may make service accounts and roles in project {project}:\n\n\
+             - `terraform apply` with `caretaker-access.tf`\n\
+             - `sh caretaker-access.sh` with `gcloud`\n\n\
+             It makes the service account `{email}`, of which only `{member}` may make tokens. {paying}\n\
+             To end the access at any time, delete the service account.\n\n\
+             Once a week two attempts without and with a wrong token are made on purpose. They must fail.\n\n\
+             | role | permission | why |\n| --- | --- | --- |\n{rows}",
+            project = one_line(self.project_id),
+            client = one_line(self.client),
+            email = one_line(&self.email()),
+            member = one_line(self.member),
+        )
+    }
+}
+
+/// One block of Terraform.
+fn resource(kind: &str, label: &str, arguments: &[(&str, String)]) -> String {
+    let arguments: String = arguments.iter().map(|(name, value)| format!("  {name} = {value}\n")).collect();
+    format!("\nresource \"{kind}\" \"{label}\" {{\n{arguments}}}\n")
+}
+
+/// The commands that make a role, or put it back to the manifest, and grant it.
+fn role_commands(role: &Role) -> Vec<String> {
+    let names: Vec<&str> = role.actions.iter().map(|action| action.name).collect();
+    let (id, title, permissions) = (role.id, shell(role.title), names.join(","));
+    let on = if role.on_account {
+        "gcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\""
+    } else {
+        "gcloud projects add-iam-policy-binding \"$project\""
+    };
+    vec![
+        format!("\nif gcloud iam roles describe {id} --project=\"$project\" >/dev/null 2>&1; then"),
+        format!("  gcloud iam roles update {id} --project=\"$project\" --quiet --permissions={permissions}"),
+        "else".to_owned(),
+        format!("  gcloud iam roles create {id} --project=\"$project\" --title={title} --permissions={permissions}"),
+        "fi".to_owned(),
+        format!("{on} \\\n  --member=\"serviceAccount:$email\" --role=\"projects/$project/roles/{id}\" --condition=None"),
+    ]
+}
+
+/// A word for a POSIX shell.
+#[must_use]
+pub fn shell(text: &str) -> String {
+    format!("'{}'", text.replace('\0', "").replace('\'', "'\\''"))
+}
+
+/// A text that cannot end a comment or a paragraph.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use hcl::eval::{Context, Evaluate};
+
+    use super::*;
+
+    const ALL: [Purpose; 2] = [Purpose::Read, Purpose::Revoke];
+    const HOSTILE: &str = "a'b\"c$(touch /tmp/owned)`x`${y}%{z}\n}\nresource \"evil\" \"x\" {}\n# \\";
+
+    fn kit(purposes: &[Purpose]) -> GcpKit<'_> {
+        GcpKit {
+            client: "acme",
+            project_id: "acme-prod",
+            account_name: "caretaker-acme",
+            member: "serviceAccount:caretaker@provider.iam.gserviceaccount.com",
+            quota_project: Some("provider-quota"),
+            customer_id: Some("C0abc123"),
+            purposes,
+        }
+    }
+
+    fn hostile() -> GcpKit<'static> {
+        let (client, member) = (HOSTILE, HOSTILE);
+        GcpKit {
+            client,
+            member,
+            project_id: HOSTILE,
+            account_name: HOSTILE,
+            quota_project: None,
+            customer_id: Some(HOSTILE),
+            purposes: &ALL,
+        }
+    }
+
+    fn blocks(text: &str) -> Vec<hcl::Block> {
+        let body = hcl::parse(text).unwrap();
+        assert_eq!(body.attributes().count(), 0);
+        body.blocks().cloned().collect()
+    }
+
+    fn attribute(block: &hcl::Block, name: &str) -> Option<hcl::Value> {
+        let found = block.body.attributes().find(|attribute| attribute.key() == name)?;
+        found.expr.evaluate(&Context::new()).ok()
+    }
+
+    /// The commands that a script runs, by a `gcloud` that notes its words and has nothing yet.
+    fn run(script: &str) -> (Vec<Vec<String>>, String) {
+        let gcloud = "gcloud() { case \"$*\" in *describe*) return 1;; esac\n\
+                      for word in \"$@\"; do printf '<%s>\\036' \"$word\" >&2; done; printf '\\035' >&2; }\n";
+        let output = Command::new("sh").args(["-c", &format!("{gcloud}{script}")]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let noted = String::from_utf8(output.stderr).unwrap();
+        let word = |word: &str| word.trim_start_matches('<').strip_suffix('>').map(str::to_owned).unwrap();
+        let commands = noted.split('\u{1d}').filter(|command| !command.is_empty());
+        let commands = commands.map(|command| command.split('\u{1e}').filter(|text| !text.is_empty()).map(word).collect());
+        (commands.collect(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    #[test]
+    fn both_files_grant_the_manifest_and_nothing_else() {
+        let grant = GcpGrant { project_id: "acme-prod".into(), service_account: service_account("caretaker-acme", "acme-prod") };
+        for purposes in [vec![Purpose::Read], ALL.to_vec(), vec![Purpose::Read, Purpose::Backup, Purpose::Revoke]] {
+            let files = kit(&purposes).files();
+            let mut wanted: Vec<String> = wanted(&purposes, &grant).into_iter().map(|wanted| wanted.action).collect();
+            wanted.sort();
+            let roles = blocks(&files["caretaker-access.tf"]).into_iter().filter_map(|block| attribute(&block, "permissions"));
+            let mut terraform: Vec<String> = roles
+                .flat_map(|list| list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<_>>())
+                .collect();
+            terraform.sort();
+            assert_eq!(terraform, wanted);
+            let (commands, _) = run(&files["caretaker-access.sh"]);
+            let words = commands.iter().flatten();
+            let mut script: Vec<String> =
+                words.filter_map(|word| word.strip_prefix("--permissions=")).flat_map(|list| list.split(',').map(str::to_owned)).collect();
+            script.sort();
+            assert_eq!(script, wanted);
+            for name in &wanted {
+                assert!(files["README.md"].contains(name.as_str()), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn leaving_reaches_our_own_service_account_only() {
+        let grant = GcpGrant { project_id: "acme-prod".into(), service_account: "sa@acme-prod.iam.gserviceaccount.com".into() };
+        let on: Vec<String> = wanted(&[Purpose::Revoke], &grant).into_iter().map(|wanted| wanted.resource).collect();
+        assert_eq!(on, ["sa@acme-prod.iam.gserviceaccount.com"; 2]);
+        let (commands, _) = run(&kit(&ALL).files()["caretaker-access.sh"]);
+        let on_project: Vec<_> = commands.iter().filter(|words| words[0] == "projects").collect();
+        assert_eq!(on_project.len(), 1);
+        assert!(on_project[0].iter().any(|word| word == "--role=projects/acme-prod/roles/caretakerAccess"), "{on_project:?}");
+    }
+
+    #[test]
+    fn the_step_for_restricted_domains_comes_before_the_bindings() {
+        let files = kit(&ALL).files();
+        for (name, binding) in
+            [("caretaker-access.tf", "_iam_member"), ("caretaker-access.sh", "add-iam-policy-binding"), ("README.md", "terraform apply")]
+        {
+            let text = &files[name];
+            let step = text.find("iam.allowedPolicyMemberDomains").unwrap_or_else(|| panic!("{name}"));
+            assert!(step < text.find(binding).unwrap() && text.contains("C0abc123"), "{name}");
+        }
+        let (_, shown) = run(&files["caretaker-access.sh"]);
+        assert!(
+            shown.contains("gcloud resource-manager org-policies allow iam.allowedPolicyMemberDomains 'C0abc123' --project='acme-prod'"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn no_value_leaves_its_place_in_the_script() {
+        let (commands, _) = run(&hostile().files()["caretaker-access.sh"]);
+        let email = service_account(HOSTILE, HOSTILE);
+        assert!(commands.iter().flatten().any(|word| *word == format!("--member={HOSTILE}")));
+        assert!(commands.iter().flatten().any(|word| *word == format!("--project={HOSTILE}")));
+        assert!(commands.iter().flatten().any(|word| *word == format!("--member=serviceAccount:{email}")));
+        assert!(commands.iter().all(|words| ["services", "iam", "projects"].contains(&words[0].as_str())), "{commands:?}");
+        assert_eq!(commands.len(), 7, "{commands:?}");
+    }
+
+    #[test]
+    fn no_value_leaves_its_place_in_terraform() {
+        let blocks = blocks(&hostile().files()["caretaker-access.tf"]);
+        let kinds: Vec<&str> = blocks.iter().map(|block| block.labels[0].as_str()).collect();
+        assert!(kinds.iter().all(|kind| kind.starts_with("google_")), "{kinds:?}");
+        assert_eq!(kinds.len(), 9, "{kinds:?}");
+        let provider = blocks.iter().find(|block| block.labels[1].as_str() == "provider").unwrap();
+        assert_eq!(attribute(provider, "member").unwrap().as_str(), Some(HOSTILE));
+        let account = blocks.iter().find(|block| block.labels[0].as_str() == "google_service_account").unwrap();
+        assert_eq!(attribute(account, "account_id").unwrap().as_str(), Some(HOSTILE));
+    }
+
+    #[test]
+    fn the_provider_lets_the_account_use_its_quota() {
+        let command = kit(&ALL).provider_command().unwrap();
+        let (commands, _) = run(&command);
+        assert_eq!(commands[0][2], "provider-quota");
+        assert_eq!(commands[0][3], "--member=serviceAccount:caretaker-acme@acme-prod.iam.gserviceaccount.com");
+        assert_eq!(hostile().provider_command(), None);
+    }
+
+    #[test]
+    fn members_and_addresses() {
+        assert_eq!(member("us@p.iam.gserviceaccount.com"), "serviceAccount:us@p.iam.gserviceaccount.com");
+        let federated =
+            "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pods/subject/system:serviceaccount:a:b";
+        assert_eq!(member(federated), federated);
+        assert_eq!(service_account("caretaker", "example.com:prod"), "caretaker@prod.example.com.iam.gserviceaccount.com");
+    }
+}
