@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use caretaker_cloud::fake::{ExternalIdRule, FakeAccount, FakeCloud, FakeRole, Trust};
-use caretaker_cloud::{AwsType, CloudConnector, Purpose};
+use caretaker_cloud::{AwsType, CloudConnector, CloudError, ErrorClass, Purpose};
 use caretaker_controllers::Clouds;
-use caretaker_controllers::clouds::AwsIdentity;
+use caretaker_controllers::clouds::{AwsIdentity, AzureIdentity, GcpIdentity};
 use caretaker_controllers::operator::{self, OperatorConfig};
 use caretaker_controllers::writes::{CountedConnector, Writes};
 use caretaker_e2e::bench;
@@ -23,6 +23,14 @@ struct InMemory {
 impl Clouds for InMemory {
     async fn aws(&self, _identity: &AwsIdentity) -> caretaker_cloud::Result<Arc<dyn CloudConnector>> {
         Ok(Arc::new(CountedConnector { inner: Arc::new(self.cloud.clone()), writes: self.writes.clone() }))
+    }
+
+    async fn azure(&self, _identity: &AzureIdentity) -> caretaker_cloud::Result<Arc<dyn CloudConnector>> {
+        Err(CloudError::new(ErrorClass::Unsupported, "connect", "the bench's clients are on AWS"))
+    }
+
+    async fn gcp(&self, _identity: &GcpIdentity) -> caretaker_cloud::Result<Arc<dyn CloudConnector>> {
+        Err(CloudError::new(ErrorClass::Unsupported, "connect", "the bench's clients are on AWS"))
     }
 }
 

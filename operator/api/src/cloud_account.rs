@@ -7,6 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
+
 /// One account of a client in a cloud: how to reach it, what may be done there, the proof of access and a summary of its
 /// inventory. The inventory itself is in the store.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +24,7 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     doc = "One account of a client in a cloud: how to reach it, what may be done there, the proof of access and a summary of its inventory.",
     validation = Rule::new("self.metadata.name.size() <= 40").message("metadata.name may have at most 40 characters: names in the client's cloud are derived from it"),
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.aws.accountId"),
+    printcolumn(name = "Account", type_ = "string", json_path = ".status.account"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Assets", type_ = "integer", json_path = ".status.inventory.assets"),
@@ -60,32 +62,6 @@ pub fn default_profile() -> String {
 pub fn default_interval() -> u32 {
     60
 }
-
-/// Exactly one account of one cloud.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("(has(self.aws) ? 1 : 0) + (has(self.azure) ? 1 : 0) + (has(self.gcp) ? 1 : 0) == 1")
-        .message("name exactly one of aws, azure and gcp; give each cloud account an entry of its own"),
-    validation = Rule::new("!has(self.azure) && !has(self.gcp)")
-        .message("this release reaches AWS accounts only; remove azure and gcp"),
-)]
-pub struct CloudTarget {
-    /// An AWS account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aws: Option<AwsAccount>,
-    /// Reserved. This release refuses it, so that nobody believes an Azure subscription is looked after.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub azure: Option<Reserved>,
-    /// Reserved. This release refuses it, so that nobody believes a GCP project is looked after.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gcp: Option<Reserved>,
-}
-
-/// A cloud that this release refuses.
-#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct Reserved {}
 
 /// An AWS account and the role that leads into it.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,6 +116,9 @@ pub struct CloudAccountStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// Cloud and id of the account, such as `aws 123456789012`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub account: String,
     /// The grant kit to send to the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kit: Option<KitStatus>,

@@ -5,11 +5,13 @@
 
 pub mod backup_policy;
 pub mod cloud_account;
+pub mod cloud_target;
 pub mod condition;
 pub mod handover;
 pub mod managed_client;
 pub mod monitoring_stack;
 pub mod names;
+pub mod provider_identity;
 pub mod provider_profile;
 
 pub use backup_policy::BackupPolicy;

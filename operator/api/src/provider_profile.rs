@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+pub use crate::provider_identity::{AzureCredentials, AzureProvider, CloudIdentityStatus, GcpCredentials, GcpProvider};
+
 /// Who the provider (the MSP) is: its identity on each cloud, its contacts and the key that signs its bundles. A ManagedClient
 /// uses the profile named `default` unless it names another.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,12 @@ pub struct ProviderProfileSpec {
     /// The provider on AWS. Needed before an AWS account can be onboarded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsProvider>,
+    /// The provider on Azure. Needed before an Azure subscription can be onboarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureProvider>,
+    /// The provider on Google Cloud. Needed before a project can be onboarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcp: Option<GcpProvider>,
     /// The key that signs bundles. Without it the operator makes one and keeps it in a Secret of its own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<SigningKeySource>,
@@ -116,6 +124,12 @@ pub struct ProviderProfileStatus {
     /// Who the base credentials really are on AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<AwsIdentityStatus>,
+    /// Who the base credentials really are on Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<CloudIdentityStatus>,
+    /// Who the base credentials really are on Google Cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcp: Option<CloudIdentityStatus>,
     /// Value of the annotation `caretaker.dev/requested-at` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,

@@ -1,65 +1,149 @@
 //! Connectors made with the SDKs, one for each identity, kept for as long as it stays the same.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use caretaker_cloud::{CloudConnector, CloudError, ErrorClass};
+use caretaker_cloud::{CloudConnector, CloudError, ErrorClass, Result};
 use caretaker_cloud_aws::{AwsConfig, AwsConnector, BaseCredentials};
-use caretaker_controllers::clouds::{AwsIdentity, AwsKeys};
+use caretaker_cloud_azure::{AzureConfig, AzureConnector, AzureCredentials};
+use caretaker_cloud_gcp::{BaseCredentials as GcpCredentials, CALLS_PER_MINUTE, Endpoints, GcpConfig, GcpConnector, ServiceAccountKey};
+use caretaker_controllers::clouds::{AwsIdentity, AwsKeys, AzureIdentity, GcpIdentity};
 use caretaker_controllers::writes::{CountedConnector, Writes};
 use tokio::sync::Mutex;
 
-/// How AWS is reached in this installation.
+/// How the clouds are reached in this installation.
 #[derive(Clone, Debug, Default)]
-pub struct AwsReach {
-    /// Endpoint of all services, for private endpoints and emulators.
-    pub endpoint_url: Option<String>,
+pub struct Reach {
+    /// Endpoint of all AWS services, for private endpoints and emulators.
+    pub aws_endpoint: Option<String>,
+    /// Where Azure's tokens come from, for sovereign clouds and simulators.
+    pub azure_authority: Option<String>,
+    /// Azure's Resource Manager, likewise.
+    pub azure_endpoint: Option<String>,
+    /// File of the pod's own token for Azure.
+    pub azure_token_file: Option<PathBuf>,
+    /// One base URL for all services of Google Cloud, for private endpoints and simulators.
+    pub gcp_endpoint: Option<String>,
+    /// File of the pod's own token for Google Cloud.
+    pub gcp_token_file: Option<PathBuf>,
     /// File with further certificate authorities, PEM.
     pub ca_bundle: Option<PathBuf>,
 }
 
+type Held<I> = Mutex<HashMap<I, Arc<dyn CloudConnector>>>;
+
 /// The connectors.
 pub struct SdkClouds {
-    aws: AwsReach,
+    reach: Reach,
     writes: Writes,
-    held: Mutex<HashMap<AwsIdentity, Arc<dyn CloudConnector>>>,
+    aws: Held<AwsIdentity>,
+    azure: Held<AzureIdentity>,
+    gcp: Held<GcpIdentity>,
 }
 
 impl SdkClouds {
     /// No connector is made yet.
-    pub fn new(aws: AwsReach, writes: Writes) -> Self {
-        Self { aws, writes, held: Mutex::default() }
+    pub fn new(reach: Reach, writes: Writes) -> Self {
+        Self { reach, writes, aws: Held::default(), azure: Held::default(), gcp: Held::default() }
     }
+
+    fn ca_bundle(&self) -> Result<Option<Vec<u8>>> {
+        self.reach.ca_bundle.as_deref().map(read).transpose()
+    }
+
+    fn counted(&self, inner: impl CloudConnector + 'static) -> Arc<dyn CloudConnector> {
+        Arc::new(CountedConnector { inner: Arc::new(inner), writes: self.writes.clone() })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path)
+        .map_err(|error| CloudError::new(ErrorClass::Credentials, "read the CA bundle", format!("{}: {error}", path.display())))
+}
+
+/// Keeps a connector. A principal whose key was changed has one connector: the old key's sessions go with it.
+async fn keep<I: Hash + Eq + Clone>(held: &Held<I>, identity: &I, same: impl Fn(&I) -> bool, connector: Arc<dyn CloudConnector>) {
+    let mut held = held.lock().await;
+    held.retain(|other, _| !same(other));
+    held.insert(identity.clone(), connector);
 }
 
 #[async_trait]
 impl caretaker_controllers::Clouds for SdkClouds {
-    async fn aws(&self, identity: &AwsIdentity) -> caretaker_cloud::Result<Arc<dyn CloudConnector>> {
-        let mut held = self.held.lock().await;
-        if let Some(connector) = held.get(identity) {
+    async fn aws(&self, identity: &AwsIdentity) -> Result<Arc<dyn CloudConnector>> {
+        if let Some(connector) = self.aws.lock().await.get(identity) {
             return Ok(connector.clone());
         }
-        // A principal whose key was changed has one connector: the old key's sessions go with it.
-        held.retain(|other, _| other.principal_arn != identity.principal_arn);
-        let ca_bundle_pem =
-            match &self.aws.ca_bundle {
-                None => None,
-                Some(path) => Some(std::fs::read(path).map_err(|error| {
-                    CloudError::new(ErrorClass::Credentials, "read the CA bundle", format!("{}: {error}", path.display()))
-                })?),
-            };
         let config = AwsConfig {
             region: identity.region.clone(),
-            endpoint_url: self.aws.endpoint_url.clone(),
-            ca_bundle_pem,
+            endpoint_url: self.reach.aws_endpoint.clone(),
+            ca_bundle_pem: self.ca_bundle()?,
             credentials: credentials(identity.keys.as_ref()),
             expected_principal: identity.principal_arn.clone(),
         };
-        let inner: Arc<dyn CloudConnector> = Arc::new(AwsConnector::new(config).await?);
-        let connector: Arc<dyn CloudConnector> = Arc::new(CountedConnector { inner, writes: self.writes.clone() });
-        held.insert(identity.clone(), connector.clone());
+        let connector = self.counted(AwsConnector::new(config).await?);
+        keep(&self.aws, identity, |other| other.principal_arn == identity.principal_arn, connector.clone()).await;
+        Ok(connector)
+    }
+
+    async fn azure(&self, identity: &AzureIdentity) -> Result<Arc<dyn CloudConnector>> {
+        if let Some(connector) = self.azure.lock().await.get(identity) {
+            return Ok(connector.clone());
+        }
+        let credentials = match (&identity.client_secret, &self.reach.azure_token_file) {
+            (Some(secret), _) => AzureCredentials::ClientSecret(secret.0.clone()),
+            (None, Some(file)) => AzureCredentials::ProjectedToken(file.clone()),
+            (None, None) => {
+                let message =
+                    "neither a Secret nor a projected token: name spec.azure.credentials.secretName, or set AZURE_FEDERATED_TOKEN_FILE";
+                return Err(CloudError::new(ErrorClass::Credentials, "sign in to Azure", message));
+            }
+        };
+        let mut config = AzureConfig::public(&identity.tenant_id, &identity.client_id, credentials);
+        config.ca_bundle_pem = self.ca_bundle()?;
+        if let Some(authority) = &self.reach.azure_authority {
+            config.authority_host.clone_from(authority);
+        }
+        if let Some(endpoint) = &self.reach.azure_endpoint {
+            config.endpoint.clone_from(endpoint);
+            config.audience.clone_from(endpoint);
+        }
+        let connector = self.counted(AzureConnector::new(&config)?);
+        let same = |other: &AzureIdentity| other.client_id == identity.client_id && other.tenant_id == identity.tenant_id;
+        keep(&self.azure, identity, same, connector.clone()).await;
+        Ok(connector)
+    }
+
+    async fn gcp(&self, identity: &GcpIdentity) -> Result<Arc<dyn CloudConnector>> {
+        if let Some(connector) = self.gcp.lock().await.get(identity) {
+            return Ok(connector.clone());
+        }
+        let credentials = match (&identity.key, &self.reach.gcp_token_file, &identity.audience) {
+            (Some(key), _, _) => GcpCredentials::Key(ServiceAccountKey::from_json(&key.0)?),
+            (None, Some(token_file), Some(audience)) => {
+                GcpCredentials::Federated { token_file: token_file.clone(), audience: audience.clone() }
+            }
+            _ => {
+                let message =
+                    "neither a key nor a projected token: name spec.gcp.credentials.secretName, or audience with CARETAKER_GCP_TOKEN_FILE";
+                return Err(CloudError::new(ErrorClass::Credentials, "sign in to Google Cloud", message));
+            }
+        };
+        let config = GcpConfig {
+            endpoints: self.reach.gcp_endpoint.as_deref().map_or_else(Endpoints::default, Endpoints::all_at),
+            ca_bundle_pem: self.ca_bundle()?,
+            provider_project: identity.project_id.clone(),
+            quota_project: identity.quota_project.clone(),
+            credentials,
+            expected_principal: identity.principal.clone(),
+            stranger: None,
+            calls_per_minute: CALLS_PER_MINUTE,
+        };
+        let connector = self.counted(GcpConnector::new(config)?);
+        keep(&self.gcp, identity, |other| other.principal == identity.principal, connector.clone()).await;
         Ok(connector)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use caretaker_api::cloud_account::Cloud;
 use caretaker_api::condition::Reason;
 use caretaker_api::provider_profile::ProviderProfile;
 use caretaker_api::{CloudAccount, names};
@@ -11,7 +12,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 
-use crate::clouds::{AwsIdentity, AwsKeys};
+use crate::clouds::{AwsIdentity, AwsKeys, AzureIdentity, GcpIdentity, SecretText};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -32,41 +33,89 @@ pub async fn way_in(ctx: &Context, account: &CloudAccount) -> Result<Result<Opti
     let Some(profile) = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await? else {
         return Ok(Err(missing_profile(&account.spec.provider_profile)));
     };
-    let Some(provider) = profile.spec.aws.as_ref() else {
+    let cloud = account.spec.target.cloud();
+    if !caretaker_core::provider_profile::clouds(&profile).contains(&cloud) {
         return Ok(Err(Fault::outside(
             Reason::ReferenceMissing,
             "spec.providerProfile",
-            format!("ProviderProfile {} has no spec.aws: add the provider's principal", profile.name_any()),
+            format!("ProviderProfile {} has no spec.{}: add the provider's principal there", profile.name_any(), cloud.as_str()),
         )));
-    };
+    }
     let client = client_of(account);
-    let Some(grant) = caretaker_core::grant::grant(&client, &account.name_any(), &account.spec, Some(provider)) else {
+    let Some(grant) = caretaker_core::grant::grant(&client, &account.name_any(), &account.spec, &profile.spec) else {
         return Ok(Ok(None));
     };
-    Ok(connector(ctx, &profile).await?.map(|connector| Some(WayIn { connector, grant })))
+    Ok(connector(ctx, &profile, cloud).await?.map(|connector| Some(WayIn { connector, grant })))
 }
 
-/// The connector of a profile, or the fault that stands in its way.
+/// The connector of a profile for one cloud, or the fault that stands in its way.
 ///
 /// # Errors
 /// A call to the API server failed.
-pub async fn connector(ctx: &Context, profile: &ProviderProfile) -> Result<Result<Arc<dyn CloudConnector>, Fault>, Failure> {
-    let Some(provider) = profile.spec.aws.as_ref() else {
-        return Ok(Err(Fault::spec("spec.aws", "missing: name the provider's principal on AWS")));
-    };
-    let keys = match provider.credentials.secret_name.as_deref() {
-        None => None,
-        Some(name) => match aws_keys(ctx, name).await? {
-            Ok(keys) => Some(keys),
+pub async fn connector(ctx: &Context, profile: &ProviderProfile, cloud: Cloud) -> Result<Result<Arc<dyn CloudConnector>, Fault>, Failure> {
+    let made = match (cloud, &profile.spec.aws, &profile.spec.azure, &profile.spec.gcp) {
+        (Cloud::Aws, Some(aws), _, _) => match aws_keys(ctx, aws.credentials.secret_name.as_deref()).await? {
+            Ok(keys) => {
+                let identity = AwsIdentity { principal_arn: aws.principal_arn.clone(), region: aws.region.clone(), keys };
+                ctx.clouds.aws(&identity).await
+            }
             Err(fault) => return Ok(Err(fault)),
         },
+        (Cloud::Azure, _, Some(azure), _) => {
+            let place = ("spec.azure.credentials.secretName", "client_secret");
+            match secret_text(ctx, azure.credentials.secret_name.as_deref(), place).await? {
+                Ok(client_secret) => {
+                    let identity = AzureIdentity { tenant_id: azure.tenant_id.clone(), client_id: azure.client_id.clone(), client_secret };
+                    ctx.clouds.azure(&identity).await
+                }
+                Err(fault) => return Ok(Err(fault)),
+            }
+        }
+        (Cloud::Gcp, _, _, Some(gcp)) => {
+            match secret_text(ctx, gcp.credentials.secret_name.as_deref(), ("spec.gcp.credentials.secretName", "key.json")).await? {
+                Ok(key) => {
+                    let identity = GcpIdentity {
+                        project_id: gcp.project_id.clone(),
+                        principal: gcp.principal.clone(),
+                        quota_project: gcp.quota_project.clone(),
+                        key,
+                        audience: gcp.credentials.audience.clone(),
+                    };
+                    ctx.clouds.gcp(&identity).await
+                }
+                Err(fault) => return Ok(Err(fault)),
+            }
+        }
+        _ => {
+            let field = format!("spec.{}", cloud.as_str());
+            return Ok(Err(Fault::spec(field, "missing: name the provider's principal on this cloud")));
+        }
     };
-    let identity = AwsIdentity { principal_arn: provider.principal_arn.clone(), region: provider.region.clone(), keys };
-    Ok(Ok(ctx.clouds.aws(&identity).await.map_err(Failure::Cloud)?))
+    // What cannot even be made is a matter of the credentials, not of the cloud.
+    Ok(made.map_err(|error| Fault::outside(Reason::CredentialsInvalid, format!("spec.{}.credentials", cloud.as_str()), error.to_string())))
 }
 
-async fn aws_keys(ctx: &Context, name: &str) -> Result<Result<AwsKeys, Fault>, Failure> {
+/// One key of a Secret; `Ok(Ok(None))` where no Secret is named.
+async fn secret_text(
+    ctx: &Context,
+    name: Option<&str>,
+    (field, key): (&'static str, &'static str),
+) -> Result<Result<Option<SecretText>, Fault>, Failure> {
+    let Some(name) = name else { return Ok(Ok(None)) };
+    let data = own_secret(ctx, name).await?.and_then(|secret| secret.data).unwrap_or_default();
+    Ok(match data.get(key).and_then(text).filter(|value| !value.is_empty()) {
+        Some(value) => Ok(Some(SecretText(value))),
+        None => {
+            let message =
+                format!("Secret {name} of namespace {} does not exist or lacks the key {key}: make it with that key", ctx.namespace);
+            Err(Fault::outside(Reason::CredentialsInvalid, field, message))
+        }
+    })
+}
+
+async fn aws_keys(ctx: &Context, name: Option<&str>) -> Result<Result<Option<AwsKeys>, Fault>, Failure> {
     let field = "spec.aws.credentials.secretName";
+    let Some(name) = name else { return Ok(Ok(None)) };
     let Some(secret) = own_secret(ctx, name).await? else {
         let message = format!(
             "Secret {name} does not exist in namespace {}: make it with keys aws_access_key_id and aws_secret_access_key",
@@ -78,7 +127,7 @@ async fn aws_keys(ctx: &Context, name: &str) -> Result<Result<AwsKeys, Fault>, F
     let read = |key: &str| data.get(key).and_then(text).filter(|value| !value.is_empty());
     match (read("aws_access_key_id"), read("aws_secret_access_key")) {
         (Some(access_key_id), Some(secret_access_key)) => {
-            Ok(Ok(AwsKeys { access_key_id, secret_access_key, session_token: read("aws_session_token") }))
+            Ok(Ok(Some(AwsKeys { access_key_id, secret_access_key, session_token: read("aws_session_token") })))
         }
         _ => {
             let message = format!("Secret {name} lacks aws_access_key_id or aws_secret_access_key: add both");

@@ -19,7 +19,9 @@ const HOLDER_UID: &str = "uid";
 
 /// The account in the cloud's own way of comparing.
 fn account_key(account: &CloudAccount) -> Option<String> {
-    account.spec.target.aws.as_ref().map(|aws| format!("aws:{}", aws.account_id))
+    let target = &account.spec.target;
+    let id = target.id();
+    (!id.is_empty()).then(|| format!("{}:{id}", target.cloud().as_str()))
 }
 
 fn claim_name(key: &str) -> String {

@@ -67,7 +67,7 @@ impl Reconciler for CloudAccounts {
         let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
         let claimed_by_other = !claim::hold(ctx, account).await?;
         let handed_over = ctx.cache.list_typed::<Handover>(Some(&namespace)).iter().any(is_revoking);
-        let mut seen = Observed { provider: profile.and_then(|profile| profile.spec.aws), way_fault: None, claimed_by_other, handed_over };
+        let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, handed_over };
         let way_in = if claimed_by_other || handed_over {
             None
         } else {
@@ -94,10 +94,7 @@ impl Reconciler for CloudAccounts {
             let name = format!("{}-grant-kit", account.name_any());
             Desired::new("ConfigMap", account.namespace().unwrap_or_default(), name, json!({"data": files}))
         });
-        let principal = match (provider, &account.spec.target.aws) {
-            (Some(provider), Some(aws)) => grant::role_arn(aws, provider),
-            _ => String::new(),
-        };
+        let principal = provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default();
         (plan, observed.way_in.clone(), kit, principal)
     }
 
@@ -165,7 +162,7 @@ async fn act(
 }
 
 async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, done: &mut Done) -> Result<(), Failure> {
-    let regions = account.spec.target.aws.as_ref().and_then(|aws| aws.regions.clone());
+    let regions = account.spec.target.regions();
     let client = client_of(account);
     let name = account.name_any();
     let reading = Reading {

@@ -213,7 +213,7 @@ async fn read(
         store: &ctx.store,
         client: &client,
         account: &name,
-        scope: Scope { regions: account.spec.target.aws.as_ref().and_then(|aws| aws.regions.clone()) },
+        scope: Scope { regions: account.spec.target.regions() },
         last: account.status.as_ref().and_then(|status| status.inventory.as_ref()),
         now: ctx.now(),
     };

@@ -88,9 +88,11 @@ async fn act(ctx: &Context, profile: &ProviderProfile, prove: bool, done: &mut D
     if !prove {
         return Ok(());
     }
-    match connector(ctx, profile).await? {
-        Ok(connector) => done.identity = Some(connector.base_identity().await),
-        Err(fault) => done.identity_fault = Some(fault),
+    for cloud in core::clouds(profile) {
+        match connector(ctx, profile, cloud).await? {
+            Ok(connector) => done.identities.push((cloud, connector.base_identity().await)),
+            Err(fault) => done.identity_faults.push(fault),
+        }
     }
     Ok(())
 }

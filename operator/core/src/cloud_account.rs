@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{AccessStatus, CloudAccountStatus, InventoryStatus, KitStatus};
+use caretaker_api::cloud_account::{AccessStatus, Cloud, CloudAccountStatus, InventoryStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::provider_profile::AwsProvider;
+use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_cloud::{CloudError, ErrorClass, Identity, PermissionGap};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -38,8 +38,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// What was seen before anything is called in the cloud.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// The provider on AWS, where the profile exists and has one.
-    pub provider: Option<AwsProvider>,
+    /// The provider, where the profile exists.
+    pub provider: Option<ProviderProfileSpec>,
     /// What stands in the way to a connector.
     pub way_fault: Option<Fault>,
     /// Whether another object holds the account.
@@ -54,17 +54,26 @@ pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
     let mut faults = Vec::new();
     if observed.claimed_by_other {
         let message = "this account is already looked after by another object: remove one of them";
-        faults.push(Fault::outside(Reason::AccountClaimed, "spec.aws.accountId", message));
+        faults.push(Fault::outside(Reason::AccountClaimed, account.spec.target.id_field(), message));
     }
     faults.extend(observed.way_fault.clone());
-    let own = observed.provider.as_ref().map(|provider| account_of_arn(&provider.principal_arn));
-    if let (Some(own), Some(aws)) = (own, &account.spec.target.aws)
-        && own == aws.account_id
-    {
-        let message = format!("{own} is the provider's own account, which is never read as a client's: give the client's account");
-        faults.push(Fault::spec("spec.aws.accountId", message));
+    let target = &account.spec.target;
+    let own = observed.provider.as_ref().and_then(|provider| own_account(provider, target.cloud()));
+    if own.is_some_and(|own| own == target.id()) {
+        let message =
+            format!("{} is the provider's own account, which is never read as a client's: give the client's account", target.id());
+        faults.push(Fault::spec(target.id_field(), message));
     }
     faults
+}
+
+/// The provider's own account on a cloud. On Azure it is a tenant, which the adapter tells from the subscription itself.
+fn own_account(provider: &ProviderProfileSpec, cloud: Cloud) -> Option<&str> {
+    match cloud {
+        Cloud::Aws => provider.aws.as_ref().map(|aws| account_of_arn(&aws.principal_arn)),
+        Cloud::Azure => None,
+        Cloud::Gcp => provider.gcp.as_ref().map(|gcp| gcp.project_id.as_str()),
+    }
 }
 
 /// What a visit does.
@@ -85,7 +94,8 @@ pub struct Plan {
 pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan {
     let status = account.status.clone().unwrap_or_default();
     let generation = account.metadata.generation;
-    let has_id = account.spec.target.aws.as_ref().is_some_and(|aws| aws.external_id.is_some());
+    // Azure and Google Cloud know no ExternalId.
+    let has_id = account.spec.target.aws.as_ref().is_none_or(|aws| aws.external_id.is_some());
     let throttled = status.throttled_until.as_ref().is_some_and(|until| until.0 > now);
     if observed.handed_over || throttled || !has_id {
         return Plan { make_external_id: !has_id && !observed.handed_over, ..Plan::default() };
@@ -155,6 +165,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     let mut status = account.status.clone().unwrap_or_default();
     let generation = account.metadata.generation;
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, generation.unwrap_or_default(), now);
+    status.account = format!("{} {}", account.spec.target.cloud().as_str(), account.spec.target.id());
     if status.throttled_until.as_ref().is_some_and(|until| until.0 <= now) {
         status.throttled_until = None;
     }
@@ -207,7 +218,7 @@ fn take_proof(
                 ConditionType::AccessProven,
                 Is::True,
                 Reason::Proven,
-                format!("assumed {} in account {}", done.principal, identity.account),
+                format!("{} leads into account {}", done.principal, identity.account),
             );
         }
         Err(error) => {
@@ -227,10 +238,10 @@ fn take_proof(
 fn meaning(error: &CloudError, principal: &str) -> (Is, Reason, String) {
     match error.class {
         ErrorClass::Denied => {
-            let message = format!("{principal} cannot be assumed ({error}): send the client the grant kit and let them apply it");
+            let message = format!("{principal} does not lead in ({error}): send the client the grant kit and let them apply it");
             (Is::False, Reason::WaitingForGrant, message)
         }
-        ErrorClass::WrongAccount => (Is::False, Reason::WrongAccount, format!("{error}: correct spec.aws.accountId or the role")),
+        ErrorClass::WrongAccount => (Is::False, Reason::WrongAccount, format!("{error}: correct the account in the spec, or the way in")),
         ErrorClass::Credentials => (
             Is::Unknown,
             Reason::CredentialsInvalid,
@@ -268,7 +279,7 @@ fn take_refusals(status: &mut CloudAccountStatus, set: &mut ConditionSet, refusa
         set.set(kind, Is::Unknown, Reason::Unreachable, message);
         return;
     } else {
-        set.set(kind, Is::True, Reason::Proven, "callers without and with a wrong ExternalId were refused");
+        set.set(kind, Is::True, Reason::Proven, "callers without and with a wrong credential or ExternalId were refused");
     }
     if let Some(access) = &mut status.access {
         access.refusals_proven_at = Some(Time(now));
@@ -289,7 +300,7 @@ fn take_gap(status: &mut CloudAccountStatus, set: &mut ConditionSet, gap: Option
             kind,
             Is::Unknown,
             Reason::Denied,
-            "iam:SimulatePrincipalPolicy is denied: what is missing shows at the first call that needs it",
+            "the cloud does not tell what is granted: what is missing shows at the first call that needs it",
         );
     } else if gap.missing.is_empty() {
         set.set(kind, Is::True, Reason::Proven, "every permission of the manifest is granted");

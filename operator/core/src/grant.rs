@@ -1,8 +1,10 @@
 //! From a `CloudAccount` and its provider to the grant that a cloud adapter takes.
 
 use caretaker_api::cloud_account::{AwsAccount, CloudAccountSpec};
-use caretaker_api::provider_profile::AwsProvider;
-use caretaker_cloud::{AccessGrant, AwsGrant};
+use caretaker_api::provider_profile::{AwsProvider, ProviderProfileSpec};
+use caretaker_cloud::{AccessGrant, AwsGrant, AzureGrant, GcpGrant};
+
+use crate::kit_gcp;
 
 /// Longest name of an AWS session, in characters.
 const MAX_SESSION_NAME: usize = 64;
@@ -25,18 +27,43 @@ pub fn account_of_arn(arn: &str) -> &str {
     arn.split(':').nth(4).unwrap_or_default()
 }
 
-/// The grant of an account. `None` until the ExternalId is made: without one nothing is tried.
+/// The grant of an account. `None` until the ExternalId is made, without which nothing is tried on AWS, and where the provider is not on the account's
+/// cloud.
 #[must_use]
-pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: Option<&AwsProvider>) -> Option<AccessGrant> {
-    let account = spec.target.aws.as_ref()?;
+pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<AccessGrant> {
+    let target = &spec.target;
+    if let (Some(azure), Some(_)) = (&target.azure, &provider.azure) {
+        let home_tenant_id = azure.tenant_id.as_ref().map(|id| id.to_ascii_lowercase());
+        return Some(AccessGrant::Azure(AzureGrant { subscription_id: target.id(), home_tenant_id }));
+    }
+    if let (Some(gcp), Some(_)) = (&target.gcp, &provider.gcp) {
+        let service_account = kit_gcp::service_account(&gcp.service_account_name, &gcp.project_id);
+        return Some(AccessGrant::Gcp(GcpGrant { project_id: gcp.project_id.clone(), service_account }));
+    }
+    let account = target.aws.as_ref()?;
     let external_id = account.external_id.clone()?;
-    let role_arn = role_arn(account, provider?);
+    let role_arn = role_arn(account, provider.aws.as_ref()?);
     Some(AccessGrant::Aws(AwsGrant {
         account_id: account.account_id.clone(),
         role_arn,
         external_id,
         session_name: session_name(client, name),
     }))
+}
+
+/// The principal that leads into an account, in the cloud's own words; empty where the provider is not on its cloud.
+#[must_use]
+pub fn principal(spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> String {
+    let target = &spec.target;
+    match (&target.aws, &target.azure, &target.gcp) {
+        (Some(aws), _, _) => provider.aws.as_ref().map(|provider| role_arn(aws, provider)).unwrap_or_default(),
+        (_, Some(_), _) => {
+            let tenant = provider.azure.as_ref().map(|provider| provider.tenant_id.to_ascii_lowercase());
+            tenant.map(|tenant| format!("the delegation of subscription {} to tenant {tenant}", target.id())).unwrap_or_default()
+        }
+        (_, _, Some(gcp)) => kit_gcp::service_account(&gcp.service_account_name, &gcp.project_id),
+        _ => String::new(),
+    }
 }
 
 /// The name under which our calls stand in the client's audit log.

@@ -5,7 +5,7 @@ pub mod azure;
 use std::collections::BTreeMap;
 
 use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec};
-use caretaker_api::provider_profile::AwsProvider;
+use caretaker_api::provider_profile::{AwsProvider, ProviderProfileSpec};
 use caretaker_cloud::manifest::{Action, aws_actions};
 use caretaker_cloud::{AccessGrant, Purpose, WantedPermission};
 use serde_json::{Value, json};
@@ -41,7 +41,11 @@ pub fn purposes(allow: &[Capability]) -> Vec<Purpose> {
 /// All that an account's grant covers: the same actions on the same resources as the kit's policies.
 #[must_use]
 pub fn wanted(allow: &[Capability], grant: &AccessGrant) -> Vec<WantedPermission> {
-    let AccessGrant::Aws(grant) = grant else { return Vec::new() };
+    let grant = match grant {
+        AccessGrant::Aws(grant) => grant,
+        AccessGrant::Azure(grant) => return azure::wanted(&grant.subscription_id),
+        AccessGrant::Gcp(grant) => return crate::kit_gcp::wanted(&purposes(allow), grant),
+    };
     let backup_role = format!("arn:{}:iam::{}:role/{BACKUP_ROLE}", partition(&grant.role_arn), grant.account_id);
     let of = |purpose: Purpose| {
         let (own_role, backup_role) = (grant.role_arn.as_str(), backup_role.as_str());
@@ -70,9 +74,34 @@ struct Kit<'a> {
     purposes: Vec<Purpose>,
 }
 
-/// The kit's files by name. `None` until the ExternalId is made.
+/// The kit's files by name, for the account's cloud. `None` until the ExternalId is made, and where the provider is not on that cloud.
 #[must_use]
-pub fn files(client: &str, spec: &CloudAccountSpec, provider: &AwsProvider) -> Option<BTreeMap<String, String>> {
+pub fn files(client: &str, spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<BTreeMap<String, String>> {
+    if let (Some(_), Some(azure)) = (&spec.target.azure, &provider.azure) {
+        return Some(azure::files(&azure::Delegation {
+            client: client.into(),
+            provider: provider.display_name.clone(),
+            subscription_id: spec.target.id(),
+            tenant_id: azure.tenant_id.to_ascii_lowercase(),
+            principal_id: azure.principal_id.to_ascii_lowercase(),
+        }));
+    }
+    if let (Some(gcp), Some(provider)) = (&spec.target.gcp, &provider.gcp) {
+        let kit = crate::kit_gcp::GcpKit {
+            client,
+            project_id: &gcp.project_id,
+            account_name: &gcp.service_account_name,
+            member: &crate::kit_gcp::member(&provider.principal),
+            quota_project: provider.quota_project.as_deref(),
+            customer_id: provider.customer_id.as_deref(),
+            purposes: &purposes(&spec.allow),
+        };
+        return Some(kit.files());
+    }
+    aws_files(client, spec, provider.aws.as_ref()?)
+}
+
+fn aws_files(client: &str, spec: &CloudAccountSpec, provider: &AwsProvider) -> Option<BTreeMap<String, String>> {
     let account = spec.target.aws.as_ref()?;
     let external_id = account.external_id.as_deref()?;
     let kit = Kit { account, provider, external_id, purposes: purposes(&spec.allow) };

@@ -71,6 +71,10 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
         );
         faults.push(Fault::outside(Reason::NameTaken, "metadata.name", message));
     }
+    if client.spec.backups.is_some() && client.spec.accounts.iter().all(|account| account.target.aws.is_none()) {
+        let message = "this release makes backup plans on AWS only, and no account here is on AWS: remove spec.backups";
+        faults.push(Fault::spec("spec.backups", message));
+    }
     faults.extend(observed.recipient_faults.iter().cloned());
     faults
 }
@@ -225,7 +229,9 @@ fn stack(client: &ManagedClient, namespace: &str) -> Option<Desired> {
 
 fn policy(client: &ManagedClient, namespace: &str) -> Option<Desired> {
     let terms = client.spec.backups.as_ref()?;
+    let on_aws: Vec<&str> =
+        client.spec.accounts.iter().filter(|account| account.target.aws.is_some()).map(|account| account.name.as_str()).collect();
     let mut spec = serde_json::to_value(terms).unwrap_or_default();
-    spec["accounts"] = json!(account_names(client));
+    spec["accounts"] = json!(on_aws);
     Some(Desired::new("BackupPolicy", namespace, CHILD_NAME, json!({"spec": spec})))
 }

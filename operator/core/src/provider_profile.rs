@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use caretaker_api::ProviderProfile;
+use caretaker_api::cloud_account::Cloud;
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::provider_profile::{AwsIdentityStatus, ProviderProfileStatus, SigningStatus};
+use caretaker_api::provider_profile::{AwsIdentityStatus, CloudIdentityStatus, ProviderProfileStatus, SigningStatus};
 use caretaker_cloud::{CloudError, ErrorClass, Identity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -28,20 +29,73 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub struct Done {
     /// The public half of the signing key, or what stands in its way.
     pub signing: Option<Result<SigningStatus, Fault>>,
-    /// The answer to who we are on AWS.
-    pub identity: Option<Result<Identity, CloudError>>,
+    /// The answer to who we are, for each cloud that was asked.
+    pub identities: Vec<(Cloud, Result<Identity, CloudError>)>,
     /// What stands in the way of asking.
-    pub identity_fault: Option<Fault>,
+    pub identity_faults: Vec<Fault>,
 }
 
-/// Whether the identity is to be proved now.
+/// Clouds that the profile names.
+#[must_use]
+pub fn clouds(profile: &ProviderProfile) -> Vec<Cloud> {
+    let named = |cloud: &Cloud| match cloud {
+        Cloud::Aws => profile.spec.aws.is_some(),
+        Cloud::Azure => profile.spec.azure.is_some(),
+        Cloud::Gcp => profile.spec.gcp.is_some(),
+    };
+    Cloud::ALL.into_iter().filter(named).collect()
+}
+
+/// Whether the identities are to be proved now.
 #[must_use]
 pub fn proves_identity(profile: &ProviderProfile, now: Timestamp) -> bool {
     let status = profile.status.clone().unwrap_or_default();
     let asked = is_asked(&profile.metadata, status.last_handled_request.as_ref());
     let current = crate::conditions::is_true_at(&status.conditions, ConditionType::IdentityProven, profile.metadata.generation);
-    let last = status.aws.and_then(|aws| aws.proven_at);
-    profile.spec.aws.is_some() && (asked || !current || last.is_none_or(|last| now.duration_since(last.0) >= PROVE_EVERY))
+    let last = |cloud: Cloud| match cloud {
+        Cloud::Aws => status.aws.as_ref().and_then(|aws| aws.proven_at.clone()),
+        Cloud::Azure => status.azure.as_ref().and_then(|azure| azure.proven_at.clone()),
+        Cloud::Gcp => status.gcp.as_ref().and_then(|gcp| gcp.proven_at.clone()),
+    };
+    let due = |cloud: Cloud| last(cloud).is_none_or(|last| now.duration_since(last.0) >= PROVE_EVERY);
+    let clouds = clouds(profile);
+    !clouds.is_empty() && (asked || !current || clouds.into_iter().any(due))
+}
+
+/// Whether an identity is the one that the profile declares, and what to correct where it is not.
+fn is_declared(profile: &ProviderProfile, cloud: Cloud, identity: &Identity, is_principal: fn(&str, &str) -> bool) -> Result<(), String> {
+    let (declared, field, holds) = match cloud {
+        Cloud::Aws => {
+            let declared = profile.spec.aws.as_ref().map(|aws| aws.principal_arn.clone()).unwrap_or_default();
+            let holds = is_principal(&identity.principal, &declared);
+            (declared, "spec.aws.principalArn", holds)
+        }
+        Cloud::Azure => {
+            let declared = profile.spec.azure.as_ref().map(|azure| azure.tenant_id.clone()).unwrap_or_default();
+            let holds = identity.account.eq_ignore_ascii_case(&declared);
+            (format!("of tenant {declared}"), "spec.azure", holds)
+        }
+        Cloud::Gcp => {
+            let declared = profile.spec.gcp.as_ref().map(|gcp| gcp.principal.clone()).unwrap_or_default();
+            let holds = identity.principal == declared;
+            (declared, "spec.gcp.principal", holds)
+        }
+    };
+    if holds {
+        return Ok(());
+    }
+    Err(format!("the base credentials are {}, not {declared}: correct the Secret or {field}", identity.principal))
+}
+
+fn note(status: &mut ProviderProfileStatus, cloud: Cloud, identity: &Identity, now: Timestamp) {
+    let seen = CloudIdentityStatus { account: identity.account.clone(), principal: identity.principal.clone(), proven_at: Some(Time(now)) };
+    match cloud {
+        Cloud::Aws => {
+            status.aws = Some(AwsIdentityStatus { account_id: seen.account, arn: seen.principal, proven_at: seen.proven_at });
+        }
+        Cloud::Azure => status.azure = Some(seen),
+        Cloud::Gcp => status.gcp = Some(seen),
+    }
 }
 
 /// The new status and what the visit came to.
@@ -54,7 +108,6 @@ pub fn status(
 ) -> (ProviderProfileStatus, Outcome) {
     let mut status = profile.status.clone().unwrap_or_default();
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, profile.metadata.generation.unwrap_or_default(), now);
-    let mut waits = Vec::new();
     let mut faults = Vec::new();
     match &done.signing {
         None => {}
@@ -67,44 +120,52 @@ pub fn status(
             faults.push(fault.clone());
         }
     }
-    let Some(aws) = &profile.spec.aws else {
-        set.set(ConditionType::IdentityProven, Is::True, Reason::NotRequested, "no cloud is named");
-        status.conditions = set.finish();
-        return (status, conclude(faults, waits));
-    };
-    if let Some(fault) = &done.identity_fault {
-        set.set(ConditionType::IdentityProven, Is::False, fault.reason, &fault.message);
-        waits.push(Wait { reason: fault.reason, message: fault.message.clone(), after: PAUSE });
-    }
-    match &done.identity {
-        None => {}
-        Some(Ok(identity)) if is_principal(&identity.principal, &aws.principal_arn) => {
-            set.set(ConditionType::IdentityProven, Is::True, Reason::Proven, format!("the base credentials are {}", identity.principal));
-            status.aws = Some(AwsIdentityStatus {
-                account_id: identity.account.clone(),
-                arn: identity.principal.clone(),
-                proven_at: Some(Time(now)),
-            });
-        }
-        Some(Ok(identity)) => {
-            let message = format!(
-                "the base credentials are {}, not {}: correct the Secret or spec.aws.principalArn",
-                identity.principal, aws.principal_arn
-            );
-            set.set(ConditionType::IdentityProven, Is::False, Reason::CredentialsInvalid, &message);
-            waits.push(Wait { reason: Reason::CredentialsInvalid, message, after: PAUSE });
-        }
-        Some(Err(error)) => {
-            let (is, reason) = match error.class {
-                ErrorClass::Credentials | ErrorClass::Denied => (Is::False, Reason::CredentialsInvalid),
-                _ => (Is::Unknown, Reason::Unreachable),
-            };
-            set.set(ConditionType::IdentityProven, is, reason, error.to_string());
-            waits.push(Wait { reason, message: error.to_string(), after: PAUSE });
-        }
-    }
+    let waits = take_identities(profile, is_principal, done, (&mut status, &mut set), now);
     status.conditions = set.finish();
     (status, conclude(faults, waits))
+}
+
+/// One condition for all clouds: the worst answer stands in it.
+fn take_identities(
+    profile: &ProviderProfile,
+    is_principal: fn(&str, &str) -> bool,
+    done: &Done,
+    (status, set): (&mut ProviderProfileStatus, &mut ConditionSet),
+    now: Timestamp,
+) -> Vec<Wait> {
+    let kind = ConditionType::IdentityProven;
+    if clouds(profile).is_empty() {
+        set.set(kind, Is::True, Reason::NotRequested, "no cloud is named");
+        return Vec::new();
+    }
+    let mut bad: Vec<(Is, Reason, String)> = Vec::new();
+    let mut good = Vec::new();
+    bad.extend(done.identity_faults.iter().map(|fault| (Is::False, fault.reason, fault.message.clone())));
+    for (cloud, answer) in &done.identities {
+        match answer {
+            Ok(identity) => match is_declared(profile, *cloud, identity, is_principal) {
+                Ok(()) => {
+                    note(status, *cloud, identity, now);
+                    good.push(identity.principal.clone());
+                }
+                Err(message) => bad.push((Is::False, Reason::CredentialsInvalid, message)),
+            },
+            Err(error) => {
+                let (is, reason) = match error.class {
+                    ErrorClass::Credentials | ErrorClass::Denied => (Is::False, Reason::CredentialsInvalid),
+                    _ => (Is::Unknown, Reason::Unreachable),
+                };
+                bad.push((is, reason, error.to_string()));
+            }
+        }
+    }
+    let message = bad.iter().map(|(_, _, message)| message.as_str()).collect::<Vec<_>>().join("; ");
+    match bad.iter().find(|(is, _, _)| *is == Is::False).or(bad.first()) {
+        Some((is, reason, _)) => set.set(kind, *is, *reason, &message),
+        None if good.is_empty() => {}
+        None => set.set(kind, Is::True, Reason::Proven, format!("the base credentials are {}", good.join(", "))),
+    }
+    bad.into_iter().map(|(_, reason, message)| Wait { reason, message, after: PAUSE }).collect()
 }
 
 fn conclude(faults: Vec<Fault>, waits: Vec<Wait>) -> Outcome {

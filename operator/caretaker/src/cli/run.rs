@@ -7,7 +7,7 @@ use caretaker_controllers::operator::{self, OperatorConfig};
 use kube::Config;
 use tracing_subscriber::EnvFilter;
 
-use crate::clouds::{AwsReach, SdkClouds};
+use crate::clouds::{Reach, SdkClouds};
 
 /// How the operator runs. Every option can be given by environment, as the chart does.
 #[derive(clap::Args)]
@@ -30,9 +30,24 @@ pub struct Args {
     /// Endpoint of all AWS services, for private endpoints and emulators.
     #[arg(long, env = "CARETAKER_AWS_ENDPOINT_URL")]
     aws_endpoint_url: Option<String>,
-    /// File with further certificate authorities for AWS, PEM.
-    #[arg(long, env = "CARETAKER_AWS_CA_BUNDLE")]
-    aws_ca_bundle: Option<PathBuf>,
+    /// Where Azure's tokens come from, for sovereign clouds and simulators.
+    #[arg(long, env = "CARETAKER_AZURE_AUTHORITY_HOST")]
+    azure_authority_host: Option<String>,
+    /// Azure's Resource Manager, for sovereign clouds, private endpoints and simulators.
+    #[arg(long, env = "CARETAKER_AZURE_ENDPOINT_URL")]
+    azure_endpoint_url: Option<String>,
+    /// File of the pod's own token for Azure, as Azure Workload Identity mounts it.
+    #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE")]
+    azure_token_file: Option<PathBuf>,
+    /// One base URL for all services of Google Cloud, for private endpoints and simulators.
+    #[arg(long, env = "CARETAKER_GCP_ENDPOINT_URL")]
+    gcp_endpoint_url: Option<String>,
+    /// File of the pod's own token for Google Cloud.
+    #[arg(long, env = "CARETAKER_GCP_TOKEN_FILE")]
+    gcp_token_file: Option<PathBuf>,
+    /// File with further certificate authorities for the clouds, PEM.
+    #[arg(long, env = "CARETAKER_CA_BUNDLE")]
+    ca_bundle: Option<PathBuf>,
     /// What is logged, such as info or caretaker_controllers=debug.
     #[arg(long, env = "CARETAKER_LOG", default_value = "info")]
     log: String,
@@ -51,7 +66,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         logs.init()
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), store = args.store_url, "caretaker starts");
-    let reach = AwsReach { endpoint_url: args.aws_endpoint_url.filter(|url| !url.is_empty()), ca_bundle: args.aws_ca_bundle };
+    let given = |url: Option<String>| url.filter(|url| !url.is_empty());
+    let reach = Reach {
+        aws_endpoint: given(args.aws_endpoint_url),
+        azure_authority: given(args.azure_authority_host),
+        azure_endpoint: given(args.azure_endpoint_url),
+        azure_token_file: args.azure_token_file,
+        gcp_endpoint: given(args.gcp_endpoint_url),
+        gcp_token_file: args.gcp_token_file,
+        ca_bundle: args.ca_bundle,
+    };
     let config = OperatorConfig {
         namespace: args.namespace,
         identity: args.identity,

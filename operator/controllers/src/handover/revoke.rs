@@ -2,12 +2,14 @@
 
 use caretaker_api::cloud_account::Capability;
 use caretaker_api::handover::RevocationStatus;
+use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_api::{CloudAccount, Handover};
 use caretaker_cloud::{CloudError, CloudStep, Presented, Purpose};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::{is_due, script, take_attempt};
 use caretaker_core::kit::policy_name;
+use caretaker_core::{grant, kit_gcp};
 use kube::ResourceExt;
 use serde_json::{Map, json};
 
@@ -22,14 +24,18 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
     publish_scripts(ctx, handover, sight).await?;
     let mut revocations = Vec::new();
     for account in &sight.accounts {
-        let Some(aws) = &account.spec.target.aws else { continue };
-        let principal = format!("role {} in account {}", aws.role_name, aws.account_id);
+        let target = &account.spec.target;
+        let provider = sight.profile.as_ref().map(|profile| &profile.spec);
+        let principal = match &target.aws {
+            Some(aws) => format!("role {} in account {}", aws.role_name, aws.account_id),
+            None => provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default(),
+        };
         let mut revocation =
             RevocationStatus { account: account.name_any(), principal, by: "Client".into(), ..RevocationStatus::default() };
         if account.spec.allow.contains(&Capability::Revoke) {
             revocation.by = "Operator".into();
             match way_in(ctx, account).await? {
-                Ok(Some(way)) => strip(&way, account, &mut revocation).await?,
+                Ok(Some(way)) => close(&way, account, (plan(account, provider), &mut revocation)).await?,
                 Ok(None) => revocation.last_answer = "there never was a way in".into(),
                 Err(fault) => revocation.last_answer = fault.message,
             }
@@ -45,21 +51,43 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
     Ok(StepResult::Revoked(revocations))
 }
 
-/// Strips the role, closes it, and drops its last permission. A process that dies after the closing finds the door closed, which is the end that was wanted;
-/// then at most the last permission remains, on a role that nobody can assume.
-async fn strip(way: &WayIn, account: &CloudAccount, revocation: &mut RevocationStatus) -> Result<(), Failure> {
-    let Some(aws) = &account.spec.target.aws else { return Ok(()) };
+/// The steps that end our access, and what they leave behind.
+///
+/// On AWS the role is stripped, closed, and drops its last permission. A process that dies after the closing finds the door closed, which is the end that
+/// was wanted; then at most the last permission remains, on a role that nobody can assume.
+fn plan(account: &CloudAccount, provider: Option<&ProviderProfileSpec>) -> (Vec<CloudStep>, String) {
+    let target = &account.spec.target;
+    match (&target.aws, &target.azure, &target.gcp) {
+        (Some(aws), _, _) => {
+            let (role, last) = (aws.role_name.clone(), policy_name(Purpose::Revoke).to_owned());
+            let steps = vec![
+                CloudStep::StripOwnRole { role: role.clone(), last: last.clone() },
+                CloudStep::CloseOwnRole { role: role.clone() },
+                CloudStep::DropLastPolicy { role, last },
+            ];
+            (steps, format!("the role {}, without policies and closed to everybody", aws.role_name))
+        }
+        (_, Some(_), _) => (vec![CloudStep::DeleteDelegation { subscription_id: target.id() }], String::new()),
+        (_, _, Some(gcp)) => {
+            let member = provider.and_then(|provider| provider.gcp.as_ref()).map(|gcp| kit_gcp::member(&gcp.principal)).unwrap_or_default();
+            let email = kit_gcp::service_account(&gcp.service_account_name, &gcp.project_id);
+            let step = CloudStep::RemoveBinding { project_id: gcp.project_id.clone(), member };
+            (vec![step], format!("the service account {email}, which nobody of the provider's can use any more"))
+        }
+        _ => (Vec::new(), String::new()),
+    }
+}
+
+/// Takes the steps.
+async fn close(
+    way: &WayIn,
+    account: &CloudAccount,
+    ((steps, left), revocation): ((Vec<CloudStep>, String), &mut RevocationStatus),
+) -> Result<(), Failure> {
     let link = match way.connector.connect(&way.grant, Purpose::Revoke).await {
         Ok(link) => link,
         Err(error) => return settle(revocation, error),
     };
-    let last = policy_name(Purpose::Revoke).to_owned();
-    let role = aws.role_name.clone();
-    let steps = [
-        CloudStep::StripOwnRole { role: role.clone(), last: last.clone() },
-        CloudStep::CloseOwnRole { role: role.clone() },
-        CloudStep::DropLastPolicy { role, last },
-    ];
     for step in steps {
         let key = format!("{}-revoke", account.uid().unwrap_or_default());
         match link.perform(&key, &step).await {
@@ -67,7 +95,7 @@ async fn strip(way: &WayIn, account: &CloudAccount, revocation: &mut RevocationS
             Err(error) => return settle(revocation, error),
         }
     }
-    revocation.left = format!("the role {}, without policies and closed to everybody", aws.role_name);
+    revocation.left = left;
     Ok(())
 }
 
@@ -84,8 +112,9 @@ fn settle(revocation: &mut RevocationStatus, error: CloudError) -> Result<(), Fa
 
 async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<(), Failure> {
     let mut data = Map::new();
-    for aws in sight.accounts.iter().filter_map(|account| account.spec.target.aws.as_ref()) {
-        data.insert(format!("revoke-aws-{}.sh", aws.account_id), json!(script::aws(aws)));
+    for (account, profile) in sight.accounts.iter().filter_map(|account| Some((account, sight.profile.as_ref()?))) {
+        let (name, text) = script::of(&account.spec.target, &profile.spec);
+        data.insert(name, json!(text));
     }
     let name = format!("{}-revocation", handover.name_any());
     let scripts = Desired::new("ConfigMap", handover.namespace().unwrap_or_default(), name, json!({"data": data}));

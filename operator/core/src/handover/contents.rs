@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use caretaker_api::cloud_account::CloudAccountSpec;
 use caretaker_api::handover::{FinalReading, Frozen, HandoverMode};
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
-use caretaker_cloud::manifest::aws_actions;
+use caretaker_cloud::Purpose;
+use caretaker_cloud::manifest::{Action, aws_actions, azure_roles, gcp_permissions};
 use serde_json::{Value, json};
 
 use super::script;
-use crate::grant::role_arn;
+use crate::grant;
 use crate::kit::purposes;
 
 /// Everything that goes in.
@@ -56,9 +57,8 @@ impl Inputs<'_> {
             ("14-gaps.json".to_owned(), pretty(&json!(self.gaps()))),
         ]);
         for account in self.accounts {
-            if let Some(aws) = &account.spec.target.aws {
-                files.insert(format!("03-access/revoke-aws-{}.sh", aws.account_id), script::aws(aws));
-            }
+            let (name, text) = script::of(&account.spec.target, &self.profile.spec);
+            files.insert(format!("03-access/{name}"), text);
         }
         files
     }
@@ -70,13 +70,34 @@ impl Inputs<'_> {
     }
 
     fn register_entry(&self, name: &str, spec: &CloudAccountSpec) -> Option<Value> {
-        let (aws, provider) = (spec.target.aws.as_ref()?, self.profile.spec.aws.as_ref()?);
-        let actions: Vec<&str> = purposes(&spec.allow).into_iter().flat_map(aws_actions).map(|action| action.name).collect();
-        Some(json!({
-            "account": name, "cloud": "aws", "accountId": aws.account_id,
-            "trusted": provider.principal_arn, "role": role_arn(aws, provider), "externalId": aws.external_id,
-            "actions": actions,
-        }))
+        let (target, provider) = (&spec.target, &self.profile.spec);
+        let purposes = purposes(&spec.allow);
+        let names = |actions: fn(Purpose) -> &'static [Action]| -> Vec<&'static str> {
+            purposes.iter().flat_map(|purpose| actions(*purpose)).map(|action| action.name).collect()
+        };
+        let mut entry = json!({
+            "account": name, "cloud": target.cloud().as_str(), "accountId": target.id(), "principal": grant::principal(spec, provider),
+        });
+        match (&target.aws, &target.azure, &target.gcp) {
+            (Some(aws), _, _) => {
+                entry["trusted"] = json!(provider.aws.as_ref()?.principal_arn);
+                entry["externalId"] = json!(aws.external_id);
+                entry["actions"] = json!(names(aws_actions));
+            }
+            (_, Some(_), _) => {
+                let azure = provider.azure.as_ref()?;
+                entry["trusted"] = json!(format!("service principal {} of tenant {}", azure.principal_id, azure.tenant_id));
+                // A delegation grants roles whole: both of them, whatever the account allows us.
+                let all = [Purpose::Read, Purpose::Revoke];
+                entry["roles"] = json!(all.into_iter().flat_map(azure_roles).map(|role| role.name).collect::<Vec<_>>());
+            }
+            (_, _, Some(_)) => {
+                entry["trusted"] = json!(provider.gcp.as_ref()?.principal);
+                entry["actions"] = json!(names(gcp_permissions));
+            }
+            _ => return None,
+        }
+        Some(entry)
     }
 
     fn backup(&self) -> Value {
@@ -105,6 +126,14 @@ impl Inputs<'_> {
         }
         if self.client.spec.monitoring.is_some() && self.monitoring.is_empty() {
             gaps.push(json!({"part": "05-monitoring", "reason": "no monitoring object stands in the cluster"}));
+        }
+        if self.client.spec.backups.is_some() {
+            for account in self.accounts.iter().filter(|account| account.spec.target.aws.is_none()) {
+                gaps.push(json!({
+                    "part": "06-backup", "account": name_of(account),
+                    "reason": format!("no backup plan is made on {} in this release", account.spec.target.cloud().as_str()),
+                }));
+            }
         }
         if self.policies.is_empty() {
             gaps.push(json!({"part": "06-backup", "reason": "no backup policy was agreed"}));

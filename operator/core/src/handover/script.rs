@@ -1,10 +1,73 @@
 //! The client's revocation script: what ends our access without us.
 
-use caretaker_api::cloud_account::AwsAccount;
+use caretaker_api::cloud_account::{AwsAccount, CloudTarget};
+use caretaker_api::provider_profile::ProviderProfileSpec;
+
+use crate::kit_gcp;
 
 /// A word in a POSIX shell, in single quotes.
 fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Name and text of the script for an account's cloud.
+#[must_use]
+pub fn of(target: &CloudTarget, provider: &ProviderProfileSpec) -> (String, String) {
+    let text = match (&target.aws, &target.azure, &target.gcp) {
+        (Some(account), _, _) => aws(account),
+        (_, Some(_), _) => azure(&target.id(), provider.azure.as_ref().map(|azure| azure.tenant_id.as_str()).unwrap_or_default()),
+        (_, _, Some(account)) => gcp(&account.project_id, &kit_gcp::service_account(&account.service_account_name, &account.project_id)),
+        _ => String::new(),
+    };
+    // The id of a project may hold a colon, which not every system takes in a name.
+    (format!("revoke-{}-{}.sh", target.cloud().as_str(), target.id().replace(':', ".")), text)
+}
+
+fn azure(subscription: &str, tenant: &str) -> String {
+    format!(
+        r#"#!/bin/sh
+# Ends the delegation of Azure subscription {subscription} to the managed service provider's tenant.
+# Needs the az command, signed in as Owner of the subscription. Safe to run again.
+set -eu
+
+subscription={quoted}
+tenant={tenant}
+
+found=$(az managedservices assignment list --subscription "$subscription" --include-definition true --output tsv   --query "[?properties.registrationDefinition.properties.managedByTenantId=='$tenant'].name")
+if [ -z "$found" ]; then
+  echo "no delegation to the provider is left in $subscription"
+  exit 0
+fi
+for name in $found; do
+  az managedservices assignment delete --subscription "$subscription" --assignment "$name" --yes
+done
+echo "the delegation is deleted: the provider is out of subscription $subscription"
+"#,
+        quoted = quote(subscription),
+        tenant = quote(&tenant.to_ascii_lowercase()),
+    )
+}
+
+fn gcp(project: &str, email: &str) -> String {
+    format!(
+        r#"#!/bin/sh
+# Ends the managed service provider's access to Google Cloud project {project}: deletes the service account that leads into it.
+# Needs the gcloud command, signed in as somebody who may delete service accounts there. Safe to run again.
+set -eu
+
+project={quoted}
+email={email}
+
+if ! gcloud iam service-accounts describe "$email" --project "$project" >/dev/null 2>&1; then
+  echo "the service account $email is gone already"
+  exit 0
+fi
+gcloud iam service-accounts delete "$email" --project "$project" --quiet
+echo "the service account $email is deleted: the provider is out of project $project"
+"#,
+        quoted = quote(project),
+        email = quote(email),
+    )
 }
 
 /// `revoke-aws-<account>.sh`: to be run by somebody who may change IAM in the account. Safe to run again.
