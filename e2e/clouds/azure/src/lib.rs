@@ -1,7 +1,8 @@
-//! A simulator of the part of Azure that Caretaker calls: the token endpoint, subscriptions, Lighthouse delegations, permissions and Resource Graph.
+//! A simulator of the part of Azure that Caretaker calls: the token endpoint, subscriptions, Lighthouse delegations, permissions and
+//! Resource Graph.
 //!
-//! It stands in for a cloud in tests and demos, and proves nothing about the real one: a claim that rests on it is "emulated". What it says is judged by
-//! Microsoft's own validator, see [`judge`]. It listens on 127.0.0.1 only, over TLS with a test CA.
+//! It stands in for a cloud in tests and demos, and proves nothing about the real one: a claim that rests on it is "emulated". What it says
+//! is judged by Microsoft's own validator, see [`judge`]. It listens on 127.0.0.1 only, over TLS with a test CA.
 
 pub mod entra;
 mod graph;
