@@ -18,8 +18,8 @@ pub fn read(grant: &AzureGrant) -> Call {
 /// Checks that an answer shows the grant's subscription, that it is a client's, and that it is delegated to `ours`, our tenant.
 ///
 /// # Errors
-/// `WrongAccount` where it is another's, the provider's own, or readable but not delegated: whoever gets in on another way has proved nothing about the
-/// delegation, neither that it stands nor that it is gone. `Unreachable` where the answer leaves out what decides.
+/// `WrongAccount` where it is another's, the provider's own, or readable but not delegated: whoever gets in on another way has proved
+/// nothing about the delegation, neither that it stands nor that it is gone. `Unreachable` where the answer leaves out what decides.
 pub fn prove(body: &Value, grant: &AzureGrant, ours: &str) -> Result<()> {
     let wrong = |message: String| Err(CloudError::new(ErrorClass::WrongAccount, OPERATION, message));
     let silent = |what: &str| {

@@ -17,8 +17,8 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// How long Azure asks to wait. `Retry-After` counts alone where it stands: the headers with what remains of a quota belong to other limits than the one
-    /// that was hit.
+    /// How long Azure asks to wait. `Retry-After` counts alone where it stands: the headers with what remains of a quota belong to other
+    /// limits than the one that was hit.
     #[must_use]
     pub fn asked(&self, now: Timestamp) -> Option<Duration> {
         let from_retry = self.retry_after.as_deref().and_then(|text| seconds_or_date(text.trim(), now));
@@ -82,7 +82,8 @@ pub fn unanswered(operation: &str, error: &Error) -> CloudError {
     CloudError::new(ErrorClass::Unreachable, operation, chain(error))
 }
 
-/// The error of a token that was not given. Only Azure's own numbers are quoted: whatever else the endpoint says could repeat what was sent to it.
+/// The error of a token that was not given. Only Azure's own numbers are quoted: whatever else the endpoint says could repeat what was sent
+/// to it.
 #[must_use]
 pub fn no_token(operation: &str, error: &Error, now: Timestamp) -> CloudError {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);

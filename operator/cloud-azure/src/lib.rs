@@ -1,7 +1,7 @@
 //! The cloud port on Azure. The only crate that names the Azure SDK.
 //!
-//! The way in is a Lighthouse delegation of each subscription to the provider's tenant. Azure has no crates for Resource Manager, so a thin client on the
-//! SDK's pipeline makes the calls.
+//! The way in is a Lighthouse delegation of each subscription to the provider's tenant. Azure has no crates for Resource Manager, so a thin
+//! client on the SDK's pipeline makes the calls.
 
 mod access;
 mod arm;
@@ -40,7 +40,8 @@ pub const QUERIES_PER_SECOND: NonZeroU32 = NonZeroU32::new(3).expect("not zero")
 pub enum AzureCredentials {
     /// A client secret. Never printed.
     ClientSecret(String),
-    /// File of a projected token, such as a Kubernetes service account's, that the application trusts by workload identity federation. Read for each use.
+    /// File of a projected token, such as a Kubernetes service account's, that the application trusts by workload identity federation. Read
+    /// for each use.
     ProjectedToken(PathBuf),
 }
 
@@ -182,7 +183,7 @@ impl CloudConnector for AzureConnector {
             None => Arc::new(Session::new(self.shared.tokens.fresh().await?)),
         };
         let link = Link::new(self.shared.clone(), grant.clone(), purpose, session.clone());
-        link.prove(&mut 0).await?;
+        link.prove().await?;
         self.sessions.lock().await.insert((grant, purpose), session);
         Ok(Arc::new(link))
     }

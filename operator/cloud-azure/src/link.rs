@@ -48,8 +48,8 @@ impl Link {
         self.counted(call, &mut 0).await
     }
 
-    /// Makes one call and counts how often it was sent. Where Azure says that the token has ended, the same call is made once more under a new one: page
-    /// tokens outlive it.
+    /// Makes one call and counts the attempts. Where Azure says that the token has ended, the same call is made once more under a
+    /// new one: page tokens outlive it.
     pub async fn counted(&self, call: &Call, calls: &mut u32) -> Result<Answer> {
         let token = self.token(None).await?;
         *calls += 1;
@@ -68,8 +68,8 @@ impl Link {
     }
 
     /// Reads the subscription and proves again whose it is.
-    pub async fn prove(&self, calls: &mut u32) -> Result<()> {
-        let answer = self.counted(&access::read(&self.grant), calls).await?;
+    pub async fn prove(&self) -> Result<()> {
+        let answer = self.call(&access::read(&self.grant)).await?;
         access::prove(&answer.body, &self.grant, &self.shared.tenant_id)
     }
 
@@ -95,7 +95,7 @@ pub fn still_expired(error: CloudError) -> CloudError {
 #[async_trait]
 impl CloudLink for Link {
     async fn identity(&self) -> Result<Identity> {
-        self.prove(&mut 0).await?;
+        self.prove().await?;
         let token = self.token(None).await?;
         Ok(Identity { account: self.grant.subscription_id.clone(), principal: token.identity.principal.clone() })
     }

@@ -66,8 +66,8 @@ pub fn missing(granted: &[Granted], wanted: &[WantedPermission]) -> Vec<String> 
     missing
 }
 
-/// Asks Azure. The question is documented for resource groups, not for whole subscriptions; what is granted on the subscription holds in each of its groups,
-/// so the first group answers. Without a group, or where the question is denied, nothing is known.
+/// Asks Azure. The question is documented for resource groups, not for whole subscriptions; what is granted on the subscription holds in
+/// each of its groups, so the first group answers. Without a group, or where the question is denied, nothing is known.
 pub async fn gap(link: &Link, wanted: &[WantedPermission]) -> Result<PermissionGap> {
     let unknown = PermissionGap { missing: Vec::new(), known: false };
     match read(link).await {

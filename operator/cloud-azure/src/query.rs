@@ -69,7 +69,8 @@ pub const GROUPS: [Group; 11] = [
     group("resource-graph/other", &[]),
 ];
 
-/// The query of a group. The id is projected, since Azure gives no page token without it, and sorted by, since pages are not repeatable without it.
+/// The query of a group. The id is projected, since Azure gives no page token without it, and sorted by, since pages are not repeatable
+/// without it.
 #[must_use]
 pub fn query(group: &Group, regions: Option<&[String]>) -> String {
     let types = |types: &mut dyn Iterator<Item = &'static str>| types.map(literal).collect::<Vec<_>>().join(", ");

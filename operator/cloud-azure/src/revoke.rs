@@ -23,8 +23,8 @@ struct Assignment {
     holds_delete_role: bool,
 }
 
-/// Ends the delegation of the session's subscription to our tenant. Azure takes up to a quarter of an hour until it holds; only a refused attempt from
-/// outside proves it. Done again after it holds, the session can no longer look, and the refusal is the answer.
+/// Ends the delegation of the session's subscription to our tenant. Azure takes up to a quarter of an hour until it holds; only a refused
+/// attempt from outside proves it. Done again after it holds, the session can no longer look, and the refusal is the answer.
 pub async fn delete_delegation(link: &Link, subscription_id: &str) -> Result<Receipt> {
     if !subscription_id.eq_ignore_ascii_case(link.subscription()) {
         return Err(CloudError::new(ErrorClass::Invalid, DELETE, "the step is for another subscription than the session"));

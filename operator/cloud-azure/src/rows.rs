@@ -11,7 +11,8 @@ pub const SOURCE: &str = "Microsoft.ResourceGraph/resources/read";
 /// Location of what belongs to no region.
 const GLOBAL: &str = "global";
 
-/// Reads a row. Ids, types, locations and resource groups are put in lower case: Azure compares them without letter case and spells them in several.
+/// Reads a row. Ids, types, locations and resource groups are put in lower case: Azure compares them without letter case and spells them in
+/// several.
 ///
 /// # Errors
 /// The row has no id, or is not of this subscription: why, for a person.
@@ -109,6 +110,7 @@ mod tests {
     use serde_json::json;
 
     const SUBSCRIPTION: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+    const MACHINE: &str = "providers/Microsoft.Compute/virtualMachines/Web-1";
 
     fn read(row: &Value) -> Result<Asset, String> {
         asset(row, SUBSCRIPTION, "resource-graph/compute", Timestamp::UNIX_EPOCH)
@@ -116,7 +118,7 @@ mod tests {
 
     fn machine() -> Value {
         json!({
-            "id": format!("/subscriptions/{}/resourceGroups/Prod/providers/Microsoft.Compute/virtualMachines/Web-1", SUBSCRIPTION.to_uppercase()),
+            "id": format!("/subscriptions/{}/resourceGroups/Prod/{MACHINE}", SUBSCRIPTION.to_uppercase()),
             "name": "Web-1", "type": "Microsoft.Compute/virtualMachines", "location": "WestEurope", "resourceGroup": "Prod",
             "tags": {"Env": "a\"b ü", "n": 1}, "kind": null, "sku": "", "state": "Succeeded", "power": "PowerState/running",
             "timeCreated": "2026-01-02T03:04:05Z", "creationTime": "",

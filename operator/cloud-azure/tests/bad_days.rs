@@ -1,4 +1,5 @@
-//! Discovery on the simulator on bad days: each ends in the right verdict, and in no absence that is not one. Emulated: nothing here was proved against Azure.
+//! Discovery on the simulator on bad days: each ends in the right verdict, and in no absence that is not one. Emulated: nothing here was
+//! proved against Azure.
 
 mod common;
 
@@ -91,13 +92,34 @@ async fn a_wait_is_obeyed_over_the_remaining_quota_and_other_subscriptions_go_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_that_is_over_is_over() {
-    let stage = Stage::with(machines(1)).await;
+async fn a_short_wait_is_waited_for() {
+    let stage = Stage::with(machines(6)).await;
+    stage.simulator.change(|world| world.page_rows = 2);
     let link = stage.link(Purpose::Read).await;
-    stage.rule(GRAPH, "", Refusal::Throttled(1), (0, Some(1)));
-    assert_eq!(gather(link.as_ref(), &Scope::default()).await.others(&[]), [Verdict::Throttled; 11]);
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    gather(link.as_ref(), &Scope::default()).await.assert_complete();
+    stage.rule(GRAPH, MACHINES, Refusal::Throttled(2), (1, Some(1)));
+    let began = std::time::Instant::now();
+    let gathered = gather(link.as_ref(), &Scope::default()).await;
+    gathered.assert_complete();
+    assert!(began.elapsed() >= std::time::Duration::from_secs(2), "not one call earlier");
+    assert_eq!((gathered.assets.len(), gathered.cell("compute").calls), (6, 3 + 1 + 1), "pages, the repeated one, the proof");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_all_calls_throttled_still_ends_complete() {
+    let stage = Stage::with(machines(10)).await;
+    stage.simulator.change(|world| world.page_rows = 2);
+    let link = stage.link(Purpose::Read).await;
+    // Each rule waits for one call more than the one before it, and a call that falls under one is not counted by the next: every other call is refused.
+    (1..=15).for_each(|after| stage.rule(GRAPH, "", Refusal::Throttled(0), (after, Some(1))));
+    let gathered = gather(link.as_ref(), &Scope::default()).await;
+    gathered.assert_complete();
+    let refused = stage.queries().iter().filter(|query| query.status == 429).count();
+    assert_eq!((gathered.assets.len(), refused), (10, 14));
+    stage.simulator.change(|world| world.rules.clear());
+    stage.rule(GRAPH, MACHINES, Refusal::Throttled(0), (0, None));
+    let gathered = gather(link.as_ref(), &Scope::default()).await;
+    assert_eq!((gathered.cell("compute").verdict, gathered.cell("compute").calls), (Verdict::Throttled, 61), "patience has an end");
+    assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 10]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
-// Judges exchanges by Microsoft's own validator and Microsoft's own definitions.
-// Usage: node judge.js MODULES SPECS VERDICTS, exchanges on standard input, one JSON object a line. VERDICTS gets one JSON object a line for each
-// violation, and last a count. It is a file, since the validator writes to standard output itself.
+// Judges exchanges by Microsoft's own validator and Microsoft's own definitions. Usage: node judge.js MODULES SPECS VERDICTS, exchanges on
+// standard input, one JSON object a line. VERDICTS gets one JSON object a line for each violation, and last a count. It is a file, since
+// the validator writes to standard output itself.
 'use strict';
 
 const fs = require('fs');
@@ -28,7 +28,12 @@ async function main() {
     const say = (side, code, message) =>
       write({ number: judged, method: exchange.method, url: exchange.url, side, code, message });
     const result = await validator.validateLiveRequestResponse({
-      liveRequest: { method: exchange.method, url: exchange.url, headers: exchange.requestHeaders, body: exchange.requestBody ?? undefined },
+      liveRequest: {
+        method: exchange.method,
+        url: exchange.url,
+        headers: exchange.requestHeaders,
+        body: exchange.requestBody ?? undefined,
+      },
       liveResponse: { statusCode: String(exchange.status), headers: exchange.responseHeaders, body: exchange.responseBody ?? undefined },
     });
     for (const [side, outcome] of [['request', result.requestValidationResult], ['response', result.responseValidationResult]]) {
@@ -36,7 +41,8 @@ async function main() {
       if (broken) say(side, broken.code, broken.message);
       for (const error of outcome.errors) say(side, error.code, `${error.message} at ${(error.pathsInPayload ?? []).join(', ')}`);
       // Without an operation, nothing was judged: that is no pass.
-      if (!broken && outcome.errors.length === 0 && outcome.isSuccessful !== true) say(side, 'NOT_JUDGED', 'the validator came to no verdict');
+      const silent = !broken && outcome.errors.length === 0 && outcome.isSuccessful !== true;
+      if (silent) say(side, 'NOT_JUDGED', 'the validator came to no verdict');
     }
     judged += 1;
   }

@@ -16,7 +16,8 @@ pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 /// Type of a client assertion.
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// A projected token as the federation's issuer would make it. The signature is a digest with a shared key, which stands for the issuer's real one.
+/// A projected token as the federation's issuer would make it. The signature is a digest with a shared key, which stands for the issuer's
+/// real one.
 #[must_use]
 pub fn assertion(federation: &Federation, audience: &str, life_seconds: i64) -> String {
     let claims = json!({

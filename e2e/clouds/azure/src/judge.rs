@@ -57,7 +57,8 @@ fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The folder of the validator's modules, made where it is missing. It is keyed by the list that it is made from, in which npm's digests stand.
+/// The folder of the validator's modules, made where it is missing. It is keyed by the list that it is made from, in which npm's digests
+/// stand.
 fn modules() -> Result<PathBuf> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _held = ONE_AT_A_TIME.lock().expect("no panic while held");

@@ -1,5 +1,6 @@
-//! The part of the query language that is understood: `TABLE | where COLUMN in~ (…) | where COLUMN !in~ (…) | project … | order by COLUMN asc`, where a
-//! projected column is a name or `NAME = tostring(PATH)`. Anything else is refused, as Resource Graph refuses what it does not understand.
+//! The part of the query language that is understood: `TABLE | where COLUMN in~ (…) | where COLUMN !in~ (…) | project … | order by COLUMN
+//! asc`, where a projected column is a name or `NAME = tostring(PATH)`. Anything else is refused, as Resource Graph refuses what it does
+//! not understand.
 
 use serde_json::{Map, Value};
 
@@ -189,7 +190,8 @@ mod tests {
     #[test]
     fn what_is_understood_is_run() {
         let query = Query::parse(
-            "resources\n| where type in~ ('A/B', 'c|d, \\'e')\n| where location !in~ ('x')\n| project id, sku = tostring(sku.name)\n| order by id asc",
+            "resources\n| where type in~ ('A/B', 'c|d, \\'e')\n| where location !in~ ('x')\n\
+             | project id, sku = tostring(sku.name)\n| order by id asc",
         )
         .unwrap();
         let rows = [

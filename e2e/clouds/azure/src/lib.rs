@@ -1,8 +1,10 @@
-//! A simulator of the part of Azure that Caretaker calls: the token endpoint, subscriptions, Lighthouse delegations, permissions and Resource Graph.
+//! A simulator of the part of Azure that Caretaker calls: the token endpoint, subscriptions, Lighthouse delegations, permissions and
+//! Resource Graph.
 //!
-//! It stands in for a cloud in tests and demos, and proves nothing about the real one: a claim that rests on it is "emulated". What it says is judged by
-//! Microsoft's own validator, see [`judge`]. It listens on 127.0.0.1 only, over TLS with a test CA.
+//! It stands in for a cloud in tests and demos, and proves nothing about the real one: a claim that rests on it is "emulated". What it says
+//! is judged by Microsoft's own validator, see [`judge`]. It listens on 127.0.0.1 only, over TLS with a test CA.
 
+mod deploy;
 pub mod entra;
 mod graph;
 pub mod judge;
@@ -95,6 +97,19 @@ impl Simulator {
     /// An earlier change panicked.
     pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         change(&mut self.state.world.lock().expect("no panic while held"))
+    }
+
+    /// Deploys a template to a subscription, as its Owner does with a grant kit.
+    ///
+    /// # Errors
+    /// The template is not one that delegates the subscription, or Azure would not delegate what it asks for.
+    ///
+    /// # Panics
+    /// An earlier change panicked.
+    pub fn deploy(&self, subscription: &str, template: &Value) -> Result<()> {
+        let exchanges = self.change(|world| deploy::deploy(world, subscription, template))?;
+        self.state.exchanges.lock().expect("no panic while held").extend(exchanges);
+        Ok(())
     }
 
     /// All exchanges with Resource Manager so far, in the order of their answers.

@@ -142,7 +142,8 @@ fn show(world: &World, id: &str) -> Value {
     let found = world.subscriptions.get(id).cloned().unwrap_or_default();
     let managers: Vec<Value> = found.delegations.iter().map(|delegation| json!({"tenantId": delegation.tenant_id})).collect();
     let mut body = json!({
-        "id": format!("/subscriptions/{id}"), "subscriptionId": id, "displayName": format!("Subscription {id}"), "tenantId": found.tenant_id,
+        "id": format!("/subscriptions/{id}"), "subscriptionId": id, "displayName": format!("Subscription {id}"),
+        "tenantId": found.tenant_id,
         "state": "Enabled", "authorizationSource": "RoleBased", "managedByTenants": managers,
         "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
     });

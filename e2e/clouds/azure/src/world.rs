@@ -61,7 +61,8 @@ pub struct Subscription {
     /// Delegations on it.
     #[serde(default)]
     pub delegations: Vec<Delegation>,
-    /// Role assignments of other principals: object ids with role ids. A principal of another tenant gets in by one as well, as a guest does.
+    /// Role assignments of other principals: object ids with role ids. A principal of another tenant gets in by one as well, as a guest
+    /// does.
     #[serde(default)]
     pub assignments: Vec<(String, String)>,
     /// Names of resource groups.

@@ -134,7 +134,8 @@ pub fn delegated() -> Subscription {
 /// A resource of the client's subscription.
 pub fn resource(kind: &str, name: &str, location: &str) -> Value {
     json!({
-        "id": format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/{kind}/{name}"), "name": name, "type": kind.to_lowercase(),
+        "id": format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/{kind}/{name}"), "name": name,
+        "type": kind.to_lowercase(),
         "location": location, "subscriptionId": SUBSCRIPTION, "resourceGroup": "prod", "kind": "", "managedBy": "", "tags": {"name": name},
         "properties": {"provisioningState": "Succeeded"},
     })

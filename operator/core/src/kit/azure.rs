@@ -1,5 +1,5 @@
-//! The grant kit for Azure: a Lighthouse delegation of one subscription, as an ARM template and as Terraform. Made from the same permission manifest that
-//! the operator checks.
+//! The grant kit for Azure: a Lighthouse delegation of one subscription, as an ARM template and as Terraform. Made from the same permission
+//! manifest that the operator checks.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,8 @@ pub struct Delegation {
     pub subscription_id: String,
     /// Id of the provider's tenant.
     pub tenant_id: String,
-    /// Object id, not client id, of the provider's service principal for this client. Two delegations with the same principal and role disturb each other.
+    /// Object id, not client id, of the provider's service principal for this client. Two delegations with the same principal and role
+    /// disturb each other.
     pub principal_id: String,
 }
 
@@ -107,7 +108,8 @@ impl Delegation {
             .iter()
             .map(|role| {
                 format!(
-                    "\n  authorization {{\n    principal_id           = {}\n    principal_display_name = {}\n    role_definition_id     = {}\n  }}\n",
+                    "\n  authorization {{\n    principal_id           = {}\n    principal_display_name = {}\n    \
+                     role_definition_id     = {}\n  }}\n",
                     hcl(&self.principal_id),
                     hcl(&format!("Caretaker of {}", self.provider)),
                     hcl(role.id)
@@ -134,17 +136,18 @@ impl Delegation {
             .collect();
         format!(
             "# Access to Azure subscription {subscription} for {client}\n\n\
-             Once for this subscription, somebody with the role Owner on it, who is a member of your own tenant and not a guest, applies ONE of the\n\
-             two files:\n\n\
+             Once for this subscription, somebody with the role Owner on it, who is a member of your own tenant and not a guest, applies ONE\n\
+             of the two files:\n\n\
              - `az deployment sub create --subscription {subscription} --location westeurope --template-file caretaker-access.azure.json`\n\
              - `terraform apply` with `caretaker-access.tf`\n\n\
-             The location is only where Azure keeps the record of the deployment. Each further subscription has a kit of its own. Azure must know the\n\
-             resource provider first: `az provider register --namespace Microsoft.ManagedServices --subscription {subscription}`.\n\n\
-             It delegates the subscription by Azure Lighthouse to the principal `{principal}` of the tenant `{tenant}` ({provider}), with two roles:\n\n\
+             The location is only where Azure keeps the record of the deployment. Each further subscription has a kit of its own. Azure must\n\
+             know the resource provider first: `az provider register --namespace Microsoft.ManagedServices --subscription {subscription}`.\n\n\
+             It delegates the subscription by Azure Lighthouse to the principal `{principal}` of the tenant `{tenant}` ({provider}), with two\n\
+             roles:\n\n\
              | role | id | why |\n| --- | --- | --- |\n{roles}\n\
              No other tenant gets in by it, and no key, secret or content can be read with it.\n\n\
-             To end the access at any time: in the portal under Service providers, or `az managedservices assignment delete`. Deleting the deployment\n\
-             does not end it. {provider} can end it too, by the second role.\n\n\
+             To end the access at any time: in the portal under Service providers, or `az managedservices assignment delete`. Deleting the\n\
+             deployment does not end it. {provider} can end it too, by the second role.\n\n\
              Once a week two attempts without a token and with a wrong one are made on purpose. They must fail.\n\n\
              | action that is used | why |\n| --- | --- |\n{actions}",
             subscription = self.subscription_id.to_ascii_lowercase(),
