@@ -141,8 +141,12 @@ fn class_of(answer: &Answer, said: &Envelope<'_>, parties: &Parties) -> ErrorCla
         (_, "USER_PROJECT_DENIED" | "CONSUMER_INVALID" | "CONSUMER_SUSPENDED" | "BILLING_DISABLED", _) if ours => ErrorClass::Credentials,
         (429, _, _) | (_, "RATE_LIMIT_EXCEEDED", _) | (_, _, "RESOURCE_EXHAUSTED") => {
             let after = said.retry.or(answer.retry_after.map(Duration::from_secs));
-            // A day's quota, or one that no waiting time is named for, is not waited for.
-            if ours && (said.per_day || after.is_none()) { ErrorClass::Credentials } else { ErrorClass::Throttled(after) }
+            // A day's quota of a named project, or one that no waiting time is named for, is not waited for.
+            if ours && said.consumer.is_some() && (said.per_day || after.is_none()) {
+                ErrorClass::Credentials
+            } else {
+                ErrorClass::Throttled(after)
+            }
         }
         (401, _, _) => ErrorClass::Expired,
         (403, _, _) => ErrorClass::Denied,
@@ -254,6 +258,13 @@ mod tests {
         let of = |consumer: &str| class(&answer(429, "RESOURCE_EXHAUSTED", json!([info("RATE_LIMIT_EXCEEDED", consumer)])));
         assert_eq!(of("projects/111"), ErrorClass::Throttled(None));
         assert_eq!(of("projects/999"), ErrorClass::Credentials);
+    }
+
+    #[test]
+    fn a_quota_of_nobody_is_waited_for() {
+        let by_base = Parties { by_base: true, ..parties() };
+        let error = classify("call", &answer(429, "RESOURCE_EXHAUSTED", json!([])), &by_base);
+        assert_eq!(error.class, ErrorClass::Throttled(None), "{error}");
     }
 
     #[test]

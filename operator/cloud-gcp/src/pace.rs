@@ -66,7 +66,9 @@ impl Pacer {
             }
             // Who has given up takes no place.
             if chosen.is_some_and(|sender| sender.send(()).is_ok()) {
-                state.next = Instant::now().max(state.next) + self.interval;
+                // A timer that was late by less than one interval is made up for, and no more: that would be a burst.
+                let earliest = Instant::now().checked_sub(self.interval).unwrap_or(state.next);
+                state.next = state.next.max(earliest) + self.interval;
             }
         }
     }

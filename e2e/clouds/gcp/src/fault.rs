@@ -61,12 +61,16 @@ pub struct Fault {
     pub skip: u32,
     /// Calls that fail; `None` for all.
     pub times: Option<u32>,
+    /// Of the calls that fit, only each one with a number that this divides fails.
+    pub each: u32,
+    /// Calls that fitted so far.
+    pub(crate) fitted: u32,
 }
 
 impl Fault {
     /// A fault of all calls whose name starts with `call`.
     pub fn of(call: &str, kind: FaultKind) -> Self {
-        Self { kind, call: call.into(), asset_type: None, skip: 0, times: None }
+        Self { kind, call: call.into(), asset_type: None, skip: 0, times: None, each: 1, fitted: 0 }
     }
 
     /// Only of questions for such asset types.
@@ -87,6 +91,13 @@ impl Fault {
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
+        self
+    }
+
+    /// Only of each call with a number that this divides.
+    #[must_use]
+    pub fn each(mut self, each: u32) -> Self {
+        self.each = each.max(1);
         self
     }
 

@@ -36,6 +36,7 @@ pub use crate::keys::{Issuer, TestKey};
 pub use crate::kit::apply_terraform;
 use crate::request::{Answer, Request};
 pub use crate::seed::{READ_ROLE, REVOKE_ROLE};
+use crate::world::Token;
 pub use crate::world::{Binding, Policy, Project, Quota, ServiceAccount, World};
 
 /// The whole simulated cloud. Clones are the same one.
@@ -115,17 +116,19 @@ impl Simulator {
         Ok((url, authority))
     }
 
-    fn answer(&self, request: &Request) -> Answer {
+    /// The answer, the caller and the time, all of one moment: another call may end the caller's token right after.
+    fn answer(&self, request: &Request) -> (Answer, Option<Token>, i64) {
         let mut world = self.world();
+        let (caller, time) = (world.caller(request).ok(), world.now());
         let planned = world.fault_for(request);
         if let Some(answer) = planned.as_ref().and_then(|kind| fault::before(&mut world, request, kind)) {
-            return answer;
+            return (answer, caller, time);
         }
         let mut answer = route(&mut world, request).unwrap_or_else(|refusal| refusal);
         if let Some(kind) = planned {
             fault::after(&mut answer, request, &kind);
         }
-        answer
+        (answer, caller, time)
     }
 }
 
@@ -143,11 +146,7 @@ fn route(world: &mut World, request: &Request) -> std::result::Result<Answer, An
 
 async fn handle(Shared(simulator): Shared<Simulator>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let request = Request::read(&method, &uri, &headers, &body);
-    let answer = simulator.answer(&request);
-    let (time, caller) = {
-        let world = simulator.world();
-        (world.now(), world.caller(&request).ok())
-    };
+    let (answer, caller, time) = simulator.answer(&request);
     let exchange = json!({
         "call": request.call, "method": method.as_str(), "path": request.path, "query": request.query,
         "quotaProject": request.quota_project, "principal": caller.as_ref().map(|caller| caller.principal.clone()),

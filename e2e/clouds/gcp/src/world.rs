@@ -214,6 +214,10 @@ impl World {
             fault.skip -= 1;
             return None;
         }
+        fault.fitted += 1;
+        if !fault.fitted.is_multiple_of(fault.each) {
+            return None;
+        }
         if let Some(times) = &mut fault.times {
             *times -= 1;
         }

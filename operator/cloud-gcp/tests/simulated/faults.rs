@@ -168,3 +168,25 @@ async fn a_cloud_that_does_not_answer_is_unreachable() {
     let error = stage.connector().connect(&stage.access(), Purpose::Read).await.err().expect("no answer");
     assert_eq!(error.class, ErrorClass::Unreachable);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_spoils_cells_and_never_claims_an_end_that_was_not_reached() {
+    for (kind, verdict) in [
+        (FaultKind::Throttled { retry_after: Some(3), retry_info: None }, Verdict::Throttled),
+        (FaultKind::Server(503), Verdict::Unreachable),
+    ] {
+        let stage = Stage::set().await;
+        stage.simulator.world().add_machines(CLIENT.0, 3_000);
+        let link = stage.link(Purpose::Read).await;
+        stage.fault(Fault::of("cloudasset.", kind).each(2));
+        let gathered = Gathered::of(link.as_ref()).await;
+        let incomplete = gathered.incomplete();
+        assert!(!incomplete.is_empty() && incomplete.iter().all(|cell| cell.verdict == verdict), "{:?}", gathered.cells);
+        let compute = gathered.cell("compute");
+        assert_eq!(compute.verdict == Verdict::Complete, compute.assets == 3_000, "{compute:?}");
+        stage.simulator.world().faults.clear();
+        let gathered = Gathered::of(link.as_ref()).await;
+        assert!(gathered.incomplete().is_empty() && gathered.assets.len() == 3_000, "the same session goes on after it");
+        stage.judged().await;
+    }
+}
