@@ -2,6 +2,7 @@
 //! each test has client names and accounts of its own, so that tests run side by side.
 
 pub mod bench;
+pub mod three_clouds;
 
 use std::io::Write;
 use std::path::PathBuf;

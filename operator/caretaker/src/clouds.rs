@@ -23,6 +23,8 @@ pub struct Reach {
     pub azure_authority: Option<String>,
     /// Azure's Resource Manager, likewise.
     pub azure_endpoint: Option<String>,
+    /// Audience of Azure's tokens, likewise.
+    pub azure_audience: Option<String>,
     /// File of the pod's own token for Azure.
     pub azure_token_file: Option<PathBuf>,
     /// One base URL for all services of Google Cloud, for private endpoints and simulators.
@@ -109,7 +111,9 @@ impl caretaker_controllers::Clouds for SdkClouds {
         }
         if let Some(endpoint) = &self.reach.azure_endpoint {
             config.endpoint.clone_from(endpoint);
-            config.audience.clone_from(endpoint);
+        }
+        if let Some(audience) = &self.reach.azure_audience {
+            config.audience.clone_from(audience);
         }
         let connector = self.counted(AzureConnector::new(&config)?);
         let same = |other: &AzureIdentity| other.client_id == identity.client_id && other.tenant_id == identity.tenant_id;

@@ -95,7 +95,11 @@ impl Reconciler for Handovers {
             profile,
             accounts: ctx.fetch_all::<CloudAccount>(&namespace).await?,
             policies: ctx.fetch_all::<BackupPolicy>(&namespace).await?,
-            monitoring: if matches!(step, HandoverStep::Build | HandoverStep::Seal) { monitoring(ctx, &namespace).await? } else { Vec::new() },
+            monitoring: if matches!(step, HandoverStep::Build | HandoverStep::Seal) {
+                monitoring(ctx, &namespace).await?
+            } else {
+                Vec::new()
+            },
         })
     }
 

@@ -282,6 +282,17 @@ mod tests {
         .unwrap()
     }
 
+    fn profile() -> ProviderProfileSpec {
+        ProviderProfileSpec {
+            display_name: "Care".into(),
+            contacts: Vec::new(),
+            aws: Some(provider()),
+            azure: None,
+            gcp: None,
+            signing_key: None,
+        }
+    }
+
     fn provider() -> AwsProvider {
         serde_json::from_value(json!({"principalArn": "arn:aws:iam::999999999999:user/caretaker"})).unwrap()
     }
@@ -290,7 +301,7 @@ mod tests {
     fn the_template_grants_the_manifest_and_nothing_else() {
         let cases = [vec![], vec![Capability::Backup], vec![Capability::Revoke], vec![Capability::Backup, Capability::Revoke]];
         for allow in cases {
-            let files = files("acme", &spec(allow.clone()), &provider()).unwrap();
+            let files = files("acme", &spec(allow.clone()), &profile()).unwrap();
             let template: Value = serde_json::from_str(&files["caretaker-access.cfn.json"]).unwrap();
             let policies = template["Resources"]["CaretakerAccess"]["Properties"]["Policies"].as_array().unwrap().clone();
             let mut granted: Vec<WantedPermission> = policies
@@ -302,7 +313,7 @@ mod tests {
                     actions.map(move |action| WantedPermission { resource: resource.clone(), action: action.as_str().unwrap().to_owned() })
                 })
                 .collect();
-            let grant = crate::grant::grant("acme", "prod", &spec(allow.clone()), Some(&provider())).unwrap();
+            let grant = crate::grant::grant("acme", "prod", &spec(allow.clone()), &profile()).unwrap();
             let mut wanted = wanted(&allow, &grant);
             granted.sort();
             wanted.sort();

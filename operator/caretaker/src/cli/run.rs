@@ -36,6 +36,9 @@ pub struct Args {
     /// Azure's Resource Manager, for sovereign clouds, private endpoints and simulators.
     #[arg(long, env = "CARETAKER_AZURE_ENDPOINT_URL")]
     azure_endpoint_url: Option<String>,
+    /// Audience of Azure's tokens, for sovereign clouds.
+    #[arg(long, env = "CARETAKER_AZURE_AUDIENCE")]
+    azure_audience: Option<String>,
     /// File of the pod's own token for Azure, as Azure Workload Identity mounts it.
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE")]
     azure_token_file: Option<PathBuf>,
@@ -71,6 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         aws_endpoint: given(args.aws_endpoint_url),
         azure_authority: given(args.azure_authority_host),
         azure_endpoint: given(args.azure_endpoint_url),
+        azure_audience: given(args.azure_audience),
         azure_token_file: args.azure_token_file,
         gcp_endpoint: given(args.gcp_endpoint_url),
         gcp_token_file: args.gcp_token_file,

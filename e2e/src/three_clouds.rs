@@ -1,0 +1,152 @@
+//! Azure and Google Cloud for tests and the demo: one simulator each, with a provider and a client. Emulated: what is shown with them is not proved against
+//! the clouds themselves.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use caretaker_arm_simulator::world::{Application, Subscription};
+use caretaker_arm_simulator::{World, judge as azure_judge};
+use caretaker_google_simulator::{TestKey, apply_terraform, judge as google_judge};
+use caretaker_testkit::operator::NAMESPACE;
+use caretaker_testkit::python;
+use serde_json::{Value, json};
+
+/// The provider's tenant.
+pub const PROVIDER_TENANT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+/// The client's tenant.
+pub const CLIENT_TENANT: &str = "bbbbbbbb-0000-4000-8000-000000000001";
+/// The client's subscription.
+pub const SUBSCRIPTION: &str = "cccccccc-0000-4000-8000-000000000001";
+/// The client's project.
+pub const PROJECT: &str = "acme-production";
+const CLIENT_ID: &str = "dddddddd-0000-4000-8000-000000000001";
+const PRINCIPAL_ID: &str = "eeeeeeee-0000-4000-8000-000000000001";
+const PROVIDER_PROJECT: &str = "provider-project";
+
+/// Both clouds.
+pub struct Clouds {
+    runtime: tokio::runtime::Runtime,
+    /// Azure.
+    pub azure: caretaker_arm_simulator::Simulator,
+    /// Google Cloud.
+    pub google: caretaker_google_simulator::Simulator,
+    google_url: String,
+    ca_bundle: PathBuf,
+    /// The application's secret on Azure: it must appear nowhere.
+    pub azure_secret: String,
+    google_key: String,
+    google_principal: String,
+}
+
+fn machine(name: &str) -> Value {
+    let kind = "Microsoft.Compute/virtualMachines";
+    json!({
+        "id": format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/{kind}/{name}"), "name": name, "type": kind.to_lowercase(),
+        "location": "westeurope", "subscriptionId": SUBSCRIPTION, "resourceGroup": "prod", "kind": "", "managedBy": "",
+        "tags": {"name": name}, "properties": {"provisioningState": "Succeeded"},
+    })
+}
+
+impl Clouds {
+    /// Starts both; `folder` gets the certificate of Azure's test CA.
+    ///
+    /// # Errors
+    /// A part does not come up.
+    pub fn start(folder: &Path) -> Result<Self> {
+        let runtime = tokio::runtime::Runtime::new()?;
+        let azure_secret = format!("azure-{:032x}", rand_text());
+        let application = Application {
+            tenant_id: PROVIDER_TENANT.into(),
+            client_id: CLIENT_ID.into(),
+            object_id: PRINCIPAL_ID.into(),
+            secret: Some(azure_secret.clone()),
+            federation: None,
+        };
+        let subscription = Subscription {
+            tenant_id: CLIENT_TENANT.into(),
+            groups: vec!["prod".into()],
+            resources: ["web", "db"].map(machine).to_vec(),
+            ..Subscription::default()
+        };
+        let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription)]);
+        let world = World { applications: vec![application], subscriptions, ..World::default() };
+        let azure = runtime.block_on(caretaker_arm_simulator::Simulator::start(world))?;
+        let ca_bundle = folder.join("azure-test-ca.pem");
+        std::fs::write(&ca_bundle, azure.ca_pem())?;
+        let (google, key) = (caretaker_google_simulator::Simulator::new(), TestKey::make()?);
+        let google_principal = {
+            let mut world = google.world();
+            world.add_project(PROVIDER_PROJECT, "100000000001");
+            world.add_project(PROJECT, "100000000002");
+            let us = world.add_account("caretaker", PROVIDER_PROJECT);
+            world.keys.insert((us.clone(), "key-1".into()), key.public());
+            world.add_machines(PROJECT, 3);
+            us
+        };
+        let google_url = runtime.block_on(google.start(0))?;
+        let google_key = key.service_account_json(&google_principal, "key-1")?.to_string();
+        Ok(Self { runtime, azure, google, google_url, ca_bundle, azure_secret, google_key, google_principal })
+    }
+
+    /// What the operator must know to reach them.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        [
+            ("CARETAKER_AZURE_AUTHORITY_HOST", self.azure.url()),
+            ("CARETAKER_AZURE_ENDPOINT_URL", self.azure.url()),
+            ("CARETAKER_GCP_ENDPOINT_URL", self.google_url.clone()),
+            ("CARETAKER_CA_BUNDLE", self.ca_bundle.display().to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// The Secrets of the provider, and what its profile says of both clouds.
+    #[must_use]
+    pub fn provider(&self) -> (Value, Value) {
+        let secret = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": NAMESPACE}, "stringData": data});
+        let secrets = json!({"apiVersion": "v1", "kind": "List", "items": [
+            secret("azure-base", json!({"client_secret": self.azure_secret})),
+            secret("gcp-base", json!({"key.json": self.google_key})),
+        ]});
+        let spec = json!({
+            "azure": {
+                "tenantId": PROVIDER_TENANT, "clientId": CLIENT_ID, "principalId": PRINCIPAL_ID, "credentials": {"secretName": "azure-base"},
+            },
+            "gcp": {"projectId": PROVIDER_PROJECT, "principal": self.google_principal, "credentials": {"secretName": "gcp-base"}},
+        });
+        (secrets, spec)
+    }
+
+    /// The client's Owner deploys the kit for Azure.
+    ///
+    /// # Errors
+    /// It is not JSON, or Azure would not take it.
+    pub fn apply_azure(&self, template: &str) -> Result<()> {
+        self.azure.deploy(SUBSCRIPTION, &serde_json::from_str(template)?)
+    }
+
+    /// The client's administrator applies the kit for Google Cloud.
+    ///
+    /// # Errors
+    /// Google would not take it.
+    pub fn apply_google(&self, terraform: &str) -> Result<()> {
+        apply_terraform(&mut self.google.world(), PROJECT, terraform)
+    }
+
+    /// Has every exchange with both judged: by Microsoft's validator, and by Google's own descriptions.
+    ///
+    /// # Errors
+    /// There is a violation.
+    pub fn judge(&self) -> Result<()> {
+        let _inside = self.runtime.enter();
+        azure_judge::judge(&self.azure.exchanges()).context("Azure's exchanges")?;
+        google_judge(&self.google.exchanges(), &python::environment("google")?).context("Google Cloud's exchanges")
+    }
+}
+
+/// Something that is nowhere else.
+fn rand_text() -> u128 {
+    std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos()) * u128::from(std::process::id())
+}

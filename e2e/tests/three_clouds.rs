@@ -1,0 +1,113 @@
+//! One client with accounts on AWS, Azure and Google Cloud: onboarded, read, handed over, and left. All three clouds are emulated.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, SUBSCRIPTION};
+use caretaker_e2e::{Client, Lab, PATIENCE, lab};
+use serde_json::{Value, json};
+
+const AWS_ACCOUNT: &str = "200000000501";
+
+fn poke(lab: &Lab, account: &str) -> Result<()> {
+    let stamp = format!("caretaker.dev/requested-at={}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
+    lab.kubectl.run(&["annotate", "--overwrite", "ca", account, "-n", "client-tri", &stamp]).map(drop)
+}
+
+fn file(lab: &Lab, account: &str, name: &str) -> Result<String> {
+    lab.until(&format!("the kit of {account}"), || {
+        let kit = lab.kubectl.get(&["configmap", &format!("{account}-grant-kit"), "-n", "client-tri"])?;
+        Ok(kit["data"][name].as_str().context("the kit has the file")?.to_owned())
+    })
+}
+
+fn applied(lab: &Lab, clouds: &Clouds) -> Result<Client> {
+    let mut client = Client::new("tri", AWS_ACCOUNT, "eu-west-1");
+    client.allow = vec!["Backup".into(), "Revoke".into()];
+    let mut document = client.document();
+    document["spec"]["accounts"] = json!([
+        {"name": "aws", "aws": {"accountId": AWS_ACCOUNT, "regions": ["eu-west-1"]}, "allow": ["Backup", "Revoke"]},
+        // Azure compares ids without letter case.
+        {"name": "azure", "azure": {"subscriptionId": SUBSCRIPTION.to_uppercase(), "tenantId": CLIENT_TENANT}, "allow": ["Revoke"]},
+        {"name": "gcp", "gcp": {"projectId": PROJECT}, "allow": ["Revoke"]},
+    ]);
+    lab.cloud.call(&["instances", AWS_ACCOUNT, "eu-west-1", "2"], "")?;
+    lab.kubectl.apply(&document.to_string())?;
+    for account in ["azure", "gcp"] {
+        let message = lab.condition(&["ca", account, "-n", "client-tri"], "AccessProven", "False", "WaitingForGrant")?;
+        ensure!(message.contains("grant kit"), "{account}: {message}");
+    }
+    lab.cloud.call(&["apply-kit", AWS_ACCOUNT], &file(lab, "aws", "caretaker-access.cfn.json")?)?;
+    clouds.apply_azure(&file(lab, "azure", "caretaker-access.azure.json")?)?;
+    clouds.apply_google(&file(lab, "gcp", "caretaker-access.tf")?)?;
+    for account in ["aws", "azure", "gcp"] {
+        poke(lab, account)?;
+    }
+    lab.kubectl.wait(&["mc/tri"], "condition=Ready", PATIENCE).with_context(|| lab.log())?;
+    Ok(client)
+}
+
+fn is_read(lab: &Lab) -> Result<()> {
+    for (account, machines) in [("aws", 2), ("azure", 2), ("gcp", 3)] {
+        let object = ["ca", account, "-n", "client-tri"];
+        for condition in ["AccessProven", "ConfusedDeputyProtected", "PermissionsSufficient"] {
+            lab.condition(&object, condition, "True", "Proven").with_context(|| account.to_owned())?;
+        }
+        lab.condition(&object, "InventoryComplete", "True", "Settled")?;
+        let inventory = lab.kubectl.get(&object)?["status"]["inventory"].clone();
+        ensure!(inventory["byType"]["instance"] == machines, "{account}: {inventory}");
+    }
+    let access = lab.plugin(&["access", "tri"])?;
+    for part in ["CaretakerAccess", SUBSCRIPTION, "caretaker@acme-production.iam.gserviceaccount.com"] {
+        ensure!(access.contains(part), "{part} is not in {access}");
+    }
+    let listed = lab.kubectl.run(&["get", "ca", "-n", "client-tri"])?;
+    ensure!(listed.contains(&format!("azure {SUBSCRIPTION}")) && listed.contains("gcp acme-production"), "{listed}");
+    Ok(())
+}
+
+/// A second client with the first one's subscription, in another letter case, is told that it is taken, and not by whom.
+fn a_second_claim_is_refused(lab: &Lab) -> Result<()> {
+    let mut document = Client::new("thief", "200000000502", "eu-west-1").document();
+    document["spec"]["accounts"] = json!([{"name": "azure", "azure": {"subscriptionId": SUBSCRIPTION}}]);
+    document["spec"].as_object_mut().context("a spec")?.remove("backups");
+    lab.kubectl.apply(&document.to_string())?;
+    let message = lab.condition(&["ca", "azure", "-n", "client-thief"], "Ready", "False", "AccountClaimed")?;
+    ensure!(!message.contains("tri"), "the holder is named: {message}");
+    Ok(())
+}
+
+#[test]
+fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
+    let lab = lab("three-clouds");
+    let folder = tempfile::tempdir()?;
+    let clouds = Clouds::start(folder.path())?;
+    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    let environment = clouds.environment();
+    let extra: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    lab.start(&extra)?;
+    let (secrets, spec) = clouds.provider();
+    lab.kubectl.apply(&secrets.to_string())?;
+    lab.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", &json!({"spec": spec}).to_string()])?;
+    lab.condition(&["pprof", "default"], "IdentityProven", "True", "Proven")?;
+
+    applied(lab, &clouds)?;
+    is_read(lab)?;
+    a_second_claim_is_refused(lab)?;
+
+    lab.plugin(&["exit", "tri", "--final", "--yes", "--wait"])?;
+    let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-tri"]);
+    let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
+    lab.plugin(&["accept", "tri", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
+    lab.condition(&["mc", "tri"], "HandedOver", "True", "HandedOver")?;
+    let revocations: Vec<Value> = serde_json::from_value(handover()?["status"]["revocations"].clone())?;
+    ensure!(revocations.len() == 3, "{revocations:?}");
+    for revocation in &revocations {
+        ensure!(revocation["by"] == "Operator" && revocation["refusals"].as_u64() >= Some(3), "{revocation}");
+    }
+    ensure!(clouds.azure.change(|world| world.subscriptions[SUBSCRIPTION].delegations.is_empty()), "the delegation still stands");
+    let everything = lab.kubectl.run(&["get", "mc,ca,ms,bp,ho,pprof,configmaps,events", "-A", "-o", "json"])?;
+    ensure!(!everything.contains(&clouds.azure_secret) && !lab.log().contains(&clouds.azure_secret), "the application's secret is told");
+    ensure!(!everything.contains("PRIVATE KEY") && !lab.log().contains("PRIVATE KEY"), "a private key is told");
+    clouds.judge()
+}
