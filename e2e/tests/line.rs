@@ -32,14 +32,20 @@ fn bad_input_is_refused_at_admission_with_field_and_cure() -> Result<()> {
         ensure!(!error.to_uppercase().contains("KEY-1QQQQ"), "{file}: a secret key is echoed: {error}");
         seen += 1;
     }
-    ensure!(seen >= 21, "only {seen} cases were found");
+    ensure!(seen >= 25, "only {seen} cases were found");
     Ok(())
 }
 
 #[test]
 fn examples_are_accepted_and_a_pasted_recipient_is_trimmed() -> Result<()> {
     let lab = here();
-    for name in ["provider-profile.yaml", "managed-client-minimal.yaml", "managed-client-aws.yaml"] {
+    for name in [
+        "provider-profile.yaml",
+        "managed-client-minimal.yaml",
+        "managed-client-aws.yaml",
+        "provider-profile-three-clouds.yaml",
+        "managed-client-three-clouds.yaml",
+    ] {
         let path = source_root().join("examples").join(name).display().to_string();
         lab.kubectl.run(&["apply", "--dry-run=server", "-f", &path])?;
     }

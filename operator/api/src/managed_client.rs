@@ -26,6 +26,7 @@ use crate::provider_profile::Contact;
     doc = "One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they leave.",
     validation = Rule::new("self.metadata.name.size() <= 56").message("metadata.name may have at most 56 characters: the namespace client-<name> has room for 63"),
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')").message("metadata.name takes lower-case letters, digits and -: it becomes the namespace client-<name>"),
+    validation = Rule::new("!has(self.spec.backups) || self.spec.accounts.exists(a, has(a.aws))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
     printcolumn(name = "Client", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),

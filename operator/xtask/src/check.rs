@@ -14,6 +14,7 @@ const DIETS: &[(&str, &[&str])] = &[
     ("caretaker-cloud", &["aws-", "azure_", "google-cloud-", "tokio", "kube", "k8s-openapi"]),
     ("caretaker-bundle", &["aws-sdk", "azure_", "google-cloud-", "tokio", "kube", "k8s-openapi"]),
     ("caretaker-cloud-azure", &["aws-sdk", "aws-config", "google-cloud-", "kube", "k8s-openapi"]),
+    ("caretaker-cloud-gcp", &["aws-sdk", "aws-config", "azure_", "kube", "k8s-openapi"]),
     ("caretaker-core", &["aws-", "azure_", "google-cloud-", "tokio", "kube-client", "kube-runtime", "reqwest"]),
     ("caretaker-controllers", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),
     ("caretaker-e2e", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),

@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the operator in a cluster.
-    Run(run::Args),
+    Run(Box<run::Args>),
     /// Print the definitions of all kinds as YAML, for `kubectl apply -f -`.
     Crds,
     /// List, verify and open handover bundles, without a cluster.
@@ -65,7 +65,7 @@ enum Command {
 /// Parses and runs.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run(args) => block_on(run::run(args)),
+        Command::Run(args) => block_on(run::run(*args)),
         Command::Crds => crds(),
         Command::Bundle(args) => return bundle::run(args),
         Command::Status(args) => block_on(status::run(args)),
