@@ -14,6 +14,7 @@ use caretaker_testkit::process::run;
 use caretaker_testkit::tools;
 use serde_json::Value;
 
+use crate::clouds::Clouds;
 use crate::world::{Progress, World, binary, build};
 
 /// Account of the provider in the demo.
@@ -54,10 +55,11 @@ pub fn demo(args: &Args) -> Result<()> {
     }
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("pid"), std::process::id().to_string())?;
-    let stage = Stage::set(&progress, &folder, args.context.as_deref())?;
+    let mut stage = Stage::set(&progress, &folder, args.context.as_deref())?;
     stage.provider(&progress)?;
     let mut operator = stage.start(&progress)?;
     stage.onboard(&progress)?;
+    stage.clouds.say("judge").context("the simulators and the operator speak as Microsoft and Google describe")?;
     stage.leave(&progress)?;
     stage.summary(&progress, args.keep)?;
     if args.keep {
@@ -92,15 +94,18 @@ struct Stage {
     kubectl: Kubectl,
     folder: PathBuf,
     installed: Option<operator::Installed>,
+    clouds: Clouds,
 }
 
 impl Stage {
     fn set(progress: &Progress, folder: &Path, context: Option<&str>) -> Result<Self> {
+        progress.say("starting the simulators of Azure and Google Cloud");
+        let clouds = Clouds::start(folder)?;
         let mut stage = match context {
             None => {
                 let world = World::start(progress, folder)?;
                 let kubectl = world.plane.kubectl();
-                Self { world: Some(world), emulator: None, kubectl, folder: folder.into(), installed: None }
+                Self { world: Some(world), emulator: None, kubectl, folder: folder.into(), installed: None, clouds }
             }
             Some(context) => {
                 progress.say("starting the AWS emulator, and proving that it refuses what AWS refuses");
@@ -111,6 +116,7 @@ impl Stage {
                     kubectl: own_cluster(folder, context)?,
                     folder: folder.into(),
                     installed: None,
+                    clouds,
                 }
             }
         };
@@ -134,18 +140,23 @@ impl Stage {
             "stringData": {"aws_access_key_id": text("accessKeyId"), "aws_secret_access_key": text("secretAccessKey")},
         });
         self.kubectl.apply(&secret.to_string())?;
+        self.kubectl.apply(&self.clouds.told["secrets"].to_string())?;
         Ok(())
     }
 
     fn start(&self, progress: &Progress) -> Result<Operator> {
         progress.say("starting the operator under the chart's own ServiceAccount");
-        let operator = self.installed.as_ref().context("the chart is installed")?.start("caretaker-0", &[])?;
+        let environment = self.clouds.environment();
+        let extra: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let operator = self.installed.as_ref().context("the chart is installed")?.start("caretaker-0", &extra)?;
         self.kubectl.apply(&example("provider-profile.yaml")?)?;
+        let spec = serde_json::json!({"spec": self.clouds.told["spec"]}).to_string();
+        self.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", &spec])?;
         self.kubectl.wait(&["pprof/default"], "condition=Ready", PATIENCE)?;
         Ok(operator)
     }
 
-    fn onboard(&self, progress: &Progress) -> Result<()> {
+    fn onboard(&mut self, progress: &Progress) -> Result<()> {
         progress.say("making the client's machines, databases, clusters and buckets in its own AWS account");
         for region in ["eu-west-1", "us-east-1"] {
             self.cloud()?.call(&["instances", CLIENT, region, "2", "web", "db"], "")?;
@@ -153,14 +164,35 @@ impl Stage {
         self.cloud()?.call(&["furnish", CLIENT, "eu-west-1"], "")?;
         progress.say("applying examples/managed-client-aws.yaml, sealed to a key of the client's");
         self.kubectl.apply(&self.client_yaml()?)?;
-        let kit = ["configmap", "prod-grant-kit", "-n", "client-acme"];
-        self.kubectl.wait(&["ca/prod", "-n", "client-acme"], "jsonpath={.status.kit.configMap}=prod-grant-kit", PATIENCE)?;
-        progress.say("the client applies the grant kit");
-        let template = self.kubectl.get(&kit)?["data"]["caretaker-access.cfn.json"].as_str().unwrap_or_default().to_owned();
-        self.cloud()?.call(&["apply-kit", CLIENT], &template)?;
-        self.poke("ca", "prod")?;
+        self.two_more_accounts(progress)?;
+        for account in ["prod", "azure", "gcp"] {
+            let kit = format!("jsonpath={{.status.kit.configMap}}={account}-grant-kit");
+            self.kubectl.wait(&[&format!("ca/{account}"), "-n", "client-acme"], &kit, PATIENCE)?;
+        }
+        progress.say("the client applies the three grant kits: kubectl caretaker kit acme --to kits");
+        let kits = self.folder.join("kits");
+        self.plugin(&["kit", "acme", "--to", &kits.display().to_string()])?;
+        self.cloud()?.call(&["apply-kit", CLIENT], &std::fs::read_to_string(kits.join("prod/caretaker-access.cfn.json"))?)?;
+        self.clouds.say(&format!("azure {}", kits.join("azure/caretaker-access.azure.json").display()))?;
+        self.clouds.say(&format!("google {}", kits.join("gcp/caretaker-access.tf").display()))?;
+        for account in ["prod", "azure", "gcp"] {
+            self.poke("ca", account)?;
+        }
         self.kubectl.wait(&["mc/acme"], "condition=Ready", PATIENCE)?;
-        progress.say("the client is Ready");
+        progress.say("the client is Ready: kubectl caretaker access acme");
+        self.plugin(&["access", "acme"])?;
+        Ok(())
+    }
+
+    /// The same client on Azure and Google Cloud.
+    fn two_more_accounts(&self, progress: &Progress) -> Result<()> {
+        progress.say("and on Azure and Google Cloud, with an account on each");
+        let told = &self.clouds.told;
+        let patch = serde_json::json!([
+            {"op": "add", "path": "/spec/accounts/-", "value": {"name": "azure", "azure": told["azure"], "allow": ["Revoke"]}},
+            {"op": "add", "path": "/spec/accounts/-", "value": {"name": "gcp", "gcp": told["gcp"], "allow": ["Revoke"]}},
+        ]);
+        self.kubectl.run(&["patch", "mc", "acme", "--type=json", "-p", &patch.to_string()])?;
         Ok(())
     }
 
@@ -215,6 +247,7 @@ impl Stage {
         progress.say("done\n");
         self.plugin(&["status"])?;
         println!();
+        println!();
         self.plugin(&["inventory", "acme"])?;
         let store = self.installed.as_ref().context("the chart is installed")?.volume("store");
         println!("\nbundles and inventories  {}", store.display());
@@ -226,7 +259,7 @@ impl Stage {
         println!("  export KUBECONFIG={} PATH={}:$PATH", self.kubectl.kubeconfig.display(), tools::folder("kubectl")?.display());
         println!("  kubectl get caretaker -A; kubectl explain mc.spec; kubectl describe mc acme");
         println!("  {} status acme", binary().display());
-        println!("AWS was emulated: nothing here proves behaviour against AWS itself.");
+        println!("All three clouds were emulated: nothing here proves behaviour against the clouds themselves.");
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod clouds;
 mod demo;
 mod generate;
 mod test;

@@ -43,6 +43,7 @@ pub fn build(progress: &Progress, cargo_args: &[&str]) -> Result<()> {
         tools::build_all()?;
         python::environment("ministack")?;
         python::environment("judges")?;
+        python::environment("google")?;
         Ok(())
     });
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -203,9 +203,13 @@ pub async fn access(args: Which) -> anyhow::Result<()> {
     print!("{}", table(&["ACCOUNT", "PROVEN", "LAST", "OTHERS REFUSED", "PERMISSIONS", "PRINCIPAL"], &rows));
     for account in &accounts {
         let status = status(account);
+        let mut told = Vec::new();
         for kind in ["AccessProven", "ConfusedDeputyProtected", "PermissionsSufficient"] {
-            if let Some(found) = condition(&status, kind).filter(|found| found.status != "True") {
+            let Some(found) = condition(&status, kind).filter(|found| found.status != "True") else { continue };
+            // One cause often stands behind all three.
+            if !told.contains(&(&found.reason, &found.message)) {
                 println!("\n{}: {kind} is {} ({}): {}", account.name_any(), found.status, found.reason, found.message);
+                told.push((&found.reason, &found.message));
             }
         }
     }

@@ -1,0 +1,37 @@
+//! Azure and Google Cloud, simulated, as a program for the demo. It prints what must be known as one line of JSON, and then takes commands, one a line:
+//! `azure FILE` and `google FILE` apply a grant kit as the client would, `judge` has all exchanges judged. Each is answered by `ok` or by what is wrong.
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, SUBSCRIPTION};
+use serde_json::json;
+
+fn main() -> Result<()> {
+    let folder: PathBuf = std::env::args_os().nth(1).context("give a folder")?.into();
+    let clouds = Clouds::start(&folder)?;
+    let (secrets, spec) = clouds.provider();
+    let shown = json!({
+        "environment": clouds.environment(), "secrets": secrets, "spec": spec,
+        "azure": {"subscriptionId": SUBSCRIPTION, "tenantId": CLIENT_TENANT}, "gcp": {"projectId": PROJECT},
+    });
+    println!("{shown}");
+    for line in std::io::stdin().lock().lines() {
+        match command(&clouds, &line?) {
+            Ok(()) => println!("ok"),
+            Err(error) => println!("{}", format!("{error:#}").replace('\n', " ")),
+        }
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+fn command(clouds: &Clouds, line: &str) -> Result<()> {
+    match line.split_once(' ').unwrap_or((line, "")) {
+        ("azure", file) => clouds.apply_azure(&std::fs::read_to_string(file)?),
+        ("google", file) => clouds.apply_google(&std::fs::read_to_string(file)?),
+        ("judge", _) => clouds.judge(),
+        (other, _) => bail!("unknown command {other}"),
+    }
+}
