@@ -38,7 +38,7 @@ pub fn binary() -> PathBuf {
 
 /// Builds tools and environments while cargo builds the operator.
 pub fn build(progress: &Progress, cargo_args: &[&str]) -> Result<()> {
-    progress.say("building the operator, and the tools that are missing (cold: about 15 minutes on two cores)");
+    progress.say("building the operator, and the tools that are missing (cold: about half an hour on two cores)");
     let aside = std::thread::spawn(|| -> Result<()> {
         tools::build_all()?;
         python::environment("ministack")?;
