@@ -222,6 +222,31 @@ fn a_client_ends_our_access_with_the_script_that_we_give_them() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_role_that_may_not_close_itself_is_never_called_closed() -> Result<()> {
+    let lab = here();
+    let _others = PEACE.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let client = Client::new("stuck", "200000000206", "eu-south-1");
+    lab.onboard(&client)?;
+    // In the policy that goes last, so that it still stands when the role would be closed.
+    let last = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:ListAttachedRolePolicies","iam:ListRolePolicies","iam:DeleteRolePolicy","iam:DetachRolePolicy"],"Resource":"*"},{"Effect":"Deny","Action":"iam:UpdateAssumeRolePolicy","Resource":"*"}]}"#;
+    lab.cloud.call(&["put-policy", &client.account, "CaretakerAccess", "caretaker-revoke"], last)?;
+    lab.plugin(&["exit", "stuck", "--final", "--yes", "--wait"])?;
+    let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-stuck"]);
+    let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
+    lab.plugin(&["accept", "stuck", "--digest", &digest, "--by", "Jo Doe"])?;
+    lab.until("the attempts that are let in", || {
+        let revocation = handover()?["status"]["revocations"][0].clone();
+        ensure!(revocation["lastAnswer"] == "let in", "{revocation}");
+        ensure!(revocation["left"].as_str().is_some_and(|left| left.contains("the revocation script ends it")), "{revocation}");
+        Ok(())
+    })?;
+    lab.condition(&["handover", "final", "-n", "client-stuck"], "AccessRevoked", "False", "")?;
+    let scripts = lab.kubectl.get(&["configmap", "final-revocation", "-n", "client-stuck"])?;
+    revoke(lab, scripts["data"]["revoke-aws-200000000206.sh"].as_str().context("there is a script")?, &client.account)?;
+    lab.condition(&["mc", "stuck"], "HandedOver", "True", "HandedOver").map(drop)
+}
+
 /// Runs the script as the client's administrator would, with the `aws` command.
 fn revoke(lab: &Lab, script: &str, account: &str) -> Result<String> {
     let file = tempfile::NamedTempFile::new()?.into_temp_path();

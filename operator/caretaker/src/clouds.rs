@@ -67,16 +67,22 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Keeps a connector. A principal whose key was changed has one connector: the old key's sessions go with it.
-async fn keep<I: Hash + Eq + Clone>(held: &Held<I>, identity: &I, same: impl Fn(&I) -> bool, connector: Arc<dyn CloudConnector>) {
-    let mut held = held.lock().await;
+fn keep<I: Hash + Eq + Clone>(
+    held: &mut HashMap<I, Arc<dyn CloudConnector>>,
+    identity: &I,
+    same: impl Fn(&I) -> bool,
+    connector: &Arc<dyn CloudConnector>,
+) {
     held.retain(|other, _| !same(other));
-    held.insert(identity.clone(), connector);
+    held.insert(identity.clone(), connector.clone());
 }
 
 #[async_trait]
 impl caretaker_controllers::Clouds for SdkClouds {
     async fn aws(&self, identity: &AwsIdentity) -> Result<Arc<dyn CloudConnector>> {
-        if let Some(connector) = self.aws.lock().await.get(identity) {
+        // Held to the end: two visits at once must not make two connectors, with a budget each.
+        let mut held = self.aws.lock().await;
+        if let Some(connector) = held.get(identity) {
             return Ok(connector.clone());
         }
         let config = AwsConfig {
@@ -87,12 +93,14 @@ impl caretaker_controllers::Clouds for SdkClouds {
             expected_principal: identity.principal_arn.clone(),
         };
         let connector = self.counted(AwsConnector::new(config).await?);
-        keep(&self.aws, identity, |other| other.principal_arn == identity.principal_arn, connector.clone()).await;
+        keep(&mut held, identity, |other| other.principal_arn == identity.principal_arn, &connector);
         Ok(connector)
     }
 
     async fn azure(&self, identity: &AzureIdentity) -> Result<Arc<dyn CloudConnector>> {
-        if let Some(connector) = self.azure.lock().await.get(identity) {
+        // Held to the end: two visits at once must not make two connectors, with a budget each.
+        let mut held = self.azure.lock().await;
+        if let Some(connector) = held.get(identity) {
             return Ok(connector.clone());
         }
         let credentials = match (&identity.client_secret, &self.reach.azure_token_file) {
@@ -117,12 +125,14 @@ impl caretaker_controllers::Clouds for SdkClouds {
         }
         let connector = self.counted(AzureConnector::new(&config)?);
         let same = |other: &AzureIdentity| other.client_id == identity.client_id && other.tenant_id == identity.tenant_id;
-        keep(&self.azure, identity, same, connector.clone()).await;
+        keep(&mut held, identity, same, &connector);
         Ok(connector)
     }
 
     async fn gcp(&self, identity: &GcpIdentity) -> Result<Arc<dyn CloudConnector>> {
-        if let Some(connector) = self.gcp.lock().await.get(identity) {
+        // Held to the end: two visits at once must not make two connectors, with a budget each.
+        let mut held = self.gcp.lock().await;
+        if let Some(connector) = held.get(identity) {
             return Ok(connector.clone());
         }
         let credentials = match (&identity.key, &self.reach.gcp_token_file, &identity.audience) {
@@ -147,7 +157,7 @@ impl caretaker_controllers::Clouds for SdkClouds {
             calls_per_minute: CALLS_PER_MINUTE,
         };
         let connector = self.counted(GcpConnector::new(config)?);
-        keep(&self.gcp, identity, |other| other.principal == identity.principal, connector.clone()).await;
+        keep(&mut held, identity, |other| other.principal == identity.principal, &connector);
         Ok(connector)
     }
 }

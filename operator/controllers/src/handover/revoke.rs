@@ -86,25 +86,30 @@ async fn close(
 ) -> Result<(), Failure> {
     let link = match way.connector.connect(&way.grant, Purpose::Revoke).await {
         Ok(link) => link,
-        Err(error) => return settle(revocation, error),
+        Err(error) => {
+            let left = format!("{}, closed to us; what it still holds we cannot see", revocation.principal);
+            return settle(revocation, error, left);
+        }
     };
     for step in steps {
         let key = format!("{}-revoke", account.uid().unwrap_or_default());
         match link.perform(&key, &step).await {
             Ok(receipt) => revocation.steps.push(format!("{}: {}", step.describe(), receipt.calls.join(", "))),
-            Err(error) => return settle(revocation, error),
+            Err(error) => {
+                let left = format!("{}: we could not {}; the revocation script ends it", revocation.principal, step.describe());
+                return settle(revocation, error, left);
+            }
         }
     }
     revocation.left = left;
     Ok(())
 }
 
-/// A refusal means that the door is closed, by the client or by an attempt of ours that was cut off; the fresh attempts will prove it. Anything else is tried
-/// again.
-fn settle(revocation: &mut RevocationStatus, error: CloudError) -> Result<(), Failure> {
+/// A refusal is settled by looking: the fresh attempts prove that we are out, or show that we are not. Anything else is tried again.
+fn settle(revocation: &mut RevocationStatus, error: CloudError, left: String) -> Result<(), Failure> {
     if error.is_refusal() {
         revocation.last_answer = error.to_string();
-        revocation.left = format!("{}, closed to us; what it still holds we cannot see", revocation.principal);
+        revocation.left = left;
         return Ok(());
     }
     Err(Failure::Cloud(error))
