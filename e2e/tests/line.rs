@@ -120,6 +120,8 @@ fn a_client_is_onboarded_and_leaves_with_everything_and_with_proof() -> Result<(
     ensure!(imports.matches("= aws_instance.").count() == 5, "{imports}");
     let register = read_json(&bag.join("data/03-access/access-register.json"))?;
     ensure!(register["principals"][0]["accountId"] == "200000000001", "{register}");
+    let ways = &register["principals"][0]["waysIn"];
+    ensure!(ways["found"]["ways"][0]["kind"] == "Role" && ways["notLookedAt"].is_array(), "our own role is in the register: {register}");
     secrets_are_nowhere(lab, &bag)?;
 
     // Nothing is revoked before acceptance, and a wrong digest is no acceptance.

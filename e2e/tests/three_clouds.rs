@@ -66,6 +66,46 @@ fn is_read(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
+/// What is granted beyond the kit is named by its statement; every way in is listed; the account stays Ready.
+fn too_much_is_told_and_nothing_waits_for_it(lab: &Lab, clouds: &Clouds) -> Result<()> {
+    for account in ["aws", "azure", "gcp"] {
+        lab.condition(&["ca", account, "-n", "client-tri"], "LeastPrivilege", "True", "Proven")?;
+    }
+    let extra = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Everything","Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    lab.cloud.call(&["put-policy", AWS_ACCOUNT, "CaretakerAccess", "extra"], extra)?;
+    clouds.azure.change(|world| {
+        let delegation = &mut world.subscriptions.get_mut(SUBSCRIPTION).expect("it is there").delegations[0];
+        let us = delegation.authorizations[0].0.clone();
+        delegation.authorizations.push((us, "b24988ac-6180-42a0-ab88-20f7382dd24c".into()));
+    });
+    let member = "serviceAccount:caretaker@acme-production.iam.gserviceaccount.com";
+    clouds.google.world().projects.get_mut(PROJECT).context("the project")?.policy.bind("roles/editor", member);
+    for (account, statement, ways) in [
+        ("aws", "inline policy extra, statement Everything: s3:*", 1),
+        ("azure", "Contributor", 3),
+        ("gcp", "binding of roles/editor on project acme-production", 4),
+    ] {
+        let object = ["ca", account, "-n", "client-tri"];
+        poke(lab, account)?;
+        let message = lab.condition(&object, "LeastPrivilege", "False", "PermissionsExcess").with_context(|| account.to_owned())?;
+        ensure!(message.contains(statement) && message.contains("profile Full"), "{account}: {message}");
+        lab.condition(&object, "Ready", "True", "Settled").with_context(|| format!("{account}: a warning stops nothing"))?;
+        lab.condition(&object, "AccessLasting", "True", "Settled").with_context(|| account.to_owned())?;
+        lab.until(&format!("the register of {account}"), || {
+            let register = lab.kubectl.get(&object)?["status"]["access"]["register"].clone();
+            ensure!(register["total"] == ways && register["unread"].is_null(), "{account}: {register}");
+            Ok(())
+        })?;
+    }
+    let access = lab.plugin(&["access", "tri"])?;
+    for part in ["profile Full", "statement Everything", "roles/editor", "Contributor", "LeastPrivilege is False"] {
+        ensure!(access.contains(part), "{part} is not in {access}");
+    }
+    let json: Value = serde_json::from_str(&lab.plugin(&["access", "tri", "-o", "json"])?)?;
+    ensure!(json[0]["access"]["excess"]["total"] == 1 && json[0]["notLookedAt"].is_array(), "{json}");
+    Ok(())
+}
+
 /// A second client with the first one's subscription, in another letter case, is told that it is taken, and not by whom.
 fn a_second_claim_is_refused(lab: &Lab) -> Result<()> {
     let mut document = Client::new("thief", "200000000502", "eu-west-1").document();
@@ -93,6 +133,7 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
 
     applied(lab, &clouds)?;
     is_read(lab)?;
+    too_much_is_told_and_nothing_waits_for_it(lab, &clouds)?;
     a_second_claim_is_refused(lab)?;
 
     lab.plugin(&["exit", "tri", "--final", "--yes", "--wait"])?;

@@ -7,6 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::account_access::{AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, WayIn};
 pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
 
 /// One account of a client in a cloud: how to reach it, what may be done there, the proof of access and a summary of its
@@ -144,29 +145,6 @@ pub struct KitStatus {
     pub config_map: String,
     /// SHA-256 of the kit's files.
     pub digest: String,
-}
-
-/// What is known about the way in.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AccessStatus {
-    /// Generation of the spec that the proof belongs to; an edit makes the proof void.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generation: Option<i64>,
-    /// The role that was assumed, or that is tried.
-    pub principal: String,
-    /// The identity that the session really has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<String>,
-    /// When the role was last assumed with success.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proven_at: Option<Time>,
-    /// When callers without or with a wrong ExternalId were last tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refusals_proven_at: Option<Time>,
-    /// Permissions of the manifest that are not granted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<String>,
 }
 
 /// Summary of an inventory; the assets are in the store.

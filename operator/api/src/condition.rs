@@ -44,6 +44,10 @@ words! {
         ConfusedDeputyProtected,
         /// Every permission of the manifest is granted.
         PermissionsSufficient,
+        /// Nothing beyond the access profile is granted. A warning: `Ready` does not depend on it.
+        LeastPrivilege,
+        /// No way into the account ends within 30 days. A warning: `Ready` does not depend on it.
+        AccessLasting,
         /// Every planned cell of the last discovery was read completely.
         InventoryComplete,
         /// The store takes writes.
@@ -98,6 +102,10 @@ words! {
         NotRefused,
         /// Permissions of the manifest are missing.
         PermissionsMissing,
+        /// More is granted than the access profile needs.
+        PermissionsExcess,
+        /// Something ends soon.
+        Expiring,
         /// Some planned cells were not read completely.
         Incomplete,
         /// No cell was planned: coverage cannot be told.

@@ -3,6 +3,7 @@
 //! This crate holds types and names only: what a person writes, what the operator answers, and the labels both rely on. It
 //! decides nothing and reads nothing. The documentation of every field becomes the text that `kubectl explain` shows.
 
+pub mod account_access;
 pub mod backup_policy;
 pub mod cloud_account;
 pub mod cloud_target;

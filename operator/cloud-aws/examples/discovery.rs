@@ -101,6 +101,7 @@ async fn main() {
         account_id,
         external_id: setting("BENCH_EXTERNAL_ID"),
         session_name: "caretaker-bench".into(),
+        source_identity: "prod@bench".into(),
     };
     let (key, secret) = (setting("BENCH_ACCESS_KEY_ID"), setting("BENCH_SECRET_ACCESS_KEY"));
     let base = aws_config::defaults(BehaviorVersion::latest())

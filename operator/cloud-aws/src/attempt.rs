@@ -3,19 +3,18 @@
 use caretaker_cloud::{AwsGrant, CloudError, ErrorClass, Identity, Presented, Result};
 
 use crate::Shared;
-use crate::session::assume;
+use crate::assume::{enter, trespass};
 
 /// What is presented where a wrong ExternalId is asked for. It can never be a right one: those are made of hexadecimal digits.
 const WRONG: &str = "caretaker-negative-test";
 
 /// Tries to get in. Whose session it is, is what the answer says.
 pub async fn attempt(shared: &Shared, grant: &AwsGrant, presented: Presented) -> Result<Identity> {
-    let external_id = match presented {
-        Presented::Right => Some(grant.external_id.as_str()),
-        Presented::Wrong => Some(WRONG),
-        Presented::Nothing => None,
+    let answer = match presented {
+        Presented::Right => enter(shared, grant, None).await?,
+        Presented::Wrong => trespass(shared, grant, Some(WRONG)).await?,
+        Presented::Nothing => trespass(shared, grant, None).await?,
     };
-    let answer = assume(shared, grant, external_id, None).await?;
     let principal = answer.assumed_role_user().map(|user| user.arn().to_owned()).unwrap_or_default();
     let account = principal.split(':').nth(4).unwrap_or_default().to_owned();
     if account != grant.account_id {

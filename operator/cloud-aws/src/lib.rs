@@ -1,5 +1,6 @@
 //! The cloud port on AWS. The only crate that names the AWS SDK.
 
+mod assume;
 mod attempt;
 mod backup;
 mod databases;
@@ -11,7 +12,9 @@ mod keys;
 mod page;
 mod permissions;
 mod platform;
+mod policies;
 mod regions;
+mod register;
 mod revoke;
 mod session;
 mod storage;
@@ -86,6 +89,7 @@ pub(crate) struct Shared {
     pub base: SdkConfig,
     pub expected_principal: String,
     pub budget: DefaultKeyedRateLimiter<(String, String)>,
+    pub unnamed: assume::Unnamed,
 }
 
 impl Shared {
@@ -135,7 +139,12 @@ impl AwsConnector {
             loader = loader.credentials_provider(Credentials::new(access_key_id, secret_access_key, session_token, None, "caretaker-base"));
         }
         let budget = RateLimiter::keyed(Quota::per_second(NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero")));
-        let shared = Shared { base: loader.load().await, expected_principal: config.expected_principal, budget };
+        let shared = Shared {
+            base: loader.load().await,
+            expected_principal: config.expected_principal,
+            budget,
+            unnamed: assume::Unnamed::default(),
+        };
         Ok(Self { shared: Arc::new(shared), sessions: Mutex::default(), proven: Mutex::default() })
     }
 

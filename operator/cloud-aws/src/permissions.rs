@@ -14,11 +14,15 @@ const CHUNK: usize = 50;
 pub async fn missing(link: &Link, wanted: &[WantedPermission]) -> Result<PermissionGap> {
     let client = aws_sdk_iam::Client::new(&link.config(None).await);
     let mut gap = PermissionGap { missing: Vec::new(), known: true };
+    // No question to IAM tells what a trust policy allows; the refusal did.
+    if link.shared.unnamed.has(&link.grant) {
+        gap.missing.push("sts:SetSourceIdentity".into());
+    }
     let mut sorted = wanted.to_vec();
     sorted.sort();
     for same in sorted.chunk_by(|one, other| one.resource == other.resource) {
         for chunk in same.chunks(CHUNK) {
-            link.shared.place(&link.grant.account_id, "global").await;
+            link.place().await;
             let request = client
                 .simulate_principal_policy()
                 .policy_source_arn(&link.grant.role_arn)
@@ -26,7 +30,10 @@ pub async fn missing(link: &Link, wanted: &[WantedPermission]) -> Result<Permiss
                 .resource_arns(&chunk[0].resource);
             let answer = match request.send().await.map_err(|error| classify("iam:SimulatePrincipalPolicy", &error)) {
                 Ok(answer) => answer,
-                Err(error) if error.class == ErrorClass::Denied => return Ok(PermissionGap { missing: Vec::new(), known: false }),
+                Err(error) if error.class == ErrorClass::Denied => {
+                    gap.missing.retain(|missing| missing.starts_with("sts:"));
+                    return Ok(PermissionGap { known: false, ..gap });
+                }
                 Err(error) => return Err(error),
             };
             let refused =
@@ -35,5 +42,7 @@ pub async fn missing(link: &Link, wanted: &[WantedPermission]) -> Result<Permiss
         }
     }
     gap.missing.sort();
+    // An action that two purposes need on different things is missing once.
+    gap.missing.dedup();
     Ok(gap)
 }

@@ -7,21 +7,19 @@ use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use aws_sdk_sts::types::Credentials as StsCredentials;
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::{
-    AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, ErrorClass, Identity, PermissionGap, ProtectionState, Purpose, Receipt, Result,
-    Scope, WantedPermission,
+    AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, ProtectionState, Purpose,
+    Receipt, Register, Result, Scope, WantedPermission,
 };
 use serde_json::json;
 use tokio::sync::RwLock;
 
+use crate::assume::enter;
 use crate::errors::classify;
-use crate::{Shared, backup, discover, permissions, revoke};
+use crate::{Shared, backup, discover, permissions, policies, register, revoke};
 
-/// Length of a session: the longest that role chaining allows.
-const SESSION_SECONDS: i32 = 3600;
 /// A session with less than this left is not used for new work.
 const FRESH_FOR: Duration = Duration::from_secs(300);
 
@@ -56,7 +54,7 @@ async fn identity_of(sts: &aws_sdk_sts::Client) -> Result<Identity> {
 
 /// Assumes a role and proves that it leads to the declared account, before any list call.
 pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<Session> {
-    let answer = assume(shared, grant, Some(&grant.external_id), Some(&policy_for(purpose))).await?;
+    let answer = enter(shared, grant, Some(&policy_for(purpose))).await?;
     let (credentials, expires) = take(answer.credentials())?;
     let config = with_credentials(&shared.base, &credentials, None);
     let identity = identity_of(&aws_sdk_sts::Client::new(&config)).await?;
@@ -65,28 +63,6 @@ pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result
         return Err(CloudError::new(ErrorClass::WrongAccount, "sts:GetCallerIdentity", message));
     }
     Ok(Session { credentials, expires, identity })
-}
-
-/// One `sts:AssumeRole` with the base credentials.
-pub async fn assume(shared: &Shared, grant: &AwsGrant, external_id: Option<&str>, policy: Option<&str>) -> Result<AssumeRoleOutput> {
-    aws_sdk_sts::Client::new(&shared.base)
-        .assume_role()
-        .role_arn(&grant.role_arn)
-        .role_session_name(&grant.session_name)
-        .set_external_id(external_id.map(str::to_owned))
-        .set_policy(policy.map(str::to_owned))
-        .duration_seconds(SESSION_SECONDS)
-        .send()
-        .await
-        .map_err(|error| own_key_fault(classify("sts:AssumeRole", &error)))
-}
-
-/// These codes speak of the base key, not of the role.
-fn own_key_fault(mut error: CloudError) -> CloudError {
-    if matches!(error.code.as_str(), "InvalidClientTokenId" | "SignatureDoesNotMatch" | "ExpiredToken" | "UnrecognizedClientException") {
-        error.class = ErrorClass::Credentials;
-    }
-    error
 }
 
 fn take(credentials: Option<&StsCredentials>) -> Result<(Credentials, SystemTime)> {
@@ -142,6 +118,11 @@ impl Link {
         with_credentials(&self.shared.base, &self.session.read().await.credentials, region)
     }
 
+    /// Waits for a place in the budget of the account's services that know no region, such as IAM.
+    pub async fn place(&self) {
+        self.shared.place(&self.grant.account_id, "global").await;
+    }
+
     /// The key of the session in use: tells whether somebody else has renewed it meanwhile.
     pub async fn session_key(&self) -> String {
         self.session.read().await.credentials.access_key_id().to_owned()
@@ -165,6 +146,14 @@ impl CloudLink for Link {
 
     async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {
         permissions::missing(self, wanted).await
+    }
+
+    async fn excess(&self, wanted: &[WantedPermission]) -> Result<ExcessReport> {
+        policies::excess(self, wanted).await
+    }
+
+    async fn ways_in(&self) -> Result<Register> {
+        register::ways_in(self).await
     }
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {

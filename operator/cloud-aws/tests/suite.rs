@@ -1,5 +1,8 @@
 //! The behaviour suite of the cloud port on an AWS emulator that enforces.
 
+#[path = "parts/register.rs"]
+mod register;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -73,6 +76,16 @@ impl OnEmulator {
         Self { cloud, watch, connector, principal: text("arn"), policies: Mutex::default(), faults: Mutex::default() }
     }
 
+    /// The trust policy of the grant kit.
+    fn trust(&self) -> Value {
+        json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"AWS": self.principal},
+            "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
+            "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
+        }]})
+    }
+
     fn call(&self, args: &[&str], input: &Value) -> Value {
         self.cloud.call(args, &input.to_string()).expect("the emulator is seeded")
     }
@@ -100,14 +113,8 @@ impl Stage for OnEmulator {
             policies.push(json!({"PolicyName": policy_name(*purpose), "PolicyDocument": document(&actions)}));
             self.policies.lock().expect("no panic while held").insert((account_id.clone(), policy_name(*purpose)), actions);
         }
-        let trust = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow",
-            "Principal": {"AWS": self.principal},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
-        }]});
         let role = json!({"Type": "AWS::IAM::Role", "Properties": {
-            "RoleName": ROLE, "AssumeRolePolicyDocument": trust, "Policies": policies,
+            "RoleName": ROLE, "AssumeRolePolicyDocument": self.trust(), "Policies": policies,
         }});
         self.call(&["apply-kit", &account_id], &json!({"Resources": {"Access": role}}));
         AwsGrant {
@@ -115,6 +122,7 @@ impl Stage for OnEmulator {
             account_id,
             external_id: EXTERNAL_ID.into(),
             session_name: "caretaker-suite".into(),
+            source_identity: "prod@suite".into(),
         }
     }
 

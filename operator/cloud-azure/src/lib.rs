@@ -12,6 +12,7 @@ mod link;
 mod pages;
 mod permissions;
 mod query;
+mod register;
 mod revoke;
 mod rows;
 mod token;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    AssetSink, AzureGrant, CloudError, CloudLink, CloudStep, ErrorClass, Identity, PermissionGap, ProtectionState, Purpose, Receipt,
-    Result, Scope, WantedPermission,
+    AssetSink, AzureGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, ProtectionState, Purpose,
+    Receipt, Register, Result, Scope, WantedPermission,
 };
 use tokio::sync::Mutex;
 
 use crate::arm::{Answer, Call};
 use crate::token::Token;
-use crate::{Shared, access, discover, permissions, revoke};
+use crate::{Shared, access, discover, permissions, register, revoke};
 
 /// The token of one grant and purpose, renewed in place.
 pub struct Session {
@@ -102,6 +102,14 @@ impl CloudLink for Link {
 
     async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {
         permissions::gap(self, wanted).await
+    }
+
+    async fn excess(&self, wanted: &[WantedPermission]) -> Result<ExcessReport> {
+        register::excess(self, wanted).await
+    }
+
+    async fn ways_in(&self) -> Result<Register> {
+        register::ways_in(self).await
     }
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {

@@ -15,6 +15,7 @@ mod jwt;
 mod pace;
 mod pages;
 mod permissions;
+mod register;
 mod revoke;
 mod session;
 mod token;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, GcpGrant, Identity, PermissionGap, ProtectionState, Purpose, Receipt, Result,
-    Scope, WantedPermission,
+    AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, PermissionGap, ProtectionState, Purpose,
+    Receipt, Register, Result, Scope, WantedPermission,
 };
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::config::Secret;
 use crate::errors::{Parties, classify, is_plain};
 use crate::http::{Call, send, url};
 use crate::token::{FULL_SCOPE, Held, READ_SCOPE};
-use crate::{Shared, discover, permissions, revoke};
+use crate::{Shared, discover, permissions, register, revoke};
 
 /// The call that makes a token of the client's service account.
 const GENERATE: &str = "iamcredentials:generateAccessToken";
@@ -216,6 +216,14 @@ impl CloudLink for Session {
 
     async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {
         permissions::missing(self, wanted).await
+    }
+
+    async fn excess(&self, wanted: &[WantedPermission]) -> Result<ExcessReport> {
+        register::excess(self, wanted).await
+    }
+
+    async fn ways_in(&self) -> Result<Register> {
+        register::ways_in(self).await
     }
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {

@@ -3,10 +3,11 @@
 //! It is deterministic, counts every call under the cloud's own name for it, and makes faults on demand. Answers are those of AWS, call by call, so that a
 //! test of a controller sees what the adapter would show it.
 
+mod access;
 mod account;
 mod link;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -89,11 +90,13 @@ pub(crate) struct At<'a> {
 
 /// All that the cloud holds.
 pub(crate) struct State {
-    principal: String,
+    pub principal: String,
     pub accounts: BTreeMap<String, FakeAccount>,
     faults: Vec<Fault>,
     calls: BTreeMap<String, u64>,
     writes: u64,
+    /// Grants whose role takes no SourceIdentity.
+    unnamed: HashSet<AwsGrant>,
 }
 
 impl State {
@@ -117,16 +120,46 @@ impl State {
     }
 
     /// One `sts:AssumeRole` with the base credentials; the account that it leads to.
-    pub fn assume(&mut self, grant: &AwsGrant, external_id: Option<&str>, may_teach: bool) -> Result<String> {
+    fn assume(&mut self, grant: &AwsGrant, external_id: Option<&str>, (may_teach, named): (bool, bool)) -> Result<String> {
         let account = account_of(&grant.role_arn).to_owned();
         self.call(At { operation: "sts:AssumeRole", account: &account, region: "global" })?;
         let refused = || CloudError::new(ErrorClass::Denied, "sts:AssumeRole", "not authorized").with_code("AccessDenied");
         let role = self.accounts.get_mut(&account).and_then(|held| held.roles.get_mut(&grant.role_arn)).ok_or_else(refused)?;
+        let takes_name = role.takes_source_identity;
         let Trust::Principal { arn, external_id: rule } = &mut role.trust else { return Err(refused()) };
-        if !is_principal(&self.principal, arn) || !rule.lets_in(external_id, may_teach) {
+        if named && !takes_name || !is_principal(&self.principal, arn) || !rule.lets_in(external_id, may_teach) {
             return Err(refused());
         }
         Ok(account)
+    }
+
+    /// Gets in with the grant's own ExternalId: with the SourceIdentity, and where that is refused once without.
+    pub fn enter(&mut self, grant: &AwsGrant) -> Result<String> {
+        let id = Some(grant.external_id.as_str());
+        if self.is_unnamed(grant) {
+            return self.assume(grant, id, (true, false));
+        }
+        match self.assume(grant, id, (true, true)) {
+            Err(error) if error.is_refusal() => {
+                let account = self.assume(grant, id, (true, false))?;
+                self.unnamed.insert(grant.clone());
+                Ok(account)
+            }
+            other => other,
+        }
+    }
+
+    /// Tries to get in with an ExternalId that must be refused, in every way in which the right one could be let in.
+    fn trespass(&mut self, grant: &AwsGrant, external_id: Option<&str>) -> Result<String> {
+        match self.assume(grant, external_id, (false, false)) {
+            Err(error) if error.is_refusal() && !self.is_unnamed(grant) => self.assume(grant, external_id, (false, true)),
+            other => other,
+        }
+    }
+
+    /// Whether the grant's role was found to take no SourceIdentity.
+    pub fn is_unnamed(&self, grant: &AwsGrant) -> bool {
+        self.unnamed.contains(grant)
     }
 }
 
@@ -139,7 +172,14 @@ pub struct FakeCloud {
 impl FakeCloud {
     /// An empty cloud, seen by a provider whose base credentials are `principal`.
     pub fn new(principal: impl Into<String>) -> Self {
-        let state = State { principal: principal.into(), accounts: BTreeMap::new(), faults: Vec::new(), calls: BTreeMap::new(), writes: 0 };
+        let state = State {
+            principal: principal.into(),
+            accounts: BTreeMap::new(),
+            faults: Vec::new(),
+            calls: BTreeMap::new(),
+            writes: 0,
+            unnamed: HashSet::new(),
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -208,12 +248,12 @@ impl CloudConnector for FakeCloud {
 
     async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
         let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
-        let (external_id, may_teach) = match presented {
-            Presented::Right => (Some(grant.external_id.as_str()), true),
-            Presented::Wrong => (Some(WRONG), false),
-            Presented::Nothing => (None, false),
+        let mut state = self.lock();
+        let account = match presented {
+            Presented::Right => state.enter(grant)?,
+            Presented::Wrong => state.trespass(grant, Some(WRONG))?,
+            Presented::Nothing => state.trespass(grant, None)?,
         };
-        let account = self.lock().assume(grant, external_id, may_teach)?;
         Ok(Identity { account, principal: grant.role_arn.clone() })
     }
 }

@@ -4,12 +4,13 @@
 //! behaviour suite in [`suite`] is what every implementation must pass.
 //!
 //! Obligations of an implementation:
-//! - `discover`, `permissions` and `protection` never write.
+//! - `discover`, `permissions`, `excess`, `ways_in` and `protection` never write.
 //! - `perform` does one planned step; the same step again changes nothing more and says so in its receipt. The exception is closing our own role, whose
 //!   trust policy we may not read: it is written as closed once more.
 //! - No call is made with the base identity but `base_identity` and the assumption of the client's role.
 //! - An answer that did not come is an error, never an empty list.
 
+pub mod access;
 mod aws_type;
 mod error;
 pub mod fake;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use access::{ExcessReport, ExcessStatement, Register, WayIn, WayKind};
 pub use aws_type::AwsType;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
@@ -59,6 +61,13 @@ pub trait CloudLink: Send + Sync {
 
     /// Which permissions of `wanted` are not granted.
     async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap>;
+
+    /// What our principal is granted beyond `wanted`. Of what the cloud refuses to show, nothing is concluded.
+    async fn excess(&self, wanted: &[WantedPermission]) -> Result<ExcessReport>;
+
+    /// Every way of the provider into the account. A part that the cloud refuses to show is a line of its own; a part that did not answer is an error of the
+    /// whole.
+    async fn ways_in(&self) -> Result<Register>;
 
     /// Reads all assets of the scope and reports each cell's verdict. An error of one cell is that cell's verdict, never the end of
     /// the run; `Err` means that not even the cells could be planned, or that the sink failed.

@@ -42,6 +42,9 @@ pub struct AwsGrant {
     pub external_id: String,
     /// Name of the session in the client's audit log: 2 to 64 characters of `[\w+=,.@-]`.
     pub session_name: String,
+    /// The object of ours that acts, as the client's audit log shows it with every call: 2 to 64 characters of `[\w+=,.@-]`. A role that was made from
+    /// an older kit is assumed without it.
+    pub source_identity: String,
 }
 
 /// A subscription of a client that is delegated to the provider's tenant by Azure Lighthouse.

@@ -89,7 +89,7 @@ impl Reconciler for CloudAccounts {
     fn plan(&self, account: &CloudAccount, observed: &Sight, now: Timestamp) -> Self::Plan {
         let plan = core::plan(account, &observed.seen, now);
         let provider = observed.seen.provider.as_ref();
-        let files = provider.and_then(|provider| kit::files(&client_of(account), &account.spec, provider));
+        let files = provider.and_then(|provider| kit::files((&client_of(account), &account.name_any()), &account.spec, provider));
         let kit = files.map(|files| {
             let name = format!("{}-grant-kit", account.name_any());
             Desired::new("ConfigMap", account.namespace().unwrap_or_default(), name, json!({"data": files}))
@@ -132,11 +132,6 @@ async fn act(
         done.kit = Some(KitStatus { config_map: kit.name.clone(), digest: json_digest(&kit.body) });
     }
     let Some(way_in) = way_in else { return Ok(()) };
-    if plan.prove_refusals {
-        for presented in [Presented::Nothing, Presented::Wrong] {
-            done.refusals.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
-        }
-    }
     if !plan.prove && !plan.discover {
         return Ok(());
     }
@@ -153,12 +148,27 @@ async fn act(
         if matches!(done.proof, Some(Err(_))) {
             return Ok(());
         }
-        done.gap = Some(link.permissions(&kit::wanted(&account.spec.allow, &way_in.grant)).await);
+        prove(account, plan, (&way_in, link.as_ref()), done).await;
     }
     if plan.discover {
         discover(ctx, account, link.as_ref(), done).await?;
     }
     Ok(())
+}
+
+/// What is asked once the right way in was let in.
+async fn prove(account: &CloudAccount, plan: Plan, (way_in, link): (&WayIn, &dyn CloudLink), done: &mut Done) {
+    if plan.prove_refusals {
+        for presented in [Presented::Nothing, Presented::Wrong] {
+            done.refusals.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
+        }
+    }
+    let wanted = kit::wanted(&account.spec.allow, &way_in.grant);
+    done.gap = Some(link.permissions(&wanted).await);
+    done.excess = Some(link.excess(&wanted).await);
+    if plan.register {
+        done.register = Some(link.ways_in().await);
+    }
 }
 
 async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, done: &mut Done) -> Result<(), Failure> {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    AccessGrant, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, Identity, PermissionGap, Presented,
-    ProtectionState, Purpose, Receipt, Scope, WantedPermission,
+    AccessGrant, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, Presented,
+    ProtectionState, Purpose, Receipt, Register, Scope, WantedPermission,
 };
 
 use crate::gate::{Closed, Gate};
@@ -124,6 +124,14 @@ impl CloudLink for CountedLink {
 
     async fn permissions(&self, wanted: &[WantedPermission]) -> caretaker_cloud::Result<PermissionGap> {
         self.inner.permissions(wanted).await
+    }
+
+    async fn excess(&self, wanted: &[WantedPermission]) -> caretaker_cloud::Result<ExcessReport> {
+        self.inner.excess(wanted).await
+    }
+
+    async fn ways_in(&self) -> caretaker_cloud::Result<Register> {
+        self.inner.ways_in().await
     }
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> caretaker_cloud::Result<()> {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{AccessStatus, Cloud, CloudAccountStatus, InventoryStatus, KitStatus};
+use caretaker_api::cloud_account::{Cloud, CloudAccountStatus, InventoryStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::provider_profile::ProviderProfileSpec;
-use caretaker_cloud::{CloudError, ErrorClass, Identity, PermissionGap};
+use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, PermissionGap, Register};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::access::{REGISTER_EVERY, carry, profile, refusals_due, take_excess, take_gap, take_refusals, take_register};
 use crate::conditions::{ConditionSet, Is};
 use crate::grant::account_of_arn;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
@@ -20,14 +21,14 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::AccessProven,
     ConditionType::ConfusedDeputyProtected,
     ConditionType::PermissionsSufficient,
+    ConditionType::LeastPrivilege,
+    ConditionType::AccessLasting,
     ConditionType::InventoryComplete,
     ConditionType::StoreReady,
 ];
 
 /// Time between two proofs of access.
 const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);
-/// Time between two rounds of attempts that must be refused: each leaves failed events in the client's audit log.
-const REFUSALS_EVERY: SignedDuration = SignedDuration::from_hours(24 * 7);
 /// Time between two looks while the client's grant is awaited.
 const GRANT_PAUSE: Duration = Duration::from_secs(30);
 /// Wait after an answer that asked for none.
@@ -83,8 +84,10 @@ pub struct Plan {
     pub make_external_id: bool,
     /// Assume the role and ask about permissions.
     pub prove: bool,
-    /// Try what must be refused.
+    /// Try what must be refused, once the right way in was let in.
     pub prove_refusals: bool,
+    /// Read every way in.
+    pub register: bool,
     /// Read the inventory.
     pub discover: bool,
 }
@@ -107,10 +110,14 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
     let interval = SignedDuration::from_mins(i64::from(account.spec.discovery_interval_minutes));
     let proven = current && crate::conditions::is_true_at(&status.conditions, ConditionType::AccessProven, generation);
     let read_last = status.inventory.as_ref().and_then(|inventory| inventory.taken_at.clone());
+    let principal = observed.provider.as_ref().map(|provider| crate::grant::principal(&account.spec, provider)).unwrap_or_default();
+    let register_last = access.register.as_ref().and_then(|register| register.read_at.clone());
+    let prove = asked || !proven || due(&access.proven_at, PROVE_EVERY);
     Plan {
         make_external_id: false,
-        prove: asked || !proven || due(&access.proven_at, PROVE_EVERY),
-        prove_refusals: !current || due(&access.refusals_proven_at, REFUSALS_EVERY),
+        prove,
+        prove_refusals: prove && refusals_due(&access, &status.conditions, (&principal, asked), now),
+        register: prove && (asked || access.principal != principal || due(&register_last, REGISTER_EVERY)),
         discover: asked || !current || due(&read_last, interval),
     }
 }
@@ -151,12 +158,26 @@ pub struct Done {
     pub proof: Option<Result<Identity, CloudError>>,
     /// What is missing of the manifest.
     pub gap: Option<Result<PermissionGap, CloudError>>,
+    /// What is granted beyond it.
+    pub excess: Option<Result<ExcessReport, CloudError>>,
+    /// Every way in.
+    pub register: Option<Result<Register, CloudError>>,
     /// The attempts without and with a wrong ExternalId.
     pub refusals: Vec<Refusal>,
     /// The new inventory.
     pub inventory: Option<Result<InventoryStatus, CloudError>>,
     /// A fault of the store.
     pub store_fault: Option<(Reason, String)>,
+}
+
+impl Done {
+    /// The answer of a question about permissions with which the cloud asked to wait.
+    fn throttled(&self) -> Option<&CloudError> {
+        let gap = self.gap.as_ref().and_then(|gap| gap.as_ref().err());
+        let excess = self.excess.as_ref().and_then(|excess| excess.as_ref().err());
+        let register = self.register.as_ref().and_then(|register| register.as_ref().err());
+        [gap, excess, register].into_iter().flatten().find(|error| matches!(error.class, ErrorClass::Throttled(_)))
+    }
 }
 
 /// The new status and what the visit came to.
@@ -192,8 +213,18 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     if let Some(proof) = &done.proof {
         take_proof(&mut status, &mut set, (proof, done), (generation, now), &mut waits);
     }
-    take_refusals(&mut status, &mut set, &done.refusals, now);
-    take_gap(&mut status, &mut set, done.gap.as_ref());
+    let access = status.access.get_or_insert_default();
+    access.profile = Some(profile(&account.spec.allow));
+    if access.principal.is_empty() {
+        access.principal.clone_from(&done.principal);
+    }
+    take_refusals(&mut status, &mut set, &done.refusals, (generation, now));
+    take_gap(account, &mut status, &mut set, done.gap.as_ref());
+    take_excess(&mut status, &mut set, done.excess.as_ref());
+    take_register(&mut status, &mut set, done.register.as_ref(), now);
+    if let Some(error) = done.throttled() {
+        pause(&mut status, error, now);
+    }
     take_inventory(&mut status, &mut set, done, &mut waits);
     let outcome = conclude(account, &status, &set, waits, now);
     status.conditions = set.finish();
@@ -207,7 +238,7 @@ fn take_proof(
     (generation, now): (Option<i64>, Timestamp),
     waits: &mut Vec<Wait>,
 ) {
-    let mut access = status.access.take().filter(|access| access.generation == generation).unwrap_or_default();
+    let mut access = carry(status.access.take().unwrap_or_default(), generation, &done.principal);
     access.generation = generation;
     access.principal.clone_from(&done.principal);
     match proof {
@@ -263,50 +294,6 @@ fn pause(status: &mut CloudAccountStatus, error: &CloudError, now: Timestamp) ->
         }
         ErrorClass::Denied | ErrorClass::WrongAccount => GRANT_PAUSE,
         _ => RETRY_PAUSE,
-    }
-}
-
-fn take_refusals(status: &mut CloudAccountStatus, set: &mut ConditionSet, refusals: &[Refusal], now: Timestamp) {
-    let kind = ConditionType::ConfusedDeputyProtected;
-    if refusals.is_empty() {
-        return;
-    }
-    if refusals.iter().any(|refusal| matches!(refusal, Refusal::LetIn)) {
-        let message = "the role lets in a caller without the right ExternalId: anybody who may assume roles as the provider could be tricked into it; \
-                       the client must add the ExternalId condition of the grant kit to the role's trust policy";
-        set.set(kind, Is::False, Reason::NotRefused, message);
-    } else if let Some(Refusal::Unknown(message)) = refusals.iter().find(|refusal| matches!(refusal, Refusal::Unknown(_))) {
-        set.set(kind, Is::Unknown, Reason::Unreachable, message);
-        return;
-    } else {
-        set.set(kind, Is::True, Reason::Proven, "callers without and with a wrong credential or ExternalId were refused");
-    }
-    if let Some(access) = &mut status.access {
-        access.refusals_proven_at = Some(Time(now));
-    }
-}
-
-fn take_gap(status: &mut CloudAccountStatus, set: &mut ConditionSet, gap: Option<&Result<PermissionGap, CloudError>>) {
-    let kind = ConditionType::PermissionsSufficient;
-    let gap = match gap {
-        None => return,
-        Some(Err(error)) => return set.set(kind, Is::Unknown, Reason::Unreachable, error.to_string()),
-        Some(Ok(gap)) => gap,
-    };
-    let access: &mut AccessStatus = status.access.get_or_insert_default();
-    access.missing.clone_from(&gap.missing);
-    if !gap.known {
-        set.set(
-            kind,
-            Is::Unknown,
-            Reason::Denied,
-            "the cloud does not tell what is granted: what is missing shows at the first call that needs it",
-        );
-    } else if gap.missing.is_empty() {
-        set.set(kind, Is::True, Reason::Proven, "every permission of the manifest is granted");
-    } else {
-        let message = format!("missing: {}; let the client apply the grant kit again", gap.missing.join(", "));
-        set.set(kind, Is::False, Reason::PermissionsMissing, message);
     }
 }
 

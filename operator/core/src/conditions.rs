@@ -92,6 +92,13 @@ impl ConditionSet {
         }
     }
 
+    /// Lets a condition stand as it is, now said of this generation.
+    pub fn keep(&mut self, kind: ConditionType) {
+        if let Some(condition) = self.conditions.iter_mut().find(|condition| condition.type_ == kind.as_str()) {
+            condition.observed_generation = Some(self.generation);
+        }
+    }
+
     /// Sums up for kstatus: `Ready`, `Reconciling`, `Stalled`. The last two are never True together.
     pub fn sum_up(&mut self, outcome: &Outcome) {
         use ConditionType::{Ready, Reconciling, Stalled};

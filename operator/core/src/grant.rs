@@ -4,10 +4,13 @@ use caretaker_api::cloud_account::{AwsAccount, CloudAccountSpec};
 use caretaker_api::provider_profile::{AwsProvider, ProviderProfileSpec};
 use caretaker_cloud::{AccessGrant, AwsGrant, AzureGrant, GcpGrant};
 
+use crate::digest::sha256_hex;
 use crate::kit_gcp;
 
-/// Longest name of an AWS session, in characters.
-const MAX_SESSION_NAME: usize = 64;
+/// Longest name of an AWS session and longest SourceIdentity, in characters.
+const MAX_NAME: usize = 64;
+/// Characters of the digest that tells long names apart.
+const DIGEST: usize = 8;
 
 /// ARN of the role in the client's account. The partition is the provider's.
 #[must_use]
@@ -48,6 +51,7 @@ pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &Provi
         role_arn,
         external_id,
         session_name: session_name(client, name),
+        source_identity: source_identity(client, name),
     }))
 }
 
@@ -69,7 +73,40 @@ pub fn principal(spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Str
 /// The name under which our calls stand in the client's audit log.
 #[must_use]
 pub fn session_name(client: &str, account: &str) -> String {
-    let mut name = format!("caretaker-{client}-{account}");
-    name.truncate(MAX_SESSION_NAME);
-    name
+    fit(format!("caretaker-{client}-{account}"))
+}
+
+/// The object that acts, as the client's audit log shows it with every call: `ACCOUNT@CLIENT`. Names of objects hold no `@`, so it is not ambiguous.
+#[must_use]
+pub fn source_identity(client: &str, account: &str) -> String {
+    fit(format!("{account}@{client}"))
+}
+
+/// A name that AWS takes. What is too long is cut and ends with a digest of the whole, so that two names never become one.
+fn fit(name: String) -> String {
+    if name.chars().count() <= MAX_NAME {
+        return name;
+    }
+    let kept: String = name.chars().take(MAX_NAME - DIGEST - 1).collect();
+    format!("{kept}.{}", &sha256_hex(&name)[..DIGEST])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_what_sts_takes_and_stay_apart() {
+        assert_eq!(session_name("acme", "prod"), "caretaker-acme-prod");
+        assert_eq!(source_identity("acme", "prod"), "prod@acme");
+        let (long, other) = ("a".repeat(40), format!("{}b", "a".repeat(39)));
+        let names =
+            [source_identity(&long, &long), source_identity(&other, &long), session_name(&long, &long), session_name(&long, &other)];
+        for name in &names {
+            let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+            assert!((2..=64).contains(&name.len()) && name.chars().all(is_allowed), "{name}");
+        }
+        let apart: std::collections::BTreeSet<&String> = names.iter().collect();
+        assert_eq!(apart.len(), names.len(), "{names:?}");
+    }
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec};
 use caretaker_api::provider_profile::{AwsProvider, ProviderProfileSpec};
-use caretaker_cloud::manifest::{Action, aws_actions};
+use caretaker_cloud::manifest::{Action, On, aws_actions};
 use caretaker_cloud::{AccessGrant, Purpose, WantedPermission};
 use serde_json::{Value, json};
 
-use crate::grant::{partition, role_arn};
+use crate::grant::{partition, role_arn, session_name, source_identity};
 
 /// Name of the inline policy that allows a purpose. The one for revoking goes last when access is removed.
 #[must_use]
@@ -49,10 +49,9 @@ pub fn wanted(allow: &[Capability], grant: &AccessGrant) -> Vec<WantedPermission
     let backup_role = format!("arn:{}:iam::{}:role/{BACKUP_ROLE}", partition(&grant.role_arn), grant.account_id);
     let of = |purpose: Purpose| {
         let (own_role, backup_role) = (grant.role_arn.as_str(), backup_role.as_str());
-        aws_actions(purpose).iter().map(move |action| WantedPermission {
-            resource: resources(purpose, action, own_role, backup_role),
-            action: action.name.to_owned(),
-        })
+        aws_actions(purpose)
+            .iter()
+            .map(move |action| WantedPermission { resource: resource(action, own_role, backup_role), action: action.name.to_owned() })
     };
     let mut all = Vec::new();
     for purpose in purposes(allow) {
@@ -74,9 +73,9 @@ struct Kit<'a> {
     purposes: Vec<Purpose>,
 }
 
-/// The kit's files by name, for the account's cloud. `None` until the ExternalId is made, and where the provider is not on that cloud.
+/// The kit's files by name, for the account's cloud: `name` is the CloudAccount's. `None` until the ExternalId is made, and where the provider is not on that cloud.
 #[must_use]
-pub fn files(client: &str, spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<BTreeMap<String, String>> {
+pub fn files((client, name): (&str, &str), spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<BTreeMap<String, String>> {
     if let (Some(_), Some(azure)) = (&spec.target.azure, &provider.azure) {
         return Some(azure::files(&azure::Delegation {
             client: client.into(),
@@ -98,26 +97,26 @@ pub fn files(client: &str, spec: &CloudAccountSpec, provider: &ProviderProfileSp
         };
         return Some(kit.files());
     }
-    aws_files(client, spec, provider.aws.as_ref()?)
+    aws_files((client, name), spec, provider.aws.as_ref()?)
 }
 
-fn aws_files(client: &str, spec: &CloudAccountSpec, provider: &AwsProvider) -> Option<BTreeMap<String, String>> {
+fn aws_files((client, name): (&str, &str), spec: &CloudAccountSpec, provider: &AwsProvider) -> Option<BTreeMap<String, String>> {
     let account = spec.target.aws.as_ref()?;
     let external_id = account.external_id.as_deref()?;
     let kit = Kit { account, provider, external_id, purposes: purposes(&spec.allow) };
     Some(BTreeMap::from([
-        ("README.md".to_owned(), kit.letter(client)),
+        ("README.md".to_owned(), kit.letter((client, name))),
         ("caretaker-access.cfn.json".to_owned(), kit.cloudformation() + "\n"),
         ("caretaker-access.tf".to_owned(), kit.terraform()),
     ]))
 }
 
-/// What a purpose may touch: revoking concerns our own role only, and only the backup role may be passed on.
-fn resources(purpose: Purpose, action: &Action, own_role: &str, backup_role: &str) -> String {
-    match (purpose, action.name) {
-        (Purpose::Revoke, _) => own_role.to_owned(),
-        (_, "iam:PassRole") => backup_role.to_owned(),
-        _ => "*".to_owned(),
+/// What an action is granted on.
+fn resource(action: &Action, own_role: &str, backup_role: &str) -> String {
+    match action.on {
+        On::Account => "*".to_owned(),
+        On::OwnPrincipal => own_role.to_owned(),
+        On::BackupRole => backup_role.to_owned(),
     }
 }
 
@@ -126,7 +125,7 @@ fn resources(purpose: Purpose, action: &Action, own_role: &str, backup_role: &st
 pub fn policy_document(purpose: Purpose, own_role: &str, backup_role: &str) -> Value {
     let mut by_resource: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for action in aws_actions(purpose) {
-        by_resource.entry(resources(purpose, action, own_role, backup_role)).or_default().push(action.name);
+        by_resource.entry(resource(action, own_role, backup_role)).or_default().push(action.name);
     }
     let statements: Vec<Value> =
         by_resource.into_iter().map(|(resource, actions)| json!({"Effect": "Allow", "Action": actions, "Resource": resource})).collect();
@@ -142,7 +141,7 @@ impl Kit<'_> {
         json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
             "Principal": {"AWS": self.provider.principal_arn},
-            "Action": "sts:AssumeRole",
+            "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
             "Condition": {"StringEquals": {"sts:ExternalId": self.external_id}},
         }]})
     }
@@ -221,7 +220,7 @@ impl Kit<'_> {
         text
     }
 
-    fn letter(&self, client: &str) -> String {
+    fn letter(&self, (client, name): (&str, &str)) -> String {
         let rows: String = self
             .purposes
             .iter()
@@ -235,13 +234,17 @@ impl Kit<'_> {
              - `terraform apply` with `caretaker-access.tf`\n\n\
              It makes the role `{role}`, which only `{principal}` may assume, and only with the ExternalId `{external_id}`.\n\
              To end the access at any time, delete the stack or the role.\n\n\
-             Once a week two attempts without and with a wrong ExternalId are made on purpose. They must fail, and stand in your audit log as\n\
-             failed `AssumeRole` events under the session name `caretaker-{client}-…`.\n\n\
+             Every call of ours stands in your audit log under the session name `{session}`, with the SourceIdentity `{source}`: the object of ours\n\
+             that acted.\n\n\
+             Once a week attempts without and with a wrong ExternalId are made on purpose, each without and with the SourceIdentity. They must\n\
+             fail, and stand in your audit log as four failed `AssumeRole` events under the same session name.\n\n\
              | policy | action | why |\n| --- | --- | --- |\n{rows}",
             account = self.account.account_id,
             role = self.account.role_name,
             principal = self.provider.principal_arn,
             external_id = self.external_id,
+            session = session_name(client, name),
+            source = source_identity(client, name),
         )
     }
 }
@@ -301,7 +304,7 @@ mod tests {
     fn the_template_grants_the_manifest_and_nothing_else() {
         let cases = [vec![], vec![Capability::Backup], vec![Capability::Revoke], vec![Capability::Backup, Capability::Revoke]];
         for allow in cases {
-            let files = files("acme", &spec(allow.clone()), &profile()).unwrap();
+            let files = files(("acme", "prod"), &spec(allow.clone()), &profile()).unwrap();
             let template: Value = serde_json::from_str(&files["caretaker-access.cfn.json"]).unwrap();
             let policies = template["Resources"]["CaretakerAccess"]["Properties"]["Policies"].as_array().unwrap().clone();
             let mut granted: Vec<WantedPermission> = policies
@@ -318,6 +321,19 @@ mod tests {
             granted.sort();
             wanted.sort();
             assert_eq!(granted, wanted, "{allow:?}");
+        }
+    }
+
+    #[test]
+    fn the_trust_policy_demands_the_external_id_and_takes_a_source_identity() {
+        let files = files(("acme", "prod"), &spec(Vec::new()), &profile()).unwrap();
+        let template: Value = serde_json::from_str(&files["caretaker-access.cfn.json"]).unwrap();
+        let trust = &template["Resources"]["CaretakerAccess"]["Properties"]["AssumeRolePolicyDocument"]["Statement"];
+        assert_eq!(trust[0]["Action"], json!(["sts:AssumeRole", "sts:SetSourceIdentity"]));
+        assert_eq!(trust[0]["Condition"]["StringEquals"]["sts:ExternalId"], "abc123");
+        assert_eq!(trust.as_array().unwrap().len(), 1, "nothing is granted outside the condition");
+        for text in ["caretaker-acme-prod", "prod@acme", "four failed"] {
+            assert!(files["README.md"].contains(text), "{text}");
         }
     }
 

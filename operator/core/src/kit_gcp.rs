@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use caretaker_cloud::manifest::{Action, gcp_permissions, is_own_role_only};
+use caretaker_cloud::manifest::{Action, On, gcp_permissions};
 use caretaker_cloud::{GcpGrant, Purpose, WantedPermission};
 
 use crate::kit::hcl;
@@ -53,11 +53,9 @@ pub fn service_account(account_name: &str, project_id: &str) -> String {
 /// All that a grant covers, as the adapter tests it: on the project, or on our own service account.
 #[must_use]
 pub fn wanted(purposes: &[Purpose], grant: &GcpGrant) -> Vec<WantedPermission> {
-    let of = |purpose: &Purpose| {
-        let resource = if is_own_role_only(*purpose) { grant.service_account.clone() } else { "*".to_owned() };
-        gcp_permissions(*purpose).iter().map(move |action| WantedPermission { resource: resource.clone(), action: action.name.to_owned() })
-    };
-    purposes.iter().flat_map(of).collect()
+    let resource = |on: On| if on == On::Account { "*".to_owned() } else { grant.service_account.clone() };
+    let actions = purposes.iter().flat_map(|purpose| gcp_permissions(*purpose));
+    actions.map(|action| WantedPermission { resource: resource(action.on), action: action.name.to_owned() }).collect()
 }
 
 /// A custom role with the permissions of some purposes.
@@ -89,8 +87,8 @@ impl GcpKit<'_> {
 
     fn roles(&self) -> Vec<Role> {
         let actions = |on_account: bool| {
-            let purposes = self.purposes.iter().filter(|purpose| is_own_role_only(**purpose) == on_account);
-            purposes.flat_map(|purpose| gcp_permissions(*purpose)).copied().collect::<Vec<_>>()
+            let all = self.purposes.iter().flat_map(|purpose| gcp_permissions(*purpose));
+            all.filter(|action| (action.on != On::Account) == on_account).copied().collect::<Vec<_>>()
         };
         let roles = [
             Role {
@@ -101,9 +99,9 @@ impl GcpKit<'_> {
                 on_account: false,
             },
             Role {
-                id: "caretakerRevoke",
-                label: "caretaker_revoke",
-                title: "Caretaker: ending its own access",
+                id: "caretakerSelf",
+                label: "caretaker_self",
+                title: "Caretaker: its own service account",
                 actions: actions(true),
                 on_account: true,
             },
@@ -352,7 +350,7 @@ mod tests {
     fn leaving_reaches_our_own_service_account_only() {
         let grant = GcpGrant { project_id: "acme-prod".into(), service_account: "sa@acme-prod.iam.gserviceaccount.com".into() };
         let on: Vec<String> = wanted(&[Purpose::Revoke], &grant).into_iter().map(|wanted| wanted.resource).collect();
-        assert_eq!(on, ["sa@acme-prod.iam.gserviceaccount.com"; 2]);
+        assert_eq!(on, ["sa@acme-prod.iam.gserviceaccount.com"]);
         let (commands, _) = run(&kit(&ALL).files()["caretaker-access.sh"]);
         let on_project: Vec<_> = commands.iter().filter(|words| words[0] == "projects").collect();
         assert_eq!(on_project.len(), 1);

@@ -132,7 +132,8 @@ fn describe(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Str
             let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).and_then(|target| target.rsplit('.').next());
             target.map_or_else(|| format!("{method}{}", uri.path().replace('/', ":")), str::to_owned)
         },
-        str::to_owned,
+        // The emulator does not look at it, so that tests must be able to.
+        |action| if form.contains("&SourceIdentity=") { format!("{action}+SourceIdentity") } else { action.to_owned() },
     );
     format!("{service}/{region}/{action} {key}")
 }

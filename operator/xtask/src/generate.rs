@@ -51,6 +51,10 @@ fn files() -> Result<BTreeMap<PathBuf, String>> {
         files.insert(PathBuf::from(format!("charts/caretaker/templates/crd-{name}.yaml")), chart);
     }
     files.insert("charts/caretaker/templates/rbac.generated.yaml".into(), rbac()?);
+    files.insert(
+        "examples/permissions.md".into(),
+        format!("<!-- {} -->\n{}", HEADER.trim_start_matches("# ").trim_end(), caretaker_core::calls::page()),
+    );
     Ok(files)
 }
 

@@ -14,7 +14,7 @@ async function main() {
   const validator = new LiveValidator({
     directory: specs,
     git: { shouldClone: false },
-    swaggerPathsPattern: ['specification/**/stable/**/*.json'],
+    swaggerPathsPattern: ['specification/**/stable/**/*.json', 'specification/**/preview/**/*.json'],
     excludedSwaggerPathsPattern: [],
     isPathCaseSensitive: false,
   });

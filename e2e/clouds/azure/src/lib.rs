@@ -5,6 +5,7 @@
 //! is judged by Microsoft's own validator, see [`judge`]. It listens on 127.0.0.1 only, over TLS with a test CA.
 
 mod deploy;
+pub mod eligible;
 pub mod entra;
 mod graph;
 pub mod judge;

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::graph;
 use crate::reply::Reply;
 use crate::world::{Action, Delegation, Issued, Refusal, Subscription, World, actions};
+use crate::{eligible, graph};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -122,6 +122,9 @@ fn route(world: &mut World, caller: &Issued, request: &Request) -> Reply {
                 }
                 ("GET", ["providers", "microsoft.managedservices", "registrationassignments"]) => {
                     let expand = request.query("$expandRegistrationDefinition") == Some("true");
+                    if request.query("api-version") == Some(eligible::VERSION) {
+                        return eligible::delegations(world, caller, id, expand);
+                    }
                     served("2019-09-01", &mut || delegations(world, caller, id, expand))
                 }
                 ("DELETE", ["providers", "microsoft.managedservices", "registrationassignments", name]) => {
@@ -191,7 +194,7 @@ fn permissions(world: &World, caller: &Issued, id: &str, group: &str) -> Reply {
     Reply::ok(json!({"value": value}))
 }
 
-fn show_delegation(id: &str, found: &Subscription, delegation: &Delegation, state: &str, expand: bool) -> Value {
+pub(crate) fn show_delegation(id: &str, found: &Subscription, delegation: &Delegation, state: &str, expand: bool) -> Value {
     let kind = "Microsoft.ManagedServices/registrationAssignments";
     let definition = format!("/subscriptions/{id}/providers/Microsoft.ManagedServices/registrationDefinitions/{}", delegation.name);
     let mut shown = json!({

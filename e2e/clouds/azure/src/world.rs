@@ -147,6 +147,8 @@ pub struct World {
     pub applications: Vec<Application>,
     /// Subscriptions by id, in lower case.
     pub subscriptions: BTreeMap<String, Subscription>,
+    /// Authorizations that can be switched on for a time.
+    pub eligible: Vec<crate::eligible::Eligible>,
     /// Tokens that are good, unless they have ended.
     pub tokens: HashMap<String, Issued>,
     /// Life of a token.
@@ -172,6 +174,7 @@ impl Default for World {
         Self {
             applications: Vec::new(),
             subscriptions: BTreeMap::new(),
+            eligible: Vec::new(),
             tokens: HashMap::new(),
             token_life: Duration::from_secs(3600),
             page_rows: 1000,

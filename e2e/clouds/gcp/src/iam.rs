@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::envelope;
 use crate::request::{Answer, Request};
 use crate::world::{Binding, Policy, ServiceAccount, Token, World};
+use crate::{envelope, register};
 
 /// Longest life of a token in seconds.
 const LIFE: i64 = 3600;
@@ -42,6 +42,11 @@ pub fn route(world: &mut World, request: &Request) -> Result<Answer, Answer> {
             world.accounts.remove(&request.resource);
             Ok(Answer::ok(json!({})))
         }
+        "iam.projects.serviceAccounts.keys.list" => {
+            may(world, request, &caller, "iam.serviceAccountKeys.list")?;
+            Ok(register::keys(world, &request.resource))
+        }
+        "iam.projects.roles.get" => register::role(world, &request.resource, &caller),
         _ => Err(envelope::error(404, "NOT_FOUND", "Method not found.")),
     }
 }

@@ -13,6 +13,7 @@ mod judge;
 mod keys;
 mod kit;
 mod projects;
+mod register;
 mod request;
 mod seed;
 mod tls;
@@ -35,7 +36,7 @@ pub use crate::judge::judge;
 pub use crate::keys::{Issuer, TestKey};
 pub use crate::kit::apply_terraform;
 use crate::request::{Answer, Request};
-pub use crate::seed::{READ_ROLE, REVOKE_ROLE};
+pub use crate::seed::{READ_ROLE, SELF_ROLE};
 use crate::world::Token;
 pub use crate::world::{Binding, Policy, Project, Quota, ServiceAccount, World};
 

@@ -95,6 +95,12 @@ fn name(method: &str, path: &str) -> (&'static str, String) {
             return ("iam.projects.serviceAccounts.create", (*project).to_owned());
         }
         ("GET", ["v1", "projects", _, "serviceAccounts", _], "") => "iam.projects.serviceAccounts.get",
+        ("GET", ["v1", "projects", _, "serviceAccounts", account, "keys"], "") => {
+            return ("iam.projects.serviceAccounts.keys.list", (*account).to_owned());
+        }
+        ("GET", ["v1", "projects", project, "roles", role], "") => {
+            return ("iam.projects.roles.get", format!("projects/{project}/roles/{role}"));
+        }
         ("DELETE", ["v1", "projects", _, "serviceAccounts", _], "") => "iam.projects.serviceAccounts.delete",
         ("GET", ["v3", "projects", _], "") => "cloudresourcemanager.projects.get",
         ("POST", ["v3", "projects", _], "testIamPermissions") => "cloudresourcemanager.projects.testIamPermissions",

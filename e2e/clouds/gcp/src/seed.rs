@@ -6,8 +6,8 @@ use crate::world::World;
 
 /// The role that a kit makes for reading.
 pub const READ_ROLE: &str = "caretakerRead";
-/// The role that a kit makes for leaving.
-pub const REVOKE_ROLE: &str = "caretakerRevoke";
+/// The role that a kit makes on our own service account, for looking and leaving.
+pub const SELF_ROLE: &str = "caretakerSelf";
 
 impl World {
     /// What a client does with the kit: a service account that `principal` may use, with custom roles for reading and leaving, and what the
@@ -17,14 +17,21 @@ impl World {
         let member = format!("serviceAccount:{email}");
         let role = |name: &str| format!("projects/{project}/roles/{name}");
         let permissions = |list: &[&str]| list.iter().map(|permission| (*permission).to_owned()).collect::<Vec<_>>();
-        self.roles.insert(role(READ_ROLE), permissions(&["resourcemanager.projects.get", "cloudasset.assets.searchAllResources"]));
-        self.roles.insert(role(REVOKE_ROLE), permissions(&["iam.serviceAccounts.getIamPolicy", "iam.serviceAccounts.setIamPolicy"]));
+        let reading = [
+            "resourcemanager.projects.get",
+            "cloudasset.assets.searchAllResources",
+            "resourcemanager.projects.getIamPolicy",
+            "iam.roles.get",
+        ];
+        self.roles.insert(role(READ_ROLE), permissions(&reading));
+        let own = ["iam.serviceAccounts.getIamPolicy", "iam.serviceAccountKeys.list", "iam.serviceAccounts.setIamPolicy"];
+        self.roles.insert(role(SELF_ROLE), permissions(&own));
         if let Some(project) = self.projects.get_mut(project) {
             project.policy.bind(&role(READ_ROLE), &member);
         }
         if let Some(account) = self.accounts.get_mut(&email) {
             account.policy.bind("roles/iam.serviceAccountTokenCreator", principal);
-            account.policy.bind(&role(REVOKE_ROLE), &member);
+            account.policy.bind(&role(SELF_ROLE), &member);
         }
         if let Some(project) = self.projects.get_mut(quota_project) {
             project.policy.bind("roles/serviceusage.serviceUsageConsumer", &member);

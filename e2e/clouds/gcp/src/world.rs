@@ -124,6 +124,8 @@ pub struct World {
     pub roles: HashMap<String, Vec<String>>,
     /// Public keys by e-mail address and key id.
     pub keys: HashMap<(String, String), Vec<u8>>,
+    /// When keys end, by key id; those that are not named never do.
+    pub key_ends: BTreeMap<String, String>,
     /// Trusted issuers by audience.
     pub issuers: HashMap<String, Issuer>,
     /// APIs that are off, with the project's id.

@@ -1,4 +1,4 @@
-//! `inventory`, `coverage`, `access`, `kit`: what is known of a client's accounts.
+//! `inventory`, `coverage`, `kit`: what is known of a client's accounts.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use caretaker_cloud::Asset;
 use caretaker_controllers::discovery;
 use caretaker_controllers::store::Store;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, Client, ResourceExt};
 
 use super::cluster::{ClusterArgs, connect, explain};
@@ -26,7 +26,7 @@ pub struct Which {
     account: Option<String>,
     /// Form of the output.
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    pub(super) output: Form,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -55,7 +55,7 @@ pub struct KitArgs {
 }
 
 impl Which {
-    async fn accounts(&self) -> anyhow::Result<(Client, Vec<CloudAccount>)> {
+    pub(super) async fn accounts(&self) -> anyhow::Result<(Client, Vec<CloudAccount>)> {
         let kube = connect(&self.cluster).await?;
         let api = Api::<CloudAccount>::namespaced(kube.clone(), &client_namespace(&self.client));
         let found = match &self.account {
@@ -67,7 +67,7 @@ impl Which {
     }
 }
 
-fn status(account: &CloudAccount) -> CloudAccountStatus {
+pub(super) fn status(account: &CloudAccount) -> CloudAccountStatus {
     account.status.clone().unwrap_or_default()
 }
 
@@ -165,53 +165,6 @@ pub async fn coverage(args: Which) -> anyhow::Result<()> {
         .collect();
     if !rows.is_empty() {
         print!("\n{}", table(&["ACCOUNT", "REGION", "SERVICE", "VERDICT", "CAUSE"], &rows));
-    }
-    Ok(())
-}
-
-fn condition<'a>(status: &'a CloudAccountStatus, kind: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == kind)
-}
-
-/// Shows who gets in, since when it is proved, and which permissions are missing.
-pub async fn access(args: Which) -> anyhow::Result<()> {
-    let (_, accounts) = args.accounts().await?;
-    if args.output == Form::Json {
-        let all: Vec<_> = accounts
-            .iter()
-            .map(|account| serde_json::json!({"account": account.name_any(), "access": status(account).access, "conditions": status(account).conditions}))
-            .collect();
-        return json(&all);
-    }
-    let word =
-        |status: &CloudAccountStatus, kind: &str| condition(status, kind).map_or_else(|| "-".to_owned(), |found| found.status.clone());
-    let rows: Vec<Vec<String>> = accounts
-        .iter()
-        .map(|account| {
-            let status = status(account);
-            let access = status.access.clone().unwrap_or_default();
-            vec![
-                account.name_any(),
-                word(&status, "AccessProven"),
-                when(access.proven_at.as_ref()),
-                word(&status, "ConfusedDeputyProtected"),
-                word(&status, "PermissionsSufficient"),
-                access.principal,
-            ]
-        })
-        .collect();
-    print!("{}", table(&["ACCOUNT", "PROVEN", "LAST", "OTHERS REFUSED", "PERMISSIONS", "PRINCIPAL"], &rows));
-    for account in &accounts {
-        let status = status(account);
-        let mut told = Vec::new();
-        for kind in ["AccessProven", "ConfusedDeputyProtected", "PermissionsSufficient"] {
-            let Some(found) = condition(&status, kind).filter(|found| found.status != "True") else { continue };
-            // One cause often stands behind all three.
-            if !told.contains(&(&found.reason, &found.message)) {
-                println!("\n{}: {kind} is {} ({}): {}", account.name_any(), found.status, found.reason, found.message);
-                told.push((&found.reason, &found.message));
-            }
-        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The command line: one binary, two names. As `kubectl-caretaker` it is a kubectl plugin.
 
+mod access;
 mod account;
 mod bundle;
 mod cluster;
@@ -47,8 +48,10 @@ enum Command {
     Inventory(account::InventoryArgs),
     /// Show which parts of a client's accounts were read completely, and why others were not.
     Coverage(account::Which),
-    /// Show who gets into a client's accounts, since when it is proved, and what is missing.
+    /// Show every way into a client's accounts: since when it is proved, what is missing, what is too much, what ends soon.
     Access(account::Which),
+    /// List every call that is made in a client's cloud, with its permission and its reason. Needs no cluster.
+    Permissions(access::PermissionsArgs),
     /// List or write the grant kits for a client: what they apply to let us in.
     Kit(account::KitArgs),
     /// Begin an exit: a rehearsal, or the real one with --final.
@@ -71,7 +74,8 @@ pub fn main() -> ExitCode {
         Command::Status(args) => block_on(status::run(args)),
         Command::Inventory(args) => block_on(account::inventory(args)),
         Command::Coverage(args) => block_on(account::coverage(args)),
-        Command::Access(args) => block_on(account::access(args)),
+        Command::Access(args) => block_on(access::access(args)),
+        Command::Permissions(args) => access::permissions(&args),
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Exit(args) => block_on(exit::exit(args)),
         Command::Accept(args) => block_on(exit::accept(args)),

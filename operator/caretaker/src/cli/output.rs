@@ -50,9 +50,54 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Characters on a line where the terminal does not say.
+const WIDTH: usize = 100;
+
+/// Characters on a line of the terminal, as the shell tells.
+pub fn width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|width| *width >= 40).unwrap_or(WIDTH)
+}
+
+/// A text on lines of at most this width. The first begins with `head`, further ones are indented as far. Control characters are not printed.
+pub fn paragraph(head: &str, text: &str, width: usize) -> String {
+    let indent = head.chars().count();
+    let room = width.saturating_sub(indent).max(1);
+    let plain: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in plain.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        let used = lines.last().map_or(0, |line| line.chars().count());
+        if used > 0 && used + 1 + word.len() > room {
+            lines.push(String::new());
+        } else if used > 0 {
+            word.insert(0, ' ');
+        }
+        // A word that no line can hold is broken: an address of a cloud has no spaces.
+        for part in word.chunks(room) {
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + part.len() <= room => line.extend(part),
+                _ => lines.push(part.iter().collect()),
+            }
+        }
+    }
+    let indented = lines.iter().enumerate().map(|(number, line)| {
+        let head = if number == 0 { head.to_owned() } else { " ".repeat(indent) };
+        format!("{head}{line}").trim_end().to_owned() + "\n"
+    });
+    indented.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_paragraph_fits_its_width() {
+        assert_eq!(paragraph("a ", "one two three", 9), "a one two\n  three\n");
+        assert_eq!(paragraph("", "abcdefgh ij", 4), "abcd\nefgh\nij\n");
+        assert_eq!(paragraph("x ", "b\u{1b}[2J", 80), "x b\u{fffd}[2J\n");
+        assert_eq!(paragraph("x  ", "", 80), "x\n");
+    }
 
     #[test]
     fn columns_are_aligned_by_characters() {

@@ -156,16 +156,17 @@ async fn permissions_say_what_is_missing() {
     let stage = Stage::set().await;
     let link = stage.link(Purpose::Read).await;
     let manifest = |purpose| gcp_permissions(purpose).iter().map(|action| action.name);
-    let mut asked = wanted(manifest(Purpose::Read), "*");
-    asked.extend(wanted(manifest(Purpose::Revoke), &stage.grant.service_account));
-    let gap = link.permissions(&asked).await.expect("an answer");
+    let asked = |purposes: &[Purpose]| caretaker_core::kit_gcp::wanted(purposes, &stage.grant);
+    let gap = link.permissions(&asked(&[Purpose::Read, Purpose::Revoke])).await.expect("an answer");
     assert!(gap.known && gap.missing.is_empty(), "{gap:?}");
     // On the project the same permissions are not held: they were granted on the service account only.
     let gap = link.permissions(&wanted(manifest(Purpose::Revoke), "*")).await.expect("an answer");
-    assert_eq!(gap.missing, ["iam.serviceAccounts.getIamPolicy", "iam.serviceAccounts.setIamPolicy"]);
+    assert_eq!(gap.missing, ["iam.serviceAccounts.setIamPolicy"]);
     stage.simulator.world().projects.get_mut(CLIENT.0).unwrap().policy.unbind(&format!("serviceAccount:{}", stage.grant.service_account));
-    let gap = link.permissions(&wanted(manifest(Purpose::Read), "*")).await.expect("an answer");
-    assert_eq!(gap.missing, ["cloudasset.assets.searchAllResources", "resourcemanager.projects.get"]);
+    let gap = link.permissions(&asked(&[Purpose::Read])).await.expect("an answer");
+    let on_project =
+        ["cloudasset.assets.searchAllResources", "iam.roles.get", "resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"];
+    assert_eq!(gap.missing, on_project, "what is granted on the service account itself stays");
     stage.judged().await;
 }
 
@@ -202,7 +203,8 @@ async fn tokens_reach_no_further_than_google_makes_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_of_another_cloud_or_form_are_refused() {
     let stage = Stage::set().await;
-    let aws = AwsGrant { account_id: "1".into(), role_arn: "r".into(), external_id: "x".into(), session_name: "s".into() };
+    let (session_name, source_identity) = ("s".into(), "s@c".into());
+    let aws = AwsGrant { account_id: "1".into(), role_arn: "r".into(), external_id: "x".into(), session_name, source_identity };
     let malformed = GcpGrant { project_id: "../v1/projects/other".into(), ..stage.grant.clone() };
     for grant in [AccessGrant::Aws(aws), AccessGrant::Gcp(malformed)] {
         assert_eq!(class(stage.connector().connect(&grant, Purpose::Read).await), Some(ErrorClass::Invalid));

@@ -7,4 +7,5 @@ mod faults;
 mod kit;
 mod leaving;
 mod quota;
+mod register;
 mod stage;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::manifest::aws_actions;
 use crate::{Asset, AwsType, Purpose, SelectionState};
@@ -76,6 +77,10 @@ pub struct FakeRole {
     pub inline: BTreeMap<String, Vec<Permission>>,
     /// Attached managed policies by ARN.
     pub attached: BTreeMap<String, Vec<Permission>>,
+    /// Whether the trust policy allows a SourceIdentity; roles from older kits do not.
+    pub takes_source_identity: bool,
+    /// Day of the last use.
+    pub last_used: Option<Date>,
 }
 
 impl FakeRole {
@@ -87,7 +92,8 @@ impl FakeRole {
             let permissions = all.map(|action| Permission { action: action.name.into(), resource: "*".into() }).collect();
             (format!("caretaker-{purpose:?}").to_lowercase(), permissions)
         };
-        Self { trust, inline: purposes.iter().map(policy).collect(), attached: BTreeMap::new() }
+        let inline = purposes.iter().map(policy).collect();
+        Self { trust, inline, attached: BTreeMap::new(), takes_source_identity: true, last_used: None }
     }
 
     /// Whether its policies allow an action on a resource.

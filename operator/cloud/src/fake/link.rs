@@ -8,8 +8,8 @@ use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
 use crate::manifest::aws_actions;
 use crate::{
     Asset, AssetSink, AwsGrant, AwsType, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass,
-    Identity, PermissionGap, ProtectionState, Purpose, Receipt, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict,
-    WantedPermission, verdict_of,
+    ExcessReport, Identity, PermissionGap, ProtectionState, Purpose, Receipt, Register, Result, Scope, SelectionState, StepOutcome,
+    VaultState, Verdict, WantedPermission, verdict_of,
 };
 
 /// Rows in one page of a list.
@@ -17,8 +17,8 @@ const PAGE: usize = 500;
 
 /// A session.
 pub(super) struct FakeLink {
-    cloud: FakeCloud,
-    grant: AwsGrant,
+    pub(super) cloud: FakeCloud,
+    pub(super) grant: AwsGrant,
     purpose: Purpose,
 }
 
@@ -30,7 +30,7 @@ impl FakeLink {
     /// Assumes the role and proves that it leads to the declared account.
     pub fn open(&self) -> Result<()> {
         let mut state = self.cloud.lock();
-        let account = state.assume(&self.grant, Some(&self.grant.external_id), true)?;
+        let account = state.enter(&self.grant)?;
         state.call(At { operation: "sts:GetCallerIdentity", account: &account, region: "global" })?;
         if account != self.grant.account_id {
             let message = format!("the role {} leads to account {account}, not {}", self.grant.role_arn, self.grant.account_id);
@@ -50,7 +50,7 @@ impl FakeLink {
     }
 
     /// One call: counted, failed where a fault fits, refused where session or role do not allow it, and done in the account.
-    fn call<T>(&self, operation: &str, region: &str, act: impl FnOnce(&mut FakeAccount) -> Result<T>) -> Result<T> {
+    pub(super) fn call<T>(&self, operation: &str, region: &str, act: impl FnOnce(&mut FakeAccount) -> Result<T>) -> Result<T> {
         let mut state = self.cloud.lock();
         state.call(At { operation, account: &self.grant.account_id, region })?;
         let refused = || CloudError::new(ErrorClass::Denied, operation, "not authorized").with_code("AccessDenied");
@@ -265,11 +265,23 @@ impl CloudLink for FakeLink {
             missing.sort();
             Ok(missing)
         });
-        match asked {
-            Ok(missing) => Ok(PermissionGap { missing, known: true }),
-            Err(error) if error.class == ErrorClass::Denied => Ok(PermissionGap { missing: Vec::new(), known: false }),
-            Err(error) => Err(error),
+        let mut gap = match asked {
+            Ok(missing) => PermissionGap { missing, known: true },
+            Err(error) if error.class == ErrorClass::Denied => PermissionGap { missing: Vec::new(), known: false },
+            Err(error) => return Err(error),
+        };
+        if self.cloud.lock().is_unnamed(&self.grant) {
+            gap.missing.push("sts:SetSourceIdentity".into());
         }
+        Ok(gap)
+    }
+
+    async fn excess(&self, wanted: &[WantedPermission]) -> Result<ExcessReport> {
+        self.find_excess(wanted)
+    }
+
+    async fn ways_in(&self) -> Result<Register> {
+        self.find_ways_in()
     }
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {

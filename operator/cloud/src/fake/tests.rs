@@ -32,7 +32,8 @@ impl Stage for InMemory {
         let trust = Trust::Principal { arn: PROVIDER.into(), external_id: ExternalIdRule::Demanded("right".into()) };
         let role = FakeRole::for_purposes(trust, purposes);
         self.cloud.put_account(FakeAccount::new(&account_id, &REGIONS).with_role(&role_arn, role));
-        AwsGrant { account_id, role_arn, external_id: "right".into(), session_name: "caretaker-suite".into() }
+        let (session_name, source_identity) = ("caretaker-suite".into(), "prod@suite".into());
+        AwsGrant { account_id, role_arn, external_id: "right".into(), session_name, source_identity }
     }
 
     async fn instances(&self, grant: &AwsGrant, region: &str, count: usize) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use caretaker_api::cloud_account::CloudAccountSpec;
 use caretaker_api::handover::{FinalReading, Frozen, HandoverMode};
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_cloud::Purpose;
@@ -10,6 +9,8 @@ use caretaker_cloud::manifest::{Action, aws_actions, azure_roles, gcp_permission
 use serde_json::{Value, json};
 
 use super::script;
+use crate::access::profile;
+use crate::calls::sight;
 use crate::grant;
 use crate::kit::purposes;
 
@@ -64,12 +65,12 @@ impl Inputs<'_> {
     }
 
     fn access_register(&self) -> Value {
-        let entries: Vec<Value> =
-            self.accounts.iter().filter_map(|account| self.register_entry(&name_of(account), &account.spec)).collect();
+        let entries: Vec<Value> = self.accounts.iter().filter_map(|account| self.register_entry(account)).collect();
         json!({"provider": self.profile.spec.display_name, "principals": entries})
     }
 
-    fn register_entry(&self, name: &str, spec: &CloudAccountSpec) -> Option<Value> {
+    fn register_entry(&self, account: &CloudAccount) -> Option<Value> {
+        let (spec, name) = (&account.spec, name_of(account));
         let (target, provider) = (&spec.target, &self.profile.spec);
         let purposes = purposes(&spec.allow);
         let names = |actions: fn(Purpose) -> &'static [Action]| -> Vec<&'static str> {
@@ -97,7 +98,31 @@ impl Inputs<'_> {
             }
             _ => return None,
         }
+        entry["profile"] = json!(profile(&spec.allow));
+        let access = account.status.as_ref().and_then(|status| status.access.clone()).unwrap_or_default();
+        entry["missing"] = json!(access.missing);
+        entry["excess"] = json!(access.excess);
+        let sight = sight(target.cloud());
+        entry["waysIn"] = json!({"found": access.register, "lookedAt": sight.looked_at, "notLookedAt": sight.not_looked_at});
         Some(entry)
+    }
+
+    /// What the access register does not tell of the accounts.
+    fn register_gaps(&self) -> Vec<Value> {
+        let gap = |account: &CloudAccount, reason: &str| json!({"part": "03-access", "account": name_of(account), "reason": reason});
+        let mut gaps = Vec::new();
+        for account in self.accounts {
+            let register = account.status.as_ref().and_then(|status| status.access.as_ref()?.register.as_ref());
+            let Some(register) = register else {
+                gaps.push(gap(account, "the provider's ways into the account were never read"));
+                continue;
+            };
+            gaps.extend(register.unread.iter().map(|line| gap(account, line)));
+            if u32::try_from(register.ways.len()).is_ok_and(|listed| listed < register.total) {
+                gaps.push(gap(account, &format!("only {} of {} ways in are listed", register.ways.len(), register.total)));
+            }
+        }
+        gaps
     }
 
     fn backup(&self) -> Value {
@@ -113,6 +138,7 @@ impl Inputs<'_> {
     #[must_use]
     pub fn gaps(&self) -> Vec<Value> {
         let mut gaps = self.further_gaps.to_vec();
+        gaps.extend(self.register_gaps());
         for reading in self.readings {
             if !reading.gap.is_empty() {
                 gaps.push(json!({"part": "02-inventory", "account": reading.account, "reason": reading.gap}));

@@ -1,0 +1,142 @@
+//! What is known about the ways into an account: the proof, the permissions, the register.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How far the access to an account goes, by what `spec.allow` names.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum AccessProfile {
+    /// Inventory, permissions and backup state are read; nothing is ever written.
+    #[default]
+    ReadOnly,
+    /// Also backup vaults, plans and selections are made and repaired.
+    Backup,
+    /// All that `spec.allow` names, and at the end the operator removes its own access.
+    Full,
+}
+
+impl AccessProfile {
+    /// The word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "ReadOnly",
+            Self::Backup => "Backup",
+            Self::Full => "Full",
+        }
+    }
+}
+
+/// What is known about the way in.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessStatus {
+    /// Generation of the spec that the proof belongs to; an edit makes the proof void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// How far the access should go. The grant kit grants exactly this, and `missing` and `excess` are measured by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<AccessProfile>,
+    /// The role that was assumed, or that is tried.
+    pub principal: String,
+    /// The identity that the session really has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// When the role was last assumed with success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_at: Option<Time>,
+    /// When callers without or with a wrong credential or ExternalId were last refused or let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals_proven_at: Option<Time>,
+    /// When they were last tried, with any outcome. Each try leaves failed events in the client's audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals_tried_at: Option<Time>,
+    /// Permissions that the profile needs and that are not granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingPermission>,
+    /// What is granted beyond the profile. A warning: nothing waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess: Option<ExcessStatus>,
+    /// Every way of the provider into the account, read once a day and on request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<AccessRegister>,
+}
+
+/// A permission that is not granted.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MissingPermission {
+    /// The permission in the cloud's own words, such as `ec2:DescribeVolumes`.
+    pub action: String,
+    /// The step that does not work without it.
+    pub step: String,
+}
+
+/// What is granted beyond the profile.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExcessStatus {
+    /// The statements that grant more, at most 50, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<ExcessStatement>,
+    /// Number of statements that grant more.
+    #[serde(default)]
+    pub total: u32,
+    /// What could not be read. Where this stands, `statements` may lack some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+}
+
+/// One statement, role definition or binding that grants more than the profile needs.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExcessStatement {
+    /// Where it stands, such as `inline policy extra, statement All`.
+    pub name: String,
+    /// The permissions or roles beyond the profile, at most 10.
+    pub beyond: Vec<String>,
+    /// Number of permissions or roles beyond the profile.
+    #[serde(default)]
+    pub total: u32,
+}
+
+/// Every way of the provider into the account, as far as it can be read.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessRegister {
+    /// When it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Time>,
+    /// Number of ways in that were found.
+    #[serde(default)]
+    pub total: u32,
+    /// The ways in, at most 50: those that end soon first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<WayIn>,
+    /// What could not be read, at most 50 lines. A part that was not read is never "none".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
+}
+
+/// One way of the provider into the account.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WayIn {
+    /// Role, User, AccessKey, Delegation, EligibleDelegation, Binding, Impersonation or ServiceAccountKey.
+    pub kind: String,
+    /// Who gets in by it, in the cloud's own words.
+    pub principal: String,
+    /// What it leads to: a role, subscription, project or service account.
+    pub scope: String,
+    /// Roles or policies that it grants, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
+    /// Day of its last use in UTC, such as `2026-11-25`, where the cloud tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
+    /// When it ends by itself, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
+}

@@ -1,0 +1,85 @@
+//! The assumption of a client's role, with the SourceIdentity that tells the client's audit log which object of ours acts.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
+use caretaker_cloud::{AwsGrant, CloudError, ErrorClass, Result};
+
+use crate::Shared;
+use crate::errors::classify;
+
+/// Length of a session: the longest that role chaining allows.
+const SESSION_SECONDS: i32 = 3600;
+/// Time after which a role is asked again whether it takes a SourceIdentity: each refusal stands in the client's audit log.
+const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);
+
+/// Grants whose role takes no SourceIdentity: it was made from an older kit.
+#[derive(Default)]
+pub struct Unnamed(Mutex<HashMap<AwsGrant, Instant>>);
+
+impl Unnamed {
+    /// Whether the role is known to take none.
+    pub fn has(&self, grant: &AwsGrant) -> bool {
+        self.0.lock().expect("no panic while held").get(grant).is_some_and(|since| since.elapsed() < ASK_AGAIN)
+    }
+
+    fn put(&self, grant: &AwsGrant) {
+        self.0.lock().expect("no panic while held").insert(grant.clone(), Instant::now());
+    }
+}
+
+/// Gets in with the grant's own ExternalId. Where the role refuses the SourceIdentity, it is tried once without, and that is remembered.
+pub async fn enter(shared: &Shared, grant: &AwsGrant, policy: Option<&str>) -> Result<AssumeRoleOutput> {
+    let id = Some(grant.external_id.as_str());
+    if shared.unnamed.has(grant) {
+        return assume(shared, grant, id, (policy, false)).await;
+    }
+    match assume(shared, grant, id, (policy, true)).await {
+        Err(error) if error.is_refusal() => {
+            let answer = assume(shared, grant, id, (policy, false)).await?;
+            tracing::warn!(role = grant.role_arn, "the role takes no SourceIdentity: let the client apply the grant kit again");
+            shared.unnamed.put(grant);
+            Ok(answer)
+        }
+        other => other,
+    }
+}
+
+/// Tries to get in with an ExternalId that must be refused. A refusal must come from the ExternalId alone, so every way is tried in which the right one could
+/// be let in: without a SourceIdentity, which older roles do not take, and with one, which a role may demand.
+pub async fn trespass(shared: &Shared, grant: &AwsGrant, external_id: Option<&str>) -> Result<AssumeRoleOutput> {
+    match assume(shared, grant, external_id, (None, false)).await {
+        Err(error) if error.is_refusal() && !shared.unnamed.has(grant) => assume(shared, grant, external_id, (None, true)).await,
+        other => other,
+    }
+}
+
+/// One `sts:AssumeRole` with the base credentials.
+async fn assume(
+    shared: &Shared,
+    grant: &AwsGrant,
+    external_id: Option<&str>,
+    (policy, named): (Option<&str>, bool),
+) -> Result<AssumeRoleOutput> {
+    aws_sdk_sts::Client::new(&shared.base)
+        .assume_role()
+        .role_arn(&grant.role_arn)
+        .role_session_name(&grant.session_name)
+        .set_source_identity(named.then(|| grant.source_identity.clone()))
+        .set_external_id(external_id.map(str::to_owned))
+        .set_policy(policy.map(str::to_owned))
+        .duration_seconds(SESSION_SECONDS)
+        .send()
+        .await
+        .map_err(|error| own_key_fault(classify("sts:AssumeRole", &error)))
+}
+
+/// These codes speak of the base key, not of the role.
+fn own_key_fault(mut error: CloudError) -> CloudError {
+    if matches!(error.code.as_str(), "InvalidClientTokenId" | "SignatureDoesNotMatch" | "ExpiredToken" | "UnrecognizedClientException") {
+        error.class = ErrorClass::Credentials;
+    }
+    error
+}

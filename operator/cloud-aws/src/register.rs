@@ -1,0 +1,197 @@
+//! Every way of the provider into an account: roles that trust it, and users with keys that are evidently its own.
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{Role, User};
+use aws_smithy_types::DateTime;
+use caretaker_cloud::access::MAX_WAYS;
+use caretaker_cloud::{Register, Result, WayIn, WayKind};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::errors::classify;
+use crate::policies::{self, Pages, decode, words};
+use crate::session::Link;
+
+/// Rows in one page of IAM: at most 1,000.
+const PAGE: i32 = 500;
+/// What the name of a user begins with, or a part of its path, that is evidently ours.
+const OUR_NAME: &str = "caretaker";
+
+/// Reads the register.
+pub async fn ways_in(link: &Link) -> Result<Register> {
+    let client = Client::new(&link.config(None).await);
+    let mut register = Register::default();
+    roles(link, &client, &mut register).await?;
+    users(link, &client, &mut register).await?;
+    Ok(register.sorted())
+}
+
+async fn roles(link: &Link, client: &Client, register: &mut Register) -> Result<()> {
+    let listed = trusting(link, client).await;
+    let Some(found) = register.take("roles", listed)? else { return Ok(()) };
+    for (number, (role, trusted)) in found.into_iter().enumerate() {
+        let mut way = WayIn::new(WayKind::Role, trusted, role.arn());
+        if number < MAX_WAYS {
+            let name = role.role_name();
+            link.place().await;
+            let shown = client.get_role().role_name(name).send().await.map_err(|error| classify("iam:GetRole", &error));
+            let shown = register.take(&format!("the last use of role {name}"), shown)?;
+            way.last_used = shown.and_then(|shown| day(shown.role()?.role_last_used()?.last_used_date()));
+            let held = policies::of_role(link, client, name).await;
+            let held = register.take(&format!("the policies of role {name}"), held)?;
+            way.grants = held.unwrap_or_default().into_iter().map(|policy| policy.name).collect();
+        }
+        register.ways.push(way);
+    }
+    Ok(())
+}
+
+/// The roles that trust the provider, with whom exactly they trust.
+async fn trusting(link: &Link, client: &Client) -> Result<Vec<(Role, String)>> {
+    let mut found = Vec::new();
+    let (mut marker, mut pages) = (None, Pages::of("iam:ListRoles"));
+    loop {
+        link.place().await;
+        let request = client.list_roles().max_items(PAGE).set_marker(marker.take());
+        let answer = request.send().await.map_err(|error| classify("iam:ListRoles", &error))?;
+        for role in answer.roles() {
+            let trust = decode(role.assume_role_policy_document().unwrap_or_default());
+            if let Some(trusted) = trusted(&trust, &link.shared.expected_principal) {
+                found.push((role.clone(), trusted));
+            }
+        }
+        marker = pages.after(answer.marker(), answer.is_truncated())?;
+        if marker.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Whom of the provider's a trust policy lets in. A text that cannot be understood could let in anybody, so it counts.
+fn trusted(document: &str, provider: &str) -> Option<String> {
+    let Ok(document) = serde_json::from_str::<Value>(document) else { return Some("not told: the trust policy is no JSON".into()) };
+    let account = provider.split(':').nth(4).unwrap_or_default();
+    let statements = match &document["Statement"] {
+        Value::Array(all) => all.iter().collect(),
+        one => vec![one],
+    };
+    let mut found = Vec::new();
+    for statement in statements.into_iter().filter(|statement| statement["Effect"] == "Allow") {
+        if !statement["NotPrincipal"].is_null() {
+            found.push("everybody but some".to_owned());
+        }
+        let principal = &statement["Principal"];
+        let named = if principal.is_object() { words(&principal["AWS"]) } else { words(principal) };
+        for name in named {
+            if name == "*" {
+                found.push("everybody".to_owned());
+            } else if name == account || name.split(':').nth(4) == Some(account) {
+                found.push(name.to_owned());
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
+async fn users(link: &Link, client: &Client, register: &mut Register) -> Result<()> {
+    let listed = ours(link, client).await;
+    let Some(found) = register.take("users", listed)? else { return Ok(()) };
+    for (number, user) in found.into_iter().enumerate() {
+        let name = user.user_name();
+        let mut way = WayIn::new(WayKind::User, user.arn(), format!("account {}", link.grant.account_id));
+        way.last_used = day(user.password_last_used());
+        register.ways.push(way);
+        if number < MAX_WAYS {
+            link.place().await;
+            let keys = client.list_access_keys().user_name(name).send().await.map_err(|error| classify("iam:ListAccessKeys", &error));
+            let keys = register.take(&format!("the access keys of user {name}"), keys)?;
+            for key in keys.iter().flat_map(|keys| keys.access_key_metadata()) {
+                let id = key.access_key_id().unwrap_or_default();
+                let mut way =
+                    WayIn::new(WayKind::AccessKey, format!("{} key {id}", user.arn()), format!("account {}", link.grant.account_id));
+                way.grants.extend(key.status().map(|status| format!("status {}", status.as_str())));
+                link.place().await;
+                let used = client.get_access_key_last_used().access_key_id(id).send().await;
+                let used = used.map_err(|error| classify("iam:GetAccessKeyLastUsed", &error));
+                let used = register.take(&format!("the last use of access key {id}"), used)?;
+                way.last_used = used.and_then(|used| day(used.access_key_last_used()?.last_used_date()));
+                register.ways.push(way);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn ours(link: &Link, client: &Client) -> Result<Vec<User>> {
+    let mut found = Vec::new();
+    let (mut marker, mut pages) = (None, Pages::of("iam:ListUsers"));
+    loop {
+        link.place().await;
+        let request = client.list_users().max_items(PAGE).set_marker(marker.take());
+        let answer = request.send().await.map_err(|error| classify("iam:ListUsers", &error))?;
+        let account = link.shared.expected_principal.split(':').nth(4).unwrap_or_default();
+        found.extend(answer.users().iter().filter(|user| is_ours(user.user_name(), user.path(), account)).cloned());
+        marker = pages.after(answer.marker(), answer.is_truncated())?;
+        if marker.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a user is evidently the provider's.
+fn is_ours(name: &str, path: &str, account: &str) -> bool {
+    let (name, path) = (name.to_ascii_lowercase(), path.to_ascii_lowercase());
+    name.starts_with(OUR_NAME) || path.contains(OUR_NAME) || !account.is_empty() && path.contains(account)
+}
+
+fn day(time: Option<&DateTime>) -> Option<Date> {
+    let time = Timestamp::from_second(time?.secs()).ok()?;
+    Some(time.to_zoned(TimeZone::UTC).date())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const US: &str = "arn:aws:iam::999999999999:user/caretaker";
+
+    fn trust(principal: Value) -> String {
+        json!({"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]}).to_string()
+    }
+
+    #[test]
+    fn a_role_that_trusts_us_in_any_form_is_found() {
+        let cases = [
+            (trust(json!({"AWS": US})), Some(US)),
+            (trust(json!({"AWS": "arn:aws:iam::999999999999:root"})), Some("arn:aws:iam::999999999999:root")),
+            (trust(json!({"AWS": ["arn:aws:iam::111111111111:root", "999999999999"]})), Some("999999999999")),
+            (trust(json!({"AWS": "*"})), Some("everybody")),
+            (trust(json!("*")), Some("everybody")),
+            (trust(json!({"Service": "ec2.amazonaws.com"})), None),
+            (trust(json!({"AWS": "arn:aws:iam::111111111111:user/999999999999"})), None),
+            (json!({"Statement": {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}}).to_string(), None),
+            (json!({"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": "x"}}}).to_string(), Some("everybody but some")),
+            ("{".to_owned(), Some("not told: the trust policy is no JSON")),
+        ];
+        for (document, expected) in cases {
+            assert_eq!(trusted(&document, US).as_deref(), expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn a_user_is_ours_where_that_is_evident() {
+        assert!(is_ours("Caretaker-legacy", "/", "999999999999"));
+        assert!(is_ours("jo", "/partners/999999999999/", "999999999999"));
+        assert!(is_ours("jo", "/caretaker/", ""));
+        assert!(!is_ours("jo", "/", ""));
+        assert!(!is_ours("deploy", "/apps/", "999999999999"));
+    }
+}

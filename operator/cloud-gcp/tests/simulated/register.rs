@@ -1,0 +1,133 @@
+//! What is granted beyond the kit, and every way in.
+
+use std::collections::BTreeSet;
+
+use caretaker_cloud::manifest::{gcp_entry, gcp_permissions};
+use caretaker_cloud::{ErrorClass, ExcessStatement, Purpose, WantedPermission, WayIn, WayKind};
+use caretaker_core::kit_gcp;
+use caretaker_google_simulator::{Binding, Fault, FaultKind, READ_ROLE};
+use serde_json::json;
+
+use crate::stage::{CLIENT, PROVIDER, Stage, key};
+
+const PROJECT_POLICY: &str = "cloudresourcemanager.projects.getIamPolicy";
+
+fn wanted(stage: &Stage) -> Vec<WantedPermission> {
+    kit_gcp::wanted(&[Purpose::Read, Purpose::Revoke], &stage.grant)
+}
+
+fn ours(stage: &Stage) -> String {
+    format!("serviceAccount:{}", stage.grant.service_account)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_kit_grants_is_not_too_much_and_anything_else_is_named() {
+    let stage = Stage::set().await;
+    let link = stage.link(Purpose::Read).await;
+    let report = link.excess(&wanted(&stage)).await.expect("an answer");
+    assert_eq!((report.statements, report.unknown), (vec![], None));
+    let less = link.excess(&kit_gcp::wanted(&[Purpose::Read], &stage.grant)).await.expect("an answer");
+    assert_eq!(less.statements.len(), 1, "a profile that only reads does not need the role's last permission: {less:?}");
+    assert_eq!(less.statements[0].beyond, ["iam.serviceAccounts.setIamPolicy"]);
+    let role = format!("projects/{}/roles/{READ_ROLE}", CLIENT.0);
+    {
+        let mut world = stage.simulator.world();
+        world.roles.get_mut(&role).unwrap().push("compute.instances.delete".into());
+        let policy = &mut world.projects.get_mut(CLIENT.0).unwrap().policy;
+        policy.bind("roles/editor", &ours(&stage));
+        policy.bind("roles/owner", "user:owner@client.example");
+    }
+    let report = link.excess(&wanted(&stage)).await.expect("an answer");
+    let expected = [
+        ExcessStatement { name: format!("binding of {role} on project {}", CLIENT.0), beyond: vec!["compute.instances.delete".into()] },
+        ExcessStatement { name: format!("binding of roles/editor on project {}", CLIENT.0), beyond: vec!["roles/editor".into()] },
+    ];
+    assert_eq!((report.statements.as_slice(), report.unknown), (expected.as_slice(), None));
+    stage.judged().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_google_does_not_tell_is_unknown_and_never_none() {
+    let stage = Stage::set().await;
+    let link = stage.link(Purpose::Read).await;
+    for call in [PROJECT_POLICY, "iam.projects.roles.get", "iam.projects.serviceAccounts.getIamPolicy"] {
+        stage.fault(Fault::of(call, FaultKind::Denied));
+        let report = link.excess(&wanted(&stage)).await.expect("an answer");
+        assert!(report.unknown.is_some() && report.statements.is_empty(), "{call}: {report:?}");
+        assert_eq!(report, link.excess(&wanted(&stage)).await.expect("an answer"), "the words stay the same");
+        stage.simulator.world().faults.clear();
+        stage.fault(Fault::of(call, FaultKind::Server(503)));
+        assert_eq!(link.excess(&wanted(&stage)).await.expect_err("no answer").class, ErrorClass::Unreachable, "{call}");
+        stage.simulator.world().faults.clear();
+    }
+    stage.judged().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_in_is_listed_with_its_end() {
+    let stage = Stage::set().await;
+    let account = stage.grant.service_account.clone();
+    let until = json!({"title": "until spring", "expression": "request.time < timestamp(\"2027-03-01T00:00:00Z\")"});
+    {
+        let mut world = stage.simulator.world();
+        let colleague = world.add_account("colleague", PROVIDER);
+        let policy = &mut world.projects.get_mut(CLIENT.0).unwrap().policy;
+        let members = vec![format!("serviceAccount:{colleague}"), "user:owner@client.example".into()];
+        policy.bindings.push(Binding { role: "roles/viewer".into(), members, condition: Some(until) });
+        world.keys.insert((account.clone(), "key-7".into()), key().public());
+        world.keys.insert((account.clone(), "key-8".into()), key().public());
+        world.key_ends.insert("key-8".into(), "2026-12-24T00:00:00Z".into());
+    }
+    let register = stage.link(Purpose::Read).await.ways_in().await.expect("an answer");
+    assert!(register.unread.is_empty(), "{register:?}");
+    let found = |kind: WayKind| register.ways.iter().filter(|way| way.kind == kind).collect::<Vec<&WayIn>>();
+    let bindings = found(WayKind::Binding);
+    let of = |member: &str| bindings.iter().filter(|way| way.principal.contains(member)).copied().collect::<Vec<&WayIn>>();
+    assert_eq!((of(&account).len(), of("colleague@").len(), of("owner@").len()), (2, 1, 0), "{bindings:?}");
+    assert_eq!(of("colleague@")[0].expires, Some("2027-03-01T00:00:00Z".parse().unwrap()));
+    assert_eq!(of("colleague@")[0].grants, ["roles/viewer under the condition \"until spring\""]);
+    let impersonations = found(WayKind::Impersonation);
+    assert_eq!(impersonations.len(), 1);
+    assert_eq!((&impersonations[0].principal, &impersonations[0].scope), (&format!("serviceAccount:{}", stage.us), &account));
+    let keys = found(WayKind::ServiceAccountKey);
+    let ends: Vec<Option<String>> = keys.iter().map(|key| key.expires.map(|time| time.to_string())).collect();
+    assert_eq!(ends, [None, Some("2026-12-24T00:00:00Z".to_owned())], "{keys:?}");
+    stage.judged().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_is_refused_is_a_line_and_a_part_that_does_not_answer_stops_the_reading() {
+    let stage = Stage::set().await;
+    let link = stage.link(Purpose::Read).await;
+    stage.fault(Fault::of("iam.projects.serviceAccounts.keys.list", FaultKind::Denied));
+    let register = link.ways_in().await.expect("an answer");
+    assert_eq!(register.unread.len(), 1, "{register:?}");
+    assert!(register.unread[0].contains("keys of") && register.ways.len() == 3, "{register:?}");
+    assert_eq!(register, link.ways_in().await.expect("an answer"), "the words stay the same");
+    stage.simulator.world().faults.clear();
+    stage.fault(Fault::of(PROJECT_POLICY, FaultKind::Server(500)));
+    assert_eq!(link.ways_in().await.expect_err("no answer").class, ErrorClass::Unreachable);
+    stage.judged().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_that_is_made_is_in_the_manifest() {
+    let stage = Stage::set().await;
+    let link = stage.link(Purpose::Read).await;
+    link.permissions(&wanted(&stage)).await.expect("an answer");
+    link.excess(&wanted(&stage)).await.expect("an answer");
+    link.ways_in().await.expect("an answer");
+    crate::stage::Gathered::of(link.as_ref()).await;
+    let step = caretaker_cloud::CloudStep::RemoveBinding { project_id: CLIENT.0.into(), member: format!("serviceAccount:{}", stage.us) };
+    stage.link(Purpose::Revoke).await.perform("key", &step).await.expect("we may leave");
+    let tables = [gcp_entry(), gcp_permissions(Purpose::Read), gcp_permissions(Purpose::Revoke)];
+    let named: BTreeSet<&str> = tables.into_iter().flatten().map(|action| action.call).collect();
+    let made: BTreeSet<String> =
+        stage.simulator.exchanges().iter().map(|exchange| exchange["call"].as_str().unwrap_or_default().to_owned()).collect();
+    for call in &made {
+        assert!(named.contains(call.as_str()), "{call} is not in the manifest");
+    }
+    // The exchange of a federated token is the one way that this stage does not take.
+    assert_eq!(made.len() + 1, named.len(), "the manifest names calls that are not made: {named:?}");
+    stage.judged().await;
+}

@@ -1,0 +1,144 @@
+//! Every call that the operator makes in a client's cloud, with its permission and its reason: the permission manifest, for people.
+
+use caretaker_api::cloud_account::Cloud;
+use caretaker_cloud::Purpose;
+use caretaker_cloud::manifest::{
+    AWS_SIGHT, AZURE_SIGHT, Action, GCP_SIGHT, On, Sight, aws_actions, aws_entry, azure_actions, azure_entry, azure_roles, gcp_entry,
+    gcp_permissions,
+};
+use serde::Serialize;
+
+/// Every purpose, from the narrowest access profile to the widest.
+pub const PURPOSES: [Purpose; 3] = [Purpose::Read, Purpose::Backup, Purpose::Revoke];
+
+/// The permissions that a purpose needs on a cloud.
+#[must_use]
+pub fn actions(cloud: Cloud, purpose: Purpose) -> &'static [Action] {
+    match cloud {
+        Cloud::Aws => aws_actions(purpose),
+        Cloud::Azure => azure_actions(purpose),
+        Cloud::Gcp => gcp_permissions(purpose),
+    }
+}
+
+/// The calls by which we get into an account of a cloud.
+#[must_use]
+pub fn entry(cloud: Cloud) -> &'static [Action] {
+    match cloud {
+        Cloud::Aws => aws_entry(),
+        Cloud::Azure => azure_entry(),
+        Cloud::Gcp => gcp_entry(),
+    }
+}
+
+/// Where the register of ways in looks on a cloud, and where it does not.
+#[must_use]
+pub fn sight(cloud: Cloud) -> Sight {
+    match cloud {
+        Cloud::Aws => AWS_SIGHT,
+        Cloud::Azure => AZURE_SIGHT,
+        Cloud::Gcp => GCP_SIGHT,
+    }
+}
+
+/// One call with its permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallRow {
+    /// `aws`, `azure` or `gcp`.
+    pub cloud: &'static str,
+    /// The access profile that needs it first: `ReadOnly`, `Backup` or `Full`.
+    pub profile: &'static str,
+    /// The call in the cloud's own words.
+    pub call: &'static str,
+    /// The permission that it needs; empty where it needs none.
+    pub permission: &'static str,
+    /// What the permission is granted on.
+    pub on: &'static str,
+    /// What it is for.
+    pub why: &'static str,
+}
+
+/// All calls on a cloud, in the order of the manifest.
+#[must_use]
+pub fn rows(cloud: Cloud) -> Vec<CallRow> {
+    let row = |profile: &'static str, action: &Action| CallRow {
+        cloud: cloud.as_str(),
+        profile,
+        call: action.call,
+        permission: action.name,
+        on: place(cloud, action),
+        why: action.why,
+    };
+    let entry = entry(cloud).iter().map(|action| row("ReadOnly", action));
+    entry
+        .chain(PURPOSES.iter().flat_map(|purpose| actions(cloud, *purpose).iter().map(move |action| row(profile_of(*purpose), action))))
+        .collect()
+}
+
+fn profile_of(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Read => "ReadOnly",
+        Purpose::Backup => "Backup",
+        Purpose::Revoke => "Full",
+    }
+}
+
+fn place(cloud: Cloud, action: &Action) -> &'static str {
+    match (cloud, action.on) {
+        (_, _) if action.name.is_empty() => "",
+        (Cloud::Aws, On::Account) if action.name.starts_with("sts:") => "the trust policy of our role",
+        (Cloud::Aws, On::Account) => "the account",
+        (Cloud::Azure, On::Account) => "the subscription",
+        (Cloud::Gcp, On::Account) => "the project",
+        (Cloud::Gcp, On::OwnPrincipal) => "our service account",
+        (_, On::OwnPrincipal) => "our role",
+        (_, On::BackupRole) => "the role of the backup service",
+    }
+}
+
+/// The whole list as a page for a person.
+#[must_use]
+pub fn page() -> String {
+    let mut text = String::from(
+        "# Every call that Caretaker makes in a client's cloud\n\n\
+         Made from the permission manifest, from which the grant kits, the session policies on AWS and the check of granted permissions are made too.\n\
+         `kubectl caretaker permissions` prints the same. A profile includes the ones before it: `ReadOnly`, `Backup` (spec.allow has Backup), `Full`\n\
+         (spec.allow has Revoke; backups only where it has Backup as well).\n",
+    );
+    for (cloud, name) in [(Cloud::Aws, "AWS"), (Cloud::Azure, "Azure"), (Cloud::Gcp, "Google Cloud")] {
+        text.push_str(&format!("\n## {name}\n\n| profile | call | permission | granted on | why |\n| --- | --- | --- | --- | --- |\n"));
+        for row in rows(cloud) {
+            let permission = if row.permission.is_empty() { "none".to_owned() } else { format!("`{}`", row.permission) };
+            text.push_str(&format!("| {} | `{}` | {permission} | {} | {} |\n", row.profile, row.call, row.on, row.why));
+        }
+        if cloud == Cloud::Azure {
+            text.push_str("\nAzure delegates built-in roles whole. The kit delegates:\n\n");
+            for role in PURPOSES.iter().flat_map(|purpose| azure_roles(*purpose)) {
+                text.push_str(&format!("- {} (`{}`): {}\n", role.name, role.id, role.why));
+            }
+        }
+        let Sight { looked_at, not_looked_at } = sight(cloud);
+        text.push_str("\nThe register of ways in (`status.access.register`) looks at:\n\n");
+        looked_at.iter().for_each(|place| text.push_str(&format!("- {place}\n")));
+        text.push_str("\nIt does not look at:\n\n");
+        not_looked_at.iter().for_each(|place| text.push_str(&format!("- {place}\n")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_names_every_permission_of_the_manifest() {
+        let page = page();
+        for cloud in [Cloud::Aws, Cloud::Azure, Cloud::Gcp] {
+            for action in PURPOSES.iter().flat_map(|purpose| actions(cloud, *purpose)).chain(entry(cloud)) {
+                assert!(page.contains(action.name) && page.contains(action.call) && page.contains(action.why), "{action:?}");
+            }
+        }
+        assert!(!page.contains("| | "), "no cell of a call is empty");
+    }
+}
