@@ -66,6 +66,6 @@ async fn main() -> anyhow::Result<()> {
         metrics_address: setting("CARETAKER_METRICS_ADDR")?,
     };
     let cloud = cloud(setting(bench::CLIENTS)?.parse()?);
-    operator::run(config, Config::infer().await?, |writes| Arc::new(InMemory { cloud, writes })).await?;
+    operator::run(config, Config::infer().await?, |writes, _| Arc::new(InMemory { cloud, writes })).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use caretaker_cloud::budget::Budgets;
 use caretaker_cloud::{CloudConnector, CloudError, ErrorClass, Result};
 use caretaker_cloud_aws::{AwsConfig, AwsConnector, BaseCredentials};
 use caretaker_cloud_azure::{AzureConfig, AzureConnector, AzureCredentials};
@@ -41,6 +42,7 @@ type Held<I> = Mutex<HashMap<I, Arc<dyn CloudConnector>>>;
 pub struct SdkClouds {
     reach: Reach,
     writes: Writes,
+    budgets: Budgets,
     aws: Held<AwsIdentity>,
     azure: Held<AzureIdentity>,
     gcp: Held<GcpIdentity>,
@@ -48,8 +50,8 @@ pub struct SdkClouds {
 
 impl SdkClouds {
     /// No connector is made yet.
-    pub fn new(reach: Reach, writes: Writes) -> Self {
-        Self { reach, writes, aws: Held::default(), azure: Held::default(), gcp: Held::default() }
+    pub fn new(reach: Reach, writes: Writes, budgets: Budgets) -> Self {
+        Self { reach, writes, budgets, aws: Held::default(), azure: Held::default(), gcp: Held::default() }
     }
 
     fn ca_bundle(&self) -> Result<Option<Vec<u8>>> {
@@ -80,7 +82,7 @@ fn keep<I: Hash + Eq + Clone>(
 #[async_trait]
 impl caretaker_controllers::Clouds for SdkClouds {
     async fn aws(&self, identity: &AwsIdentity) -> Result<Arc<dyn CloudConnector>> {
-        // Held to the end: two visits at once must not make two connectors, with a budget each.
+        // Held to the end: two visits at once must not make two connectors, with sessions each.
         let mut held = self.aws.lock().await;
         if let Some(connector) = held.get(identity) {
             return Ok(connector.clone());
@@ -92,13 +94,13 @@ impl caretaker_controllers::Clouds for SdkClouds {
             credentials: credentials(identity.keys.as_ref()),
             expected_principal: identity.principal_arn.clone(),
         };
-        let connector = self.counted(AwsConnector::new(config).await?);
+        let connector = self.counted(AwsConnector::with_budgets(config, self.budgets.clone()).await?);
         keep(&mut held, identity, |other| other.principal_arn == identity.principal_arn, &connector);
         Ok(connector)
     }
 
     async fn azure(&self, identity: &AzureIdentity) -> Result<Arc<dyn CloudConnector>> {
-        // Held to the end: two visits at once must not make two connectors, with a budget each.
+        // Held to the end: two visits at once must not make two connectors, with sessions each.
         let mut held = self.azure.lock().await;
         if let Some(connector) = held.get(identity) {
             return Ok(connector.clone());
@@ -123,14 +125,14 @@ impl caretaker_controllers::Clouds for SdkClouds {
         if let Some(audience) = &self.reach.azure_audience {
             config.audience.clone_from(audience);
         }
-        let connector = self.counted(AzureConnector::new(&config)?);
+        let connector = self.counted(AzureConnector::with_budgets(&config, self.budgets.clone())?);
         let same = |other: &AzureIdentity| other.client_id == identity.client_id && other.tenant_id == identity.tenant_id;
         keep(&mut held, identity, same, &connector);
         Ok(connector)
     }
 
     async fn gcp(&self, identity: &GcpIdentity) -> Result<Arc<dyn CloudConnector>> {
-        // Held to the end: two visits at once must not make two connectors, with a budget each.
+        // Held to the end: two visits at once must not make two connectors, with sessions each.
         let mut held = self.gcp.lock().await;
         if let Some(connector) = held.get(identity) {
             return Ok(connector.clone());
@@ -156,7 +158,7 @@ impl caretaker_controllers::Clouds for SdkClouds {
             stranger: None,
             calls_per_minute: CALLS_PER_MINUTE,
         };
-        let connector = self.counted(GcpConnector::new(config)?);
+        let connector = self.counted(GcpConnector::with_budgets(config, self.budgets.clone())?);
         keep(&mut held, identity, |other| other.principal == identity.principal, &connector);
         Ok(connector)
     }

@@ -122,7 +122,7 @@ async fn main() {
     let link = connector.connect(&AccessGrant::Aws(grant.clone()), Purpose::Read).await.expect("the role lets us in");
     let session = session(&base, &grant).await;
     let rounds: usize = setting("BENCH_ROUNDS").parse().expect("a number of rounds");
-    let scope = Scope { regions: Some(vec![region]) };
+    let scope = Scope { regions: Some(vec![region]), ..Scope::default() };
     let mut found = Vec::new();
     for _ in 0..rounds {
         let (bare_seconds, expected) = timed(bare(&session)).await;

@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{AwsGrant, CloudError, ErrorClass, Result};
 
 use crate::Shared;
-use crate::errors::classify;
+use crate::calls::Calls;
 
 /// Length of a session: the longest that role chaining allows.
 const SESSION_SECONDS: i32 = 3600;
@@ -63,17 +64,18 @@ async fn assume(
     external_id: Option<&str>,
     (policy, named): (Option<&str>, bool),
 ) -> Result<AssumeRoleOutput> {
-    aws_sdk_sts::Client::new(&shared.base)
-        .assume_role()
-        .role_arn(&grant.role_arn)
-        .role_session_name(&grant.session_name)
-        .set_source_identity(named.then(|| grant.source_identity.clone()))
-        .set_external_id(external_id.map(str::to_owned))
-        .set_policy(policy.map(str::to_owned))
-        .duration_seconds(SESSION_SECONDS)
-        .send()
-        .await
-        .map_err(|error| own_key_fault(classify("sts:AssumeRole", &error)))
+    let (sts, work) = (aws_sdk_sts::Client::new(&shared.base), Work::once(&grant.account_id));
+    let request = || {
+        sts.assume_role()
+            .role_arn(&grant.role_arn)
+            .role_session_name(&grant.session_name)
+            .set_source_identity(named.then(|| grant.source_identity.clone()))
+            .set_external_id(external_id.map(str::to_owned))
+            .set_policy(policy.map(str::to_owned))
+            .duration_seconds(SESSION_SECONDS)
+            .send()
+    };
+    Calls::new(&work, shared.base_budget()).make("sts:AssumeRole", request).await.map_err(own_key_fault)
 }
 
 /// These codes speak of the base key, not of the role.

@@ -1,41 +1,49 @@
 //! AWS Backup: what is there, and the steps that make or repair it. Plans are found by their names, which are ours to choose; their ids are not.
 
 use aws_sdk_backup::Client;
+use aws_sdk_backup::operation::get_backup_plan::GetBackupPlanOutput;
 use aws_sdk_backup::types::{BackupPlanInput, BackupRuleInput, BackupSelection, Condition, ConditionType, Lifecycle};
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
     BackupPlanState, CloudError, CloudStep, ErrorClass, ProtectionState, Receipt, Result, SelectionState, StepOutcome, VaultState,
 };
 
-use crate::errors::classify;
+use crate::calls::Calls;
 use crate::session::Link;
 
 /// Name of a plan's one rule.
 const RULE: &str = "daily";
 
-async fn client(link: &Link, region: &str) -> Client {
-    link.shared.place(&link.grant.account_id, region).await;
-    Client::new(&link.config(Some(region)).await)
+/// AWS Backup in one region, and the budget of its calls.
+struct Service<'a> {
+    client: Client,
+    calls: Calls<'a>,
+}
+
+impl<'a> Service<'a> {
+    async fn of(link: &Link, region: &str, work: &'a Work) -> Self {
+        Self { client: Client::new(&link.config(Some(region)).await), calls: Calls::new(work, link.budget(region)) }
+    }
 }
 
 /// Reads the objects whose name starts with `prefix`.
 pub async fn read(link: &Link, regions: &[String], prefix: &str) -> Result<ProtectionState> {
-    let mut state = ProtectionState::default();
+    let (work, mut state) = (Work::once(&link.grant.account_id), ProtectionState::default());
     for region in regions {
-        let client = client(link, region).await;
-        state.vaults.extend(vaults(&client, region, prefix).await?);
-        for (id, name) in plan_ids(&client, prefix).await? {
-            state.plans.push(plan(&client, region, (id, name)).await?);
+        let service = Service::of(link, region, &work).await;
+        state.vaults.extend(vaults(&service, region, prefix).await?);
+        for (id, name) in plan_ids(&service, prefix).await? {
+            state.plans.push(plan(&service, region, (id, name)).await?);
         }
     }
     Ok(state)
 }
 
-async fn vaults(client: &Client, region: &str, prefix: &str) -> Result<Vec<VaultState>> {
+async fn vaults(Service { client, calls }: &Service<'_>, region: &str, prefix: &str) -> Result<Vec<VaultState>> {
     let mut found = Vec::new();
-    let mut token = None;
+    let mut token = None::<String>;
     loop {
-        let page =
-            client.list_backup_vaults().set_next_token(token).send().await.map_err(|error| classify("backup:ListBackupVaults", &error))?;
+        let page = calls.make("backup:ListBackupVaults", || client.list_backup_vaults().set_next_token(token.clone()).send()).await?;
         let ours = page.backup_vault_list().iter().filter(|vault| vault.backup_vault_name().is_some_and(|name| name.starts_with(prefix)));
         found.extend(ours.map(|vault| VaultState {
             region: region.into(),
@@ -50,12 +58,11 @@ async fn vaults(client: &Client, region: &str, prefix: &str) -> Result<Vec<Vault
     }
 }
 
-async fn plan_ids(client: &Client, prefix: &str) -> Result<Vec<(String, String)>> {
+async fn plan_ids(Service { client, calls }: &Service<'_>, prefix: &str) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
-    let mut token = None;
+    let mut token = None::<String>;
     loop {
-        let page =
-            client.list_backup_plans().set_next_token(token).send().await.map_err(|error| classify("backup:ListBackupPlans", &error))?;
+        let page = calls.make("backup:ListBackupPlans", || client.list_backup_plans().set_next_token(token.clone()).send()).await?;
         for plan in page.backup_plans_list() {
             if let (Some(id), Some(name)) = (plan.backup_plan_id(), plan.backup_plan_name().filter(|name| name.starts_with(prefix))) {
                 found.push((id.to_owned(), name.to_owned()));
@@ -68,8 +75,8 @@ async fn plan_ids(client: &Client, prefix: &str) -> Result<Vec<(String, String)>
     }
 }
 
-async fn plan(client: &Client, region: &str, (id, name): (String, String)) -> Result<BackupPlanState> {
-    let answer = client.get_backup_plan().backup_plan_id(&id).send().await.map_err(|error| classify("backup:GetBackupPlan", &error))?;
+async fn plan(service: &Service<'_>, region: &str, (id, name): (String, String)) -> Result<BackupPlanState> {
+    let answer = get_plan(service, &id).await?;
     let rules = answer.backup_plan().map(|plan| plan.rules()).unwrap_or_default();
     let rule = rules.first();
     let days = rule.and_then(|rule| rule.lifecycle()).and_then(|lifecycle| lifecycle.delete_after_days()).unwrap_or_default();
@@ -79,26 +86,25 @@ async fn plan(client: &Client, region: &str, (id, name): (String, String)) -> Re
         schedule: rule.and_then(|rule| rule.schedule_expression()).unwrap_or_default().into(),
         retention_days: u32::try_from(days).unwrap_or_default(),
         rules: u32::try_from(rules.len()).unwrap_or(u32::MAX),
-        selections: selections(client, &id).await?,
+        selections: selections(service, &id).await?,
         id,
         name,
     })
 }
 
-async fn selections(client: &Client, plan: &str) -> Result<Vec<SelectionState>> {
+async fn get_plan(Service { client, calls }: &Service<'_>, id: &str) -> Result<GetBackupPlanOutput> {
+    calls.make("backup:GetBackupPlan", || client.get_backup_plan().backup_plan_id(id).send()).await
+}
+
+async fn selections(Service { client, calls }: &Service<'_>, plan: &str) -> Result<Vec<SelectionState>> {
     let mut found = Vec::new();
-    let mut token = None;
+    let mut token = None::<String>;
     loop {
-        let request = client.list_backup_selections().backup_plan_id(plan).set_next_token(token);
-        let page = request.send().await.map_err(|error| classify("backup:ListBackupSelections", &error))?;
+        let request = || client.list_backup_selections().backup_plan_id(plan).set_next_token(token.clone()).send();
+        let page = calls.make("backup:ListBackupSelections", request).await?;
         for id in page.backup_selections_list().iter().filter_map(|selection| selection.selection_id()) {
-            let answer = client
-                .get_backup_selection()
-                .backup_plan_id(plan)
-                .selection_id(id)
-                .send()
-                .await
-                .map_err(|error| classify("backup:GetBackupSelection", &error))?;
+            let request = || client.get_backup_selection().backup_plan_id(plan).selection_id(id).send();
+            let answer = calls.make("backup:GetBackupSelection", request).await?;
             let selection = answer.backup_selection();
             let tag = selection.and_then(|selection| selection.list_of_tags().first());
             found.push(SelectionState {
@@ -122,28 +128,25 @@ fn receipt(outcome: StepOutcome, id: Option<String>, call: &str) -> Receipt {
 
 /// Does one step.
 pub async fn perform(link: &Link, key: &str, step: &CloudStep) -> Result<Receipt> {
+    let work = Work::once(&link.grant.account_id);
     match step {
-        CloudStep::CreateVault { region, name } => create_vault(&client(link, region).await, key, name).await,
+        CloudStep::CreateVault { region, name } => create_vault(&Service::of(link, region, &work).await, key, name).await,
         CloudStep::CreatePlan { region, name, vault, schedule, retention_days } => {
-            let client = client(link, region).await;
-            if let Some((id, _)) = plan_ids(&client, name).await?.into_iter().find(|(_, found)| found == name) {
+            let service = Service::of(link, region, &work).await;
+            if let Some((id, _)) = plan_ids(&service, name).await?.into_iter().find(|(_, found)| found == name) {
                 return Ok(receipt(StepOutcome::AlreadyDone, Some(id), "backup:ListBackupPlans"));
             }
-            let input = plan_input(name, vault, schedule, *retention_days)?;
-            let answer = client
-                .create_backup_plan()
-                .backup_plan(input)
-                .creator_request_id(key)
-                .send()
-                .await
-                .map_err(|error| classify("backup:CreateBackupPlan", &error))?;
+            let (input, Service { client, calls }) = (plan_input(name, vault, schedule, *retention_days)?, service);
+            let request = || client.create_backup_plan().backup_plan(input.clone()).creator_request_id(key).send();
+            let answer = calls.make("backup:CreateBackupPlan", request).await?;
             Ok(receipt(StepOutcome::Done, answer.backup_plan_id().map(str::to_owned), "backup:CreateBackupPlan"))
         }
-        CloudStep::UpdatePlan { .. } => update_plan(link, step).await,
-        CloudStep::CreateSelection { .. } => create_selection(link, key, step).await,
+        CloudStep::UpdatePlan { region, .. } => update_plan(&Service::of(link, region, &work).await, step).await,
+        CloudStep::CreateSelection { region, .. } => create_selection(&Service::of(link, region, &work).await, key, step).await,
         CloudStep::DeleteSelection { region, plan_id, id } => {
-            let request = client(link, region).await.delete_backup_selection().backup_plan_id(plan_id).selection_id(id);
-            match request.send().await.map_err(|error| classify("backup:DeleteBackupSelection", &error)) {
+            let Service { client, calls } = Service::of(link, region, &work).await;
+            let request = || client.delete_backup_selection().backup_plan_id(plan_id).selection_id(id).send();
+            match calls.make("backup:DeleteBackupSelection", request).await {
                 Ok(_) => Ok(receipt(StepOutcome::Done, None, "backup:DeleteBackupSelection")),
                 Err(error) if error.class == ErrorClass::NotFound => {
                     Ok(receipt(StepOutcome::AlreadyDone, None, "backup:DeleteBackupSelection"))
@@ -155,9 +158,9 @@ pub async fn perform(link: &Link, key: &str, step: &CloudStep) -> Result<Receipt
     }
 }
 
-async fn create_vault(client: &Client, key: &str, name: &str) -> Result<Receipt> {
-    let request = client.create_backup_vault().backup_vault_name(name).creator_request_id(key);
-    match request.send().await.map_err(|error| classify("backup:CreateBackupVault", &error)) {
+async fn create_vault(Service { client, calls }: &Service<'_>, key: &str, name: &str) -> Result<Receipt> {
+    let request = || client.create_backup_vault().backup_vault_name(name).creator_request_id(key).send();
+    match calls.make("backup:CreateBackupVault", request).await {
         Ok(_) => Ok(receipt(StepOutcome::Done, Some(name.into()), "backup:CreateBackupVault")),
         Err(error) if error.class == ErrorClass::Conflict => {
             Ok(receipt(StepOutcome::AlreadyDone, Some(name.into()), "backup:CreateBackupVault"))
@@ -167,12 +170,11 @@ async fn create_vault(client: &Client, key: &str, name: &str) -> Result<Receipt>
 }
 
 /// Every update makes a new version of the plan, also one that changes nothing: so it is looked at first.
-async fn update_plan(link: &Link, step: &CloudStep) -> Result<Receipt> {
-    let CloudStep::UpdatePlan { region, id, name, vault, schedule, retention_days } = step else {
+async fn update_plan(service: &Service<'_>, step: &CloudStep) -> Result<Receipt> {
+    let CloudStep::UpdatePlan { id, name, vault, schedule, retention_days, .. } = step else {
         return Err(CloudError::new(ErrorClass::Unsupported, "perform", step.describe()));
     };
-    let client = client(link, region).await;
-    let answer = client.get_backup_plan().backup_plan_id(id).send().await.map_err(|error| classify("backup:GetBackupPlan", &error))?;
+    let answer = get_plan(service, id).await?;
     let held = answer.backup_plan();
     let wanted = (vault.as_str(), Some(schedule.as_str()), Some(i64::from(*retention_days)));
     let is_right = held.is_some_and(|plan| {
@@ -184,24 +186,23 @@ async fn update_plan(link: &Link, step: &CloudStep) -> Result<Receipt> {
         return Ok(receipt(StepOutcome::AlreadyDone, Some(id.clone()), "backup:GetBackupPlan"));
     }
     let input = plan_input(name, vault, schedule, *retention_days)?;
-    let request = client.update_backup_plan().backup_plan_id(id).backup_plan(input);
-    request.send().await.map_err(|error| classify("backup:UpdateBackupPlan", &error))?;
+    let request = || service.client.update_backup_plan().backup_plan_id(id).backup_plan(input.clone()).send();
+    service.calls.make("backup:UpdateBackupPlan", request).await?;
     Ok(receipt(StepOutcome::Done, Some(id.clone()), "backup:UpdateBackupPlan"))
 }
 
-async fn create_selection(link: &Link, key: &str, step: &CloudStep) -> Result<Receipt> {
-    let CloudStep::CreateSelection { region, plan, name, tag_key, tag_value, role_arn } = step else {
+async fn create_selection(service: &Service<'_>, key: &str, step: &CloudStep) -> Result<Receipt> {
+    let CloudStep::CreateSelection { plan, name, tag_key, tag_value, role_arn, .. } = step else {
         return Err(CloudError::new(ErrorClass::Unsupported, "perform", step.describe()));
     };
-    let client = client(link, region).await;
-    let Some((id, _)) = plan_ids(&client, plan).await?.into_iter().find(|(_, found)| found == plan) else {
+    let Some((id, _)) = plan_ids(service, plan).await?.into_iter().find(|(_, found)| found == plan) else {
         return Err(CloudError::new(
             ErrorClass::NotFound,
             "backup:CreateBackupSelection",
             format!("the plan {plan} is gone; it is made again"),
         ));
     };
-    if let Some(held) = selections(&client, &id).await?.into_iter().find(|held| held.name == *name) {
+    if let Some(held) = selections(service, &id).await?.into_iter().find(|held| held.name == *name) {
         return Ok(receipt(StepOutcome::AlreadyDone, Some(held.id), "backup:ListBackupSelections"));
     }
     let malformed = |error: aws_smithy_types::error::operation::BuildError| {
@@ -214,8 +215,11 @@ async fn create_selection(link: &Link, key: &str, step: &CloudStep) -> Result<Re
         .build()
         .map_err(malformed)?;
     let selection = BackupSelection::builder().selection_name(name).iam_role_arn(role_arn).list_of_tags(tag).build().map_err(malformed)?;
-    let request = client.create_backup_selection().backup_plan_id(id).backup_selection(selection).creator_request_id(key);
-    let answer = request.send().await.map_err(|error| classify("backup:CreateBackupSelection", &error))?;
+    let request = || {
+        let request = service.client.create_backup_selection().backup_plan_id(&id).backup_selection(selection.clone());
+        request.creator_request_id(key).send()
+    };
+    let answer = service.calls.make("backup:CreateBackupSelection", request).await?;
     Ok(receipt(StepOutcome::Done, answer.selection_id().map(str::to_owned), "backup:CreateBackupSelection"))
 }
 

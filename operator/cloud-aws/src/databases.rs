@@ -3,7 +3,6 @@
 use aws_config::SdkConfig;
 use caretaker_cloud::{Asset, AwsType, Result};
 
-use crate::errors::classify;
 use crate::page::{Page, Place, asset, next, own, time, with_facts};
 
 /// Rows in one page of RDS: 20 to 100.
@@ -12,9 +11,10 @@ const RDS_PAGE: i32 = 100;
 const TABLES_PAGE: i32 = 100;
 
 /// Database servers.
-pub async fn instances(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
-    let request = aws_sdk_rds::Client::new(config).describe_db_instances().max_records(RDS_PAGE).set_marker(token);
-    let answer = request.send().await.map_err(|error| classify("rds:DescribeDBInstances", &error))?;
+pub async fn instances(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
+    let client = aws_sdk_rds::Client::new(config);
+    let request = || client.describe_db_instances().max_records(RDS_PAGE).set_marker(token.clone()).send();
+    let answer = place.calls.make("rds:DescribeDBInstances", request).await?;
     let assets = answer.db_instances().iter().map(|item| {
         let mut found = asset(AwsType::DbInstance, item.db_instance_identifier().unwrap_or_default(), place);
         found.created = time(item.instance_create_time());
@@ -38,9 +38,10 @@ pub async fn instances(config: &SdkConfig, place: &Place, token: Option<String>)
 }
 
 /// Clusters of database servers.
-pub async fn clusters(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
-    let request = aws_sdk_rds::Client::new(config).describe_db_clusters().max_records(RDS_PAGE).set_marker(token);
-    let answer = request.send().await.map_err(|error| classify("rds:DescribeDBClusters", &error))?;
+pub async fn clusters(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
+    let client = aws_sdk_rds::Client::new(config);
+    let request = || client.describe_db_clusters().max_records(RDS_PAGE).set_marker(token.clone()).send();
+    let answer = place.calls.make("rds:DescribeDBClusters", request).await?;
     let assets = answer.db_clusters().iter().map(|item| {
         let mut found = asset(AwsType::DbCluster, item.db_cluster_identifier().unwrap_or_default(), place);
         found.created = time(item.cluster_create_time());
@@ -66,9 +67,10 @@ fn tagged(mut asset: Asset, tags: &[aws_sdk_rds::types::Tag]) -> Asset {
 }
 
 /// Tables of DynamoDB; the last name is the token.
-pub async fn tables(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
-    let request = aws_sdk_dynamodb::Client::new(config).list_tables().limit(TABLES_PAGE).set_exclusive_start_table_name(token);
-    let answer = request.send().await.map_err(|error| classify("dynamodb:ListTables", &error))?;
+pub async fn tables(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
+    let client = aws_sdk_dynamodb::Client::new(config);
+    let request = || client.list_tables().limit(TABLES_PAGE).set_exclusive_start_table_name(token.clone()).send();
+    let answer = place.calls.make("dynamodb:ListTables", request).await?;
     let assets = answer.table_names().iter().map(|name| asset(AwsType::Table, name, place)).collect();
     Ok((assets, next(answer.last_evaluated_table_name())))
 }

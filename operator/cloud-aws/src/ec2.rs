@@ -8,40 +8,41 @@ use aws_sdk_ec2::types::{Instance, SecurityGroup, Snapshot, Subnet, Tag, Volume,
 use aws_smithy_types::DateTime;
 use caretaker_cloud::{Asset, AwsType, CloudError, ErrorClass, Result};
 
-use crate::errors::classify;
+use crate::calls::Calls;
 use crate::page::{self, Page, Place, next, own, time, with_facts};
 
 /// Rows that are asked for in one page; always sent, since without it a large account may be refused.
 const PAGE: i32 = 500;
 
 /// The regions that are enabled.
-pub async fn enabled_regions(config: &SdkConfig) -> Result<Vec<String>> {
-    let answer = Client::new(config).describe_regions().send().await.map_err(|error| classify("ec2:DescribeRegions", &error))?;
+pub async fn enabled_regions(config: &SdkConfig, calls: &Calls<'_>) -> Result<Vec<String>> {
+    let client = Client::new(config);
+    let answer = calls.make("ec2:DescribeRegions", || client.describe_regions().send()).await?;
     Ok(answer.regions().iter().filter_map(|region| region.region_name().map(str::to_owned)).collect())
 }
 
 /// One page of one kind.
-pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
     let client = Client::new(config);
     macro_rules! read {
         ($call:ident, $name:literal, $items:ident, $convert:ident) => {{
-            let request = client.$call().max_results(PAGE).set_next_token(token);
-            let answer = request.send().await.map_err(|error| classify($name, &error))?;
+            let request = || client.$call().max_results(PAGE).set_next_token(token.clone()).send();
+            let answer = place.calls.make($name, request).await?;
             let assets = answer.$items().iter().map(|item| $convert(item, place)).collect();
             Ok((assets, next(answer.next_token())))
         }};
     }
     match kind {
         AwsType::Instance => {
-            let request = client.describe_instances().max_results(PAGE).set_next_token(token);
-            let answer = request.send().await.map_err(|error| classify("ec2:DescribeInstances", &error))?;
+            let request = || client.describe_instances().max_results(PAGE).set_next_token(token.clone()).send();
+            let answer = place.calls.make("ec2:DescribeInstances", request).await?;
             let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
             let assets = instances.map(|instance| of_instance(instance, place)).collect();
             Ok((assets, next(answer.next_token())))
         }
         AwsType::Snapshot => {
-            let request = client.describe_snapshots().owner_ids("self").max_results(PAGE).set_next_token(token);
-            let answer = request.send().await.map_err(|error| classify("ec2:DescribeSnapshots", &error))?;
+            let request = || client.describe_snapshots().owner_ids("self").max_results(PAGE).set_next_token(token.clone()).send();
+            let answer = place.calls.make("ec2:DescribeSnapshots", request).await?;
             let assets = answer.snapshots().iter().map(|item| of_snapshot(item, place)).collect();
             Ok((assets, next(answer.next_token())))
         }
@@ -53,14 +54,14 @@ pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place, token: Optio
     }
 }
 
-fn asset(kind: AwsType, id: Option<&str>, tags: &[Tag], created: Option<&DateTime>, place: &Place) -> Asset {
+fn asset(kind: AwsType, id: Option<&str>, tags: &[Tag], created: Option<&DateTime>, place: &Place<'_>) -> Asset {
     let tags: BTreeMap<String, String> =
         tags.iter().map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect();
     let name = tags.get("Name").cloned().unwrap_or_default();
     Asset { name, tags, created: time(created), ..page::asset(kind, id.unwrap_or_default(), place) }
 }
 
-fn of_instance(item: &Instance, place: &Place) -> Asset {
+fn of_instance(item: &Instance, place: &Place<'_>) -> Asset {
     let facts = [
         ("state", own(item.state().and_then(|state| state.name()).map(|name| name.as_str()))),
         ("instanceType", own(item.instance_type().map(|kind| kind.as_str()))),
@@ -73,7 +74,7 @@ fn of_instance(item: &Instance, place: &Place) -> Asset {
     with_facts(asset(AwsType::Instance, item.instance_id(), item.tags(), item.launch_time(), place), facts)
 }
 
-fn of_volume(item: &Volume, place: &Place) -> Asset {
+fn of_volume(item: &Volume, place: &Place<'_>) -> Asset {
     let attached = item.attachments().first().and_then(|attachment| attachment.instance_id());
     let facts = [
         ("state", own(item.state().map(|state| state.as_str()))),
@@ -84,7 +85,7 @@ fn of_volume(item: &Volume, place: &Place) -> Asset {
     with_facts(asset(AwsType::Volume, item.volume_id(), item.tags(), item.create_time(), place), facts)
 }
 
-fn of_snapshot(item: &Snapshot, place: &Place) -> Asset {
+fn of_snapshot(item: &Snapshot, place: &Place<'_>) -> Asset {
     let facts = [
         ("state", own(item.state().map(|state| state.as_str()))),
         ("volumeId", own(item.volume_id())),
@@ -94,17 +95,17 @@ fn of_snapshot(item: &Snapshot, place: &Place) -> Asset {
     with_facts(asset(AwsType::Snapshot, item.snapshot_id(), item.tags(), item.start_time(), place), facts)
 }
 
-fn of_vpc(item: &Vpc, place: &Place) -> Asset {
+fn of_vpc(item: &Vpc, place: &Place<'_>) -> Asset {
     let facts = [("cidr", own(item.cidr_block())), ("default", item.is_default().map(|default| default.to_string()))];
     with_facts(asset(AwsType::Vpc, item.vpc_id(), item.tags(), None, place), facts)
 }
 
-fn of_subnet(item: &Subnet, place: &Place) -> Asset {
+fn of_subnet(item: &Subnet, place: &Place<'_>) -> Asset {
     let facts = [("cidr", own(item.cidr_block())), ("vpcId", own(item.vpc_id())), ("zone", own(item.availability_zone()))];
     with_facts(asset(AwsType::Subnet, item.subnet_id(), item.tags(), None, place), facts)
 }
 
-fn of_group(item: &SecurityGroup, place: &Place) -> Asset {
+fn of_group(item: &SecurityGroup, place: &Place<'_>) -> Asset {
     let facts = [("groupName", own(item.group_name())), ("vpcId", own(item.vpc_id()))];
     with_facts(asset(AwsType::SecurityGroup, item.group_id(), item.tags(), None, place), facts)
 }

@@ -3,16 +3,15 @@
 use aws_config::SdkConfig;
 use caretaker_cloud::{AwsType, EVERYWHERE, Result};
 
-use crate::errors::classify;
 use crate::page::{Page, Place, asset, next, own, time, with_facts};
 
 /// Rows in one page of IAM: at most 1,000.
 const PAGE: i32 = 500;
 
 /// Roles.
-pub async fn roles(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
-    let request = aws_sdk_iam::Client::new(config).list_roles().max_items(PAGE).set_marker(token);
-    let answer = request.send().await.map_err(|error| classify("iam:ListRoles", &error))?;
+pub async fn roles(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
+    let client = aws_sdk_iam::Client::new(config);
+    let answer = place.calls.make("iam:ListRoles", || client.list_roles().max_items(PAGE).set_marker(token.clone()).send()).await?;
     let assets = answer.roles().iter().map(|item| {
         let mut found = asset(AwsType::Role, item.role_name(), place);
         EVERYWHERE.clone_into(&mut found.region);
@@ -23,9 +22,9 @@ pub async fn roles(config: &SdkConfig, place: &Place, token: Option<String>) -> 
 }
 
 /// Users.
-pub async fn users(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
-    let request = aws_sdk_iam::Client::new(config).list_users().max_items(PAGE).set_marker(token);
-    let answer = request.send().await.map_err(|error| classify("iam:ListUsers", &error))?;
+pub async fn users(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
+    let client = aws_sdk_iam::Client::new(config);
+    let answer = place.calls.make("iam:ListUsers", || client.list_users().max_items(PAGE).set_marker(token.clone()).send()).await?;
     let assets = answer.users().iter().map(|item| {
         let mut found = asset(AwsType::User, item.user_name(), place);
         EVERYWHERE.clone_into(&mut found.region);
@@ -37,9 +36,10 @@ pub async fn users(config: &SdkConfig, place: &Place, token: Option<String>) -> 
 }
 
 /// Trails that begin in this region: a trail of all regions would show in each of them.
-pub async fn trails(config: &SdkConfig, place: &Place) -> Result<Page> {
-    let request = aws_sdk_cloudtrail::Client::new(config).describe_trails().include_shadow_trails(false);
-    let answer = request.send().await.map_err(|error| classify("cloudtrail:DescribeTrails", &error))?;
+pub async fn trails(config: &SdkConfig, place: &Place<'_>) -> Result<Page> {
+    let client = aws_sdk_cloudtrail::Client::new(config);
+    let request = || client.describe_trails().include_shadow_trails(false).send();
+    let answer = place.calls.make("cloudtrail:DescribeTrails", request).await?;
     let assets = answer.trail_list().iter().map(|item| {
         let mut found = asset(AwsType::Trail, item.trail_arn().unwrap_or_default(), place);
         found.name = item.name().unwrap_or_default().into();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use caretaker_cloud::{AwsType, Result};
 
-use crate::errors::classify;
+use crate::calls::Calls;
 use crate::page::{Page, Place, asset, next, own, with_facts};
 
 /// Keys in one page: at most 1,000.
@@ -16,11 +16,10 @@ const ALIASES_PAGE: i32 = 100;
 const MANAGED: &str = "alias/aws/";
 
 /// Keys. What AWS manages itself says so.
-pub async fn keys(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+pub async fn keys(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
     let client = aws_sdk_kms::Client::new(config);
-    let aliases = aliases(&client).await?;
-    let request = client.list_keys().limit(PAGE).set_marker(token);
-    let answer = request.send().await.map_err(|error| classify("kms:ListKeys", &error))?;
+    let aliases = place.names.get_or_try_init(|| aliases(&client, &place.calls)).await?;
+    let answer = place.calls.make("kms:ListKeys", || client.list_keys().limit(PAGE).set_marker(token.clone()).send()).await?;
     let assets = answer.keys().iter().map(|item| {
         let mut found = asset(AwsType::Key, item.key_id().unwrap_or_default(), place);
         let alias = aliases.get(&found.id);
@@ -33,11 +32,11 @@ pub async fn keys(config: &SdkConfig, place: &Place, token: Option<String>) -> R
 }
 
 /// Names by key id.
-async fn aliases(client: &aws_sdk_kms::Client) -> Result<HashMap<String, String>> {
-    let (mut found, mut token) = (HashMap::new(), None);
+async fn aliases(client: &aws_sdk_kms::Client, calls: &Calls<'_>) -> Result<HashMap<String, String>> {
+    let (mut found, mut token) = (HashMap::new(), None::<String>);
     loop {
-        let request = client.list_aliases().limit(ALIASES_PAGE).set_marker(token);
-        let answer = request.send().await.map_err(|error| classify("kms:ListAliases", &error))?;
+        let request = || client.list_aliases().limit(ALIASES_PAGE).set_marker(token.clone()).send();
+        let answer = calls.make("kms:ListAliases", request).await?;
         for alias in answer.aliases() {
             if let (Some(key), Some(name)) = (alias.target_key_id(), alias.alias_name()) {
                 found.insert(key.to_owned(), name.to_owned());

@@ -3,6 +3,7 @@
 mod assume;
 mod attempt;
 mod backup;
+mod calls;
 mod databases;
 mod discover;
 mod ec2;
@@ -21,7 +22,6 @@ mod storage;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,14 +31,12 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use caretaker_cloud::budget::{Budget, Budgets, Key};
 use caretaker_cloud::{AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Mutex;
 
 use crate::session::{Link, Session};
 
-/// Requests per second for one account and region, the unit that AWS counts in; its smallest buckets refill at about this rate.
-const REQUESTS_PER_SECOND: u32 = 20;
 /// Longest time of one call, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest time until a connection stands.
@@ -88,14 +86,20 @@ pub struct AwsConfig {
 pub(crate) struct Shared {
     pub base: SdkConfig,
     pub expected_principal: String,
-    pub budget: DefaultKeyedRateLimiter<(String, String)>,
+    pub budgets: Budgets,
     pub unnamed: assume::Unnamed,
 }
 
 impl Shared {
-    /// Waits for a place in the budget of an account and region.
-    pub async fn place(&self, account: &str, region: &str) {
-        self.budget.until_key_ready(&(account.to_owned(), region.to_owned())).await;
+    /// The budget of an account and region.
+    pub fn budget(&self, account: &str, region: &str) -> Budget {
+        self.budgets.of(Key::aws(account, region), calls::LIMITS)
+    }
+
+    /// The budget of calls with the base credentials: those of the provider's own account.
+    pub fn base_budget(&self) -> Budget {
+        let account = self.expected_principal.split(':').nth(4).unwrap_or_default();
+        self.budget(account, self.base.region().map_or(calls::GLOBAL, Region::as_ref))
     }
 }
 
@@ -112,6 +116,14 @@ impl AwsConnector {
     /// # Errors
     /// The CA bundle cannot be read.
     pub async fn new(config: AwsConfig) -> Result<Self> {
+        Self::with_budgets(config, Budgets::default()).await
+    }
+
+    /// The same under budgets that others use too.
+    ///
+    /// # Errors
+    /// The CA bundle cannot be read.
+    pub async fn with_budgets(config: AwsConfig, budgets: Budgets) -> Result<Self> {
         let mut trust = TrustStore::empty().with_native_roots(true);
         if let Some(pem) = config.ca_bundle_pem {
             trust = trust.with_pem_certificate(pem);
@@ -138,11 +150,10 @@ impl AwsConnector {
         if let BaseCredentials::Static { access_key_id, secret_access_key, session_token } = config.credentials {
             loader = loader.credentials_provider(Credentials::new(access_key_id, secret_access_key, session_token, None, "caretaker-base"));
         }
-        let budget = RateLimiter::keyed(Quota::per_second(NonZeroU32::new(REQUESTS_PER_SECOND).expect("not zero")));
         let shared = Shared {
             base: loader.load().await,
             expected_principal: config.expected_principal,
-            budget,
+            budgets,
             unnamed: assume::Unnamed::default(),
         };
         Ok(Self { shared: Arc::new(shared), sessions: Mutex::default(), proven: Mutex::default() })

@@ -1,26 +1,30 @@
 //! One page of one cell, whatever service answers it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
 use aws_smithy_types::DateTime;
 use caretaker_cloud::{Asset, AwsType, Result};
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
+use crate::calls::Calls;
 use crate::{databases, ec2, identity, keys, platform, storage};
 
 /// What a page brings: assets, and the token of the next page.
 pub type Page = (Vec<Asset>, Option<String>);
 
-/// Where a page is read.
-#[derive(Clone)]
-pub struct Place {
-    pub account: String,
-    pub region: String,
+/// Where the pages of a cell are read, and how.
+pub struct Place<'a> {
+    pub account: &'a str,
+    pub region: &'a str,
+    pub calls: Calls<'a>,
+    /// What the first page asked once for all: names of keys by their id.
+    pub names: OnceCell<HashMap<String, String>>,
 }
 
 /// One page of one type.
-pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
     match kind {
         AwsType::Instance | AwsType::Volume | AwsType::Snapshot | AwsType::Vpc | AwsType::Subnet | AwsType::SecurityGroup => {
             ec2::page(kind, config, place, token).await
@@ -46,12 +50,12 @@ pub fn next(token: Option<&str>) -> Option<String> {
 }
 
 /// An asset without tags and facts yet.
-pub fn asset(kind: AwsType, id: &str, place: &Place) -> Asset {
+pub fn asset(kind: AwsType, id: &str, place: &Place<'_>) -> Asset {
     Asset {
         id: id.into(),
         cloud: "aws".into(),
-        account: place.account.clone(),
-        region: place.region.clone(),
+        account: place.account.into(),
+        region: place.region.into(),
         asset_type: kind.asset_type(),
         native_type: kind.native_type().into(),
         service: kind.service().into(),

@@ -1,9 +1,10 @@
 //! Which permissions of the manifest are granted, by IAM's own simulation.
 
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{ErrorClass, PermissionGap, Result, WantedPermission};
 
-use crate::errors::classify;
+use crate::calls::{Calls, GLOBAL};
 use crate::session::Link;
 
 /// Actions in one question; IAM takes at most 100.
@@ -13,6 +14,8 @@ const CHUNK: usize = 50;
 /// about `*`, which a permission for our own role only can never match.
 pub async fn missing(link: &Link, wanted: &[WantedPermission]) -> Result<PermissionGap> {
     let client = aws_sdk_iam::Client::new(&link.config(None).await);
+    let work = Work::once(&link.grant.account_id);
+    let calls = Calls::new(&work, link.budget(GLOBAL));
     let mut gap = PermissionGap { missing: Vec::new(), known: true };
     // No question to IAM tells what a trust policy allows; the refusal did.
     if link.shared.unnamed.has(&link.grant) {
@@ -22,13 +25,15 @@ pub async fn missing(link: &Link, wanted: &[WantedPermission]) -> Result<Permiss
     sorted.sort();
     for same in sorted.chunk_by(|one, other| one.resource == other.resource) {
         for chunk in same.chunks(CHUNK) {
-            link.place().await;
-            let request = client
-                .simulate_principal_policy()
-                .policy_source_arn(&link.grant.role_arn)
-                .set_action_names(Some(chunk.iter().map(|wanted| wanted.action.clone()).collect()))
-                .resource_arns(&chunk[0].resource);
-            let answer = match request.send().await.map_err(|error| classify("iam:SimulatePrincipalPolicy", &error)) {
+            let request = || {
+                client
+                    .simulate_principal_policy()
+                    .policy_source_arn(&link.grant.role_arn)
+                    .set_action_names(Some(chunk.iter().map(|wanted| wanted.action.clone()).collect()))
+                    .resource_arns(&chunk[0].resource)
+                    .send()
+            };
+            let answer = match calls.make("iam:SimulatePrincipalPolicy", request).await {
                 Ok(answer) => answer,
                 Err(error) if error.class == ErrorClass::Denied => {
                     gap.missing.retain(|missing| missing.starts_with("sts:"));

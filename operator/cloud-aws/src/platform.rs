@@ -3,7 +3,6 @@
 use aws_config::SdkConfig;
 use caretaker_cloud::{AwsType, ErrorClass, Result};
 
-use crate::errors::classify;
 use crate::page::{Page, Place, asset, next, own, time, with_facts};
 
 /// Names in one page of EKS: at most 100.
@@ -14,13 +13,13 @@ const FUNCTIONS_PAGE: i32 = 50;
 const BALANCERS_PAGE: i32 = 400;
 
 /// Kubernetes clusters. One that goes while it is looked at is left out.
-pub async fn clusters(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+pub async fn clusters(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
     let client = aws_sdk_eks::Client::new(config);
-    let request = client.list_clusters().max_results(CLUSTERS_PAGE).set_next_token(token);
-    let answer = request.send().await.map_err(|error| classify("eks:ListClusters", &error))?;
+    let request = || client.list_clusters().max_results(CLUSTERS_PAGE).set_next_token(token.clone()).send();
+    let answer = place.calls.make("eks:ListClusters", request).await?;
     let mut assets = Vec::new();
     for name in answer.clusters() {
-        let described = match client.describe_cluster().name(name).send().await.map_err(|error| classify("eks:DescribeCluster", &error)) {
+        let described = match place.calls.make("eks:DescribeCluster", || client.describe_cluster().name(name).send()).await {
             Ok(described) => described,
             Err(error) if error.class == ErrorClass::NotFound => continue,
             Err(error) => return Err(error),
@@ -45,9 +44,10 @@ pub async fn clusters(config: &SdkConfig, place: &Place, token: Option<String>) 
 }
 
 /// Functions.
-pub async fn functions(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
-    let request = aws_sdk_lambda::Client::new(config).list_functions().max_items(FUNCTIONS_PAGE).set_marker(token);
-    let answer = request.send().await.map_err(|error| classify("lambda:ListFunctions", &error))?;
+pub async fn functions(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
+    let client = aws_sdk_lambda::Client::new(config);
+    let request = || client.list_functions().max_items(FUNCTIONS_PAGE).set_marker(token.clone()).send();
+    let answer = place.calls.make("lambda:ListFunctions", request).await?;
     let assets = answer.functions().iter().map(|item| {
         // Environment variables may hold secrets; nothing of them is taken.
         with_facts(
@@ -65,10 +65,10 @@ pub async fn functions(config: &SdkConfig, place: &Place, token: Option<String>)
 }
 
 /// Load balancers of the second generation.
-pub async fn load_balancers(config: &SdkConfig, place: &Place, token: Option<String>) -> Result<Page> {
+pub async fn load_balancers(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
     let client = aws_sdk_elasticloadbalancingv2::Client::new(config);
-    let request = client.describe_load_balancers().page_size(BALANCERS_PAGE).set_marker(token);
-    let answer = request.send().await.map_err(|error| classify("elasticloadbalancing:DescribeLoadBalancers", &error))?;
+    let request = || client.describe_load_balancers().page_size(BALANCERS_PAGE).set_marker(token.clone()).send();
+    let answer = place.calls.make("elasticloadbalancing:DescribeLoadBalancers", request).await?;
     let assets = answer.load_balancers().iter().map(|item| {
         let mut found = asset(AwsType::LoadBalancer, item.load_balancer_arn().unwrap_or_default(), place);
         found.name = item.load_balancer_name().unwrap_or_default().into();

@@ -2,10 +2,11 @@
 
 use aws_sdk_iam::Client;
 use caretaker_cloud::access::{is_lasting, unreadable};
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, ExcessStatement, Result, WantedPermission};
 use serde_json::Value;
 
-use crate::errors::classify;
+use crate::calls::{Calls, GLOBAL};
 use crate::session::Link;
 
 /// Pages after which a list is taken for endless: an account holds at most 10,000 roles.
@@ -37,6 +38,19 @@ impl Pages {
     }
 }
 
+/// IAM, and the budget of its calls.
+pub struct Iam<'a> {
+    pub client: Client,
+    pub calls: Calls<'a>,
+}
+
+impl<'a> Iam<'a> {
+    /// IAM of the link's account, for this work.
+    pub async fn of(link: &Link, work: &'a Work) -> Self {
+        Self { client: Client::new(&link.config(None).await), calls: Calls::new(work, link.budget(GLOBAL)) }
+    }
+}
+
 /// A policy of a role.
 pub struct Policy {
     /// Where it stands, for the client: `inline policy NAME` or `policy ARN`.
@@ -53,9 +67,10 @@ enum Source {
 /// Compares our own role's policies with what is wanted. What may not be read is told, and nothing is concluded from it.
 pub async fn excess(link: &Link, wanted: &[WantedPermission]) -> Result<ExcessReport> {
     let role = link.grant.role_arn.rsplit('/').next().unwrap_or_default().to_owned();
-    let client = Client::new(&link.config(None).await);
+    let work = Work::once(&link.grant.account_id);
+    let iam = Iam::of(link, &work).await;
     let mut report = ExcessReport::default();
-    let policies = match of_role(link, &client, &role).await {
+    let policies = match of_role(&iam, &role).await {
         Ok(policies) => policies,
         Err(error) if is_lasting(&error) => {
             report.unknown = Some(unreadable("our role's policies", &error));
@@ -64,7 +79,7 @@ pub async fn excess(link: &Link, wanted: &[WantedPermission]) -> Result<ExcessRe
         Err(error) => return Err(error),
     };
     for policy in policies {
-        match text(link, &client, &role, &policy).await {
+        match text(&iam, &role, &policy).await {
             Ok(text) => match serde_json::from_str::<Value>(&decode(&text)) {
                 Ok(document) => report.statements.extend(beyond(&policy.name, &document, wanted)),
                 Err(_) => report.unknown = Some(format!("{}: its text is no JSON", policy.name)),
@@ -77,13 +92,12 @@ pub async fn excess(link: &Link, wanted: &[WantedPermission]) -> Result<ExcessRe
 }
 
 /// The policies of a role: attached ones, then inline ones.
-pub async fn of_role(link: &Link, client: &Client, role: &str) -> Result<Vec<Policy>> {
+pub async fn of_role(Iam { client, calls }: &Iam<'_>, role: &str) -> Result<Vec<Policy>> {
     let mut policies = Vec::new();
-    let (mut marker, mut pages) = (None, Pages::of("iam:ListAttachedRolePolicies"));
+    let (mut marker, mut pages) = (None::<String>, Pages::of("iam:ListAttachedRolePolicies"));
     loop {
-        link.place().await;
-        let request = client.list_attached_role_policies().role_name(role).set_marker(marker.take());
-        let answer = request.send().await.map_err(|error| classify("iam:ListAttachedRolePolicies", &error))?;
+        let request = || client.list_attached_role_policies().role_name(role).set_marker(marker.clone()).send();
+        let answer = calls.make("iam:ListAttachedRolePolicies", request).await?;
         policies.extend(
             answer
                 .attached_policies()
@@ -98,9 +112,8 @@ pub async fn of_role(link: &Link, client: &Client, role: &str) -> Result<Vec<Pol
     }
     let mut pages = Pages::of("iam:ListRolePolicies");
     loop {
-        link.place().await;
-        let request = client.list_role_policies().role_name(role).set_marker(marker.take());
-        let answer = request.send().await.map_err(|error| classify("iam:ListRolePolicies", &error))?;
+        let request = || client.list_role_policies().role_name(role).set_marker(marker.clone()).send();
+        let answer = calls.make("iam:ListRolePolicies", request).await?;
         let names = answer.policy_names().iter();
         policies.extend(names.map(|name| Policy { name: format!("inline policy {name}"), source: Source::Inline(name.clone()) }));
         marker = pages.after(answer.marker(), answer.is_truncated())?;
@@ -112,19 +125,17 @@ pub async fn of_role(link: &Link, client: &Client, role: &str) -> Result<Vec<Pol
 }
 
 /// A policy's text as IAM sends it: encoded for a URL.
-async fn text(link: &Link, client: &Client, role: &str, policy: &Policy) -> Result<String> {
-    link.place().await;
+async fn text(Iam { client, calls }: &Iam<'_>, role: &str, policy: &Policy) -> Result<String> {
     match &policy.source {
         Source::Inline(name) => {
-            let answer = client.get_role_policy().role_name(role).policy_name(name).send().await;
-            Ok(answer.map_err(|error| classify("iam:GetRolePolicy", &error))?.policy_document().to_owned())
+            let answer = calls.make("iam:GetRolePolicy", || client.get_role_policy().role_name(role).policy_name(name).send()).await?;
+            Ok(answer.policy_document().to_owned())
         }
         Source::Attached(arn) => {
-            let shown = client.get_policy().policy_arn(arn).send().await.map_err(|error| classify("iam:GetPolicy", &error))?;
+            let shown = calls.make("iam:GetPolicy", || client.get_policy().policy_arn(arn).send()).await?;
             let version = shown.policy().and_then(|policy| policy.default_version_id()).unwrap_or_default().to_owned();
-            link.place().await;
-            let answer = client.get_policy_version().policy_arn(arn).version_id(version).send().await;
-            let answer = answer.map_err(|error| classify("iam:GetPolicyVersion", &error))?;
+            let request = || client.get_policy_version().policy_arn(arn).version_id(&version).send();
+            let answer = calls.make("iam:GetPolicyVersion", request).await?;
             Ok(answer.policy_version().and_then(|version| version.document()).unwrap_or_default().to_owned())
         }
     }

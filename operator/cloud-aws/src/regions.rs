@@ -1,21 +1,23 @@
 //! Which regions to read: those of the scope, else those that the account says are enabled. Never a list of our own.
 
 use aws_sdk_account::types::RegionOptStatus;
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{CloudError, ErrorClass, Result, Scope};
 
-use crate::errors::classify;
+use crate::calls::{Calls, GLOBAL};
 use crate::session::Link;
 
 /// The regions of a run.
-pub async fn regions(link: &Link, scope: &Scope) -> Result<Vec<String>> {
+pub async fn regions(link: &Link, scope: &Scope, work: &Work) -> Result<Vec<String>> {
     if let Some(regions) = &scope.regions {
         return Ok(regions.clone());
     }
-    let first = match from_account(link).await {
+    let calls = Calls::new(work, link.budget(GLOBAL));
+    let first = match from_account(link, &calls).await {
         Ok(regions) => return Ok(regions),
         Err(error) => error,
     };
-    match from_ec2(link).await {
+    match from_ec2(link, &calls).await {
         Ok(regions) => Ok(regions),
         Err(second) => {
             let class = if second.class == ErrorClass::Denied { first.class } else { second.class };
@@ -27,21 +29,21 @@ pub async fn regions(link: &Link, scope: &Scope) -> Result<Vec<String>> {
     }
 }
 
-async fn from_account(link: &Link) -> Result<Vec<String>> {
+async fn from_account(link: &Link, calls: &Calls<'_>) -> Result<Vec<String>> {
     let client = aws_sdk_account::Client::new(&link.config(None).await);
     let mut found = Vec::new();
-    let mut token = None;
+    let mut token = None::<String>;
     loop {
-        link.shared.place(&link.grant.account_id, "global").await;
-        let page = client
-            .list_regions()
-            .region_opt_status_contains(RegionOptStatus::Enabled)
-            .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
-            .max_results(50)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(|error| classify("account:ListRegions", &error))?;
+        let request = || {
+            client
+                .list_regions()
+                .region_opt_status_contains(RegionOptStatus::Enabled)
+                .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
+                .max_results(50)
+                .set_next_token(token.clone())
+                .send()
+        };
+        let page = calls.make("account:ListRegions", request).await?;
         found.extend(page.regions().iter().filter_map(|region| region.region_name().map(str::to_owned)));
         token = page.next_token().map(str::to_owned);
         if token.is_none() {
@@ -55,8 +57,8 @@ async fn from_account(link: &Link) -> Result<Vec<String>> {
     Ok(found)
 }
 
-async fn from_ec2(link: &Link) -> Result<Vec<String>> {
-    let mut found = crate::ec2::enabled_regions(&link.config(None).await).await?;
+async fn from_ec2(link: &Link, calls: &Calls<'_>) -> Result<Vec<String>> {
+    let mut found = crate::ec2::enabled_regions(&link.config(None).await, calls).await?;
     found.sort();
     Ok(found)
 }

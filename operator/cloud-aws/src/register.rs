@@ -1,17 +1,16 @@
 //! Every way of the provider into an account: roles that trust it, and users with keys that are evidently its own.
 
-use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{Role, User};
 use aws_smithy_types::DateTime;
 use caretaker_cloud::access::MAX_WAYS;
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{Register, Result, WayIn, WayKind};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::errors::classify;
-use crate::policies::{self, Pages, decode, words};
+use crate::policies::{self, Iam, Pages, decode, words};
 use crate::session::Link;
 
 /// Rows in one page of IAM: at most 1,000.
@@ -21,25 +20,24 @@ const OUR_NAME: &str = "caretaker";
 
 /// Reads the register.
 pub async fn ways_in(link: &Link) -> Result<Register> {
-    let client = Client::new(&link.config(None).await);
-    let mut register = Register::default();
-    roles(link, &client, &mut register).await?;
-    users(link, &client, &mut register).await?;
+    let work = Work::once(&link.grant.account_id);
+    let (iam, mut register) = (Iam::of(link, &work).await, Register::default());
+    roles(link, &iam, &mut register).await?;
+    users(link, &iam, &mut register).await?;
     Ok(register.sorted())
 }
 
-async fn roles(link: &Link, client: &Client, register: &mut Register) -> Result<()> {
-    let listed = trusting(link, client).await;
+async fn roles(link: &Link, iam: &Iam<'_>, register: &mut Register) -> Result<()> {
+    let listed = trusting(link, iam).await;
     let Some(found) = register.take("roles", listed)? else { return Ok(()) };
     for (number, (role, trusted)) in found.into_iter().enumerate() {
         let mut way = WayIn::new(WayKind::Role, trusted, role.arn());
         if number < MAX_WAYS {
             let name = role.role_name();
-            link.place().await;
-            let shown = client.get_role().role_name(name).send().await.map_err(|error| classify("iam:GetRole", &error));
+            let shown = iam.calls.make("iam:GetRole", || iam.client.get_role().role_name(name).send()).await;
             let shown = register.take(&format!("the last use of role {name}"), shown)?;
             way.last_used = shown.and_then(|shown| day(shown.role()?.role_last_used()?.last_used_date()));
-            let held = policies::of_role(link, client, name).await;
+            let held = policies::of_role(iam, name).await;
             let held = register.take(&format!("the policies of role {name}"), held)?;
             way.grants = held.unwrap_or_default().into_iter().map(|policy| policy.name).collect();
         }
@@ -49,13 +47,12 @@ async fn roles(link: &Link, client: &Client, register: &mut Register) -> Result<
 }
 
 /// The roles that trust the provider, with whom exactly they trust.
-async fn trusting(link: &Link, client: &Client) -> Result<Vec<(Role, String)>> {
+async fn trusting(link: &Link, Iam { client, calls }: &Iam<'_>) -> Result<Vec<(Role, String)>> {
     let mut found = Vec::new();
-    let (mut marker, mut pages) = (None, Pages::of("iam:ListRoles"));
+    let (mut marker, mut pages) = (None::<String>, Pages::of("iam:ListRoles"));
     loop {
-        link.place().await;
-        let request = client.list_roles().max_items(PAGE).set_marker(marker.take());
-        let answer = request.send().await.map_err(|error| classify("iam:ListRoles", &error))?;
+        let request = || client.list_roles().max_items(PAGE).set_marker(marker.clone()).send();
+        let answer = calls.make("iam:ListRoles", request).await?;
         for role in answer.roles() {
             let trust = decode(role.assume_role_policy_document().unwrap_or_default());
             if let Some(trusted) = trusted(&trust, &link.shared.expected_principal) {
@@ -98,8 +95,8 @@ fn trusted(document: &str, provider: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join(", "))
 }
 
-async fn users(link: &Link, client: &Client, register: &mut Register) -> Result<()> {
-    let listed = ours(link, client).await;
+async fn users(link: &Link, iam: &Iam<'_>, register: &mut Register) -> Result<()> {
+    let listed = ours(link, iam).await;
     let Some(found) = register.take("users", listed)? else { return Ok(()) };
     for (number, user) in found.into_iter().enumerate() {
         let name = user.user_name();
@@ -107,17 +104,15 @@ async fn users(link: &Link, client: &Client, register: &mut Register) -> Result<
         way.last_used = day(user.password_last_used());
         register.ways.push(way);
         if number < MAX_WAYS {
-            link.place().await;
-            let keys = client.list_access_keys().user_name(name).send().await.map_err(|error| classify("iam:ListAccessKeys", &error));
+            let keys = iam.calls.make("iam:ListAccessKeys", || iam.client.list_access_keys().user_name(name).send()).await;
             let keys = register.take(&format!("the access keys of user {name}"), keys)?;
             for key in keys.iter().flat_map(|keys| keys.access_key_metadata()) {
                 let id = key.access_key_id().unwrap_or_default();
                 let mut way =
                     WayIn::new(WayKind::AccessKey, format!("{} key {id}", user.arn()), format!("account {}", link.grant.account_id));
                 way.grants.extend(key.status().map(|status| format!("status {}", status.as_str())));
-                link.place().await;
-                let used = client.get_access_key_last_used().access_key_id(id).send().await;
-                let used = used.map_err(|error| classify("iam:GetAccessKeyLastUsed", &error));
+                let request = || iam.client.get_access_key_last_used().access_key_id(id).send();
+                let used = iam.calls.make("iam:GetAccessKeyLastUsed", request).await;
                 let used = register.take(&format!("the last use of access key {id}"), used)?;
                 way.last_used = used.and_then(|used| day(used.access_key_last_used()?.last_used_date()));
                 register.ways.push(way);
@@ -127,13 +122,12 @@ async fn users(link: &Link, client: &Client, register: &mut Register) -> Result<
     Ok(())
 }
 
-async fn ours(link: &Link, client: &Client) -> Result<Vec<User>> {
+async fn ours(link: &Link, Iam { client, calls }: &Iam<'_>) -> Result<Vec<User>> {
     let mut found = Vec::new();
-    let (mut marker, mut pages) = (None, Pages::of("iam:ListUsers"));
+    let (mut marker, mut pages) = (None::<String>, Pages::of("iam:ListUsers"));
     loop {
-        link.place().await;
-        let request = client.list_users().max_items(PAGE).set_marker(marker.take());
-        let answer = request.send().await.map_err(|error| classify("iam:ListUsers", &error))?;
+        let request = || client.list_users().max_items(PAGE).set_marker(marker.clone()).send();
+        let answer = calls.make("iam:ListUsers", request).await?;
         let account = link.shared.expected_principal.split(':').nth(4).unwrap_or_default();
         found.extend(answer.users().iter().filter(|user| is_ours(user.user_name(), user.path(), account)).cloned());
         marker = pages.after(answer.marker(), answer.is_truncated())?;

@@ -4,47 +4,38 @@
 //! client's script deletes it.
 
 use aws_sdk_iam::Client;
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{CloudError, ErrorClass, Receipt, Result, StepOutcome};
 use serde_json::json;
 
-use crate::errors::classify;
+use crate::calls::{Calls, GLOBAL};
 use crate::session::Link;
 
 /// Closes the role to everybody.
 pub async fn close(link: &Link, role: &str) -> Result<Receipt> {
-    let client = Client::new(&link.config(None).await);
+    let (client, work) = (Client::new(&link.config(None).await), Work::once(&link.grant.account_id));
     let nobody = json!({
         "Version": "2012-10-17",
         "Statement": [{"Sid": "RevokedByCaretaker", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
     });
-    client
-        .update_assume_role_policy()
-        .role_name(role)
-        .policy_document(nobody.to_string())
-        .send()
-        .await
-        .map_err(|error| classify("iam:UpdateAssumeRolePolicy", &error))?;
+    let request = || client.update_assume_role_policy().role_name(role).policy_document(nobody.to_string()).send();
+    iam(link, &work).make("iam:UpdateAssumeRolePolicy", request).await?;
     Ok(Receipt { outcome: StepOutcome::Done, id: None, calls: vec!["iam:UpdateAssumeRolePolicy".into()] })
 }
 
 /// Takes all permissions but the last from the role.
 pub async fn strip(link: &Link, role: &str, last: &str) -> Result<Receipt> {
-    let client = Client::new(&link.config(None).await);
-    let mut calls = Vec::new();
-    let attached = client
-        .list_attached_role_policies()
-        .role_name(role)
-        .send()
-        .await
-        .map_err(|error| classify("iam:ListAttachedRolePolicies", &error))?;
+    let (client, work) = (Client::new(&link.config(None).await), Work::once(&link.grant.account_id));
+    let (iam, mut calls) = (iam(link, &work), Vec::new());
+    let attached = iam.make("iam:ListAttachedRolePolicies", || client.list_attached_role_policies().role_name(role).send()).await?;
     for arn in attached.attached_policies().iter().filter_map(|policy| policy.policy_arn()) {
-        let answer = client.detach_role_policy().role_name(role).policy_arn(arn).send().await;
-        gone_is_fine(answer.map(drop).map_err(|error| classify("iam:DetachRolePolicy", &error)))?;
+        let answer = iam.make("iam:DetachRolePolicy", || client.detach_role_policy().role_name(role).policy_arn(arn).send()).await;
+        gone_is_fine(answer.map(drop))?;
         calls.push(format!("iam:DetachRolePolicy {arn}"));
     }
-    let inline = client.list_role_policies().role_name(role).send().await.map_err(|error| classify("iam:ListRolePolicies", &error))?;
+    let inline = iam.make("iam:ListRolePolicies", || client.list_role_policies().role_name(role).send()).await?;
     for name in inline.policy_names().iter().filter(|name| *name != last) {
-        delete(&client, role, name).await?;
+        delete(&client, &iam, (role, name)).await?;
         calls.push(format!("iam:DeleteRolePolicy {name}"));
     }
     let outcome = if calls.is_empty() { StepOutcome::AlreadyDone } else { StepOutcome::Done };
@@ -53,14 +44,18 @@ pub async fn strip(link: &Link, role: &str, last: &str) -> Result<Receipt> {
 
 /// Deletes the policy that allows this.
 pub async fn drop_last(link: &Link, role: &str, last: &str) -> Result<Receipt> {
-    let client = Client::new(&link.config(None).await);
-    delete(&client, role, last).await?;
+    let (client, work) = (Client::new(&link.config(None).await), Work::once(&link.grant.account_id));
+    delete(&client, &iam(link, &work), (role, last)).await?;
     Ok(Receipt { outcome: StepOutcome::Done, id: None, calls: vec![format!("iam:DeleteRolePolicy {last}")] })
 }
 
-async fn delete(client: &Client, role: &str, policy: &str) -> Result<()> {
-    let answer = client.delete_role_policy().role_name(role).policy_name(policy).send().await;
-    gone_is_fine(answer.map(drop).map_err(|error| classify("iam:DeleteRolePolicy", &error)))
+fn iam<'a>(link: &Link, work: &'a Work) -> Calls<'a> {
+    Calls::new(work, link.budget(GLOBAL))
+}
+
+async fn delete(client: &Client, iam: &Calls<'_>, (role, policy): (&str, &str)) -> Result<()> {
+    let answer = iam.make("iam:DeleteRolePolicy", || client.delete_role_policy().role_name(role).policy_name(policy).send()).await;
+    gone_is_fine(answer.map(drop))
 }
 
 fn gone_is_fine(result: std::result::Result<(), CloudError>) -> Result<()> {

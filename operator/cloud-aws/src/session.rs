@@ -8,16 +8,17 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::types::Credentials as StsCredentials;
+use caretaker_cloud::budget::{Budget, Work};
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::{
-    AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, ProtectionState, Purpose,
-    Receipt, Register, Result, Scope, WantedPermission,
+    AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport, Identity, PermissionGap, ProtectionState,
+    Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use serde_json::json;
 use tokio::sync::RwLock;
 
 use crate::assume::enter;
-use crate::errors::classify;
+use crate::calls::{Calls, GLOBAL};
 use crate::{Shared, backup, discover, permissions, policies, register, revoke};
 
 /// A session with less than this left is not used for new work.
@@ -38,7 +39,8 @@ impl Session {
 
 /// Who the base credentials are.
 pub async fn base_identity(shared: &Shared) -> Result<Identity> {
-    identity_of(&aws_sdk_sts::Client::new(&shared.base)).await.map_err(|mut error| {
+    let work = Work::once(&shared.expected_principal);
+    identity_of(&shared.base, Calls::new(&work, shared.base_budget())).await.map_err(|mut error| {
         // Refused here means that our own key is wrong, which no client can cure.
         if error.class == ErrorClass::Denied {
             error.class = ErrorClass::Credentials;
@@ -47,8 +49,9 @@ pub async fn base_identity(shared: &Shared) -> Result<Identity> {
     })
 }
 
-async fn identity_of(sts: &aws_sdk_sts::Client) -> Result<Identity> {
-    let answer = sts.get_caller_identity().send().await.map_err(|error| classify("sts:GetCallerIdentity", &error))?;
+async fn identity_of(config: &SdkConfig, calls: Calls<'_>) -> Result<Identity> {
+    let sts = aws_sdk_sts::Client::new(config);
+    let answer = calls.make("sts:GetCallerIdentity", || sts.get_caller_identity().send()).await?;
     Ok(Identity { account: answer.account().unwrap_or_default().into(), principal: answer.arn().unwrap_or_default().into() })
 }
 
@@ -57,7 +60,8 @@ pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result
     let answer = enter(shared, grant, Some(&policy_for(purpose))).await?;
     let (credentials, expires) = take(answer.credentials())?;
     let config = with_credentials(&shared.base, &credentials, None);
-    let identity = identity_of(&aws_sdk_sts::Client::new(&config)).await?;
+    let work = Work::once(&grant.account_id);
+    let identity = identity_of(&config, Calls::new(&work, shared.budget(&grant.account_id, GLOBAL))).await?;
     if identity.account != grant.account_id {
         let message = format!("the role {} leads to account {}, not {}", grant.role_arn, identity.account, grant.account_id);
         return Err(CloudError::new(ErrorClass::WrongAccount, "sts:GetCallerIdentity", message));
@@ -118,9 +122,9 @@ impl Link {
         with_credentials(&self.shared.base, &self.session.read().await.credentials, region)
     }
 
-    /// Waits for a place in the budget of the account's services that know no region, such as IAM.
-    pub async fn place(&self) {
-        self.shared.place(&self.grant.account_id, "global").await;
+    /// The budget of the account in a region.
+    pub fn budget(&self, region: &str) -> Budget {
+        self.shared.budget(&self.grant.account_id, if region == EVERYWHERE { GLOBAL } else { region })
     }
 
     /// The key of the session in use: tells whether somebody else has renewed it meanwhile.

@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use crate::errors::{self, Waits};
 
+/// Path of Resource Graph.
+const RESOURCE_GRAPH: &str = "/providers/Microsoft.ResourceGraph/";
 /// Longest time of one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest time until a connection stands.
@@ -70,6 +72,11 @@ impl Call {
     /// Asks with a body; writes nothing.
     pub fn post(operation: &'static str, target: impl Into<String>, body: Value) -> Self {
         Self { operation, method: Method::Post, target: target.into(), body: Some(body) }
+    }
+
+    /// Whether Resource Graph answers it, which counts queries by itself.
+    pub fn is_query(&self) -> bool {
+        self.target.starts_with(RESOURCE_GRAPH)
     }
 
     /// Deletes.

@@ -1,27 +1,29 @@
 //! Attempts to get in, each with a fresh token or with none that is good; what is read is thrown away.
 
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{AzureGrant, CloudError, ErrorClass, Identity, Presented, Result};
 
 use crate::link::still_expired;
-use crate::{Shared, access};
+use crate::{Shared, access, client};
 
 /// What is presented where a wrong token is asked for. It is no token at all, so it can never be a right one.
 const WRONG: &str = "caretaker-negative-test";
 
 /// Tries to read the subscription. Whose it is, is what the answer says.
 pub async fn attempt(shared: &Shared, grant: &AzureGrant, presented: Presented) -> Result<Identity> {
-    let call = access::read(grant);
+    let (call, work) = (access::read(grant), Work::once(client(grant)));
+    let about = (grant.subscription_id.as_str(), &call);
     let bearer = match presented {
         Presented::Right => {
-            let token = shared.tokens.fresh().await?;
-            let answer = shared.send(&grant.subscription_id, &call, Some(token.secret.secret())).await.map_err(still_expired)?;
+            let token = shared.fresh_token(client(grant)).await?;
+            let answer = shared.send(&work, about, Some(token.secret.secret())).await.map_err(still_expired)?;
             access::prove(&answer.body, grant, &shared.tenant_id)?;
             return Ok(Identity { account: grant.subscription_id.clone(), principal: token.identity.principal });
         }
         Presented::Wrong => Some(WRONG),
         Presented::Nothing => None,
     };
-    shared.send(&grant.subscription_id, &call, bearer).await.map_err(refusal)?;
+    shared.send(&work, about, bearer).await.map_err(refusal)?;
     Ok(Identity { account: grant.subscription_id.clone(), principal: "nobody".into() })
 }
 

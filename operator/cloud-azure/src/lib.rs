@@ -21,20 +21,28 @@ use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex as Lock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use caretaker_cloud::budget::{Budgets, Key, Limits, Work};
 use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Mutex;
 
 use crate::arm::{Answer, Arm, Call};
 use crate::link::{Link, Session};
-use crate::token::Tokens;
+use crate::token::{Token, Tokens};
 
 /// Queries a second that Azure grants to one principal of Resource Graph: 15 in 5 seconds.
 pub const QUERIES_PER_SECOND: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
+/// What is asked of Resource Manager for one subscription: its bucket fills by 25 calls a second.
+const LIMITS: Limits = Limits { per_second: 25.0, burst: 50, concurrency: 4 };
+/// Queries at the same time.
+const QUERIES_AT_ONCE: u32 = 4;
+/// Code of an answer that Resource Graph throttles a principal with; Resource Manager throttles a subscription with others.
+const GRAPH_THROTTLED: &str = "RateLimiting";
+/// Where Resource Graph and the token endpoint stand in a key in the place of a subscription.
+const GRAPH: &str = "resource-graph";
+const TOKENS: &str = "tokens";
 
 /// How the provider proves to Azure who it is.
 #[derive(Clone)]
@@ -99,35 +107,42 @@ pub(crate) struct Shared {
     pub tokens: Tokens,
     /// Our own tenant, in lower case.
     pub tenant_id: String,
-    queries: DefaultDirectRateLimiter,
-    /// Until when Azure asked to leave a subscription alone.
-    waits: Lock<HashMap<String, Instant>>,
+    /// Our own application, in lower case.
+    client_id: String,
+    budgets: Budgets,
+    queries_per_second: NonZeroU32,
 }
 
 impl Shared {
-    /// Waits for a place in the budget of Resource Graph.
-    pub async fn query_place(&self) {
-        self.queries.until_ready().await;
+    /// Makes one call about a subscription, in its turn. While Azure has asked to wait for longer than the work has patience, none is made.
+    /// Other subscriptions go on.
+    pub async fn send(&self, work: &Work, (subscription, call): (&str, &Call), bearer: Option<&str>) -> Result<Answer> {
+        let of_subscription = self.budgets.of(Key::azure(subscription, &self.client_id), LIMITS);
+        let make = || self.arm.send(call, bearer);
+        if !call.is_query() {
+            return work.call(&of_subscription, call.operation, make).await;
+        }
+        // Resource Graph counts by principal, whatever subscription is asked about.
+        let limits = Limits {
+            per_second: f64::from(self.queries_per_second.get()),
+            burst: self.queries_per_second.get(),
+            concurrency: QUERIES_AT_ONCE,
+        };
+        let of_principal = self.budgets.of(Key::azure(GRAPH, &self.client_id), limits);
+        let blamed = |error: &CloudError| usize::from(error.code == GRAPH_THROTTLED);
+        work.call_under(&[&of_subscription, &of_principal], call.operation, make, blamed).await
     }
 
-    /// Makes one call about a subscription. While Azure has asked to wait, none is made. Other subscriptions go on.
-    pub async fn send(&self, subscription: &str, call: &Call, bearer: Option<&str>) -> Result<Answer> {
-        let left =
-            self.waits.lock().expect("no panic while held").get(subscription).map(|until| until.saturating_duration_since(Instant::now()));
-        if let Some(left) = left.filter(|left| !left.is_zero()) {
-            // Rounded up: the caller counts in whole seconds, and one too few would be one call too early.
-            let left = Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0));
-            let message = format!("Azure asked to wait, {} s are left", left.as_secs());
-            return Err(CloudError::new(ErrorClass::Throttled(Some(left)), call.operation, message));
-        }
-        let answer = self.arm.send(call, bearer).await;
-        if let Err(CloudError { class: ErrorClass::Throttled(Some(wait)), .. }) = &answer
-            && let Some(until) = Instant::now().checked_add(*wait)
-        {
-            self.waits.lock().expect("no panic while held").insert(subscription.to_owned(), until);
-        }
-        answer
+    /// A token that no cache has seen.
+    pub async fn fresh_token(&self, client: &str) -> Result<Token> {
+        let budget = self.budgets.of(Key::azure(TOKENS, &self.client_id), LIMITS);
+        Work::once(client).call(&budget, token::OPERATION, || self.tokens.fresh()).await
     }
+}
+
+/// The client that a grant's work is for, in the turns of a budget: its tenant where it is declared.
+pub(crate) fn client(grant: &AzureGrant) -> &str {
+    grant.home_tenant_id.as_deref().unwrap_or(&grant.subscription_id)
 }
 
 /// The provider's way into Azure.
@@ -142,13 +157,22 @@ impl AzureConnector {
     /// # Errors
     /// An address is not one over TLS; the CA bundle cannot be read.
     pub fn new(config: &AzureConfig) -> Result<Self> {
+        Self::with_budgets(config, Budgets::default())
+    }
+
+    /// The same under budgets that others use too.
+    ///
+    /// # Errors
+    /// An address is not one over TLS; the CA bundle cannot be read.
+    pub fn with_budgets(config: &AzureConfig, budgets: Budgets) -> Result<Self> {
         let transport = arm::transport(config.ca_bundle_pem.as_deref())?;
         let shared = Shared {
             arm: Arm::new(arm::https("endpoint", &config.endpoint)?, &transport),
             tokens: Tokens::new(config, &transport)?,
             tenant_id: config.tenant_id.to_ascii_lowercase(),
-            queries: RateLimiter::direct(Quota::per_second(config.queries_per_second)),
-            waits: Lock::default(),
+            client_id: config.client_id.to_ascii_lowercase(),
+            budgets,
+            queries_per_second: config.queries_per_second,
         };
         Ok(Self { shared: Arc::new(shared), sessions: Mutex::default() })
     }
@@ -168,7 +192,7 @@ fn azure(grant: &AccessGrant) -> Result<AzureGrant> {
 #[async_trait]
 impl CloudConnector for AzureConnector {
     async fn base_identity(&self) -> Result<Identity> {
-        Ok(self.shared.tokens.fresh().await?.identity)
+        Ok(self.shared.fresh_token(&self.shared.tenant_id).await?.identity)
     }
 
     async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
@@ -181,7 +205,7 @@ impl CloudConnector for AzureConnector {
         };
         let session = match session {
             Some(session) => session,
-            None => Arc::new(Session::new(self.shared.tokens.fresh().await?)),
+            None => Arc::new(Session::new(self.shared.fresh_token(client(&grant)).await?)),
         };
         let link = Link::new(self.shared.clone(), grant.clone(), purpose, session.clone());
         link.prove().await?;

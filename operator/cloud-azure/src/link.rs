@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
     AssetSink, AzureGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, ProtectionState, Purpose,
     Receipt, Register, Result, Scope, WantedPermission,
@@ -11,7 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::arm::{Answer, Call};
 use crate::token::Token;
-use crate::{Shared, access, discover, permissions, register, revoke};
+use crate::{Shared, access, client, discover, permissions, register, revoke};
 
 /// The token of one grant and purpose, renewed in place.
 pub struct Session {
@@ -45,15 +46,14 @@ impl Link {
 
     /// Makes one call.
     pub async fn call(&self, call: &Call) -> Result<Answer> {
-        self.counted(call, &mut 0).await
+        self.call_for(&Work::once(client(&self.grant)), call).await
     }
 
-    /// Makes one call and counts the attempts. Where Azure says that the token has ended, the same call is made once more under a
+    /// Makes one call as part of a piece of work. Where Azure says that the token has ended, the same call is made once more under a
     /// new one: page tokens outlive it.
-    pub async fn counted(&self, call: &Call, calls: &mut u32) -> Result<Answer> {
+    pub async fn call_for(&self, work: &Work, call: &Call) -> Result<Answer> {
         let token = self.token(None).await?;
-        *calls += 1;
-        let answer = self.shared.send(self.subscription(), call, Some(token.secret.secret())).await;
+        let answer = self.shared.send(work, (self.subscription(), call), Some(token.secret.secret())).await;
         if !answer.as_ref().is_err_and(|error| error.class == ErrorClass::Expired) {
             return answer;
         }
@@ -63,8 +63,7 @@ impl Link {
             "Azure says that the token has ended; taking a new one"
         );
         let token = self.token(Some(&token)).await?;
-        *calls += 1;
-        self.shared.send(self.subscription(), call, Some(token.secret.secret())).await.map_err(still_expired)
+        self.shared.send(work, (self.subscription(), call), Some(token.secret.secret())).await.map_err(still_expired)
     }
 
     /// Reads the subscription and proves again whose it is.
@@ -77,7 +76,7 @@ impl Link {
     async fn token(&self, ended: Option<&Arc<Token>>) -> Result<Arc<Token>> {
         let mut held = self.session.token.lock().await;
         if !held.is_fresh() || ended.is_some_and(|ended| Arc::ptr_eq(ended, &held)) {
-            *held = Arc::new(self.shared.tokens.fresh().await?);
+            *held = Arc::new(self.shared.fresh_token(client(&self.grant)).await?);
         }
         Ok(held.clone())
     }

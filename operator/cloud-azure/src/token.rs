@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{AzureConfig, AzureCredentials, arm, errors};
 
 /// What the call is named in errors.
-const OPERATION: &str = "get a token";
+pub const OPERATION: &str = "get a token";
 /// A token this near to its end is not used any more.
 const MARGIN: SignedDuration = SignedDuration::from_secs(120);
 

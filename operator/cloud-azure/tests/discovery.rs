@@ -118,7 +118,7 @@ async fn a_scope_of_regions_is_a_filter() {
     let stage = Stage::with(places.iter().map(|place| resource("Microsoft.Compute/disks", place, place)).collect()).await;
     let link = stage.link(Purpose::Read).await;
     for (regions, expected) in [(vec!["WestEurope"], 1), (vec!["northeurope", "global"], 2), (vec![places[3]], 1), (vec!["nowhere"], 0)] {
-        let scope = Scope { regions: Some(regions.iter().map(|region| (*region).to_owned()).collect()) };
+        let scope = Scope { regions: Some(regions.iter().map(|region| (*region).to_owned()).collect()), ..Scope::default() };
         let gathered = gather(link.as_ref(), &scope).await;
         gathered.assert_complete();
         assert_eq!(gathered.assets.len(), expected, "{regions:?}");

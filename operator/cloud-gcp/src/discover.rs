@@ -1,10 +1,11 @@
-//! Discovery: one question to Cloud Asset for each group of services, each with its own verdict; pages are streamed to the sink.
+//! Discovery: one question to Cloud Asset for each group of services. What is read side by side is the pump's to say.
 
-use caretaker_cloud::{Asset, AssetSink, Cell, CellKey, CloudError, EVERYWHERE, ErrorClass, Result, Scope, Verdict};
-use futures::TryStreamExt;
+use async_trait::async_trait;
+use caretaker_cloud::budget::Tally;
+use caretaker_cloud::pump::{self, CellSink, Reader, Run};
+use caretaker_cloud::{AssetSink, CellKey, CloudError, EVERYWHERE, ErrorClass, Result, Scope, Verdict};
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc;
 
 use crate::asset::{Place, READ_MASK, SEARCH, asset, is_within, location, native_type};
 use crate::groups::{GROUPS, Group};
@@ -15,66 +16,36 @@ use crate::verdict::verdict;
 
 /// Cells that are read at the same time.
 const CONCURRENCY: usize = 4;
-/// Assets between the readers and the sink: what is held in memory beside one page for each cell.
-const IN_FLIGHT: usize = 1024;
 /// Rows of a page: the most that Google gives.
 const PAGE_SIZE: &str = "500";
 
-enum Found {
-    Asset(Box<Asset>),
-    Cell(Cell),
-}
-
 /// Reads the scope. A fault of the provider's ends the run: no cell of a client could be read, and none says anything about the client.
 pub async fn discover(session: &Session, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
-    let (sender, mut receiver) = mpsc::channel(IN_FLIGHT);
-    // Each side owns its end of the channel, so that either side's end stops the other.
-    let read = async move {
-        let reader = &Reader { session, scope, sender };
-        futures::stream::iter(GROUPS.into_iter().map(Ok)).try_for_each_concurrent(CONCURRENCY, |group| reader.cell(group)).await
-    };
-    let forward = async move {
-        while let Some(found) = receiver.recv().await {
-            match found {
-                Found::Asset(asset) => sink.asset(*asset).await?,
-                Found::Cell(cell) => sink.cell(cell).await?,
-            }
-        }
-        Ok(())
-    };
-    let (read, forward) = tokio::join!(read, forward);
-    // A sink that failed is the cause of what the readers say then.
-    forward.and(read)
+    let (cells, tally) = (Cells { session, scope }, Tally::default());
+    // The service account stands for the client: each has its own.
+    let run = Run { client: &session.grant.service_account, tally: &tally, scope, concurrency: CONCURRENCY };
+    pump::run(&cells, GROUPS.to_vec(), run, sink).await
 }
 
-struct Reader<'a> {
+struct Cells<'a> {
     session: &'a Session,
     scope: &'a Scope,
-    sender: mpsc::Sender<Found>,
 }
 
-impl Reader<'_> {
-    async fn cell(&self, group: Group) -> Result<()> {
-        let (mut pages, mut assets) = (Pages::default(), 0);
-        let end = self.pages(group, &mut pages, &mut assets).await;
-        let grant = &self.session.grant;
-        let (verdict, cause, retry_after_seconds) = match end {
-            Ok(()) => (Verdict::Complete, String::new(), None),
-            Err(error) if error.class == ErrorClass::Credentials => return Err(error),
-            Err(error) => verdict(&error, assets, (&grant.project_id, &grant.service_account)),
-        };
-        let key = CellKey { account: grant.project_id.clone(), region: EVERYWHERE.into(), service: group.service.into() };
-        let cell = Cell { key, verdict, assets, calls: pages.calls(), cause, retry_after_seconds, at: Timestamp::now() };
-        self.send(Found::Cell(cell)).await
+#[async_trait]
+impl Reader for Cells<'_> {
+    type Cell = Group;
+
+    fn key(&self, group: &Group) -> CellKey {
+        CellKey { account: self.session.grant.project_id.clone(), region: EVERYWHERE.into(), service: group.service.into() }
     }
 
-    async fn pages(&self, group: Group, pages: &mut Pages, assets: &mut u64) -> Result<()> {
-        let types = group.asset_types();
+    async fn read(&self, group: &Group, out: &CellSink) -> Result<()> {
+        let (types, mut pages) = (group.asset_types(), Pages::default());
         loop {
-            self.session.shared.services.turn(&self.session.grant).await;
             let token = self.session.token(Reach::Full).await?;
             let url = self.question(&types, pages.ask())?;
-            let mut page = match self.session.once(SEARCH, &token, url, Call::default()).await {
+            let mut page = match self.session.once(&out.work, SEARCH, &token, (url, Call::default())).await {
                 Ok(page) => page,
                 // Page tokens outlive sessions: go on with the same one under a new session.
                 Err(error) if error.class == ErrorClass::Expired && pages.may_renew() => {
@@ -89,7 +60,7 @@ impl Reader<'_> {
                 _ => Vec::new(),
             };
             for row in &rows {
-                *assets += self.row(group, row).await?;
+                self.row(*group, row, out).await?;
             }
             let next = page["nextPageToken"].as_str().map(str::to_owned);
             if !pages.came(SEARCH, next)? {
@@ -98,15 +69,25 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes a row; how many assets it made.
-    async fn row(&self, group: Group, row: &Value) -> Result<u64> {
+    fn verdict(&self, error: &CloudError, assets: u64, _key: &CellKey) -> (Verdict, String, Option<u64>) {
+        let grant = &self.session.grant;
+        verdict(error, assets, (&grant.project_id, &grant.service_account))
+    }
+
+    fn ends_the_run(&self, error: &CloudError) -> bool {
+        error.class == ErrorClass::Credentials
+    }
+}
+
+impl Cells<'_> {
+    /// Takes a row.
+    async fn row(&self, group: Group, row: &Value, out: &CellSink) -> Result<()> {
         let is_asked_for = self.scope.regions.as_ref().is_none_or(|regions| is_within(location(row), regions));
         if !group.has(native_type(row)?) || !is_asked_for {
-            return Ok(0);
+            return Ok(());
         }
         let place = Place { project: &self.session.grant.project_id, service: group.service, now: Timestamp::now() };
-        self.send(Found::Asset(Box::new(asset(row, &place)?))).await?;
-        Ok(1)
+        out.asset(asset(row, &place)?).await
     }
 
     fn question(&self, types: &[String], page: Option<&str>) -> Result<reqwest::Url> {
@@ -115,10 +96,5 @@ impl Reader<'_> {
         query.extend(page.map(|token| ("pageToken", token)));
         let path = format!("/v1/projects/{}:searchAllResources", self.session.grant.project_id);
         url(&self.session.shared.services.endpoints.cloud_asset, &path, &query)
-    }
-
-    async fn send(&self, found: Found) -> Result<()> {
-        let gone = |_| CloudError::new(ErrorClass::Sink, SEARCH, "the receiver of the assets is gone");
-        self.sender.send(found).await.map_err(gone)
     }
 }

@@ -12,7 +12,6 @@ mod errors;
 mod groups;
 mod http;
 mod jwt;
-mod pace;
 mod pages;
 mod permissions;
 mod register;
@@ -25,15 +24,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use caretaker_cloud::budget::{Budget, Budgets, Key, Limits, Work};
 use caretaker_cloud::{AccessGrant, CloudConnector, CloudError, CloudLink, ErrorClass, GcpGrant, Identity, Presented, Purpose, Result};
+use reqwest::Url;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 pub use crate::config::{BaseCredentials, CALLS_PER_MINUTE, Endpoints, GcpConfig, Secret, ServiceAccountKey};
 pub use crate::revoke::TOKEN_CREATOR;
 
-use crate::pace::Pacer;
+use crate::errors::{Parties, Refusal, classify};
+use crate::http::Call;
 use crate::session::Session;
 use crate::token::Base;
+
+/// Calls at the same time under one paying project and service.
+const CALLS_AT_ONCE: u32 = 16;
+/// Calls that start at once: a steady pace, and one that is late is made up for.
+const BURST: u32 = 2;
 
 /// How services are reached, and who pays.
 pub(crate) struct Services {
@@ -42,18 +50,52 @@ pub(crate) struct Services {
     pub provider_project: String,
     pub quota_project: Option<String>,
     calls_per_minute: u32,
-    pacers: std::sync::Mutex<HashMap<String, Arc<Pacer>>>,
+    budgets: Budgets,
 }
 
 impl Services {
-    /// Waits for the turn of a client in the quota of the project that pays. The service account stands for the client: each has its own.
-    pub async fn turn(&self, grant: &GcpGrant) {
-        let paying = self.quota_project.as_ref().unwrap_or(&grant.project_id).clone();
-        let pacer = {
-            let mut pacers = self.pacers.lock().expect("no panic while held");
-            pacers.entry(paying).or_insert_with(|| Pacer::per_minute(self.calls_per_minute)).clone()
+    /// The budget of the project that pays for calls of the client's, or, where it pays itself, of `project`; Google counts for each of its
+    /// services, which `operation` begins with.
+    pub fn budget(&self, project: &str, operation: &str) -> Budget {
+        let service = operation.split(':').next().unwrap_or_default();
+        let limits = Limits { per_second: f64::from(self.calls_per_minute) / 60.0, burst: BURST, concurrency: CALLS_AT_ONCE };
+        self.budgets.of(Key::gcp(project, service), limits)
+    }
+
+    /// The project that pays for calls under a client's token.
+    pub fn paying<'a>(&'a self, grant: &'a GcpGrant) -> &'a str {
+        self.quota_project.as_deref().unwrap_or(&grant.project_id)
+    }
+
+    /// Makes a call in its turn, as part of a piece of work.
+    pub async fn call(
+        &self,
+        work: &Work,
+        budget: &Budget,
+        (operation, url, call): (&str, Url, Call<'_>),
+        parties: &Parties,
+    ) -> Result<Value> {
+        let make = || async { http::send(&self.http, url.clone(), call).await.map_err(|refusal| classify(operation, &refusal, parties)) };
+        work.call(budget, operation, make).await
+    }
+
+    /// Makes a call to a token service in its turn. What was refused is told as it is, but for what was presented.
+    pub async fn exchange(
+        &self,
+        (operation, url, call): (&str, Url, Call<'_>),
+        presented: &Secret,
+    ) -> Result<std::result::Result<Value, Refusal>> {
+        let make = || async {
+            let answer = http::send(&self.http, url.clone(), call).await.map_err(|refusal| token::without(refusal, presented));
+            match &answer {
+                Err(refusal) => match token::refused(operation, refusal, self) {
+                    error if matches!(error.class, ErrorClass::Throttled(_)) => Err(error),
+                    _ => Ok(answer),
+                },
+                Ok(_) => Ok(answer),
+            }
         };
-        pacer.turn(&grant.service_account).await;
+        Work::once(&self.provider_project).call(&self.budget(&self.provider_project, operation), operation, make).await
     }
 }
 
@@ -78,13 +120,21 @@ impl GcpConnector {
     /// # Errors
     /// The CA bundle cannot be read.
     pub fn new(config: GcpConfig) -> Result<Self> {
+        Self::with_budgets(config, Budgets::default())
+    }
+
+    /// The same under budgets that others use too.
+    ///
+    /// # Errors
+    /// The CA bundle cannot be read.
+    pub fn with_budgets(config: GcpConfig, budgets: Budgets) -> Result<Self> {
         let services = Services {
             http: http::client(config.ca_bundle_pem.as_deref())?,
             endpoints: config.endpoints,
             provider_project: config.provider_project,
             quota_project: config.quota_project,
             calls_per_minute: config.calls_per_minute,
-            pacers: std::sync::Mutex::default(),
+            budgets,
         };
         let shared = Shared {
             services,

@@ -25,12 +25,6 @@ impl Pages {
         self.token.as_deref()
     }
 
-    /// Calls so far.
-    #[must_use]
-    pub fn calls(&self) -> u32 {
-        self.calls
-    }
-
     /// A page came with this token for the next one. Whether there is more. A page without rows is no end: only a missing token is.
     ///
     /// # Errors
@@ -70,7 +64,7 @@ mod tests {
         assert!(pages.came("list", Some("two".into())).unwrap());
         assert_eq!(pages.ask(), Some("two"));
         assert!(!pages.came("list", Some(String::new())).unwrap());
-        assert_eq!(pages.calls(), 3);
+        assert_eq!(pages.calls, 3);
     }
 
     #[test]

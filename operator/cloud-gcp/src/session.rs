@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
     AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, PermissionGap, ProtectionState, Purpose,
     Receipt, Register, Result, Scope, WantedPermission,
@@ -13,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::config::Secret;
-use crate::errors::{Parties, classify, is_plain};
-use crate::http::{Call, send, url};
+use crate::errors::{Parties, is_plain};
+use crate::http::{Call, url};
 use crate::token::{FULL_SCOPE, Held, READ_SCOPE};
 use crate::{Shared, discover, permissions, register, revoke};
 
@@ -71,8 +72,8 @@ pub async fn generate(shared: &Shared, grant: &GcpGrant, reach: Reach, ours: Opt
         by_base: true,
     };
     let call = Call { token: ours, json: Some(&request), ..Call::default() };
-    let answer =
-        send(&shared.services.http, url, call).await.map_err(|refusal| no_access(classify(GENERATE, &refusal, &parties), grant))?;
+    let (work, budget) = (Work::once(&grant.service_account), shared.services.budget(&shared.services.provider_project, GENERATE));
+    let answer = shared.services.call(&work, &budget, (GENERATE, url, call), &parties).await.map_err(|error| no_access(error, grant))?;
     let token = answer["accessToken"].as_str().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, GENERATE, "the answer holds no token"))?;
     Ok(Held::new(token, LIFETIME))
@@ -110,9 +111,9 @@ pub async fn project(shared: &Shared, grant: &GcpGrant, token: &Secret) -> Resul
     let path = format!("/v3/projects/{}", grant.project_id);
     let parties = parties(shared, grant, None);
     let call = Call { token: Some(token), quota_project: shared.services.quota_project.as_deref(), ..Call::default() };
-    let answer = send(&shared.services.http, url(&shared.services.endpoints.resource_manager, &path, &[])?, call)
-        .await
-        .map_err(|refusal| no_access(classify(GET_PROJECT, &refusal, &parties), grant))?;
+    let url = url(&shared.services.endpoints.resource_manager, &path, &[])?;
+    let (work, budget) = (Work::once(&grant.service_account), shared.services.budget(shared.services.paying(grant), GET_PROJECT));
+    let answer = shared.services.call(&work, &budget, (GET_PROJECT, url, call), &parties).await.map_err(|error| no_access(error, grant))?;
     let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
     let (id, number) = (text("projectId"), text("name").trim_start_matches("projects/").to_owned());
     let services = &shared.services;
@@ -176,19 +177,21 @@ impl Session {
         Ok(token)
     }
 
-    /// One call with this token, for which the quota project pays.
-    pub async fn once(&self, operation: &str, token: &Secret, url: Url, call: Call<'_>) -> Result<Value> {
-        let call = Call { token: Some(token), quota_project: self.shared.services.quota_project.as_deref(), ..call };
-        send(&self.shared.services.http, url, call).await.map_err(|refusal| classify(operation, &refusal, &self.parties))
+    /// One call with this token, for which the quota project pays, as part of a piece of work.
+    pub async fn once(&self, work: &Work, operation: &str, token: &Secret, (url, call): (Url, Call<'_>)) -> Result<Value> {
+        let services = &self.shared.services;
+        let call = Call { token: Some(token), quota_project: services.quota_project.as_deref(), ..call };
+        let budget = services.budget(services.paying(&self.grant), operation);
+        services.call(work, &budget, (operation, url, call), &self.parties).await
     }
 
     /// A call, with a new token once where the held one has expired.
     pub async fn call(&self, operation: &str, reach: Reach, url: Url, call: Call<'_>) -> Result<Value> {
-        let token = self.token(reach).await?;
-        match self.once(operation, &token, url.clone(), call).await {
+        let (token, work) = (self.token(reach).await?, Work::once(&self.grant.service_account));
+        match self.once(&work, operation, &token, (url.clone(), call)).await {
             Err(error) if error.class == ErrorClass::Expired => {
                 let token = self.renew(reach, &token).await?;
-                self.once(operation, &token, url, call).await.map_err(refused_again)
+                self.once(&work, operation, &token, (url, call)).await.map_err(refused_again)
             }
             other => other,
         }

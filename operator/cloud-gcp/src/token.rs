@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::Services;
 use crate::config::{BaseCredentials, Secret, ServiceAccountKey};
 use crate::errors::{Answer, Parties, Refusal, classify};
-use crate::http::{Call, send, url};
+use crate::http::{Call, url};
 use crate::jwt;
 
 /// The scope that every call of ours can be made with.
@@ -113,8 +113,8 @@ impl Base {
                     "subjectToken": subject.reveal(),
                 });
                 let call = Call { json: Some(&request), ..Call::default() };
-                let answer = send(&services.http, url(&services.endpoints.sts, "/v1/token", &[])?, call).await;
-                held("sts:token", answer, &subject, services)
+                let answer = services.exchange(("sts:token", url(&services.endpoints.sts, "/v1/token", &[])?, call), &subject).await?;
+                held("sts:token", answer, services)
             }
         }
     }
@@ -126,7 +126,7 @@ impl Base {
             let assertion = jwt::assertion(key, FULL_SCOPE, now + self.skew.load(Ordering::Relaxed))?;
             let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.reveal())];
             let call = Call { form: Some(&form), ..Call::default() };
-            let answer = send(&services.http, url(&services.endpoints.oauth2, "/token", &[])?, call).await;
+            let answer = services.exchange(("oauth2:token", url(&services.endpoints.oauth2, "/token", &[])?, call), &assertion).await?;
             // An assertion from the future or the past is refused: this machine's clock may be wrong, and Google's is what counts.
             if let Err(Refusal::Answer(refused)) = &answer
                 && let Some(skew) = refused.server_time.map(|time| time - now)
@@ -138,7 +138,7 @@ impl Base {
                 corrected = true;
                 continue;
             }
-            return held("oauth2:token", answer, &assertion, services);
+            return held("oauth2:token", answer, services);
         }
     }
 
@@ -157,16 +157,19 @@ fn fault(operation: &str, message: &str) -> CloudError {
     CloudError::new(ErrorClass::Credentials, operation, message)
 }
 
-/// The token of an answer. A refusal is a fault of our own credentials, whatever its status.
-fn held(operation: &str, answer: std::result::Result<Value, Refusal>, presented: &Secret, services: &Services) -> Result<Held> {
+/// A refusal is a fault of our own credentials, whatever its status.
+pub fn refused(operation: &str, refusal: &Refusal, services: &Services) -> CloudError {
     let parties = Parties { provider: services.provider_project.clone(), by_base: true, ..Parties::default() };
-    let answer = answer.map_err(|refusal| {
-        let mut error = classify(operation, &without(refusal, presented), &parties);
-        if !matches!(error.class, ErrorClass::Throttled(_) | ErrorClass::Unreachable) {
-            error.class = ErrorClass::Credentials;
-        }
-        error
-    })?;
+    let mut error = classify(operation, refusal, &parties);
+    if !matches!(error.class, ErrorClass::Throttled(_) | ErrorClass::Unreachable) {
+        error.class = ErrorClass::Credentials;
+    }
+    error
+}
+
+/// The token of an answer.
+fn held(operation: &str, answer: std::result::Result<Value, Refusal>, services: &Services) -> Result<Held> {
+    let answer = answer.map_err(|refusal| refused(operation, &refusal, services))?;
     let token = answer["access_token"].as_str().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, operation, "the answer holds no token"))?;
     Ok(Held::new(token, answer["expires_in"].as_u64().unwrap_or(3600)))
@@ -174,7 +177,7 @@ fn held(operation: &str, answer: std::result::Result<Value, Refusal>, presented:
 
 /// The refusal without what was presented: token services like to quote it. Done before the message is cut to its length, since a part of a
 /// secret is one.
-fn without(refusal: Refusal, presented: &Secret) -> Refusal {
+pub fn without(refusal: Refusal, presented: &Secret) -> Refusal {
     match refusal {
         Refusal::Answer(answer) => {
             let text = answer.body.to_string().replace(presented.reveal(), "(redacted)");

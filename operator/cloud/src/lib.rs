@@ -12,13 +12,20 @@
 
 pub mod access;
 mod aws_type;
+#[cfg(feature = "runtime")]
+pub mod budget;
 mod error;
 pub mod fake;
 pub mod manifest;
 mod model;
+#[cfg(feature = "runtime")]
+pub mod pump;
 mod step;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
+#[cfg(feature = "runtime")]
+mod time;
+mod usage;
 mod verdict;
 
 use std::sync::Arc;
@@ -33,6 +40,7 @@ pub use model::{
     Presented, ProtectionState, Purpose, Scope, SelectionState, VaultState, Verdict, WantedPermission, is_principal,
 };
 pub use step::{CloudStep, Receipt, StepOutcome};
+pub use usage::{HeldKey, Usage};
 pub use verdict::verdict_of;
 
 /// Result of a call to a cloud.
@@ -87,4 +95,6 @@ pub trait AssetSink: Send {
     async fn asset(&mut self, asset: Asset) -> Result<()>;
     /// Takes the verdict of a cell. Comes once for each planned cell.
     async fn cell(&mut self, cell: Cell) -> Result<()>;
+    /// Takes what the reading used of its request budgets. Comes once, at the end, from clouds that count calls.
+    fn used(&mut self, _usage: Usage) {}
 }

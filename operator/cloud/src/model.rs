@@ -1,6 +1,6 @@
 //! Grants, assets, cells and what a cloud answers: plain data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -119,6 +119,8 @@ pub struct PermissionGap {
 pub struct Scope {
     /// Regions; without it the account is asked which are enabled.
     pub regions: Option<Vec<String>>,
+    /// Cells that were read to their end already, by a run that this one goes on with. They are passed over, and nothing is told of them.
+    pub finished: BTreeSet<CellKey>,
 }
 
 /// Kind of an asset.

@@ -94,7 +94,7 @@ impl Gathered {
     /// Reads both regions.
     async fn of(link: &dyn CloudLink) -> Self {
         let mut gathered = Self::default();
-        let scope = Scope { regions: Some(REGIONS.map(str::to_owned).to_vec()) };
+        let scope = Scope { regions: Some(REGIONS.map(str::to_owned).to_vec()), ..Scope::default() };
         link.discover(&scope, &mut gathered).await.expect("the cells can be planned");
         gathered.assert_whole(&REGIONS);
         gathered
@@ -184,7 +184,7 @@ pub async fn a_cell_that_fails_loses_no_other(stage: &dyn Stage) {
     stage.instances(&grant, REGIONS[1], 2).await;
     stage.forbid(&grant, "ec2:DescribeSnapshots").await;
     let [first, second] = REGIONS;
-    let wait = Some(Duration::from_secs(17));
+    let wait = Some(Duration::from_secs(1200));
     stage.fault(Fault::of("ec2:DescribeInstances", ErrorClass::Throttled(wait)).in_region(first)).await;
     stage.fault(Fault::of("ec2:DescribeVolumes", ErrorClass::Unreachable).in_region(second)).await;
     let gathered = Gathered::of(link(stage, &grant, Purpose::Read).await.as_ref()).await;
@@ -197,9 +197,13 @@ pub async fn a_cell_that_fails_loses_no_other(stage: &dyn Stage) {
     for (region, kind, verdict) in failed {
         assert_eq!(gathered.cell(region, kind).verdict, verdict, "{region} {kind}");
     }
-    assert_eq!(gathered.cell(first, AwsType::Instance).retry_after_seconds, Some(17));
-    let complete = gathered.cells.iter().filter(|cell| cell.verdict == Verdict::Complete).count();
-    assert_eq!(complete, gathered.cells.len() - failed.len(), "{:?}", gathered.cells);
+    assert_eq!(gathered.cell(first, AwsType::Instance).retry_after_seconds, Some(1200));
+    // What the cloud asked to wait for may hold the whole of the account's region, and nothing else.
+    let is_failed =
+        |cell: &Cell| failed.iter().any(|(region, kind, _)| (*region, kind.service()) == (&cell.key.region, &*cell.key.service));
+    let is_held = |cell: &Cell| cell.key.region == first && cell.verdict == Verdict::Throttled;
+    let mut others = gathered.cells.iter().filter(|cell| !is_failed(cell));
+    assert!(others.all(|cell| cell.verdict == Verdict::Complete || is_held(cell)), "{:?}", gathered.cells);
     assert_eq!(gathered.instances(), 2, "the other region's machines are there");
 }
 

@@ -179,7 +179,7 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, d
         store: &ctx.store,
         client: &client,
         account: &name,
-        scope: Scope { regions },
+        scope: Scope { regions, ..Scope::default() },
         last: account.status.as_ref().and_then(|status| status.inventory.as_ref()),
         now: ctx.now(),
     };

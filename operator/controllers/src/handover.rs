@@ -213,7 +213,7 @@ async fn read(
         store: &ctx.store,
         client: &client,
         account: &name,
-        scope: Scope { regions: account.spec.target.regions() },
+        scope: Scope { regions: account.spec.target.regions(), ..Scope::default() },
         last: account.status.as_ref().and_then(|status| status.inventory.as_ref()),
         now: ctx.now(),
     };

@@ -1,7 +1,9 @@
 //! Metrics with bounded labels: kinds and outcomes, never clients.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use caretaker_cloud::budget::Budgets;
 use caretaker_core::outcome::Outcome;
 use caretaker_core::ownership::Kind;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -31,10 +33,62 @@ pub struct RequestLabels {
     resource: String,
 }
 
+/// Labels of calls to a cloud.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabels {
+    cloud: &'static str,
+    outcome: &'static str,
+}
+
+/// Label of a cloud.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CloudLabel {
+    cloud: &'static str,
+}
+
+/// What is told of clouds: read from the budgets when somebody asks.
+#[derive(Clone, Default)]
+struct CloudMetrics {
+    calls: Family<CallLabels, Counter>,
+    waited: Family<CloudLabel, Counter<f64, AtomicU64>>,
+    in_flight: Family<CloudLabel, Gauge>,
+    held: Family<CloudLabel, Gauge>,
+}
+
+impl CloudMetrics {
+    fn register(&self, registry: &mut Registry) {
+        let calls = "Calls to clouds by outcome: answered, throttled, refused or failed";
+        registry.register("cloud_calls", calls, self.calls.clone());
+        registry.register("cloud_wait_seconds", "Time that calls to clouds waited for their turn", self.waited.clone());
+        registry.register("cloud_calls_in_flight", "Calls to clouds that are under way", self.in_flight.clone());
+        registry.register("cloud_budgets_held", "Request budgets that wait because the cloud asked for it", self.held.clone());
+    }
+
+    fn read(&self, budgets: &Budgets) {
+        for (cloud, figures) in budgets.figures() {
+            let outcomes = [
+                ("answered", figures.answered),
+                ("throttled", figures.throttled),
+                ("refused", figures.refused),
+                ("failed", figures.failed),
+            ];
+            for (outcome, count) in outcomes {
+                self.calls.get_or_create(&CallLabels { cloud, outcome }).inner().store(count, Ordering::Relaxed);
+            }
+            let of = CloudLabel { cloud };
+            self.waited.get_or_create(&of).inner().store(figures.waited.as_secs_f64().to_bits(), Ordering::Relaxed);
+            self.in_flight.get_or_create(&of).set(i64::from(figures.in_flight));
+            self.held.get_or_create(&of).set(i64::from(figures.held));
+        }
+    }
+}
+
 /// All metrics of the operator.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    budgets: Budgets,
+    clouds: CloudMetrics,
     visits: Family<VisitLabels, Counter>,
     writes: Family<WriteLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
@@ -43,6 +97,14 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        Self::of(Budgets::default())
+    }
+}
+
+impl Metrics {
+    /// Metrics that tell of these budgets too.
+    #[must_use]
+    pub fn of(budgets: Budgets) -> Self {
         let mut registry = Registry::with_prefix("caretaker");
         let visits = Family::default();
         registry.register("visits", "Visits of objects by kind and outcome", visits.clone());
@@ -52,11 +114,11 @@ impl Default for Metrics {
         registry.register("kubernetes_requests", "Requests to the API server by verb and resource", requests.clone());
         let leader = Gauge::default();
         registry.register("leader", "1 while this process holds the lease", leader.clone());
-        Self { registry: Arc::new(registry), visits, writes, requests, leader }
+        let clouds = CloudMetrics::default();
+        clouds.register(&mut registry);
+        Self { registry: Arc::new(registry), budgets, clouds, visits, writes, requests, leader }
     }
-}
 
-impl Metrics {
     /// Counts a visit.
     pub fn visit(&self, kind: Kind, outcome: &Outcome) {
         let outcome = match outcome {
@@ -86,9 +148,40 @@ impl Metrics {
     /// The metrics in the OpenMetrics text format.
     #[must_use]
     pub fn render(&self) -> String {
+        self.clouds.read(&self.budgets);
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caretaker_cloud::budget::{Key, Limits, Work};
+    use caretaker_cloud::{CloudError, ErrorClass};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_to_clouds_are_told_by_outcome_and_never_by_client() {
+        let budgets = Budgets::default();
+        let budget = budgets.of(Key::aws("222222222222", "eu-west-1"), Limits { per_second: 100.0, burst: 10, concurrency: 2 });
+        let work = Work::once("222222222222");
+        work.call(&budget, "list", || async { Ok(()) }).await.unwrap();
+        let wait = ErrorClass::Throttled(Some(std::time::Duration::from_secs(600)));
+        assert!(work.call(&budget, "list", || async { Err::<(), _>(CloudError::new(wait, "list", "slow down")) }).await.is_err());
+        let text = Metrics::of(budgets).render();
+        for line in [
+            r#"caretaker_cloud_calls_total{cloud="aws",outcome="answered"} 1"#,
+            r#"caretaker_cloud_calls_total{cloud="aws",outcome="throttled"} 1"#,
+            r#"caretaker_cloud_calls_total{cloud="aws",outcome="failed"} 0"#,
+            r#"caretaker_cloud_wait_seconds_total{cloud="aws"}"#,
+            r#"caretaker_cloud_calls_in_flight{cloud="aws"} 0"#,
+            r#"caretaker_cloud_budgets_held{cloud="aws"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        assert!(!text.contains("222222222222"), "{text}");
     }
 }

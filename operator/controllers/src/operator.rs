@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use caretaker_cloud::budget::Budgets;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::runtime::events::{Recorder, Reporter};
@@ -83,10 +84,10 @@ fn start(what: &str) -> impl FnOnce(String) -> Ended {
 ///
 /// # Errors
 /// Everything but a signal.
-pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Writes) -> Arc<dyn Clouds>) -> Result<(), Ended> {
-    let writes = Writes::new(Gate::default());
+pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Writes, Budgets) -> Arc<dyn Clouds>) -> Result<(), Ended> {
+    let (writes, budgets) = (Writes::new(Gate::default()), Budgets::default());
     let lease_path = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{LEASE}", config.namespace);
-    let metrics = Metrics::default();
+    let metrics = Metrics::of(budgets.clone());
     let layer = WriteLayer::new(writes.clone(), metrics.clone(), lease_path, LEASE_DURATION - LEASE_MARGIN);
     let client = client(kube, &layer)?;
     let cache = Cache::new();
@@ -97,7 +98,7 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         client: client.clone(),
         cache: cache.clone(),
         store,
-        clouds: clouds(writes.clone()),
+        clouds: clouds(writes.clone(), budgets),
         clock: Arc::new(Timestamp::now),
         namespace: config.namespace.clone(),
         recorder: Recorder::new(client.clone(), Reporter { controller: "caretaker".into(), instance: Some(config.identity.clone()) }),

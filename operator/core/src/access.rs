@@ -15,6 +15,7 @@ use crate::calls;
 use crate::cloud_account::Refusal;
 use crate::conditions::{ConditionSet, Is, find};
 use crate::kit::purposes;
+use crate::period::jittered;
 
 /// Most entries of a list in the status.
 const MAX_ENTRIES: usize = 50;
@@ -46,7 +47,7 @@ pub fn profile(allow: &[Capability]) -> AccessProfile {
 /// Whether the attempts that must be refused are due. They are made only where the right one was let in just before: a door that is not there refuses
 /// everybody, which proves nothing.
 #[must_use]
-pub fn refusals_due(access: &AccessStatus, conditions: &Conditions, (principal, asked): (&str, bool), now: Timestamp) -> bool {
+pub fn refusals_due(access: &AccessStatus, conditions: &Conditions, (principal, uid, asked): (&str, &str, bool), now: Timestamp) -> bool {
     let Some(tried) = &access.refusals_tried_at else { return true };
     let since = |time: &Time| now.duration_since(time.0);
     if access.principal != principal {
@@ -54,7 +55,7 @@ pub fn refusals_due(access: &AccessStatus, conditions: &Conditions, (principal, 
     }
     let ended_well = find(conditions, ConditionType::ConfusedDeputyProtected).is_some_and(|condition| condition.status == "True");
     if ended_well {
-        access.refusals_proven_at.as_ref().is_none_or(|proven| since(proven) >= REFUSALS_EVERY)
+        access.refusals_proven_at.as_ref().is_none_or(|proven| since(proven) >= jittered(REFUSALS_EVERY, uid, "refusals"))
     } else {
         asked || since(tried) >= REFUSALS_AGAIN
     }
@@ -429,7 +430,7 @@ mod tests {
         let now = at("2026-11-26T10:00:00Z");
         let ago = |hours: i64| Some(Time(now.checked_sub(SignedDuration::from_hours(hours)).unwrap()));
         let mut set = ConditionSet::new(&[], &[], 1, now);
-        let due = |access: &AccessStatus, conditions: &Conditions, asked: bool| refusals_due(access, conditions, ("role", asked), now);
+        let due = |access: &AccessStatus, conditions: &Conditions, asked: bool| refusals_due(access, conditions, ("role", "", asked), now);
         let tried = |tried_at: Option<Time>, proven_at: Option<Time>| AccessStatus {
             principal: "role".into(),
             refusals_tried_at: tried_at,

@@ -14,6 +14,7 @@ use crate::access::{REGISTER_EVERY, carry, profile, refusals_due, take_excess, t
 use crate::conditions::{ConditionSet, Is};
 use crate::grant::account_of_arn;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
+use crate::period::jittered;
 use crate::request::is_asked;
 
 /// The kind's own conditions.
@@ -27,7 +28,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::StoreReady,
 ];
 
-/// Time between two proofs of access.
+/// Time between two proofs of access. This period and the others are spread, see [`jittered`].
 const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);
 /// Time between two looks while the client's grant is awaited.
 const GRANT_PAUSE: Duration = Duration::from_secs(30);
@@ -106,19 +107,22 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
     let access = status.access.clone().unwrap_or_default();
     let asked = is_asked(&account.metadata, status.last_handled_request.as_ref());
     let current = access.generation == generation;
-    let due = |last: &Option<Time>, every: SignedDuration| last.as_ref().is_none_or(|last| now.duration_since(last.0) >= every);
+    let uid = account.metadata.uid.as_deref().unwrap_or_default();
+    let due = |last: &Option<Time>, every: SignedDuration, what: &str| {
+        last.as_ref().is_none_or(|last| now.duration_since(last.0) >= jittered(every, uid, what))
+    };
     let interval = SignedDuration::from_mins(i64::from(account.spec.discovery_interval_minutes));
     let proven = current && crate::conditions::is_true_at(&status.conditions, ConditionType::AccessProven, generation);
     let read_last = status.inventory.as_ref().and_then(|inventory| inventory.taken_at.clone());
     let principal = observed.provider.as_ref().map(|provider| crate::grant::principal(&account.spec, provider)).unwrap_or_default();
     let register_last = access.register.as_ref().and_then(|register| register.read_at.clone());
-    let prove = asked || !proven || due(&access.proven_at, PROVE_EVERY);
+    let prove = asked || !proven || due(&access.proven_at, PROVE_EVERY, "prove");
     Plan {
         make_external_id: false,
         prove,
-        prove_refusals: prove && refusals_due(&access, &status.conditions, (&principal, asked), now),
-        register: prove && (asked || access.principal != principal || due(&register_last, REGISTER_EVERY)),
-        discover: asked || !current || due(&read_last, interval),
+        prove_refusals: prove && refusals_due(&access, &status.conditions, (&principal, uid, asked), now),
+        register: prove && (asked || access.principal != principal || due(&register_last, REGISTER_EVERY, "register")),
+        discover: asked || !current || due(&read_last, interval, "discover"),
     }
 }
 

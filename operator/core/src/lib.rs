@@ -18,6 +18,7 @@ pub mod managed_client;
 pub mod monitoring_stack;
 pub mod outcome;
 pub mod ownership;
+pub mod period;
 
 pub mod provider_profile;
 pub mod request;

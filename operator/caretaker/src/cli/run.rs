@@ -88,6 +88,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         metrics_address: args.metrics_address,
     };
     let kube = Config::infer().await?;
-    operator::run(config, kube, |writes| Arc::new(SdkClouds::new(reach, writes))).await?;
+    operator::run(config, kube, |writes, budgets| Arc::new(SdkClouds::new(reach, writes, budgets))).await?;
     Ok(())
 }

@@ -199,7 +199,10 @@ async fn every_call_that_is_made_is_in_the_manifest() {
     session.excess(&wanted(Purpose::Read)).await.expect("an answer");
     session.ways_in().await.expect("an answer");
     let mut sink = Nothing;
-    session.discover(&Scope { regions: Some(vec!["eu-west-1".into()]) }, &mut sink).await.expect("the cells can be planned");
+    session
+        .discover(&Scope { regions: Some(vec!["eu-west-1".into()]), ..Scope::default() }, &mut sink)
+        .await
+        .expect("the cells can be planned");
     let leaving = link(&stage, &grant, Purpose::Revoke).await;
     let strip = CloudStep::StripOwnRole { role: ROLE.into(), last: "caretaker-revoke".into() };
     leaving.perform("key", &strip).await.expect("we may leave");

@@ -97,7 +97,7 @@ async fn regions_filter_locations() {
         [(vec!["europe-west1"], vec!["europe-west1", "europe-west1-b"]), (vec!["us-east1", "global"], vec!["global", "us-east1-c"])]
     {
         let mut gathered = Gathered::default();
-        let scope = Scope { regions: Some(regions.into_iter().map(str::to_owned).collect()) };
+        let scope = Scope { regions: Some(regions.into_iter().map(str::to_owned).collect()), ..Scope::default() };
         link.discover(&scope, &mut gathered).await.expect("the cells can be read");
         gathered.check();
         let mut found: Vec<&str> = gathered.assets.iter().map(|asset| asset.region.as_str()).collect();

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use caretaker_cloud::budget::Budgets;
 use caretaker_cloud::{AccessGrant, Asset, AssetSink, Cell, CloudConnector, CloudLink, GcpGrant, Purpose, Result, Scope, Verdict};
 use caretaker_cloud_gcp::{BaseCredentials, Endpoints, GcpConfig, GcpConnector, ServiceAccountKey};
 use caretaker_google_simulator::{Fault, FaultKind, Simulator, TestKey, judge};
@@ -15,6 +17,9 @@ pub const PROVIDER: &str = "provider-project";
 pub const QUOTA: &str = "provider-quota";
 /// The client's project and its number.
 pub const CLIENT: (&str, &str) = ("client-project", "200000000002");
+
+/// How long a cell waits where it is asked to: no test waits for a minute.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The cells of a project.
 pub const CELLS: [&str; 8] = ["cloudkms", "compute", "container", "functions", "iam", "other", "sqladmin", "storage"];
@@ -74,7 +79,7 @@ impl Stage {
     }
 
     pub fn connector(&self) -> GcpConnector {
-        GcpConnector::new(self.config.clone()).expect("a connector")
+        GcpConnector::with_budgets(self.config.clone(), Budgets::with_patience(PATIENCE)).expect("a connector")
     }
 
     pub fn access(&self) -> AccessGrant {

@@ -292,7 +292,10 @@ impl CloudLink for FakeLink {
                 .or_else(|_| self.call("ec2:DescribeRegions", "global", |account| Ok(account.regions.clone())))?,
         };
         for (region, kind) in AwsType::cells(regions.iter().map(String::as_str)) {
-            self.read_cell(&region, kind, sink).await?;
+            let key = CellKey { account: self.grant.account_id.clone(), region: region.clone(), service: kind.service().into() };
+            if !scope.finished.contains(&key) {
+                self.read_cell(&region, kind, sink).await?;
+            }
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ async fn a_list_that_breaks_off_is_partial() {
     stage.cloud.fault(Fault::of("ec2:DescribeInstances", ErrorClass::Unreachable).in_account(&grant.account_id).after(1).times(1));
     let mut counts = Counts::default();
     let link = stage.cloud.connect(&AccessGrant::Aws(grant), Purpose::Read).await.expect("the role lets us in");
-    let scope = crate::Scope { regions: Some(vec![REGIONS[0].into()]) };
+    let scope = crate::Scope { regions: Some(vec![REGIONS[0].into()]), ..crate::Scope::default() };
     link.discover(&scope, &mut counts).await.expect("the cells can be planned");
     assert_eq!((counts.assets, counts.partial), (500, 1));
     assert_eq!(stage.cloud.calls("ec2:DescribeInstances"), 2);
@@ -99,7 +99,7 @@ async fn a_region_that_is_not_enabled_is_disabled_and_a_deleted_role_ends_its_se
     let stage = InMemory::set();
     let grant = stage.account(&[Purpose::Read]).await;
     let link = stage.cloud.connect(&AccessGrant::Aws(grant.clone()), Purpose::Read).await.expect("the role lets us in");
-    let scope = crate::Scope { regions: Some(vec!["ap-east-1".into()]) };
+    let scope = crate::Scope { regions: Some(vec!["ap-east-1".into()]), ..crate::Scope::default() };
     let mut counts = Counts::default();
     link.discover(&scope, &mut counts).await.expect("the cells can be planned");
     let regional = crate::AwsType::ALL.into_iter().filter(|kind| !kind.is_global()).count();
