@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::account_access::{AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, WayIn};
 pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
+use crate::scope::ScopeTerms;
 
 /// One account of a client in a cloud: how to reach it, what may be done there, the proof of access and a summary of its
 /// inventory. The inventory itself is in the store.
@@ -50,6 +51,17 @@ pub struct CloudAccountSpec {
     #[serde(default = "default_interval")]
     #[schemars(range(min = 5, max = 10080))]
     pub discovery_interval_minutes: u32,
+    /// Days that inventories are kept in the store. The last one, the baseline and what an unfinished handover delivers are kept longer.
+    #[serde(default = "default_retention")]
+    #[schemars(range(min = 1, max = 3650))]
+    pub inventory_retention_days: u32,
+    /// Days from the first reading after which the inventory is frozen as the baseline, which later ones are compared with. It is frozen once.
+    #[serde(default = "default_baseline")]
+    #[schemars(range(min = 0, max = 365))]
+    pub baseline_after_days: u32,
+    /// Which assets are looked after. Without it all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeTerms>,
 }
 
 /// Name of the profile when none is named.
@@ -62,6 +74,18 @@ pub fn default_profile() -> String {
 #[must_use]
 pub fn default_interval() -> u32 {
     60
+}
+
+/// Days that inventories are kept when nothing is said.
+#[must_use]
+pub fn default_retention() -> u32 {
+    30
+}
+
+/// Days to the baseline when nothing is said.
+#[must_use]
+pub fn default_baseline() -> u32 {
+    14
 }
 
 /// An AWS account and the role that leads into it.
@@ -129,6 +153,9 @@ pub struct CloudAccountStatus {
     /// The last inventory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<InventoryStatus>,
+    /// The inventory that later ones are compared with. It never changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineStatus>,
     /// A wait that the cloud asked for: nothing is called before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttled_until: Option<Time>,
@@ -151,22 +178,74 @@ pub struct KitStatus {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryStatus {
-    /// SHA-256 of the inventory file in the store.
+    /// SHA-256 of the assets. It is the same as long as nothing changes, however often the account is read.
     pub digest: String,
-    /// Address of the inventory file, relative to the store.
+    /// Address of the inventory's manifest, relative to the store.
     pub address: String,
     /// When the reading ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Time>,
+    /// When the first reading of the account ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
     /// Number of assets.
     #[serde(default)]
     pub assets: u64,
     /// Number of assets by type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_type: BTreeMap<String, u64>,
+    /// Number of assets by verdict of the scope: Covered, Excluded, Unclassified.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_verdict: BTreeMap<String, u64>,
     /// Which part was read completely.
     #[serde(default)]
     pub coverage: CoverageStatus,
+    /// When the store lost an inventory that held assets of parts which cannot be read now; until they are read again nothing is known of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Time>,
+    /// What differs from the reading before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_previous: Option<DiffStatus>,
+    /// What differs from the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_baseline: Option<DiffStatus>,
+}
+
+/// What differs from another inventory, in numbers; the differences are in the store.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiffStatus {
+    /// Digest of the inventory that was compared with.
+    pub digest: String,
+    /// When that one was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Time>,
+    /// Number of assets that are new.
+    pub added: u64,
+    /// Number of assets that are gone.
+    pub removed: u64,
+    /// Number of assets that are others.
+    pub changed: u64,
+    /// Address of the differences, relative to the store: one JSON line each, zstd. Empty where there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+}
+
+/// The frozen inventory.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BaselineStatus {
+    /// SHA-256 of the assets.
+    pub digest: String,
+    /// Address of the inventory's manifest, relative to the store.
+    pub address: String,
+    /// When the reading ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Time>,
+    /// Number of assets.
+    pub assets: u64,
+    /// Complete and planned cells of that reading.
+    pub coverage: String,
 }
 
 /// How complete an inventory is.

@@ -50,7 +50,9 @@ words! {
         AccessLasting,
         /// Every planned cell of the last discovery was read completely.
         InventoryComplete,
-        /// The store takes writes.
+        /// Assets match neither `include` nor `exclude` of the scope. A warning: it keeps nothing from being Ready.
+        ScopeAmbiguous,
+        /// The store takes writes, and holds what it took.
         StoreReady,
         /// The monitoring objects are applied.
         MonitoringReady,
@@ -110,6 +112,10 @@ words! {
         Incomplete,
         /// No cell was planned: coverage cannot be told.
         CoverageUnknown,
+        /// Assets match neither `include` nor `exclude`.
+        UnclassifiedAssets,
+        /// An inventory is lost or damaged in the store.
+        InventoryLost,
         /// The cloud asked to wait.
         Throttled,
         /// The cloud did not answer.

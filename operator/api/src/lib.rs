@@ -14,6 +14,7 @@ pub mod monitoring_stack;
 pub mod names;
 pub mod provider_identity;
 pub mod provider_profile;
+pub mod scope;
 
 pub use backup_policy::BackupPolicy;
 pub use cloud_account::CloudAccount;

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::backup_policy::BackupTerms;
-use crate::cloud_account::{Capability, CloudTarget, default_interval, default_profile};
+use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
+use crate::scope::ScopeTerms;
 
 /// One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they
 /// leave. The operator makes the namespace `client-<name>` with its guards and all other objects from it.
@@ -59,6 +60,9 @@ pub struct ManagedClientSpec {
         merge_strategy = ListMerge::Map(vec!["name".into()])
     )]
     pub accounts: Vec<AccountTerms>,
+    /// Which assets of the accounts are looked after. Without it all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeTerms>,
     /// How the client is monitored. Without it no monitoring is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<MonitoringTerms>,
@@ -160,6 +164,14 @@ pub struct AccountTerms {
     #[serde(default = "default_interval")]
     #[schemars(range(min = 5, max = 10080))]
     pub discovery_interval_minutes: u32,
+    /// Days that inventories are kept in the store. The last one, the baseline and what an unfinished handover delivers are kept longer.
+    #[serde(default = "default_retention")]
+    #[schemars(range(min = 1, max = 3650))]
+    pub inventory_retention_days: u32,
+    /// Days from the first reading after which the inventory is frozen as the baseline, which later ones are compared with. It is frozen once.
+    #[serde(default = "default_baseline")]
+    #[schemars(range(min = 0, max = 365))]
+    pub baseline_after_days: u32,
 }
 
 /// On which terms the client leaves.

@@ -11,7 +11,7 @@ use crate::groups::asset_type;
 /// The call that shows assets.
 pub const SEARCH: &str = "cloudasset:searchAllResources";
 /// The fields that are asked for.
-pub const READ_MASK: &str = "name,assetType,displayName,location,labels,createTime,state,kmsKeys,additionalAttributes";
+pub const READ_MASK: &str = "name,assetType,displayName,location,labels,createTime,state,kmsKeys,folders,additionalAttributes";
 /// Location of what has none.
 const NOWHERE: &str = "global";
 /// Attributes that become facts: Google's name, ours.
@@ -60,6 +60,7 @@ pub fn asset(row: &Value, place: &Place<'_>) -> Result<Asset> {
         FACTS.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), fact(&row["additionalAttributes"][*theirs])?))).collect();
     facts.extend(fact(&row["state"]).map(|state| ("state".to_owned(), state)));
     facts.extend(fact(&row["kmsKeys"]).map(|keys| ("kmsKeys".to_owned(), keys)));
+    facts.extend(fact(&row["folders"]).map(|folders| ("folders".to_owned(), folders)));
     Ok(Asset {
         id: needed(row, "name")?.to_owned(),
         cloud: "gcp".into(),
@@ -125,6 +126,7 @@ mod tests {
             "createTime": "2026-01-02T03:04:05Z",
             "state": "RUNNING",
             "kmsKeys": ["one", "two"],
+            "folders": ["folders/12", "folders/34"],
             "additionalAttributes": {"internalIPs": ["10.0.0.1", "10.0.0.2"], "machineType": "e2-small", "sizeGb": 10, "secretThing": "x"},
         });
         let asset = asset(&row, &PLACE).unwrap();
@@ -135,6 +137,7 @@ mod tests {
         assert_eq!(asset.tags.len(), 3);
         let facts: Vec<_> = asset.facts.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let expected = [
+            ("folders", "folders/12,folders/34"),
             ("instanceType", "e2-small"),
             ("kmsKeys", "one,two"),
             ("privateIp", "10.0.0.1,10.0.0.2"),

@@ -247,8 +247,14 @@ pub struct Asset {
     pub facts: BTreeMap<String, String>,
     /// The call that showed it, such as `ec2:DescribeInstances`.
     pub source: String,
-    /// When it was seen.
+    /// When it was seen. An inventory in the store leaves out what is the time of its own cell.
+    #[serde(default, skip_serializing_if = "is_unsaid")]
     pub seen_at: Timestamp,
+}
+
+/// Whether a time is left open.
+fn is_unsaid(at: &Timestamp) -> bool {
+    at.is_zero()
 }
 
 impl Asset {

@@ -1,17 +1,20 @@
 //! `CloudAccount`: makes the ExternalId and the kit, proves access, reads the inventory.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
+use caretaker_api::cloud_account::{CloudAccountStatus, InventoryStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{HandoverMode, HandoverStep};
-use caretaker_api::{CloudAccount, Handover, ProviderProfile};
-use caretaker_cloud::{CloudError, CloudLink, ErrorClass, Presented, Purpose, Scope};
+use caretaker_api::{CloudAccount, Handover, ProviderProfile, names};
+use caretaker_cloud::{CloudError, CloudLink, ErrorClass, Presented, Purpose};
 use caretaker_core::cloud_account::{self as core, Done, Observed, Plan, Refusal};
 use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
+use caretaker_core::inventory::address::folder;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
-use caretaker_core::{grant, kit};
+use caretaker_core::{grant, handover, kit};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
@@ -24,6 +27,7 @@ use crate::context::Context;
 use crate::discovery::{self, NotRead, Reading};
 use crate::engine::{Acted, CleanUp, Reconciler, Seen};
 use crate::failure::Failure;
+use crate::inventory;
 use crate::store::StoreError;
 
 /// The reconciler.
@@ -172,19 +176,22 @@ async fn prove(account: &CloudAccount, plan: Plan, (way_in, link): (&WayIn, &dyn
 }
 
 async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, done: &mut Done) -> Result<(), Failure> {
-    let regions = account.spec.target.regions();
-    let client = client_of(account);
-    let name = account.name_any();
+    let (client, name, now) = (client_of(account), account.name_any(), ctx.now());
+    let status = account.status.clone().unwrap_or_default();
+    let request = account.annotations().get(names::REQUESTED_AT);
+    let identity = json_digest(&(account.metadata.generation, request, discovery::scope_digest(account)));
     let reading = Reading {
-        store: &ctx.store,
         client: &client,
-        account: &name,
-        scope: Scope { regions, ..Scope::default() },
-        last: account.status.as_ref().and_then(|status| status.inventory.as_ref()),
-        now: ctx.now(),
+        last: status.inventory.as_ref(),
+        baseline: status.baseline.as_ref(),
+        ..Reading::of(&ctx.store, account, &name, (identity, now))
     };
     match discovery::run(link, &reading).await {
-        Ok(inventory) => done.inventory = Some(Ok(inventory)),
+        Ok(taken) => {
+            let keep = needed(ctx, account, &taken.inventory);
+            inventory::clean(&ctx.store, &folder(&client, &name), &keep, (account.spec.inventory_retention_days, now)).await;
+            done.inventory = Some(Ok(taken));
+        }
         Err(NotRead::Cloud(error)) => done.inventory = Some(Err(error)),
         Err(NotRead::Failed(Failure::Store(error))) => done.store_fault = Some(store_fault(&error)),
         Err(NotRead::Failed(failure)) => return Err(failure),
@@ -193,6 +200,24 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, d
         done.proof = Some(Err(error.clone()));
     }
     Ok(())
+}
+
+/// Addresses that must stay in the store however old they are: those of this status, before and after, and what an unfinished handover delivers.
+fn needed(ctx: &Context, account: &CloudAccount, new: &InventoryStatus) -> BTreeSet<String> {
+    let status = account.status.clone().unwrap_or_default();
+    let of = |inventory: &InventoryStatus| {
+        let diffs = [&inventory.since_previous, &inventory.since_baseline].into_iter().flatten().map(|diff| diff.address.clone());
+        std::iter::once(inventory.address.clone()).chain(diffs).collect::<Vec<_>>()
+    };
+    let mut needed: BTreeSet<String> = [Some(new), status.inventory.as_ref()].into_iter().flatten().flat_map(of).collect();
+    needed.extend(status.baseline.map(|baseline| baseline.address));
+    for handover in ctx.cache.list_typed::<Handover>(account.namespace().as_deref()) {
+        let status = handover.status.unwrap_or_default();
+        if handover::steps::current(&status).is_some() {
+            needed.extend(status.readings.iter().filter_map(|reading| reading.inventory.as_ref()).flat_map(of));
+        }
+    }
+    needed
 }
 
 /// The condition's reason for a fault of the store.

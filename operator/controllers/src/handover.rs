@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{FinalReading, Frozen, HandoverStatus, HandoverStep};
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, ProviderProfile, names};
-use caretaker_cloud::{Purpose, Scope};
+use caretaker_cloud::Purpose;
+use caretaker_core::digest::json_digest;
 use caretaker_core::handover::advance::{StepResult, advance};
 use caretaker_core::handover::{self as core, steps};
 use caretaker_core::outcome::{Fault, Outcome};
@@ -209,16 +210,16 @@ async fn read(
         Err(error) => return Ok(Err(error.to_string())),
     };
     let (client, name) = (client_of(handover), account.name_any());
+    let status = account.status.clone().unwrap_or_default();
+    let identity = json_digest(&(handover.uid(), discovery::scope_digest(account)));
     let reading = Reading {
-        store: &ctx.store,
         client: &client,
-        account: &name,
-        scope: Scope { regions: account.spec.target.regions(), ..Scope::default() },
-        last: account.status.as_ref().and_then(|status| status.inventory.as_ref()),
-        now: ctx.now(),
+        last: status.inventory.as_ref(),
+        baseline: status.baseline.as_ref(),
+        ..Reading::of(&ctx.store, account, &name, (identity, ctx.now()))
     };
     match discovery::run(link.as_ref(), &reading).await {
-        Ok(inventory) => Ok(Ok(inventory)),
+        Ok(taken) => Ok(Ok(taken.inventory)),
         Err(NotRead::Cloud(error)) => Ok(Err(error.to_string())),
         Err(NotRead::Failed(failure)) => Err(failure),
     }

@@ -17,6 +17,7 @@ pub mod failure;
 pub mod gate;
 pub mod handover;
 pub mod health;
+pub mod inventory;
 pub mod kube_port;
 pub mod managed_client;
 pub mod metrics;

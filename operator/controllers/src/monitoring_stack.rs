@@ -9,18 +9,20 @@ use caretaker_api::condition::ConditionType;
 use caretaker_api::monitoring_stack::MonitoringStackStatus;
 use caretaker_api::{CloudAccount, MonitoringStack};
 use caretaker_core::desired::Desired;
+use caretaker_core::inventory::Line;
 use caretaker_core::monitoring_stack::{self as core, Done, Observed, Target};
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
+use caretaker_core::scope::ScopeVerdict;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::access::client_of;
 use crate::apply::{self, Applied, Owner};
 use crate::context::Context;
-use crate::discovery;
 use crate::engine::{Acted, CleanUp, Reconciler, Seen};
 use crate::failure::Failure;
+use crate::inventory::read;
 
 /// The reconciler. Keeps the targets of each account's last inventory, so that a resync reads nothing again.
 #[derive(Default)]
@@ -41,15 +43,16 @@ impl MonitoringStacks {
         {
             return Ok(held.clone());
         }
-        let file = match discovery::fetch(&ctx.store, inventory).await {
-            Ok(file) => file,
+        let mut targets = Vec::new();
+        let take = |line: Line| {
+            // What is not covered is nobody's to watch.
+            targets.extend(Some(line).filter(|line| line.verdict == ScopeVerdict::Covered).and_then(|line| core::target(&line.asset)));
+            Ok(())
+        };
+        match read(&ctx.store, inventory, take).await {
+            Ok(()) => {}
             Err(Failure::Store(error)) if error.is_loss() => return Ok(Arc::default()),
             Err(failure) => return Err(failure),
-        };
-        let local = |error: std::io::Error| Failure::local("read an inventory", error);
-        let mut targets = Vec::new();
-        for asset in discovery::read_file(file.path()).map_err(local)? {
-            targets.extend(core::target(&asset.map_err(local)?));
         }
         targets.sort();
         let targets = Arc::new(targets);

@@ -3,14 +3,18 @@
 //! Chosen: `object_store`, one trait for all of them, kept by the Arrow project (Apache-2.0). Its local implementation writes to a temporary name and
 //! renames, the others replace objects whole, so that no half file is ever seen under a final name.
 
+use std::collections::HashMap;
 use std::path::Path as FilePath;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use caretaker_core::inventory::history::Listed;
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::OwnedMutexGuard;
 
 /// Size of one part while a file is streamed, in bytes: S3 wants at least 5 MiB.
 const PART: usize = 8 << 20;
@@ -40,6 +44,7 @@ pub enum StoreError {
 pub struct Store {
     inner: Arc<dyn ObjectStore>,
     base: Path,
+    held: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 impl StoreError {
@@ -63,23 +68,23 @@ impl Store {
                 .map_err(|error| classify(&error))?
                 .with_automatic_cleanup(false)
                 .with_fsync(true);
-            return Ok(Self { inner: Arc::new(local), base: Path::default() });
+            return Ok(Self { inner: Arc::new(local), base: Path::default(), held: Arc::default() });
         }
         let parsed = url.parse().map_err(|error| StoreError::Unreachable(format!("{url} is not a URL: {error}")))?;
         let (inner, base) = object_store::parse_url_opts(&parsed, std::env::vars()).map_err(|error| classify(&error))?;
-        Ok(Self { inner: Arc::from(inner), base })
+        Ok(Self { inner: Arc::from(inner), base, held: Arc::default() })
     }
 
     /// A store in memory, for tests.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { inner: Arc::new(object_store::memory::InMemory::new()), base: Path::default() }
+        Self { inner: Arc::new(object_store::memory::InMemory::new()), base: Path::default(), held: Arc::default() }
     }
 
     /// Wraps any object store, for tests with faults.
     #[must_use]
     pub fn with(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, base: Path::default() }
+        Self { inner, base: Path::default(), held: Arc::default() }
     }
 
     fn path(&self, address: &str) -> Path {
@@ -157,17 +162,45 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        Ok(self.list_dated(prefix).await?.into_iter().map(|object| object.address).collect())
+    }
+
+    /// All objects under a prefix with the time of their last write, sorted by address.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn list_dated(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let path = self.path(prefix);
         let base = if self.base.as_ref().is_empty() { 0 } else { self.base.as_ref().len() + 1 };
-        let mut found: Vec<String> = self
-            .inner
-            .list(Some(&path))
-            .map_ok(|meta| meta.location.as_ref()[base..].to_owned())
-            .try_collect()
-            .await
-            .map_err(|error| classify(&error))?;
-        found.sort();
+        let object = |meta: object_store::ObjectMeta| Listed {
+            address: meta.location.as_ref()[base..].to_owned(),
+            // A time that cannot be told counts as now: nothing is removed for its age then.
+            modified: Timestamp::from_millisecond(meta.last_modified.timestamp_millis()).unwrap_or(Timestamp::MAX),
+        };
+        let mut found: Vec<Listed> = self.inner.list(Some(&path)).map_ok(object).try_collect().await.map_err(|error| classify(&error))?;
+        found.sort_by(|one, other| one.address.cmp(&other.address));
         Ok(found)
+    }
+
+    /// Size of an object in bytes; `None` where it is not there.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn size(&self, address: &str) -> Result<Option<u64>, StoreError> {
+        match self.inner.head(&self.path(address)).await.map_err(|error| classify(&error)) {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until nobody else in this process works on what stands under an address, and keeps others out until the guard goes.
+    ///
+    /// # Panics
+    /// Never.
+    pub async fn hold(&self, address: &str) -> OwnedMutexGuard<()> {
+        let lock = self.held.lock().expect("no panic while held").entry(address.to_owned()).or_default().clone();
+        lock.lock_owned().await
     }
 
     /// Removes an object; one that is gone already is no error.
@@ -226,6 +259,10 @@ mod tests {
         assert_eq!(store.get("clients/a/x").await.unwrap(), Bytes::from_static(b"two"));
         assert_eq!(store.get("clients/b/y").await.unwrap().len(), PART + 5);
         assert_eq!(store.list("clients").await.unwrap(), ["clients/a/x", "clients/b/y"]);
+        assert_eq!(store.list("nobody/was/here").await.unwrap(), [""; 0]);
+        assert_eq!((store.size("clients/a/x").await.unwrap(), store.size("clients/a/z").await.unwrap()), (Some(3), None));
+        let written = store.list_dated("clients/a").await.unwrap()[0].modified;
+        assert!(Timestamp::now().duration_since(written).abs() < jiff::SignedDuration::from_mins(10), "{written}");
         store.delete("clients/a/x").await.unwrap();
         store.delete("clients/a/x").await.unwrap();
         assert!(matches!(store.get("clients/a/x").await, Err(StoreError::NotFound(_))));

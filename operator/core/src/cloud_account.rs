@@ -1,21 +1,26 @@
 //! `CloudAccount`: when to prove access, when to read, what the answers mean.
 
+mod reading;
+
 use std::time::Duration;
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{Cloud, CloudAccountStatus, InventoryStatus, KitStatus};
+use caretaker_api::cloud_account::{Cloud, CloudAccountStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, PermissionGap, Register};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 
 use crate::access::{REGISTER_EVERY, carry, profile, refusals_due, take_excess, take_gap, take_refusals, take_register};
 use crate::conditions::{ConditionSet, Is};
 use crate::grant::account_of_arn;
+use crate::inventory::Taken;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::period::jittered;
 use crate::request::is_asked;
+use crate::scope::{self, Named};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
@@ -25,6 +30,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::LeastPrivilege,
     ConditionType::AccessLasting,
     ConditionType::InventoryComplete,
+    ConditionType::ScopeAmbiguous,
     ConditionType::StoreReady,
 ];
 
@@ -66,7 +72,17 @@ pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
             format!("{} is the provider's own account, which is never read as a client's: give the client's account", target.id());
         faults.push(Fault::spec(target.id_field(), message));
     }
+    if let Some(terms) = &account.spec.scope {
+        faults.extend(scope::faults(terms, &[named(account)], "spec.scope"));
+    }
     faults
+}
+
+/// The account as selectors name it.
+#[must_use]
+pub fn named(account: &CloudAccount) -> Named {
+    let target = &account.spec.target;
+    Named { names: vec![account.name_any()], id: target.id(), cloud: target.cloud() }
 }
 
 /// The provider's own account on a cloud. On Azure it is a tenant, which the adapter tells from the subscription itself.
@@ -169,7 +185,7 @@ pub struct Done {
     /// The attempts without and with a wrong ExternalId.
     pub refusals: Vec<Refusal>,
     /// The new inventory.
-    pub inventory: Option<Result<InventoryStatus, CloudError>>,
+    pub inventory: Option<Result<Taken, CloudError>>,
     /// A fault of the store.
     pub store_fault: Option<(Reason, String)>,
 }
@@ -229,7 +245,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     if let Some(error) = done.throttled() {
         pause(&mut status, error, now);
     }
-    take_inventory(&mut status, &mut set, done, &mut waits);
+    reading::take((account, now), &mut status, &mut set, done, &mut waits);
     let outcome = conclude(account, &status, &set, waits, now);
     status.conditions = set.finish();
     (status, outcome)
@@ -298,36 +314,6 @@ fn pause(status: &mut CloudAccountStatus, error: &CloudError, now: Timestamp) ->
         }
         ErrorClass::Denied | ErrorClass::WrongAccount => GRANT_PAUSE,
         _ => RETRY_PAUSE,
-    }
-}
-
-fn take_inventory(status: &mut CloudAccountStatus, set: &mut ConditionSet, done: &Done, waits: &mut Vec<Wait>) {
-    if let Some((reason, message)) = &done.store_fault {
-        set.set(ConditionType::StoreReady, Is::False, *reason, message);
-        waits.push(Wait { reason: *reason, message: message.clone(), after: RETRY_PAUSE });
-        return;
-    }
-    let kind = ConditionType::InventoryComplete;
-    match &done.inventory {
-        None => {}
-        Some(Ok(inventory)) => {
-            set.set(ConditionType::StoreReady, Is::True, Reason::Settled, "");
-            let coverage = &inventory.coverage;
-            if coverage.planned == 0 {
-                set.set(kind, Is::Unknown, Reason::CoverageUnknown, "no cell was planned: coverage cannot be told");
-            } else if coverage.complete == coverage.planned {
-                set.set(kind, Is::True, Reason::Settled, format!("{} cells read completely", coverage.planned));
-            } else {
-                let first = coverage.gaps.first().map(|gap| format!("{} {}: {}", gap.region, gap.service, gap.cause)).unwrap_or_default();
-                set.set(kind, Is::False, Reason::Incomplete, format!("{} cells complete; {first}", coverage.text));
-            }
-            status.inventory = Some(inventory.clone());
-        }
-        Some(Err(error)) => {
-            let message = error.to_string();
-            set.set(kind, Is::Unknown, Reason::CoverageUnknown, &message);
-            waits.push(Wait { reason: Reason::CoverageUnknown, message, after: RETRY_PAUSE });
-        }
     }
 }
 

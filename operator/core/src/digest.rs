@@ -8,6 +8,12 @@ pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
     hex::encode(Sha256::digest(bytes.as_ref()))
 }
 
+/// First byte of SHA-256 of a text: spreads texts evenly, in every release alike.
+#[must_use]
+pub fn first_byte(text: &str) -> u8 {
+    Sha256::digest(text.as_bytes())[0]
+}
+
 /// SHA-256 of a value's JSON, keys in the order of its fields.
 #[must_use]
 pub fn json_digest<T: serde::Serialize>(value: &T) -> String {

@@ -1,9 +1,17 @@
 //! The inventory: which assets of the last reading stay, and what is said of coverage.
 
-use std::collections::{BTreeMap, HashMap};
+pub mod address;
+pub mod diff;
+pub mod history;
+mod line;
+pub mod manifest;
 
-use caretaker_api::cloud_account::{CellStatus, CoverageStatus};
+use std::collections::HashMap;
+
+use caretaker_api::cloud_account::{CellStatus, CoverageStatus, InventoryStatus};
 use caretaker_cloud::{Asset, Cell, CellKey, Verdict};
+
+pub use line::{Counts, Line};
 
 /// Most gaps that stand in a status; the store holds all.
 const MAX_GAPS: usize = 50;
@@ -25,6 +33,29 @@ impl Verdicts {
     #[must_use]
     pub fn keeps(&self, asset: &Asset) -> bool {
         self.cells.get(&asset.cell()).is_some_and(|cell| cell.verdict != Verdict::Complete)
+    }
+
+    /// Whether any cell was not read completely: what the last inventory knew of it is taken over then.
+    #[must_use]
+    pub fn has_gaps(&self) -> bool {
+        self.cells.values().any(|cell| cell.verdict != Verdict::Complete)
+    }
+
+    /// Fills in what an answer of an incomplete cell lacks of an asset: the absence of a part is no change of that part.
+    pub fn fill(&self, asset: &mut Asset, before: &Asset) {
+        if !self.keeps(asset) {
+            return;
+        }
+        if asset.tags.is_empty() {
+            asset.tags.clone_from(&before.tags);
+        }
+        if asset.name.is_empty() {
+            asset.name.clone_from(&before.name);
+        }
+        asset.created = asset.created.or(before.created);
+        for (name, value) in &before.facts {
+            asset.facts.entry(name.clone()).or_insert_with(|| value.clone());
+        }
     }
 
     /// All cells, in order.
@@ -53,31 +84,27 @@ impl Verdicts {
     }
 }
 
-/// Counts by type.
+/// A new inventory, and what is to be said of it beside its summary.
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
-    /// All assets.
-    pub total: u64,
-    /// By type.
-    pub by_type: BTreeMap<String, u64>,
-}
-
-impl Counts {
-    /// Counts one asset.
-    pub fn add(&mut self, asset: &Asset) {
-        self.total += 1;
-        *self.by_type.entry(asset.asset_type.as_str().into()).or_default() += 1;
-    }
+pub struct Taken {
+    /// The summary.
+    pub inventory: InventoryStatus,
+    /// Some of the assets that nobody has classified, as people read them.
+    pub unclassified: Vec<String>,
+    /// What the store has lost, and what that means.
+    pub losses: Vec<String>,
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
     use caretaker_cloud::AssetType;
     use jiff::Timestamp;
 
     use super::*;
 
-    fn asset(region: &str) -> Asset {
+    pub fn asset(region: &str) -> Asset {
         Asset {
             id: "i-1".into(),
             cloud: "aws".into(),
@@ -117,5 +144,22 @@ mod tests {
         verdicts.take(cell("b", Verdict::Denied));
         let coverage = verdicts.coverage();
         assert_eq!((coverage.text.as_str(), coverage.gaps.len()), ("1/2", 1));
+    }
+
+    #[test]
+    fn a_part_that_an_incomplete_cell_does_not_show_is_no_change() {
+        let with_tags = |region: &str| Asset {
+            name: "web".into(),
+            tags: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
+            facts: BTreeMap::from([("state".to_owned(), "running".to_owned())]),
+            ..asset(region)
+        };
+        let mut verdicts = Verdicts::default();
+        verdicts.take(cell("a", Verdict::Partial));
+        verdicts.take(cell("b", Verdict::Complete));
+        let (mut partial, mut complete) = (asset("a"), asset("b"));
+        verdicts.fill(&mut partial, &with_tags("a"));
+        verdicts.fill(&mut complete, &with_tags("b"));
+        assert_eq!((partial, complete), (with_tags("a"), asset("b")));
     }
 }

@@ -22,6 +22,7 @@ pub mod period;
 
 pub mod provider_profile;
 pub mod request;
+pub mod scope;
 
 pub use conditions::ConditionSet;
 pub use desired::Desired;

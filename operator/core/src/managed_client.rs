@@ -15,12 +15,14 @@ pub use status::{Report, status};
 
 use crate::desired::Desired;
 use crate::outcome::Fault;
+use crate::scope::{self, Named};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::NamespaceReady,
     ConditionType::AccessProven,
     ConditionType::InventoryComplete,
+    ConditionType::ScopeAmbiguous,
     ConditionType::MonitoringReady,
     ConditionType::BackupsReady,
     ConditionType::HandedOver,
@@ -75,8 +77,17 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
         let message = "this release makes backup plans on AWS only, and no account here is on AWS: remove spec.backups";
         faults.push(Fault::spec("spec.backups", message));
     }
+    if let Some(terms) = &client.spec.scope {
+        faults.extend(scope::faults(terms, &named(client), "spec.scope"));
+    }
     faults.extend(observed.recipient_faults.iter().cloned());
     faults
+}
+
+/// The accounts as selectors name them.
+fn named(client: &ManagedClient) -> Vec<Named> {
+    let entries = client.spec.accounts.iter();
+    entries.map(|entry| Named { names: vec![entry.name.clone()], id: entry.target.id(), cloud: entry.target.cloud() }).collect()
 }
 
 /// Whether objects of a kind may be deleted because the spec does not want them any more. The namespace goes with the client only; an account that a
@@ -192,7 +203,12 @@ fn account_objects(client: &ManagedClient, observed: &Observed, namespace: &str)
             "providerProfile": client.spec.provider_profile,
             "allow": terms.allow,
             "discoveryIntervalMinutes": terms.discovery_interval_minutes,
+            "inventoryRetentionDays": terms.inventory_retention_days,
+            "baselineAfterDays": terms.baseline_after_days,
         });
+        if let Some(scope) = &client.spec.scope {
+            spec["scope"] = json!(scope);
+        }
         if let (Some(spec), Ok(Value::Object(target))) = (spec.as_object_mut(), serde_json::to_value(&terms.target)) {
             spec.extend(target);
         }

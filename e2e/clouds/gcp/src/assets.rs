@@ -36,6 +36,7 @@ const FIELDS: &[&str] = &[
     "labels",
     "networkTags",
     "kmsKeys",
+    "folders",
     "createTime",
     "updateTime",
     "state",

@@ -5,6 +5,7 @@ mod account;
 mod bundle;
 mod cluster;
 mod exit;
+mod inventory;
 mod output;
 mod progress;
 mod run;
@@ -44,8 +45,8 @@ enum Command {
     Bundle(bundle::Args),
     /// Show clients: what is ready, what is not, and what to do next.
     Status(status::Args),
-    /// Show how many assets of which type a client has; with --store every one.
-    Inventory(account::InventoryArgs),
+    /// Show how many assets of which type a client has, and what has changed; with --store every one.
+    Inventory(inventory::InventoryArgs),
     /// Show which parts of a client's accounts were read completely, and why others were not.
     Coverage(account::Which),
     /// Show every way into a client's accounts: since when it is proved, what is missing, what is too much, what ends soon.
@@ -72,8 +73,8 @@ pub fn main() -> ExitCode {
         Command::Crds => crds(),
         Command::Bundle(args) => return bundle::run(args),
         Command::Status(args) => block_on(status::run(args)),
-        Command::Inventory(args) => block_on(account::inventory(args)),
-        Command::Coverage(args) => block_on(account::coverage(args)),
+        Command::Inventory(args) => block_on(inventory::inventory(args)),
+        Command::Coverage(args) => block_on(inventory::coverage(args)),
         Command::Access(args) => block_on(access::access(args)),
         Command::Permissions(args) => access::permissions(&args),
         Command::Kit(args) => block_on(account::kit(args)),

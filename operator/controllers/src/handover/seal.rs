@@ -1,13 +1,16 @@
 //! Build and seal: the files of the bundle, packed, sealed and signed into a folder of this process.
 
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
 use caretaker_api::Handover;
+use caretaker_api::cloud_account::InventoryStatus;
 use caretaker_api::handover::{BundleStatus, HandoverMode};
 use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, portable};
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::contents::Inputs;
 use caretaker_core::handover::terraform::Imports;
+use caretaker_core::inventory::Line;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -15,8 +18,8 @@ use tempfile::NamedTempFile;
 use super::Sight;
 use crate::access::client_of;
 use crate::context::Context;
-use crate::discovery;
 use crate::failure::Failure;
+use crate::inventory::{LEVEL, read};
 use crate::signing;
 use crate::store::StoreError;
 
@@ -60,7 +63,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     let (mut further_gaps, mut entries, mut inventories) = (Vec::new(), Vec::new(), Vec::new());
     for reading in &status.readings {
         let Some(inventory) = &reading.inventory else { continue };
-        let file = match discovery::fetch(&ctx.store, inventory).await {
+        let file = match lines(ctx, inventory, &mut imports).await {
             Ok(file) => file,
             Err(Failure::Store(error)) if error.is_loss() => {
                 further_gaps.push(lost(&reading.account, &error));
@@ -68,10 +71,6 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
             }
             Err(failure) => return Err(failure),
         };
-        let local = |error: std::io::Error| Failure::local("read an inventory", error);
-        for asset in discovery::read_file(file.path()).map_err(local)? {
-            imports.add(&asset.map_err(local)?);
-        }
         let path = format!("02-inventory/{}.ndjson.zst", portable(&reading.account));
         entries.push(Entry { path, true_name: Some(reading.account.clone()), source: Source::File(file.path().to_path_buf()) });
         inventories.push(file);
@@ -91,6 +90,26 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     entries.push(Entry::text("04-iac/imports.tf", imports.render()));
     entries.push(Entry::text("04-iac/skipped.json", serde_json::to_string_pretty(&imports.skipped()).unwrap_or_default() + "\n"));
     Ok(Files { entries, gaps: inputs.gaps().len(), _inventories: inventories })
+}
+
+/// The inventory as the receiver gets it: one file with one line for each asset.
+async fn lines(ctx: &Context, inventory: &InventoryStatus, imports: &mut Imports) -> Result<NamedTempFile, Failure> {
+    let local = |error: std::io::Error| Failure::local("write an inventory", error);
+    let file = NamedTempFile::new().map_err(local)?;
+    let mut encoder = zstd::Encoder::new(BufWriter::new(file.reopen().map_err(local)?), LEVEL).map_err(local)?;
+    read(&ctx.store, inventory, |line| {
+        serde_json::to_writer(&mut encoder, &line)?;
+        encoder.write_all(b"\n")
+    })
+    .await?;
+    encoder.finish().and_then(|mut writer| writer.flush()).map_err(local)?;
+    // In a pass of its own: an inventory that turns out to be lost half-way leaves nothing in another part of the bundle.
+    let decoder = zstd::Decoder::new(std::fs::File::open(file.path()).map_err(local)?).map_err(local)?;
+    for line in BufReader::new(decoder).lines() {
+        let line: Line = serde_json::from_str(&line.map_err(local)?).map_err(|error| local(error.into()))?;
+        imports.add(&line.asset);
+    }
+    Ok(file)
 }
 
 fn lost(account: &str, error: &StoreError) -> Value {

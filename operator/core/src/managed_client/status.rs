@@ -45,6 +45,7 @@ pub fn status(
     let mut waits = Vec::new();
     namespace_condition(&mut set, report, faults);
     mirror_accounts(&mut set, client, observed, &mut waits);
+    mirror_scope(&mut set, observed);
     mirror_child(
         &mut set,
         ConditionType::MonitoringReady,
@@ -131,6 +132,21 @@ fn mirror_accounts(set: &mut ConditionSet, client: &ManagedClient, observed: &Ob
                 waits.push(Wait { reason, message, after: CHILD_PAUSE });
             }
         }
+    }
+}
+
+/// A warning, and no reason to wait: it is True where any account has it.
+fn mirror_scope(set: &mut ConditionSet, observed: &Observed) {
+    let kind = ConditionType::ScopeAmbiguous;
+    let known = observed.accounts.iter().filter_map(|account| Some((account.name_any(), current(account, kind)?)));
+    let known: Vec<(String, &Condition)> = known.collect();
+    if let Some((name, condition)) = known.iter().find(|(_, condition)| condition.status == "True") {
+        set.set(kind, Is::True, reason_of(&condition.reason), format!("account {name}: {}", condition.message));
+    } else if !known.is_empty() && known.len() == observed.accounts.len() && known.iter().all(|(_, condition)| condition.status == "False")
+    {
+        set.set(kind, Is::False, Reason::Settled, "every asset is covered or excluded");
+    } else {
+        set.set(kind, Is::Unknown, Reason::Pending, "not every account was looked at yet");
     }
 }
 

@@ -1,0 +1,18 @@
+//! Inventories in the store: sorted lines in shards that are named by their content, a manifest for each reading, and the one way to read them.
+
+mod diff;
+mod history;
+mod reader;
+mod segments;
+mod shards;
+mod spool;
+
+pub use diff::{Compared, compare};
+pub use history::clean;
+pub use reader::{Reader, differences, read};
+pub use segments::{Resumed, Run, Segments};
+pub use shards::Shards;
+pub use spool::Spool;
+
+/// zstd's level for inventories: they are written often and read seldom.
+pub const LEVEL: i32 = 3;

@@ -1,0 +1,150 @@
+//! What a reading of the inventory means for the status.
+
+use caretaker_api::CloudAccount;
+use caretaker_api::cloud_account::CloudAccountStatus;
+use caretaker_api::condition::{ConditionType, Reason};
+use jiff::Timestamp;
+
+use super::{Done, RETRY_PAUSE};
+use crate::conditions::{ConditionSet, Is};
+use crate::inventory::Taken;
+use crate::inventory::history::baseline;
+use crate::outcome::Wait;
+use crate::scope::ScopeVerdict;
+
+/// Takes a new inventory, or why there is none.
+pub(super) fn take(
+    (account, now): (&CloudAccount, Timestamp),
+    status: &mut CloudAccountStatus,
+    set: &mut ConditionSet,
+    done: &Done,
+    waits: &mut Vec<Wait>,
+) {
+    if let Some((reason, message)) = &done.store_fault {
+        set.set(ConditionType::StoreReady, Is::False, *reason, message);
+        waits.push(Wait { reason: *reason, message: message.clone(), after: RETRY_PAUSE });
+        return;
+    }
+    match &done.inventory {
+        None => {}
+        Some(Ok(taken)) => {
+            store(set, taken);
+            coverage(set, taken);
+            scope(set, taken);
+            status.inventory = Some(taken.inventory.clone());
+            status.baseline = baseline(status, account.spec.baseline_after_days, now);
+        }
+        Some(Err(error)) => {
+            let message = error.to_string();
+            set.set(ConditionType::InventoryComplete, Is::Unknown, Reason::CoverageUnknown, &message);
+            waits.push(Wait { reason: Reason::CoverageUnknown, message, after: RETRY_PAUSE });
+        }
+    }
+}
+
+/// The new inventory is whole as far as it goes; what is lost must be seen until the next reading.
+fn store(set: &mut ConditionSet, taken: &Taken) {
+    if taken.losses.is_empty() {
+        set.set(ConditionType::StoreReady, Is::True, Reason::Settled, "");
+    } else {
+        set.set(ConditionType::StoreReady, Is::False, Reason::InventoryLost, taken.losses.join("; "));
+    }
+}
+
+fn coverage(set: &mut ConditionSet, taken: &Taken) {
+    let (kind, coverage) = (ConditionType::InventoryComplete, &taken.inventory.coverage);
+    if coverage.planned == 0 {
+        set.set(kind, Is::Unknown, Reason::CoverageUnknown, "no cell was planned: coverage cannot be told");
+    } else if coverage.complete == coverage.planned {
+        set.set(kind, Is::True, Reason::Settled, format!("{} cells read completely", coverage.planned));
+    } else {
+        let first = coverage.gaps.first().map(|gap| format!("{} {}: {}", gap.region, gap.service, gap.cause)).unwrap_or_default();
+        let message = format!("{} cells complete; {first}", coverage.text);
+        match &taken.inventory.lost_at {
+            None => set.set(kind, Is::False, Reason::Incomplete, message),
+            Some(at) => {
+                let lost = format!(
+                    "{message}; what was known of the other cells is lost in the store since {}: it comes back when they are read",
+                    at.0
+                );
+                set.set(kind, Is::False, Reason::InventoryLost, lost);
+            }
+        }
+    }
+}
+
+/// A warning only: what nobody has classified is read and kept like everything else.
+fn scope(set: &mut ConditionSet, taken: &Taken) {
+    let (kind, assets) = (ConditionType::ScopeAmbiguous, taken.inventory.assets);
+    let unclassified = taken.inventory.by_verdict.get(ScopeVerdict::Unclassified.as_str()).copied().unwrap_or_default();
+    if unclassified == 0 {
+        set.set(kind, Is::False, Reason::Settled, "every asset is covered or excluded");
+        return;
+    }
+    let samples = taken.unclassified.join(", ");
+    let more = if unclassified > taken.unclassified.len() as u64 { ", …" } else { "" };
+    let message = format!(
+        "{unclassified} of {assets} assets match neither include nor exclude: {samples}{more}; add a selector for them to spec.scope of the ManagedClient"
+    );
+    set.set(kind, Is::True, Reason::UnclassifiedAssets, message);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use caretaker_api::cloud_account::{CloudAccountSpec, CoverageStatus, InventoryStatus};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    use super::*;
+
+    fn account() -> CloudAccount {
+        let spec: CloudAccountSpec = serde_json::from_value(json!({"aws": {"accountId": "222222222222"}})).unwrap();
+        CloudAccount::new("prod", spec)
+    }
+
+    /// Conditions of a reading, as `TYPE=STATUS REASON` and message.
+    fn told(taken: Taken) -> BTreeMap<String, (String, String)> {
+        let (mut status, mut waits) = (CloudAccountStatus::default(), Vec::new());
+        let mut set = ConditionSet::new(&[], super::super::CONDITIONS, 1, Timestamp::UNIX_EPOCH);
+        let done = Done { inventory: Some(Ok(taken)), ..Done::default() };
+        take((&account(), Timestamp::UNIX_EPOCH), &mut status, &mut set, &done, &mut waits);
+        assert!(waits.is_empty(), "nothing of it is waited for here");
+        let entry = |condition: k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
+            (condition.type_, (format!("{} {}", condition.status, condition.reason), condition.message))
+        };
+        set.finish().into_iter().map(entry).collect()
+    }
+
+    fn taken(complete: u32, unclassified: u64) -> Taken {
+        let coverage = CoverageStatus { planned: 3, complete, text: format!("{complete}/3"), gaps: Vec::new() };
+        let by_verdict = [("Covered", 10), ("Unclassified", unclassified)];
+        let by_verdict = by_verdict.into_iter().filter(|(_, count)| *count > 0).map(|(word, count)| (word.to_owned(), count)).collect();
+        let inventory = InventoryStatus { assets: 10 + unclassified, by_verdict, coverage, ..InventoryStatus::default() };
+        let samples = (0..unclassified.min(5)).map(|number| format!("i-{number} (instance, eu-west-1)")).collect();
+        Taken { inventory, unclassified: samples, losses: Vec::new() }
+    }
+
+    #[test]
+    fn what_nobody_has_classified_is_a_warning_with_count_and_samples() {
+        assert_eq!(told(taken(3, 0))["ScopeAmbiguous"].0, "False Settled");
+        let all = told(taken(3, 7));
+        let (is, message) = &all["ScopeAmbiguous"];
+        assert_eq!(is, "True UnclassifiedAssets");
+        assert!(message.starts_with("7 of 17 assets match neither") && message.contains("i-4 (instance, eu-west-1), …;"), "{message}");
+        assert_eq!(all["InventoryComplete"].0, "True Settled");
+        assert!(!told(taken(3, 5))["ScopeAmbiguous"].1.contains('…'));
+    }
+
+    #[test]
+    fn a_loss_in_the_store_is_a_condition() {
+        let lost = Taken { losses: vec!["the last inventory is lost (not in the store: x)".into()], ..taken(3, 0) };
+        assert_eq!(told(lost)["StoreReady"].0, "False InventoryLost");
+        assert_eq!(told(taken(2, 0))["InventoryComplete"].0, "False Incomplete");
+        let mut later = taken(2, 0);
+        later.inventory.lost_at = Some(Time(Timestamp::UNIX_EPOCH));
+        let (is, message) = told(later)["InventoryComplete"].clone();
+        assert!(is == "False InventoryLost" && message.contains("1970-01-01T00:00:00Z"), "{is} {message}");
+    }
+}
