@@ -278,17 +278,12 @@ fn a_role_without_the_external_id_condition_is_told() -> Result<()> {
     let profile = lab.kubectl.get(&["pprof", "default"])?;
     let principal = profile["spec"]["aws"]["principalArn"].as_str().context("a principal")?;
     let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}]});
-    lab.grant(&client)?;
-    lab.cloud.call(&["set-trust", &client.account, "CaretakerAccess"], &trust.to_string())?;
-    // A new generation asks for the attempts again.
-    lab.kubectl.run(&[
-        "patch",
-        "mc",
-        "open",
-        "--type=json",
-        "-p",
-        r#"[{"op":"replace","path":"/spec/accounts/0/discoveryIntervalMinutes","value":30}]"#,
-    ])?;
+    // The client applies the kit without its condition: the role is open from its first moment on.
+    let kit = lab.kubectl.get(&["configmap", "prod-grant-kit", "-n", "client-open"])?;
+    let mut template: Value = serde_json::from_str(kit["data"]["caretaker-access.cfn.json"].as_str().context("a template")?)?;
+    template["Resources"]["CaretakerAccess"]["Properties"]["AssumeRolePolicyDocument"] = trust;
+    lab.cloud.call(&["apply-kit", &client.account], &template.to_string())?;
+    lab.poke("open")?;
     let message = lab.condition(&account, "ConfusedDeputyProtected", "False", "NotRefused")?;
     ensure!(message.contains("ExternalId condition"), "{message}");
     Ok(())

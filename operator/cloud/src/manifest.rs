@@ -45,7 +45,7 @@ impl Action {
 
 /// What the role's trust policy grants our principal: how we get in.
 const AWS_ENTRY: &[Action] = &[
-    action("", "learn who our own credentials are, before any role is assumed; needs no permission").by("sts:GetCallerIdentity"),
+    action("", "learn who our own credentials are, before any role is assumed").by("sts:GetCallerIdentity"),
     action("sts:AssumeRole", "get in: open a session of our role"),
     action("sts:SetSourceIdentity", "let your audit log say which object of ours acted").by("sts:AssumeRole"),
 ];
@@ -131,15 +131,13 @@ pub fn aws_actions(purpose: Purpose) -> &'static [Action] {
 
 /// How we get into a project: what our principal is granted on the client's service account.
 const GCP_ENTRY: &[Action] = &[
-    action("", "change our key for a token of ours; needs no permission").by("oauth2.token"),
-    action("", "change the pod's own token for a token of ours; needs no permission").by("sts.token"),
+    action("", "change our key for a token of ours").by("oauth2.token"),
+    action("", "change the pod's own token for a token of ours").by("sts.token"),
     action("iam.serviceAccounts.getAccessToken", "get in: make a token of your service account")
         .by("iamcredentials.projects.serviceAccounts.generateAccessToken")
         .on(On::OwnPrincipal),
-    action("", "compare our permissions on the project with this list; needs no permission")
-        .by("cloudresourcemanager.projects.testIamPermissions"),
-    action("", "compare our permissions on the service account with this list; needs no permission")
-        .by("iam.projects.serviceAccounts.testIamPermissions"),
+    action("", "compare our permissions on the project with this list").by("cloudresourcemanager.projects.testIamPermissions"),
+    action("", "compare our permissions on the service account with this list").by("iam.projects.serviceAccounts.testIamPermissions"),
 ];
 
 /// Google Cloud, on the project and on our own service account.
@@ -185,8 +183,7 @@ const GRAPH: &str = "POST /providers/Microsoft.ResourceGraph/resources";
 const DELEGATIONS: &str = "GET /subscriptions/{id}/providers/Microsoft.ManagedServices/registrationAssignments";
 
 /// How we get into a subscription.
-const AZURE_ENTRY: &[Action] =
-    &[action("", "take a token of our own application; needs no permission of yours").by("POST /{tenant}/oauth2/v2.0/token")];
+const AZURE_ENTRY: &[Action] = &[action("", "take a token of our own application").by("POST /{tenant}/oauth2/v2.0/token")];
 
 /// Reading on Azure: proof of access, our own permissions, inventory. Resource Graph shows what the caller may read, so each kind that is listed needs
 /// its read action. All of them are part of Azure's role Reader.

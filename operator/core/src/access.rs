@@ -27,7 +27,7 @@ const MAX_TEXT: usize = 256;
 pub const REGISTER_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// Time between two rounds of attempts that were refused: each leaves failed events in the client's audit log.
 const REFUSALS_EVERY: SignedDuration = SignedDuration::from_hours(24 * 7);
-/// Shortest time between two rounds while they have not ended well.
+/// Shortest time between two rounds: while they have not ended well, and on request.
 const REFUSALS_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// How long before its end a way in is warned of.
 const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -54,10 +54,12 @@ pub fn refusals_due(access: &AccessStatus, conditions: &Conditions, (principal, 
         return true;
     }
     let ended_well = find(conditions, ConditionType::ConfusedDeputyProtected).is_some_and(|condition| condition.status == "True");
+    let rested = since(tried) >= REFUSALS_AGAIN;
     if ended_well {
-        access.refusals_proven_at.as_ref().is_none_or(|proven| since(proven) >= jittered(REFUSALS_EVERY, uid, "refusals"))
+        asked && rested
+            || access.refusals_proven_at.as_ref().is_none_or(|proven| since(proven) >= jittered(REFUSALS_EVERY, uid, "refusals"))
     } else {
-        asked || since(tried) >= REFUSALS_AGAIN
+        asked || rested
     }
 }
 
@@ -440,7 +442,9 @@ mod tests {
         assert!(due(&AccessStatus::default(), &Vec::new(), false), "never tried");
         set.set(ConditionType::ConfusedDeputyProtected, Is::True, Reason::Proven, "");
         let well = set.clone().finish();
-        assert!(!due(&tried(ago(100), ago(100)), &well, true), "not even on request");
+        assert!(!due(&tried(ago(100), ago(100)), &well, false), "not within a week");
+        assert!(!due(&tried(ago(0), ago(0)), &well, true), "not at each request");
+        assert!(due(&tried(ago(1), ago(1)), &well, true), "a person may ask once an hour");
         assert!(due(&tried(ago(169), ago(169)), &well, false), "after a week");
         assert!(due(&AccessStatus { principal: "other".into(), ..tried(ago(0), ago(0)) }, &well, false), "another door");
         set.set(ConditionType::ConfusedDeputyProtected, Is::False, Reason::NotRefused, "");

@@ -53,7 +53,7 @@ pub struct CallRow {
     pub call: &'static str,
     /// The permission that it needs; empty where it needs none.
     pub permission: &'static str,
-    /// What the permission is granted on.
+    /// What the permission is granted on; `nothing` where none is needed.
     pub on: &'static str,
     /// What it is for.
     pub why: &'static str,
@@ -86,7 +86,7 @@ fn profile_of(purpose: Purpose) -> &'static str {
 
 fn place(cloud: Cloud, action: &Action) -> &'static str {
     match (cloud, action.on) {
-        (_, _) if action.name.is_empty() => "",
+        (_, _) if action.name.is_empty() => "nothing",
         (Cloud::Aws, On::Account) if action.name.starts_with("sts:") => "the trust policy of our role",
         (Cloud::Aws, On::Account) => "the account",
         (Cloud::Azure, On::Account) => "the subscription",

@@ -59,9 +59,8 @@ pub fn permissions(args: &PermissionsArgs) -> anyhow::Result<()> {
             println!("{}{} {}", if last == ("", "") { "" } else { "\n" }, row.cloud, row.profile);
             last = (row.cloud, row.profile);
         }
-        let permission = if row.permission.is_empty() { "no permission" } else { row.permission };
-        let on = if row.on.is_empty() { String::new() } else { format!(" on {}", row.on) };
-        print!("{}", paragraph("  ", &format!("{permission}{on}: {}", row.why), width));
+        let permission = if row.permission.is_empty() { "no permission".to_owned() } else { format!("{} on {}", row.permission, row.on) };
+        print!("{}", paragraph("  ", &format!("{permission}: {}", row.why), width));
         if row.call != row.permission {
             print!("{}", paragraph("      ", &format!("by {}", row.call), width));
         }
