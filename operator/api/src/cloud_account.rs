@@ -200,6 +200,9 @@ pub struct InventoryStatus {
     /// Which part was read completely.
     #[serde(default)]
     pub coverage: CoverageStatus,
+    /// What is known of the machines' patches.
+    #[serde(default)]
+    pub patches: PatchStatus,
     /// When the store lost an inventory that held assets of parts which cannot be read now; until they are read again nothing is known of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_at: Option<Time>,
@@ -246,6 +249,24 @@ pub struct BaselineStatus {
     pub assets: u64,
     /// Complete and planned cells of that reading.
     pub coverage: String,
+}
+
+/// Numbers of machines by what is known of their patches. It is what the cloud itself tells of them; nothing is installed on them.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PatchStatus {
+    /// Assessed within 30 days, and nothing is missing.
+    #[serde(default)]
+    pub up_to_date: u64,
+    /// Assessed within 30 days, and patches are missing, have failed or wait for a reboot.
+    #[serde(default)]
+    pub missing: u64,
+    /// Nobody has looked into the machine within 30 days: switch on the cloud's patch assessment (Systems Manager, Update Manager, VM Manager).
+    #[serde(default)]
+    pub unassessed: u64,
+    /// The cloud did not tell: see the gaps of the coverage.
+    #[serde(default)]
+    pub unknown: u64,
 }
 
 /// How complete an inventory is.

@@ -11,6 +11,7 @@ mod errors;
 mod identity;
 mod keys;
 mod page;
+mod patches;
 mod permissions;
 mod platform;
 mod policies;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::calls::Calls;
-use crate::{databases, ec2, identity, keys, platform, storage};
+use crate::{databases, ec2, identity, keys, patches, platform, storage};
 
 /// What a page brings: assets, and the token of the next page.
 pub type Page = (Vec<Asset>, Option<String>);
@@ -37,6 +37,7 @@ pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place<'_>, token: O
         AwsType::LoadBalancer => platform::load_balancers(config, place, token).await,
         AwsType::Key => keys::keys(config, place, token).await,
         AwsType::BackupVault => storage::vaults(config, place, token).await,
+        AwsType::PatchState => patches::states(config, place, token).await,
         AwsType::Bucket => storage::buckets(config, place, token).await,
         AwsType::Trail => identity::trails(config, place).await,
         AwsType::Role => identity::roles(config, place, token).await,

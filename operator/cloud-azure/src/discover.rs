@@ -49,7 +49,8 @@ impl Reader for Cells<'_> {
             let mut page = Page::read(answer.body).map_err(incomplete)?;
             let rows = page.take_rows();
             for row in &rows {
-                let asset = rows::asset(row, link.subscription(), group.service, Timestamp::now()).map_err(incomplete)?;
+                let read = if group.is_assessment() { rows::assessment } else { rows::asset };
+                let asset = read(row, link.subscription(), group.service, Timestamp::now()).map_err(incomplete)?;
                 if pages.is_new(&asset.id) {
                     out.asset(asset).await?;
                 }

@@ -5,21 +5,45 @@ use serde_json::{Value, json};
 /// Rows of one page; Azure gives no more.
 const TOP: u32 = 1000;
 
+/// The table of all resources.
+const RESOURCES: &str = "resources";
+/// The table of what Update Manager found out about machines. It holds an assessment for seven days.
+const ASSESSMENTS: &str = "patchassessmentresources";
+/// What is projected of a resource.
+const RESOURCE_COLUMNS: &str = "id, name, type, location, subscriptionId, resourceGroup, kind, tags, managedBy, sku = tostring(sku.name), \
+     state = tostring(properties.provisioningState), power = tostring(properties.extended.instanceView.powerState.code), \
+     sizeGib = tostring(properties.diskSizeGB), timeCreated = tostring(properties.timeCreated), \
+     creationTime = tostring(properties.creationTime)";
+/// What is projected of an assessment.
+const ASSESSMENT_COLUMNS: &str = "id, name, type, location, subscriptionId, resourceGroup, status = tostring(properties.status), \
+     rebootPending = tostring(properties.rebootPending), assessedAt = tostring(properties.lastModifiedDateTime), \
+     available = tostring(properties.availablePatchCountByClassification)";
+
 /// A group of resource types: one cell of the inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Service of the cell.
     pub service: &'static str,
+    /// Table of Resource Graph.
+    pub table: &'static str,
     /// The types, in lower case.
     pub types: &'static [&'static str],
 }
 
+impl Group {
+    /// Whether its rows tell of machines' patches.
+    #[must_use]
+    pub fn is_assessment(&self) -> bool {
+        self.table == ASSESSMENTS
+    }
+}
+
 const fn group(service: &'static str, types: &'static [&'static str]) -> Group {
-    Group { service, types }
+    Group { service, table: RESOURCES, types }
 }
 
 /// All groups. The last one has no types of its own: it takes whatever the others do not name, so that no type is left out.
-pub const GROUPS: [Group; 11] = [
+pub const GROUPS: [Group; 12] = [
     group(
         "resource-graph/compute",
         &[
@@ -66,6 +90,7 @@ pub const GROUPS: [Group; 11] = [
     group("resource-graph/keyvault", &["microsoft.keyvault/vaults"]),
     group("resource-graph/identity", &["microsoft.managedidentity/userassignedidentities"]),
     group("resource-graph/recoveryservices", &["microsoft.recoveryservices/vaults", "microsoft.dataprotection/backupvaults"]),
+    Group { service: "resource-graph/patches", table: ASSESSMENTS, types: &["microsoft.compute/virtualmachines/patchassessmentresults"] },
     group("resource-graph/other", &[]),
 ];
 
@@ -76,7 +101,7 @@ pub fn query(group: &Group, regions: Option<&[String]>) -> String {
     let types = |types: &mut dyn Iterator<Item = &'static str>| types.map(literal).collect::<Vec<_>>().join(", ");
     let kind = match group.types {
         [] => {
-            let named = types(&mut GROUPS.iter().flat_map(|group| group.types.iter().copied()));
+            let named = types(&mut GROUPS.iter().filter(|group| group.table == RESOURCES).flat_map(|group| group.types.iter().copied()));
             format!("| where type !in~ ({named})")
         }
         own => format!("| where type in~ ({})", types(&mut own.iter().copied())),
@@ -87,12 +112,8 @@ pub fn query(group: &Group, regions: Option<&[String]>) -> String {
             format!("\n| where location in~ ({})", regions.iter().map(|region| literal(region)).collect::<Vec<_>>().join(", "))
         }
     };
-    format!(
-        "resources\n{kind}{place}\n| project id, name, type, location, subscriptionId, resourceGroup, kind, tags, managedBy, \
-         sku = tostring(sku.name), state = tostring(properties.provisioningState), \
-         power = tostring(properties.extended.instanceView.powerState.code), sizeGib = tostring(properties.diskSizeGB), \
-         timeCreated = tostring(properties.timeCreated), creationTime = tostring(properties.creationTime)\n| order by id asc"
-    )
+    let columns = if group.is_assessment() { ASSESSMENT_COLUMNS } else { RESOURCE_COLUMNS };
+    format!("{}\n{kind}{place}\n| project {columns}\n| order by id asc", group.table)
 }
 
 /// The body of a question for one page.
@@ -127,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_type_is_asked_for_by_exactly_one_group() {
-        let all: Vec<&str> = GROUPS.iter().flat_map(|group| group.types.iter().copied()).collect();
+        let all: Vec<&str> = GROUPS.iter().filter(|group| group.table == RESOURCES).flat_map(|group| group.types.iter().copied()).collect();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         assert!(all.iter().all(|kind| *kind == kind.to_ascii_lowercase()));
         let rest = query(GROUPS.last().unwrap(), None);

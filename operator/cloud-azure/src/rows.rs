@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caretaker_cloud::{Asset, AssetType};
+use caretaker_cloud::{Asset, AssetType, PatchFacts};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -17,17 +17,9 @@ const GLOBAL: &str = "global";
 /// # Errors
 /// The row has no id, or is not of this subscription: why, for a person.
 pub fn asset(row: &Value, subscription: &str, service: &str, now: Timestamp) -> Result<Asset, String> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| text(row, name);
     let lower = |name: &str| text(name).to_lowercase();
-    let id = lower("id");
-    if id.is_empty() {
-        return Err("a row has no id".into());
-    }
-    let inside = id.strip_prefix("/subscriptions/").and_then(|rest| rest.strip_prefix(subscription));
-    if !inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-        // Not quoted: it may be another client's.
-        return Err("a row is of another subscription than was asked for".into());
-    }
+    let id = own_id(row, subscription)?;
     let native_type = lower("type");
     let location = match lower("location") {
         location if location.is_empty() => GLOBAL.to_owned(),
@@ -49,6 +41,45 @@ pub fn asset(row: &Value, subscription: &str, service: &str, now: Timestamp) -> 
         native_type,
         id,
     })
+}
+
+/// Reads a row of the table of assessments: what is known of the patches of the machine that it stands under.
+///
+/// # Errors
+/// As of [`asset`], or it stands under no machine.
+pub fn assessment(row: &Value, subscription: &str, service: &str, now: Timestamp) -> Result<Asset, String> {
+    let row_asset = asset(row, subscription, service, now)?;
+    let (machine, _) = row_asset.id.rsplit_once("/patchassessmentresults/").ok_or("an assessment stands under no machine")?;
+    let available: BTreeMap<String, u64> = serde_json::from_str(text(row, "available")).unwrap_or_default();
+    let count = |kinds: &[&str]| available.iter().filter(|(kind, _)| kinds.contains(&kind.as_str())).map(|(_, count)| count).sum();
+    // An assessment that failed or still runs says nothing.
+    let is_done = matches!(text(row, "status").to_lowercase().as_str(), "succeeded" | "completedwithwarnings");
+    let facts = PatchFacts {
+        missing: available.values().sum(),
+        failed: 0,
+        critical: count(&["critical", "security"]),
+        pending_reboot: text(row, "rebootPending").eq_ignore_ascii_case("true"),
+        assessed_at: text(row, "assessedAt").parse().ok().filter(|_| is_done),
+    };
+    Ok(Asset { id: machine.into(), asset_type: AssetType::PatchState, facts: facts.into(), ..row_asset })
+}
+
+fn text<'a>(row: &'a Value, name: &str) -> &'a str {
+    row.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The id in lower case, where it is of the subscription.
+fn own_id(row: &Value, subscription: &str) -> Result<String, String> {
+    let id = text(row, "id").to_lowercase();
+    if id.is_empty() {
+        return Err("a row has no id".into());
+    }
+    let inside = id.strip_prefix("/subscriptions/").and_then(|rest| rest.strip_prefix(subscription));
+    if !inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        // Not quoted: it may be another client's.
+        return Err("a row is of another subscription than was asked for".into());
+    }
+    Ok(id)
 }
 
 /// The kind of a type; what is not known here keeps its own type.
@@ -150,6 +181,25 @@ mod tests {
             (asset.asset_type, asset.native_type.as_str(), asset.region.as_str()),
             (AssetType::Other, "contoso.rockets/engines", "global")
         );
+    }
+
+    #[test]
+    fn an_assessment_tells_of_its_machine() {
+        let of = |status: &str, available: &str| {
+            let row = json!({
+                "id": format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/Prod/{MACHINE}/patchAssessmentResults/latest"),
+                "type": "microsoft.compute/virtualmachines/patchassessmentresults", "name": "latest", "location": "westeurope",
+                "status": status, "rebootPending": "false", "assessedAt": "2026-01-02T03:04:05Z", "available": available,
+            });
+            assessment(&row, SUBSCRIPTION, "resource-graph/patches", Timestamp::UNIX_EPOCH)
+        };
+        let told = of("Succeeded", r#"{"critical":1,"security":2,"other":4}"#).unwrap();
+        assert_eq!((told.id.as_str(), told.asset_type), (read(&machine()).unwrap().id.as_str(), AssetType::PatchState));
+        let facts = PatchFacts::of(&told);
+        assert_eq!((facts.missing, facts.critical, facts.pending_reboot), (7, 3, false));
+        assert_eq!(facts.assessed_at.unwrap().to_string(), "2026-01-02T03:04:05Z");
+        assert_eq!(PatchFacts::of(&of("Failed", "").unwrap()).assessed_at, None, "an assessment that failed says nothing");
+        assert!(assessment(&machine(), SUBSCRIPTION, "", Timestamp::UNIX_EPOCH).is_err());
     }
 
     #[test]

@@ -28,7 +28,7 @@ async fn a_list_that_is_cut_off_is_partial_with_both_numbers() {
     let cell = gathered.cell("compute");
     assert_eq!((cell.verdict, cell.assets), (Verdict::Partial, 2));
     assert!(cell.cause.contains("2 of 6"), "{}", cell.cause);
-    assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 10], "what is empty is not cut off");
+    assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 11], "what is empty is not cut off");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,7 +37,7 @@ async fn fewer_rows_than_the_total_are_partial() {
     let cell = gathered.cell("compute");
     assert_eq!((cell.verdict, cell.assets), (Verdict::Partial, 6));
     assert!(cell.cause.contains("6 of 7"), "{}", cell.cause);
-    assert_eq!(gathered.others(&[]), [Verdict::Partial; 11], "an empty list that should hold one row is no empty list");
+    assert_eq!(gathered.others(&[]), [Verdict::Partial; 12], "an empty list that should hold one row is no empty list");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +64,7 @@ async fn a_denied_cell_loses_no_other() {
     let cell = gathered.cell("compute");
     assert_eq!((cell.verdict, cell.calls), (Verdict::Denied, 1), "it is not tried again");
     assert!(cell.cause.contains(SUBSCRIPTION) && cell.cause.contains("Microsoft.ResourceGraph/resources/read"), "{}", cell.cause);
-    assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 10]);
+    assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 11]);
     assert_eq!(gathered.assets.len(), 1);
 }
 
@@ -77,12 +77,12 @@ async fn a_wait_is_obeyed_over_the_remaining_quota_and_other_subscriptions_go_on
     let link = connector.connect(&grant(), Purpose::Read).await.expect("a session");
     stage.rule(GRAPH, SUBSCRIPTION, Refusal::Throttled(1200), (0, Some(1)));
     let first = gather(link.as_ref(), &Scope::default()).await;
-    assert_eq!(first.others(&[]), [Verdict::Throttled; 11]);
+    assert_eq!(first.others(&[]), [Verdict::Throttled; 12]);
     assert_eq!(first.cell("compute").retry_after_seconds, Some(1200));
     assert!(first.cells.iter().all(|cell| cell.retry_after_seconds.is_some_and(|wait| (1190..=1200).contains(&wait))), "{:?}", first.cells);
     let calls = stage.simulator.exchanges().len();
     let again = gather(link.as_ref(), &Scope::default()).await;
-    assert_eq!(again.others(&[]), [Verdict::Throttled; 11]);
+    assert_eq!(again.others(&[]), [Verdict::Throttled; 12]);
     let attempt = connector.attempt(&grant(), Presented::Right).await.expect_err("Azure asked to wait");
     assert!(matches!(attempt.class, ErrorClass::Throttled(Some(_))));
     assert_eq!(stage.simulator.exchanges().len(), calls, "not one call is made until then");
@@ -119,7 +119,7 @@ async fn half_of_all_calls_throttled_still_ends_complete() {
     stage.rule(GRAPH, MACHINES, Refusal::Throttled(0), (0, None));
     let gathered = gather(link.as_ref(), &Scope::default()).await;
     assert_eq!((gathered.cell("compute").verdict, gathered.cell("compute").calls), (Verdict::Throttled, 61), "patience has an end");
-    assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 10]);
+    assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 11]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +130,7 @@ async fn a_storm_of_failures_is_unreachable_and_ends() {
         stage.simulator.change(|world| world.rules.clear());
         stage.rule(GRAPH, "", Refusal::Server(status), (0, None));
         let gathered = gather(link.as_ref(), &Scope::default()).await;
-        assert_eq!(gathered.others(&[]), [Verdict::Unreachable; 11], "{status}");
+        assert_eq!(gathered.others(&[]), [Verdict::Unreachable; 12], "{status}");
     }
     stage.simulator.change(|world| world.rules.clear());
     gather(link.as_ref(), &Scope::default()).await.assert_complete();
@@ -195,7 +195,7 @@ async fn a_delegation_that_ends_in_mid_run_leaves_no_cell_complete() {
         let gathered = stage.discover().await;
         assert_eq!(gathered.cell("compute").assets, 2);
         // An index that shows nothing to somebody who may read nothing has emptied no subscription.
-        assert_eq!(gathered.others(&[]), [Verdict::Denied; 11], "silent: {silent}");
+        assert_eq!(gathered.others(&[]), [Verdict::Denied; 12], "silent: {silent}");
     }
 }
 

@@ -27,7 +27,7 @@ async fn ten_thousand_resources_come_once_each() {
     // Ten pages, and the proof that the delegation still stands.
     assert_eq!((cell.assets, cell.calls), (10_000, 11));
     let queries = stage.queries();
-    assert_eq!(queries.len(), 20);
+    assert_eq!(queries.len(), 21);
     let proper = |query: &str| query.contains("| project id,") && query.ends_with("| order by id asc");
     for query in queries {
         let text = query.request_body["query"].as_str().expect("a query");

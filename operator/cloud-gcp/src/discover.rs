@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::asset::{Place, READ_MASK, SEARCH, asset, is_within, location, native_type};
 use crate::groups::{GROUPS, Group};
 use crate::http::{Call, url};
+use crate::os_inventory;
 use crate::pages::Pages;
 use crate::session::{Reach, Session, refused_again};
 use crate::verdict::verdict;
@@ -24,7 +25,41 @@ pub async fn discover(session: &Session, scope: &Scope, sink: &mut dyn AssetSink
     let (cells, tally) = (Cells { session, scope }, Tally::default());
     // The service account stands for the client: each has its own.
     let run = Run { client: &session.grant.service_account, tally: &tally, scope, concurrency: CONCURRENCY };
-    pump::run(&cells, GROUPS.to_vec(), run, sink).await
+    let wanted = GROUPS.into_iter().map(Question::Search).chain([Question::OsInventories]).collect();
+    pump::run(&cells, wanted, run, sink).await
+}
+
+/// What a cell asks Cloud Asset.
+#[derive(Clone, Copy)]
+enum Question {
+    /// What there is of a group of services.
+    Search(Group),
+    /// What VM Manager knows of machines.
+    OsInventories,
+}
+
+impl Question {
+    const fn service(self) -> &'static str {
+        match self {
+            Self::Search(group) => group.service,
+            Self::OsInventories => os_inventory::SERVICE,
+        }
+    }
+
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Search(_) => SEARCH,
+            Self::OsInventories => os_inventory::LIST,
+        }
+    }
+
+    /// The field of an answer that holds its rows.
+    const fn rows(self) -> &'static str {
+        match self {
+            Self::Search(_) => "results",
+            Self::OsInventories => "assets",
+        }
+    }
 }
 
 struct Cells<'a> {
@@ -34,18 +69,18 @@ struct Cells<'a> {
 
 #[async_trait]
 impl Reader for Cells<'_> {
-    type Cell = Group;
+    type Cell = Question;
 
-    fn key(&self, group: &Group) -> CellKey {
-        CellKey { account: self.session.grant.project_id.clone(), region: EVERYWHERE.into(), service: group.service.into() }
+    fn key(&self, question: &Question) -> CellKey {
+        CellKey { account: self.session.grant.project_id.clone(), region: EVERYWHERE.into(), service: question.service().into() }
     }
 
-    async fn read(&self, group: &Group, out: &CellSink) -> Result<()> {
-        let (types, mut pages) = (group.asset_types(), Pages::default());
+    async fn read(&self, question: &Question, out: &CellSink) -> Result<()> {
+        let mut pages = Pages::default();
         loop {
             let token = self.session.token(Reach::Full).await?;
-            let url = self.question(&types, pages.ask())?;
-            let mut page = match self.session.once(&out.work, SEARCH, &token, (url, Call::default())).await {
+            let url = self.url(*question, pages.ask())?;
+            let mut page = match self.session.once(&out.work, question.operation(), &token, (url, Call::default())).await {
                 Ok(page) => page,
                 // Page tokens outlive sessions: go on with the same one under a new session.
                 Err(error) if error.class == ErrorClass::Expired && pages.may_renew() => {
@@ -54,16 +89,16 @@ impl Reader for Cells<'_> {
                 }
                 Err(error) => return Err(refused_again(error)),
             };
-            let rows = match page["results"].take() {
+            let rows = match page[question.rows()].take() {
                 Value::Array(rows) => rows,
                 // An answer without results has no rows.
                 _ => Vec::new(),
             };
             for row in &rows {
-                self.row(*group, row, out).await?;
+                self.row(*question, row, out).await?;
             }
             let next = page["nextPageToken"].as_str().map(str::to_owned);
-            if !pages.came(SEARCH, next)? {
+            if !pages.came(question.operation(), next)? {
                 return Ok(());
             }
         }
@@ -81,20 +116,30 @@ impl Reader for Cells<'_> {
 
 impl Cells<'_> {
     /// Takes a row.
-    async fn row(&self, group: Group, row: &Value, out: &CellSink) -> Result<()> {
+    async fn row(&self, question: Question, row: &Value, out: &CellSink) -> Result<()> {
+        let place = Place { project: &self.session.grant.project_id, service: question.service(), now: Timestamp::now() };
+        let Question::Search(group) = question else {
+            return match os_inventory::patch_state(row, &place)? {
+                Some(state) => out.asset(state).await,
+                None => Ok(()),
+            };
+        };
         let is_asked_for = self.scope.regions.as_ref().is_none_or(|regions| is_within(location(row), regions));
         if !group.has(native_type(row)?) || !is_asked_for {
             return Ok(());
         }
-        let place = Place { project: &self.session.grant.project_id, service: group.service, now: Timestamp::now() };
         out.asset(asset(row, &place)?).await
     }
 
-    fn question(&self, types: &[String], page: Option<&str>) -> Result<reqwest::Url> {
+    fn url(&self, question: Question, page: Option<&str>) -> Result<reqwest::Url> {
+        let (project, endpoint) = (&self.session.grant.project_id, &self.session.shared.services.endpoints.cloud_asset);
+        let Question::Search(group) = question else {
+            return url(endpoint, &format!("/v1/projects/{project}/assets"), &os_inventory::query(page));
+        };
+        let types = group.asset_types();
         let mut query = vec![("pageSize", PAGE_SIZE), ("readMask", READ_MASK)];
         query.extend(types.iter().map(|kind| ("assetTypes", kind.as_str())));
         query.extend(page.map(|token| ("pageToken", token)));
-        let path = format!("/v1/projects/{}:searchAllResources", self.session.grant.project_id);
-        url(&self.session.shared.services.endpoints.cloud_asset, &path, &query)
+        url(endpoint, &format!("/v1/projects/{project}:searchAllResources"), &query)
     }
 }

@@ -12,6 +12,7 @@ mod errors;
 mod groups;
 mod http;
 mod jwt;
+mod os_inventory;
 mod pages;
 mod permissions;
 mod register;

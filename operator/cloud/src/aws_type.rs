@@ -37,6 +37,8 @@ pub enum AwsType {
     BackupVault,
     /// A trail of CloudTrail.
     Trail,
+    /// What Systems Manager tells of a machine's patches.
+    PatchState,
     /// A bucket of S3.
     Bucket,
     /// A role of IAM.
@@ -50,7 +52,7 @@ type Row = (AssetType, &'static str, &'static str, &'static str);
 
 impl AwsType {
     /// Every type.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Instance,
         Self::Volume,
         Self::Snapshot,
@@ -66,6 +68,7 @@ impl AwsType {
         Self::Key,
         Self::BackupVault,
         Self::Trail,
+        Self::PatchState,
         Self::Bucket,
         Self::Role,
         Self::User,
@@ -95,6 +98,7 @@ impl AwsType {
             Self::Key => (AssetType::Key, "kms/keys", "AWS::KMS::Key", "kms:ListKeys"),
             Self::BackupVault => (AssetType::BackupVault, "backup/vaults", "AWS::Backup::BackupVault", "backup:ListBackupVaults"),
             Self::Trail => (AssetType::AuditTrail, "cloudtrail/trails", "AWS::CloudTrail::Trail", "cloudtrail:DescribeTrails"),
+            Self::PatchState => (AssetType::PatchState, "ssm/patch-states", "AWS::SSM::PatchState", "ssm:DescribeInstancePatchStates"),
             Self::Bucket => (AssetType::Bucket, "s3/buckets", "AWS::S3::Bucket", "s3:ListAllMyBuckets"),
             Self::Role => (AssetType::Principal, "iam/roles", "AWS::IAM::Role", "iam:ListRoles"),
             Self::User => (AssetType::Principal, "iam/users", "AWS::IAM::User", "iam:ListUsers"),

@@ -18,6 +18,7 @@ mod error;
 pub mod fake;
 pub mod manifest;
 mod model;
+mod patch;
 #[cfg(feature = "runtime")]
 pub mod pump;
 mod step;
@@ -39,6 +40,7 @@ pub use model::{
     AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, BackupPlanState, Cell, CellKey, EVERYWHERE, GcpGrant, Identity, PermissionGap,
     Presented, ProtectionState, Purpose, Scope, SelectionState, VaultState, Verdict, WantedPermission, is_principal,
 };
+pub use patch::{PatchFacts, patch_cell, patch_service};
 pub use step::{CloudStep, Receipt, StepOutcome};
 pub use usage::{HeldKey, Usage};
 pub use verdict::verdict_of;

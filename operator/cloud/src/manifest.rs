@@ -70,6 +70,8 @@ const READ: &[Action] = &[
     action("kms:ListKeys", "list keys"),
     action("kms:ListAliases", "name keys, and tell the client's from AWS's own"),
     action("cloudtrail:DescribeTrails", "list audit trails"),
+    action("ssm:DescribeInstanceInformation", "learn which machines Systems Manager can look into"),
+    action("ssm:DescribeInstancePatchStates", "learn which machines lack patches"),
     action("s3:ListAllMyBuckets", "list buckets").by("s3:ListBuckets"),
     action("iam:ListRoles", "list roles, and find those that trust us"),
     action("iam:ListUsers", "list users, and find ours"),
@@ -144,6 +146,8 @@ const GCP_ENTRY: &[Action] = &[
 const GCP_READ: &[Action] = &[
     action("resourcemanager.projects.get", "prove that the project is the one that was declared").by("cloudresourcemanager.projects.get"),
     action("cloudasset.assets.searchAllResources", "list what is in the project").by("cloudasset.searchAllResources"),
+    action("cloudasset.assets.listOSInventories", "learn which machines lack patches, where VM Manager looks into them")
+        .by("cloudasset.assets.list"),
     action("resourcemanager.projects.getIamPolicy", "find what we hold beyond this list, and every way in")
         .by("cloudresourcemanager.projects.getIamPolicy"),
     action("iam.roles.get", "find permissions of our roles beyond this list").by("iam.projects.roles.get"),
@@ -198,6 +202,7 @@ const AZURE_READ: &[Action] = &[
         .by(DELEGATIONS),
     action("Microsoft.ResourceGraph/resources/read", "read the inventory").by(GRAPH),
     action("Microsoft.Compute/virtualMachines/read", "list machines").by(GRAPH),
+    action("Microsoft.Compute/virtualMachines/patchAssessmentResults/latest/read", "learn which machines lack patches").by(GRAPH),
     action("Microsoft.Compute/disks/read", "list disks").by(GRAPH),
     action("Microsoft.Compute/snapshots/read", "list copies of disks").by(GRAPH),
     action("Microsoft.Network/virtualNetworks/read", "list networks").by(GRAPH),

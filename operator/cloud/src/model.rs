@@ -157,13 +157,15 @@ pub enum AssetType {
     BackupVault,
     /// A trail of what was done.
     AuditTrail,
+    /// What a cloud tells of a machine's patches, under the machine's id. It is joined to its machine and never a line of the inventory.
+    PatchState,
     /// Anything else; its native type says what.
     Other,
 }
 
 impl AssetType {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Instance,
         Self::Volume,
         Self::Snapshot,
@@ -179,6 +181,7 @@ impl AssetType {
         Self::Principal,
         Self::BackupVault,
         Self::AuditTrail,
+        Self::PatchState,
         Self::Other,
     ];
 
@@ -201,6 +204,7 @@ impl AssetType {
             Self::Principal => "principal",
             Self::BackupVault => "backup-vault",
             Self::AuditTrail => "audit-trail",
+            Self::PatchState => "patch-state",
             Self::Other => "other",
         }
     }

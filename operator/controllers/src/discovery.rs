@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{BaselineStatus, DiffStatus, InventoryStatus};
-use caretaker_cloud::{Asset, AssetSink, Cell, CloudError, CloudLink, ErrorClass, Scope};
+use caretaker_cloud::{Asset, AssetSink, Cell, CloudError, CloudLink, ErrorClass, Scope, patch_cell};
 use caretaker_core::cloud_account::named;
 use caretaker_core::digest::json_digest;
 use caretaker_core::inventory::address::{self, BUCKETS, key};
 use caretaker_core::inventory::manifest::{FORMAT, Manifest, digest};
 use caretaker_core::inventory::{Counts, Line, Taken, Verdicts};
+use caretaker_core::patch;
 use caretaker_core::scope::Rules;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -165,7 +166,7 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Taken, N
     let at = address::manifest(&run);
     let bytes = serde_json::to_vec(&manifest).map_err(|error| Failure::local("write a manifest", error))?;
     reading.store.put(&at, bytes.into()).await.map_err(Failure::Store)?;
-    let mut inventory = summary(reading, &manifest, &verdicts, at);
+    let mut inventory = InventoryStatus { patches: counts.patches, ..summary(reading, &manifest, &verdicts, at) };
     inventory.lost_at = lost_at(reading, &verdicts, &losses);
     (inventory.since_previous, inventory.since_baseline) = differences(reading, &run, &inventory, &mut losses).await?;
     segments.discard().await;
@@ -224,7 +225,10 @@ async fn write(
                 Err(failure) => return Err(failure.into()),
             },
         };
-        let lines: Vec<Line> = merge(found, before, verdicts).into_iter().map(|asset| Line::judged(asset, &reading.rules)).collect();
+        let mut assets = merge(found, before, verdicts);
+        let patches = patch::join(&mut assets, |machine| verdicts.of(&patch_cell(machine)?), reading.now);
+        counts.patches = patch::add(&counts.patches, &patches);
+        let lines: Vec<Line> = assets.into_iter().map(|asset| Line::judged(asset, &reading.rules)).collect();
         lines.iter().for_each(|line| counts.add(line));
         shards.bucket(bucket, &lines).await?;
         // Sorting and packing are work: others get their turn.

@@ -35,6 +35,12 @@ impl Verdicts {
         self.cells.get(&asset.cell()).is_some_and(|cell| cell.verdict != Verdict::Complete)
     }
 
+    /// The verdict of a cell; `None` where it was not planned.
+    #[must_use]
+    pub fn of(&self, key: &CellKey) -> Option<Verdict> {
+        self.cells.get(key).map(|cell| cell.verdict)
+    }
+
     /// Whether any cell was not read completely: what the last inventory knew of it is taken over then.
     #[must_use]
     pub fn has_gaps(&self) -> bool {

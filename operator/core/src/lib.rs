@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod period;
 
+pub mod patch;
 pub mod provider_profile;
 pub mod request;
 pub mod scope;

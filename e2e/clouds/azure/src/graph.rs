@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::kql::Query;
 use crate::reply::Reply;
-use crate::world::{Action, GraphFault, Issued, World};
+use crate::world::{Action, GraphFault, Issued, Subscription, World};
 
 /// Most rows of a page, and the number where none is asked for.
 const MAX_TOP: u64 = 1000;
@@ -27,10 +27,10 @@ pub fn query(world: &World, caller: &Issued, body: &Value) -> Reply {
     let bad = |message: &str| Reply::error(400, "BadRequest", message);
     let Some(text) = body.get("query").and_then(Value::as_str) else { return bad("The query is missing.") };
     let parsed = match Query::parse(text) {
-        Ok(parsed) if parsed.table.eq_ignore_ascii_case("resources") => parsed,
-        Ok(parsed) => return bad(&format!("The table {} is not known.", parsed.table)),
+        Ok(parsed) => parsed,
         Err(why) => return bad(&why),
     };
+    let Some(table) = table(&parsed.table) else { return bad(&format!("The table {} is not known.", parsed.table)) };
     let asked: Option<Vec<String>> = body
         .get("subscriptions")
         .and_then(Value::as_array)
@@ -42,7 +42,7 @@ pub fn query(world: &World, caller: &Issued, body: &Value) -> Reply {
     }
     let top = body.pointer("/options/$top").map_or(Some(DEFAULT_TOP), Value::as_u64);
     let Some(top @ 1..=MAX_TOP) = top else { return bad("$top must be between 1 and 1000.") };
-    let rows = parsed.rows(readable.iter().filter_map(|id| world.subscriptions.get(*id)).flat_map(|found| &found.resources));
+    let rows = parsed.rows(readable.iter().filter_map(|id| world.subscriptions.get(*id)).flat_map(table));
     let key = key(text, &asked);
     let place = match body.pointer("/options/$skipToken") {
         None => Place { offset: 0, emptied: false },
@@ -53,6 +53,15 @@ pub fn query(world: &World, caller: &Issued, body: &Value) -> Reply {
     };
     let size = world.page_rows.min(usize::try_from(top).unwrap_or(usize::MAX));
     page(&parsed, &rows, (place, size), world.graph_fault, key)
+}
+
+/// The rows of a table.
+fn table(name: &str) -> Option<fn(&Subscription) -> &Vec<Value>> {
+    match name.to_ascii_lowercase().as_str() {
+        "resources" => Some(|found| &found.resources),
+        "patchassessmentresources" => Some(|found| &found.patch_assessments),
+        _ => None,
+    }
 }
 
 fn page(query: &Query, rows: &[&Value], (place, size): (Place, usize), fault: Option<GraphFault>, key: u64) -> Reply {

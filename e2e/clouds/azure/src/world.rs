@@ -71,6 +71,9 @@ pub struct Subscription {
     /// Resources as Resource Graph holds them: `id`, `name`, `type`, `location`, `resourceGroup`, `tags`, `properties`, ….
     #[serde(default)]
     pub resources: Vec<Value>,
+    /// Rows of the table of patch assessments, in the same form.
+    #[serde(default)]
+    pub patch_assessments: Vec<Value>,
 }
 
 /// What Resource Graph does wrong, or by right but surprisingly.

@@ -12,6 +12,7 @@ mod iam;
 mod judge;
 mod keys;
 mod kit;
+mod os_inventory;
 mod projects;
 mod register;
 mod request;
@@ -141,6 +142,7 @@ fn route(world: &mut World, request: &Request) -> std::result::Result<Answer, An
         call if call.starts_with("iamcredentials.") || call.starts_with("iam.") => iam::route(world, request),
         call if call.starts_with("cloudresourcemanager.") => projects::route(world, request),
         "cloudasset.searchAllResources" => assets::search(world, request),
+        "cloudasset.assets.list" => os_inventory::list(world, request),
         _ => Err(envelope::error(404, "NOT_FOUND", "Method not found.")),
     }
 }

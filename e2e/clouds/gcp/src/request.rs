@@ -107,6 +107,7 @@ fn name(method: &str, path: &str) -> (&'static str, String) {
         ("POST", ["v1" | "v3", "projects", _], "getIamPolicy") => "cloudresourcemanager.projects.getIamPolicy",
         ("POST", ["v1" | "v3", "projects", _], "setIamPolicy") => "cloudresourcemanager.projects.setIamPolicy",
         ("GET", ["v1", "projects", _], "searchAllResources") => "cloudasset.searchAllResources",
+        ("GET", ["v1", "projects", project, "assets"], "") => return ("cloudasset.assets.list", (*project).to_owned()),
         _ => "",
     };
     (call, last.to_owned())

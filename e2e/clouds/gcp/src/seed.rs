@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::os_inventory;
 use crate::world::World;
 
 /// The role that a kit makes for reading.
@@ -20,6 +21,7 @@ impl World {
         let reading = [
             "resourcemanager.projects.get",
             "cloudasset.assets.searchAllResources",
+            "cloudasset.assets.listOSInventories",
             "resourcemanager.projects.getIamPolicy",
             "iam.roles.get",
         ];
@@ -45,6 +47,13 @@ impl World {
         let first = held.assets.len();
         let number = held.number.clone();
         held.assets.extend((first..first + count).map(|index| machine(project, &number, &format!("vm-{index:06}"))));
+    }
+
+    /// Has VM Manager look into a machine of a project: so many of its packages can be updated.
+    pub fn add_os_inventory(&mut self, project: &str, machine: &str, updated: &str, available: usize) {
+        if let Some(held) = self.projects.get_mut(project) {
+            held.os_inventories.push(os_inventory::row(machine, updated, available));
+        }
     }
 
     /// Adds a row to a project.

@@ -62,6 +62,8 @@ pub struct Project {
     pub policy: Policy,
     /// Rows of Cloud Asset, whole.
     pub assets: Vec<Value>,
+    /// Machines with what VM Manager knows of them, as Cloud Asset lists them.
+    pub os_inventories: Vec<Value>,
 }
 
 /// A service account.

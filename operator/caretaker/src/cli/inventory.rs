@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{CloudAccountStatus, DiffStatus, InventoryStatus};
+use caretaker_api::cloud_account::{CloudAccountStatus, DiffStatus, InventoryStatus, PatchStatus};
 use caretaker_controllers::inventory::{differences, read};
 use caretaker_controllers::store::Store;
 use caretaker_core::inventory::Line;
@@ -109,6 +109,7 @@ fn counts(accounts: &[CloudAccount]) -> String {
         rows.extend(inventory.by_type.iter().map(|(kind, count)| row(kind, *count)));
         rows.push(row("all", inventory.assets));
         notes.push_str(&format!("\n{name}: {}\n", verdicts(&inventory.by_verdict)));
+        notes.push_str(&patches(&inventory.patches));
         notes.push_str(&format!("  since the reading before: {}\n", difference(inventory.since_previous.as_ref())));
         let since = match &status.baseline {
             Some(baseline) => {
@@ -129,6 +130,15 @@ fn freeze(account: &CloudAccount, inventory: &InventoryStatus) -> String {
         Some(due) => format!("due {due}"),
         None => format!("due {days} days after the first reading"),
     }
+}
+
+/// What is known of machines' patches; nothing where there are no machines.
+fn patches(patches: &PatchStatus) -> String {
+    let PatchStatus { up_to_date, missing, unassessed, unknown } = patches;
+    if up_to_date + missing + unassessed + unknown == 0 {
+        return String::new();
+    }
+    format!("  patches: {up_to_date} machines up to date, {missing} lack patches, {unassessed} unassessed, {unknown} unknown\n")
 }
 
 fn verdicts(by_verdict: &BTreeMap<String, u64>) -> String {

@@ -6,6 +6,7 @@ mod discovery;
 mod faults;
 mod kit;
 mod leaving;
+mod patches;
 mod quota;
 mod register;
 mod stage;

@@ -22,7 +22,7 @@ pub const CLIENT: (&str, &str) = ("client-project", "200000000002");
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The cells of a project.
-pub const CELLS: [&str; 8] = ["cloudkms", "compute", "container", "functions", "iam", "other", "sqladmin", "storage"];
+pub const CELLS: [&str; 9] = ["cloudkms", "compute", "container", "functions", "iam", "os-inventories", "other", "sqladmin", "storage"];
 
 pub struct Stage {
     pub simulator: Simulator,
@@ -145,7 +145,7 @@ impl Gathered {
             assert_eq!(came.get(&cell.key).copied().unwrap_or_default(), cell.assets, "{cell:?}");
             assert_eq!(cell.verdict == Verdict::Complete, cell.cause.is_empty(), "{cell:?}");
         }
-        let ids: BTreeSet<&str> = self.assets.iter().map(|asset| asset.id.as_str()).collect();
+        let ids: BTreeSet<_> = self.assets.iter().map(|asset| (asset.asset_type, asset.id.as_str())).collect();
         assert_eq!(ids.len(), self.assets.len(), "no asset twice");
     }
 

@@ -174,7 +174,7 @@ impl FakeAccount {
     }
 }
 
-fn asset(account: &str, region: &str, kind: AwsType, number: usize) -> Asset {
+pub(crate) fn asset(account: &str, region: &str, kind: AwsType, number: usize) -> Asset {
     let name = format!("{}-{number:05}", kind.asset_type());
     let facts: Vec<(&str, String)> = match kind {
         AwsType::Instance => vec![

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use caretaker_api::cloud_account::PatchStatus;
 use caretaker_api::scope::{Exclusion, ScopeTerms, Selector};
 use caretaker_cloud::fake::{ExternalIdRule, FakeAccount, FakeCloud, FakeRole, Fault, Trust};
-use caretaker_cloud::{AccessGrant, AwsGrant, AwsType, CloudConnector, Purpose};
+use caretaker_cloud::{AccessGrant, AssetType, AwsGrant, AwsType, CloudConnector, PatchFacts, Purpose};
 use caretaker_core::scope::{Named, ScopeVerdict};
 use object_store::memory::InMemory;
 
@@ -351,4 +352,36 @@ async fn a_list_that_ends_in_an_error_fails_no_reading_and_removes_nothing() {
     let later = Timestamp::now() + SignedDuration::from_hours(48);
     assert_eq!(clean(&store, FOLDER, &BTreeSet::from([second.address.clone()]), (30, later)).await, 0);
     assert_eq!((lines(&store, &first).await.len(), lines(&store, &second).await.len()), (8, 9));
+}
+
+#[tokio::test]
+async fn what_is_known_of_patches_stands_at_its_machine_and_a_refusal_is_no_absence() {
+    let (cloud, store) = (cloud(4), Store::in_memory());
+    cloud.account(ACCOUNT, |account| {
+        let machines: Vec<Asset> = account.assets[&(REGIONS[0].to_owned(), AwsType::Instance)].clone();
+        let told = |(number, machine): (usize, Asset)| {
+            let facts = PatchFacts { missing: number as u64, assessed_at: Some(hour(-1)), ..PatchFacts::default() };
+            let (asset_type, native_type) = (AssetType::PatchState, AwsType::PatchState.native_type().to_owned());
+            Asset { asset_type, native_type, service: AwsType::PatchState.service().into(), facts: facts.into(), ..machine }
+        };
+        let states = machines.into_iter().take(3).enumerate().map(told).collect();
+        account.assets.insert((REGIONS[0].into(), AwsType::PatchState), states);
+    });
+    cloud.fault(Fault::of("ssm:", ErrorClass::Denied).in_region(REGIONS[1]));
+    let taken = take(&cloud, &reading(&store, None, hour(0))).await.inventory;
+    let sums = PatchStatus { up_to_date: 1, missing: 2, unassessed: 1, unknown: 4 };
+    assert_eq!((taken.patches.clone(), taken.assets), (sums, 10), "a patch state is no asset");
+    let all = lines(&store, &taken).await;
+    assert!(all.iter().all(|line| line.asset.asset_type != AssetType::PatchState));
+    let known = |region: &str| -> Vec<String> {
+        let of = all.iter().filter(|line| line.asset.region == region);
+        of.filter_map(|line| line.asset.facts.get("patches").cloned()).collect()
+    };
+    assert_eq!(known(REGIONS[0]).iter().filter(|state| *state == "missing").count(), 2);
+    assert!(known(REGIONS[1]).iter().all(|state| state == "unknown"), "nobody has looked into them is not what a refusal says");
+
+    cloud.cure();
+    let again = take(&cloud, &reading(&store, Some(&taken), hour(1))).await.inventory;
+    assert_eq!(again.patches, PatchStatus { up_to_date: 1, missing: 2, unassessed: 5, unknown: 0 });
+    assert_eq!(counts(again.since_previous.as_ref()), (0, 0, 0), "a scan is no change of the machine");
 }

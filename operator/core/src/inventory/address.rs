@@ -3,7 +3,7 @@
 //! `clients/CLIENT/inventory/ACCOUNT/` holds `shards/DIGEST.ndjson.zst`, the assets, each shard under the digest of its lines; one folder
 //! `runs/TIME-DIGEST/` for each reading, with its manifest and its differences; and `run/`, what a reading that is under way has finished.
 
-use caretaker_cloud::Asset;
+use caretaker_cloud::{Asset, AssetType, AwsType};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -16,21 +16,31 @@ pub const BUCKETS: u8 = 64;
 /// How the time of a reading stands in an address.
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
 
+/// Stands between a machine's key and what is known of it, so that both are in one bucket.
+const OF: char = '\0';
+
 /// What makes an asset itself, in the cloud's own way of comparing. Ids of Azure and Google Cloud are unique by themselves, those of AWS within their
 /// region and type.
 #[must_use]
 pub fn key(asset: &Asset) -> String {
+    if asset.asset_type == AssetType::PatchState {
+        return format!("{}{OF}patches", key_of(asset, AwsType::Instance.native_type()));
+    }
+    key_of(asset, &asset.native_type)
+}
+
+fn key_of(asset: &Asset, native_type: &str) -> String {
     match asset.cloud.as_str() {
         "azure" => asset.id.to_lowercase(),
         "gcp" => asset.id.clone(),
-        _ => format!("{}/{}/{}/{}", asset.account, asset.region, asset.native_type, asset.id),
+        _ => format!("{}/{}/{native_type}/{}", asset.account, asset.region, asset.id),
     }
 }
 
 /// The bucket of a key; inventories are sorted by bucket, then by key.
 #[must_use]
 pub fn bucket(key: &str) -> u8 {
-    first_byte(key) % BUCKETS
+    first_byte(key.split(OF).next().unwrap_or_default()) % BUCKETS
 }
 
 /// Folder of an account's inventories.

@@ -10,6 +10,9 @@ use super::address::key;
 use super::line::Line;
 use crate::scope::ScopeVerdict;
 
+/// What is known of a machine's patches changes with every scan and is nothing of the machine's own.
+const PATCHES: &str = "facts.patches";
+
 /// How an asset differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -116,7 +119,7 @@ fn parts(old: &Line, new: &Line) -> Vec<Part> {
     let mut parts: Vec<Part> = plain.into_iter().map(|(part, before, after)| Part { part: part.into(), before, after }).collect();
     parts.extend(entries("tags", &old.asset.tags, &new.asset.tags));
     parts.extend(entries("facts", &old.asset.facts, &new.asset.facts));
-    parts.retain(|part| part.before != part.after);
+    parts.retain(|part| part.before != part.after && !part.part.starts_with(PATCHES));
     parts
 }
 
@@ -141,6 +144,7 @@ mod tests {
             line.asset.seen_at = "2026-01-02T03:04:05Z".parse().unwrap();
             line.asset.source = "another:Call".into();
             line.asset.service = "another/cell".into();
+            line.asset.facts.insert("patchesMissing".into(), "3".into());
             line
         };
         assert_eq!(compare(&[line("i-1")], &[seen_later(line("i-1"))]), []);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use caretaker_api::cloud_account::PatchStatus;
 use caretaker_cloud::Asset;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,8 @@ pub struct Counts {
     pub by_type: BTreeMap<String, u64>,
     /// By verdict.
     pub by_verdict: BTreeMap<String, u64>,
+    /// Machines by what is known of their patches.
+    pub patches: PatchStatus,
     /// Some of the unclassified assets, as people read them.
     pub unclassified: Vec<String>,
 }
