@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::account_access::{AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, WayIn};
+pub use crate::account_budget::{BudgetStatus, KeyWait};
 pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
 use crate::scope::ScopeTerms;
 
@@ -159,6 +160,9 @@ pub struct CloudAccountStatus {
     /// A wait that the cloud asked for: nothing is called before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttled_until: Option<Time>,
+    /// What the last reading used of the account's request budgets, and the waits that the cloud asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetStatus>,
     /// Value of the annotation `caretaker.dev/requested-at` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,

@@ -4,6 +4,7 @@
 //! decides nothing and reads nothing. The documentation of every field becomes the text that `kubectl explain` shows.
 
 pub mod account_access;
+pub mod account_budget;
 pub mod backup_policy;
 pub mod cloud_account;
 pub mod cloud_target;

@@ -4,7 +4,9 @@
 mod common;
 
 use caretaker_arm_simulator::world::{GraphFault, Refusal};
+use caretaker_cloud::budget::{Budgets, Key};
 use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, ErrorClass, Presented, Purpose, Scope, Verdict};
+use caretaker_cloud_azure::AzureConnector;
 use common::{Gathered, SUBSCRIPTION, Stage, delegated, gather, grant, machines, resource};
 
 /// Part of the query of the cell of machines, and of no other.
@@ -85,6 +87,28 @@ async fn a_wait_is_obeyed_over_the_remaining_quota_and_other_subscriptions_go_on
     assert_eq!(again.others(&[]), [Verdict::Throttled; 12]);
     let attempt = connector.attempt(&grant(), Presented::Right).await.expect_err("Azure asked to wait");
     assert!(matches!(attempt.class, ErrorClass::Throttled(Some(_))));
+    assert_eq!(stage.simulator.exchanges().len(), calls, "not one call is made until then");
+    let grant = AccessGrant::Azure(AzureGrant { subscription_id: other.into(), home_tenant_id: None });
+    let link = connector.connect(&grant, Purpose::Read).await.expect("the other subscription goes on");
+    gather(link.as_ref(), &Scope::default()).await.assert_complete();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_survives_a_restart() {
+    let stage = Stage::with(machines(1)).await;
+    let other = "cccccccc-0000-4000-8000-000000000001";
+    stage.simulator.change(|world| world.subscriptions.insert(other.into(), delegated()));
+    stage.rule(GRAPH, SUBSCRIPTION, Refusal::Throttled(1200), (0, Some(1)));
+    let usage = stage.discover().await.usage.expect("it is told");
+    let [held] = &usage.held[..] else { panic!("{usage:?}") };
+    assert!(held.key.contains(SUBSCRIPTION) && (1190..=1200).contains(&held.left.as_secs()), "{held:?}");
+    // A process that knows of the wait by what was written down of it, and by nothing else.
+    let budgets = Budgets::default();
+    budgets.hold(&Key::from_text(&held.key), held.left);
+    let connector = AzureConnector::with_budgets(&stage.config(), budgets).expect("a connector");
+    let calls = stage.simulator.exchanges().len();
+    let error = connector.connect(&grant(), Purpose::Read).await.err().expect("Azure asked to wait");
+    assert!(matches!(error.class, ErrorClass::Throttled(Some(left)) if left.as_secs() > 1180), "{error:?}");
     assert_eq!(stage.simulator.exchanges().len(), calls, "not one call is made until then");
     let grant = AccessGrant::Azure(AzureGrant { subscription_id: other.into(), home_tenant_id: None });
     let link = connector.connect(&grant, Purpose::Read).await.expect("the other subscription goes on");

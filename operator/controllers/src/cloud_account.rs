@@ -1,6 +1,7 @@
 //! `CloudAccount`: makes the ExternalId and the kit, proves access, reads the inventory.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use caretaker_api::cloud_account::{CloudAccountStatus, InventoryStatus, KitStatus};
@@ -180,13 +181,17 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, d
     let status = account.status.clone().unwrap_or_default();
     let request = account.annotations().get(names::REQUESTED_AT);
     let identity = json_digest(&(account.metadata.generation, request, discovery::scope_digest(account)));
+    let used = Mutex::new(None);
     let reading = Reading {
         client: &client,
+        used: Some(&used),
         last: status.inventory.as_ref(),
         baseline: status.baseline.as_ref(),
         ..Reading::of(&ctx.store, account, &name, (identity, now))
     };
-    match discovery::run(link, &reading).await {
+    let read = discovery::run(link, &reading).await;
+    done.usage = used.into_inner().ok().flatten().map(|usage| (usage, ctx.now()));
+    match read {
         Ok(taken) => {
             let keep = needed(ctx, account, &taken.inventory);
             inventory::clean(&ctx.store, &folder(&client, &name), &keep, (account.spec.inventory_retention_days, now)).await;

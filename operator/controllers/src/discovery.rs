@@ -1,12 +1,13 @@
 //! One reading of an account into the store: assets are streamed to a spool, what an incomplete cell did not show is taken over from the last reading,
 //! and everything is stored, sorted, in shards that are named by their content.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{BaselineStatus, DiffStatus, InventoryStatus};
-use caretaker_cloud::{Asset, AssetSink, Cell, CloudError, CloudLink, ErrorClass, Scope, patch_cell};
+use caretaker_cloud::{Asset, AssetSink, Cell, CloudError, CloudLink, ErrorClass, Scope, Usage, patch_cell};
 use caretaker_core::cloud_account::named;
 use caretaker_core::digest::json_digest;
 use caretaker_core::inventory::address::{self, BUCKETS, key};
@@ -46,6 +47,8 @@ pub struct Reading<'a> {
     pub run: Run,
     /// The time of the reading.
     pub now: Timestamp,
+    /// Where it is told what the reading used of its request budgets, also where it fails; `None` where nobody asks.
+    pub used: Option<&'a Mutex<Option<Usage>>>,
 }
 
 /// Time between two notes of what a long reading has finished.
@@ -75,6 +78,7 @@ impl<'a> Reading<'a> {
             baseline: None,
             run: Run { identity, within, every: NOTE_EVERY },
             now,
+            used: None,
         }
     }
 }
@@ -98,6 +102,7 @@ struct Sink<'a> {
     spool: Spool,
     verdicts: Verdicts,
     segments: Segments<'a>,
+    used: Option<&'a Mutex<Option<Usage>>>,
 }
 
 #[async_trait]
@@ -112,6 +117,12 @@ impl AssetSink for Sink<'_> {
         self.segments.cell(&cell, &self.spool).await.map_err(|error| sink_error(&error))?;
         self.verdicts.take(cell);
         Ok(())
+    }
+
+    fn used(&mut self, usage: Usage) {
+        if let Some(used) = self.used {
+            *used.lock().expect("no panic while held") = Some(usage);
+        }
     }
 }
 
@@ -155,10 +166,10 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Taken, N
     let (segments, resumed) = Segments::resume((reading.store, &folder, &reading.run), &mut spool, reading.now).await?;
     let mut scope = reading.scope.clone();
     scope.finished = resumed.cells.iter().map(|cell| cell.key.clone()).collect();
-    let mut sink = Sink { spool, verdicts: Verdicts::default(), segments };
+    let mut sink = Sink { spool, verdicts: Verdicts::default(), segments, used: reading.used };
     resumed.cells.into_iter().for_each(|cell| sink.verdicts.take(cell));
     link.discover(&scope, &mut sink).await.map_err(NotRead::Cloud)?;
-    let Sink { spool, verdicts, segments } = sink;
+    let Sink { spool, verdicts, segments, .. } = sink;
     let mut losses = Losses::default();
     let (manifest, counts) = write(reading, &folder, (&spool, &verdicts), &mut losses).await?;
     drop(spool);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use caretaker_cloud::budget::Budgets;
+use caretaker_api::CloudAccount;
+use caretaker_cloud::budget::{Budgets, Key};
+use caretaker_core::account_budget;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::runtime::events::{Recorder, Reporter};
@@ -98,7 +100,7 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         client: client.clone(),
         cache: cache.clone(),
         store,
-        clouds: clouds(writes.clone(), budgets),
+        clouds: clouds(writes.clone(), budgets.clone()),
         clock: Arc::new(Timestamp::now),
         namespace: config.namespace.clone(),
         recorder: Recorder::new(client.clone(), Reporter { controller: "caretaker".into(), instance: Some(config.identity.clone()) }),
@@ -126,7 +128,7 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
     }
     tracing::info!(identity, "leading");
     metrics.set_leader(true);
-    let ended = lead(ctx, leads.clone(), health, signal).await;
+    let ended = lead(ctx, &budgets, (leads.clone(), health), signal).await;
     metrics.set_leader(false);
     if ended.is_ok() {
         // Dropping the last receiver ends the manager's task, which gives the lease back.
@@ -145,13 +147,19 @@ fn client(mut kube: Config, layer: &WriteLayer) -> Result<Client, Ended> {
     Ok(builder.with_layer(layer).build())
 }
 
-async fn lead(ctx: Context, mut leads: watch::Receiver<bool>, health: Health, signal: impl Future<Output = ()>) -> Result<(), Ended> {
+async fn lead(
+    ctx: Context,
+    budgets: &Budgets,
+    (mut leads, health): (watch::Receiver<bool>, Health),
+    signal: impl Future<Output = ()>,
+) -> Result<(), Ended> {
     while !ctx.cache.is_synced() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         if !*leads.borrow() {
             return Err(Ended::LeaseLost);
         }
     }
+    keep_waits(&ctx, budgets);
     health.set_synced();
     let (stop, _) = watch::channel(false);
     let mut controllers = JoinSet::new();
@@ -168,6 +176,16 @@ async fn lead(ctx: Context, mut leads: watch::Receiver<bool>, health: Health, si
         let _ = tokio::time::timeout(DRAIN, async { while controllers.join_next().await.is_some() {} }).await;
     }
     ended
+}
+
+/// Waits that clouds asked a process before this one for: they are in force before the first call.
+fn keep_waits(ctx: &Context, budgets: &Budgets) {
+    for account in ctx.cache.list_typed::<CloudAccount>(None) {
+        for (key, left) in account_budget::waits(&account, ctx.now()) {
+            tracing::info!(key, seconds = left.as_secs(), "a cloud has asked to wait");
+            budgets.hold(&Key::from_text(&key), left);
+        }
+    }
 }
 
 fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSet<String>) {

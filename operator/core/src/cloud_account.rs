@@ -8,12 +8,13 @@ use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{Cloud, CloudAccountStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::provider_profile::ProviderProfileSpec;
-use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, PermissionGap, Register};
+use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, PermissionGap, Register, Usage};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::access::{REGISTER_EVERY, carry, profile, refusals_due, take_excess, take_gap, take_refusals, take_register};
+use crate::account_budget::{self, LONGEST_WAIT};
 use crate::conditions::{ConditionSet, Is};
 use crate::grant::account_of_arn;
 use crate::inventory::Taken;
@@ -40,8 +41,6 @@ const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);
 const GRANT_PAUSE: Duration = Duration::from_secs(30);
 /// Wait after an answer that asked for none.
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
-/// Longest wait that a cloud may ask for; more is cut.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// What was seen before anything is called in the cloud.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +137,7 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
         prove,
         prove_refusals: prove && refusals_due(&access, &status.conditions, (&principal, uid, asked), now),
         register: prove && (asked || access.principal != principal || due(&register_last, REGISTER_EVERY, "register")),
-        discover: asked || !current || due(&read_last, interval, "discover"),
+        discover: asked || !current || due(&read_last, interval, "discover") || account_budget::is_held_no_more(&status, now),
     }
 }
 
@@ -186,6 +185,8 @@ pub struct Done {
     pub refusals: Vec<Refusal>,
     /// The new inventory.
     pub inventory: Option<Result<Taken, CloudError>>,
+    /// What the reading used of its request budgets, and when it ended.
+    pub usage: Option<(Usage, Timestamp)>,
     /// A fault of the store.
     pub store_fault: Option<(Reason, String)>,
 }
@@ -246,6 +247,9 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
         pause(&mut status, error, now);
     }
     reading::take((account, now), &mut status, &mut set, done, &mut waits);
+    if let Some((usage, ended)) = &done.usage {
+        status.budget = Some(account_budget::status(usage, *ended));
+    }
     let outcome = conclude(account, &status, &set, waits, now);
     status.conditions = set.finish();
     (status, outcome)

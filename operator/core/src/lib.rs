@@ -3,6 +3,7 @@
 //! Each kind has a file of its own name with `check` (faults as data), `plan` (cannot fail) and `status`; what they share is here.
 
 pub mod access;
+pub mod account_budget;
 pub mod backup_policy;
 pub mod calls;
 pub mod cloud_account;

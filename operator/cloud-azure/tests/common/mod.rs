@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use caretaker_arm_simulator::world::{Application, DELEGATION_DELETE, Delegation, READER, Refusal, Rule, Subscription};
 use caretaker_arm_simulator::{AUDIENCE, Exchange, Simulator, World, judge};
 use caretaker_cloud::{
-    AccessGrant, Asset, AssetSink, AzureGrant, Cell, CloudConnector, CloudError, CloudLink, Purpose, Result, Scope, Verdict,
+    AccessGrant, Asset, AssetSink, AzureGrant, Cell, CloudConnector, CloudError, CloudLink, Purpose, Result, Scope, Usage, Verdict,
 };
 use caretaker_cloud_azure::{AzureConfig, AzureConnector, AzureCredentials};
 use serde_json::{Value, json};
@@ -151,6 +151,8 @@ pub fn machines(count: usize) -> Vec<Value> {
 pub struct Gathered {
     pub assets: Vec<Asset>,
     pub cells: Vec<Cell>,
+    /// What was used of the request budgets.
+    pub usage: Option<Usage>,
     /// Number of assets after which the receiver fails.
     pub fail_after: Option<usize>,
 }
@@ -168,6 +170,10 @@ impl AssetSink for Gathered {
     async fn cell(&mut self, cell: Cell) -> Result<()> {
         self.cells.push(cell);
         Ok(())
+    }
+
+    fn used(&mut self, usage: Usage) {
+        self.usage = Some(usage);
     }
 }
 

@@ -66,6 +66,7 @@ fn reading<'a>(store: &'a Store, last: Option<&'a InventoryStatus>, now: Timesta
         baseline: None,
         run: Run { identity: "1".into(), within: SignedDuration::from_hours(1), every: Duration::from_secs(3600) },
         now,
+        used: None,
     }
 }
 
