@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use aws_sdk_organizations::types::{Account, AccountState};
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{CloudError, ErrorClass, Member, MemberState, Result};
 
-use crate::errors::classify;
+use crate::calls::{Calls, GLOBAL};
 use crate::page::next;
 use crate::session::Link;
 
@@ -47,14 +48,10 @@ async fn renew(link: &Link, error: CloudError, session: &str) -> Result<()> {
     if error.class == ErrorClass::Expired { link.renew(session).await } else { Err(error) }
 }
 
-async fn client(link: &Link) -> aws_sdk_organizations::Client {
-    link.shared.place(&link.grant.account_id, "global").await;
-    aws_sdk_organizations::Client::new(&link.config(None).await)
-}
-
 async fn describe(link: &Link) -> Result<()> {
-    let answer = client(link).await.describe_organization().send().await;
-    answer.map(drop).map_err(|error| outside(classify(DESCRIBE, &error), &link.grant.account_id))
+    let (client, work) = (aws_sdk_organizations::Client::new(&link.config(None).await), Work::once(&link.grant.account_id));
+    let answer = Calls::new(&work, link.budget(GLOBAL)).make(DESCRIBE, || client.describe_organization().send()).await;
+    answer.map(drop).map_err(|error| outside(error, &link.grant.account_id))
 }
 
 /// An account that is in no organization is a mistake in the spec, which no waiting cures.
@@ -67,8 +64,9 @@ fn outside(mut error: CloudError, account: &str) -> CloudError {
 }
 
 async fn page(link: &Link, token: Option<String>) -> Result<Page> {
-    let answer = client(link).await.list_accounts().max_results(PAGE).set_next_token(token).send().await.map_err(|error| {
-        let mut error = classify(LIST, &error);
+    let (client, work) = (aws_sdk_organizations::Client::new(&link.config(None).await), Work::once(&link.grant.account_id));
+    let request = || client.list_accounts().max_results(PAGE).set_next_token(token.clone()).send();
+    let answer = Calls::new(&work, link.budget(GLOBAL)).make(LIST, request).await.map_err(|mut error| {
         if error.class == ErrorClass::Denied {
             error.message = format!("{}; only the management account and delegated administrators may list the accounts", error.message);
         }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
     AssetSink, AzureTenantGrant, CloudError, CloudLink, CloudStep, ErrorClass, Identity, Member, MemberState, PermissionGap, Presented,
     ProtectionState, Receipt, Result, Scope, WantedPermission,
@@ -31,7 +32,7 @@ pub struct TenantLink {
 impl TenantLink {
     /// Signs in and lists. A tenant of which nothing is delegated yet has an empty list; only an attempt says that it does not let us in.
     pub async fn open(shared: &Arc<Shared>, grant: AzureTenantGrant) -> Result<Self> {
-        let token = shared.tokens.fresh().await?;
+        let token = shared.fresh_token(&grant.tenant_id).await?;
         let members = list(shared, &grant, &token).await?;
         Ok(Self { grant, token, members })
     }
@@ -54,7 +55,7 @@ pub fn tenant(grant: &AzureTenantGrant, ours: &str) -> Result<AzureTenantGrant> 
 pub async fn attempt(shared: &Shared, grant: &AzureTenantGrant, presented: Presented) -> Result<Identity> {
     let bearer = match presented {
         Presented::Right => {
-            let token = shared.tokens.fresh().await?;
+            let token = shared.fresh_token(&grant.tenant_id).await?;
             if list(shared, grant, &token).await?.is_empty() {
                 let message = format!("no subscription of the tenant {} is delegated to the tenant {}", grant.tenant_id, shared.tenant_id);
                 return Err(CloudError::new(ErrorClass::Denied, OPERATION, message));
@@ -64,7 +65,7 @@ pub async fn attempt(shared: &Shared, grant: &AzureTenantGrant, presented: Prese
         Presented::Wrong => Some(WRONG),
         Presented::Nothing => None,
     };
-    shared.send(&grant.tenant_id, &first_page(), bearer).await.map_err(refusal)?;
+    shared.send(&Work::once(&grant.tenant_id), (&grant.tenant_id, &first_page()), bearer).await.map_err(refusal)?;
     Ok(Identity { account: grant.tenant_id.clone(), principal: "nobody".into() })
 }
 
@@ -74,8 +75,9 @@ fn first_page() -> Call {
 
 async fn list(shared: &Shared, grant: &AzureTenantGrant, token: &Token) -> Result<Vec<Member>> {
     let (mut members, mut links, mut call) = (Vec::new(), HashSet::new(), first_page());
+    let work = Work::once(&grant.tenant_id);
     loop {
-        let answer = shared.send(&grant.tenant_id, &call, Some(token.secret.secret())).await.map_err(still_expired)?;
+        let answer = shared.send(&work, (&grant.tenant_id, &call), Some(token.secret.secret())).await.map_err(still_expired)?;
         let (found, next) = page(&answer.body, grant, &shared.tenant_id)?;
         members.extend(found);
         let Some(next) = next else { return Ok(members) };

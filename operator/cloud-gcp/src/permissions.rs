@@ -9,12 +9,12 @@ use crate::session::{Reach, Session};
 /// Permissions in one question: the most that Google takes.
 const CHUNK: usize = 100;
 
-/// What is missing. A permission whose resource is the service account's address is tested on it, every other one on the project. Where the
+/// What is missing. A permission whose resource is the service account's address is tested on it, every other one on the project or folder. Where the
 /// test itself is denied, nothing is known.
 pub async fn missing(session: &Session, wanted: &[WantedPermission]) -> Result<PermissionGap> {
     let endpoints = &session.shared.services.endpoints;
     let account = &session.grant.service_account;
-    let on_project = url(&endpoints.resource_manager, &format!("/v3/projects/{}:testIamPermissions", session.grant.project_id), &[])?;
+    let on_project = url(&endpoints.resource_manager, &format!("/v3/{}:testIamPermissions", session.scope()), &[])?;
     let on_account = url(&endpoints.iam, &format!("/v1/projects/-/serviceAccounts/{account}:testIamPermissions"), &[])?;
     let (of_account, of_project): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| wanted.resource == *account);
     let questions = [

@@ -6,6 +6,7 @@ mod discovery;
 mod faults;
 mod kit;
 mod leaving;
+mod members;
 mod quota;
 mod register;
 mod stage;

