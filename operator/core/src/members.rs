@@ -33,6 +33,9 @@ pub fn is_own(provider: &ProviderProfileSpec, target: &CloudTarget, id: &str) ->
     }
 }
 
+/// Tells accounts that are none of ours.
+pub type Skip<'a> = &'a dyn Fn(&str) -> bool;
+
 /// A parent has more accounts than one object takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany(pub usize);
@@ -45,7 +48,7 @@ pub fn take(
     target: &CloudTarget,
     known: &[MemberStatus],
     listed: &[Member],
-    (skip, now): (&dyn Fn(&str) -> bool, Timestamp),
+    (skip, now): (Skip<'_>, Timestamp),
 ) -> Result<Vec<MemberStatus>, TooMany> {
     let ours = |id: &str| target.takes(id) && !skip(id);
     let id_of = |id: &str| if target.azure_tenant.is_some() { id.to_ascii_lowercase() } else { id.to_owned() };
@@ -139,7 +142,7 @@ mod tests {
         members.iter().map(|member| (member.id.as_str(), member.state, member.since.as_ref().unwrap().0.as_second())).collect()
     }
 
-    const NONE: &dyn Fn(&str) -> bool = &|_| false;
+    const NONE: Skip<'_> = &|_| false;
 
     #[test]
     fn what_is_not_listed_any_more_is_marked_with_its_time_and_stays() {

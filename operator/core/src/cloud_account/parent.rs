@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{CONDITIONS, meaning, pause};
 use crate::conditions::{ConditionSet, Is};
-use crate::members::{self, MAX_MEMBERS, TooMany};
+use crate::members::{self, MAX_MEMBERS, Skip, TooMany};
 use crate::outcome::{Outcome, Wait};
 
 /// Longest time between two looks at a parent with too many accounts, in minutes.
@@ -47,7 +47,7 @@ pub(super) fn take_members(
     account: &CloudAccount,
     status: &mut CloudAccountStatus,
     set: &mut ConditionSet,
-    (answer, own): (&Result<Listing, CloudError>, &dyn Fn(&str) -> bool),
+    (answer, own): (&Result<Listing, CloudError>, Skip<'_>),
     (principal, now): (&str, Timestamp),
 ) -> Option<Wait> {
     let kind = ConditionType::MembersListed;
