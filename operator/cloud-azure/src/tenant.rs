@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
-    AssetSink, AzureTenantGrant, CloudError, CloudLink, CloudStep, ErrorClass, Identity, Member, MemberState, PermissionGap, Presented,
-    ProtectionState, Receipt, Result, Scope, WantedPermission,
+    AssetSink, AzureTenantGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, MemberState, PermissionGap,
+    Presented, ProtectionState, Receipt, Register, Result, Scope, WantedPermission,
 };
 use serde_json::Value;
 
@@ -131,6 +131,14 @@ impl CloudLink for TenantLink {
     /// Azure grants nothing on a tenant: what is delegated is asked of each subscription.
     async fn permissions(&self, _wanted: &[WantedPermission]) -> Result<PermissionGap> {
         Ok(PermissionGap { missing: Vec::new(), known: true })
+    }
+
+    async fn excess(&self, _wanted: &[WantedPermission]) -> Result<ExcessReport> {
+        Self::unsupported("excess")
+    }
+
+    async fn ways_in(&self) -> Result<Register> {
+        Self::unsupported("ways in")
     }
 
     async fn discover(&self, _scope: &Scope, _sink: &mut dyn AssetSink) -> Result<()> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
-    AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, Member, PermissionGap, ProtectionState, Purpose,
-    Receipt, Register, Result, Scope, WantedPermission,
+    AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, Member, PermissionGap, ProtectionState,
+    Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -164,6 +164,11 @@ impl Session {
     /// Who the session is.
     pub fn who(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Whether it is in a folder.
+    pub fn is_of_folder(&self) -> bool {
+        self.folder.is_some()
     }
 
     /// What the grant is on, as Google names it.

@@ -141,7 +141,11 @@ pub fn take_gap(
 
 /// The actions with the steps that do not work without them.
 fn missing(cloud: Cloud, allow: &[Capability], actions: &[String]) -> Vec<MissingPermission> {
-    let rows = || calls::entry(cloud).iter().chain(purposes(allow).into_iter().chain([Purpose::Members]).flat_map(|purpose| calls::actions(cloud, purpose)));
+    let rows = || {
+        calls::entry(cloud)
+            .iter()
+            .chain(purposes(allow).into_iter().chain([Purpose::Members]).flat_map(|purpose| calls::actions(cloud, purpose)))
+    };
     let step = |action: &str| {
         let mut whys: Vec<&str> = rows().filter(|row| row.name == action).map(|row| row.why).collect();
         whys.dedup();

@@ -11,8 +11,9 @@ use crate::world::World;
 
 /// A call about folders, or about the projects in one. Who has no permission is told the same as who asks for what is not there.
 pub fn route(world: &World, request: &Request) -> Result<Answer, Answer> {
-    let scopes = ["cloud-platform", "cloud-platform.read-only"];
-    let caller = world.admit(request, "cloudresourcemanager.googleapis.com", &scopes)?.principal;
+    let whole = request.call.ends_with("testIamPermissions");
+    let scopes: &[&str] = if whole { &["cloud-platform"] } else { &["cloud-platform", "cloud-platform.read-only"] };
+    let caller = world.admit(request, "cloudresourcemanager.googleapis.com", scopes)?.principal;
     let denied = || envelope::error(403, "PERMISSION_DENIED", "The caller does not have permission");
     let asked = if request.call.ends_with(".list") { request.parameter("parent").unwrap_or_default() } else { request.resource.as_str() };
     let id = asked.trim_start_matches("folders/").to_owned();

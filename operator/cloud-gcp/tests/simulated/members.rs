@@ -26,7 +26,7 @@ async fn applied() -> (Stage, Vec<WantedPermission>, AccessGrant) {
         "displayName": "Care", "contacts": [], "gcp": {"projectId": PROVIDER, "principal": stage.us},
     }))
     .expect("a provider");
-    let files = kit::files("acme", &spec, &provider).expect("a kit");
+    let files = kit::files(("acme", "folder"), &spec, &provider).expect("a kit");
     {
         let mut world = stage.simulator.world();
         world.folders.insert(FOLDER.into(), Folder::default());
@@ -97,7 +97,7 @@ async fn a_folder_that_cannot_be_read_makes_the_list_none() {
     for (fault, class) in [
         (Fault::of("cloudresourcemanager.projects.list", FaultKind::Denied).after(1).times(1), ErrorClass::Denied),
         (Fault::of("cloudresourcemanager.folders.list", FaultKind::Server(503)).times(1), ErrorClass::Unreachable),
-        (Fault::of("cloudresourcemanager.projects.list", FaultKind::RepeatedToken).times(3), ErrorClass::Conflict),
+        (Fault::of("cloudresourcemanager.projects.list", FaultKind::RepeatedToken).after(2).times(1), ErrorClass::Conflict),
     ] {
         stage.simulator.world().faults = vec![fault];
         assert_eq!(link.members().await.expect_err("it is not complete").class, class);

@@ -142,7 +142,13 @@ fn organization(cloud: &FakeCloud, count: usize) -> AwsGrant {
     let trust = Trust::Principal { arn: PROVIDER.into(), external_id: ExternalIdRule::Demanded("right".into()) };
     let role_arn = lists(&account);
     cloud.put_account(account.with_role(&role_arn, FakeRole::for_purposes(trust, &[Purpose::Members])));
-    AwsGrant { account_id: "200000000999".into(), role_arn, external_id: "right".into(), session_name: "caretaker-suite".into() }
+    AwsGrant {
+        account_id: "200000000999".into(),
+        role_arn,
+        external_id: "right".into(),
+        session_name: "caretaker-suite".into(),
+        source_identity: "suite@caretaker".into(),
+    }
 }
 
 #[tokio::test]

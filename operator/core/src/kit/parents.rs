@@ -48,10 +48,15 @@ fn folder_actions(spec: &CloudAccountSpec) -> impl Iterator<Item = &'static Acti
 }
 
 /// The kit's files by name. `None`: it is an account of a kind that has an ordinary kit, or the provider is not on its cloud.
-pub(super) fn files((client, name): (&str, &str), spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<BTreeMap<String, String>> {
+pub(super) fn files(
+    (client, name): (&str, &str),
+    spec: &CloudAccountSpec,
+    provider: &ProviderProfileSpec,
+) -> Option<BTreeMap<String, String>> {
     let target = &spec.target;
     if let (Some(organization), Some(aws)) = (&target.aws_organization, &provider.aws) {
-        return OrganizationKit { organization, provider: aws, spec, external_id: organization.external_id.as_deref()? }.files((client, name));
+        return OrganizationKit { organization, provider: aws, spec, external_id: organization.external_id.as_deref()? }
+            .files((client, name));
     }
     if let (Some(tenant), Some(azure)) = (&target.azure_tenant, &provider.azure) {
         return Some(tenant_files(client, tenant, azure, &provider.display_name));
@@ -265,8 +270,7 @@ impl FolderKit<'_> {
     }
 
     fn letter(&self) -> String {
-        let rows: String =
-            folder_actions(self.spec).map(|action| format!("| {} | {} |\n", action.name, action.why)).collect();
+        let rows: String = folder_actions(self.spec).map(|action| format!("| {} | {} |\n", action.name, action.why)).collect();
         let paying = match &self.provider.quota_project {
             Some(project) => format!("Calls are paid for by the provider's project {}.", one_line(project)),
             None => "Calls are paid for by each project itself: cloudasset.googleapis.com and cloudresourcemanager.googleapis.com must be on in each.".to_owned(),
