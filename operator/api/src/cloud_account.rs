@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::account_access::{AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, WayIn};
 pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
-use crate::scope::ScopeTerms;
 use crate::parents::{MemberStatus, Membership};
+use crate::scope::ScopeTerms;
 
 /// One account of a client in a cloud, or a parent of many: how to reach it, what may be done there, the proof of access and a summary of its
 /// inventory. The inventory itself is in the store.

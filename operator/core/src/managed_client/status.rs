@@ -145,8 +145,7 @@ fn mirror_scope(set: &mut ConditionSet, observed: &Observed) {
     let known: Vec<(String, &Condition)> = known.collect();
     if let Some((name, condition)) = known.iter().find(|(_, condition)| condition.status == "True") {
         set.set(kind, Is::True, reason_of(&condition.reason), format!("account {name}: {}", condition.message));
-    } else if !known.is_empty() && known.len() == asked.len() && known.iter().all(|(_, condition)| condition.status == "False")
-    {
+    } else if !known.is_empty() && known.len() == asked.len() && known.iter().all(|(_, condition)| condition.status == "False") {
         set.set(kind, Is::False, Reason::Settled, "every asset is covered or excluded");
     } else {
         set.set(kind, Is::Unknown, Reason::Pending, "not every account was looked at yet");
