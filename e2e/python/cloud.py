@@ -48,9 +48,18 @@ def provider(account, name):
     }
 
 
+def own(value, account):
+    """A template's value in an account, as CloudFormation fills it in."""
+    if isinstance(value, dict):
+        if set(value) == {"Fn::Sub"}:
+            return value["Fn::Sub"].replace("${AWS::AccountId}", account)
+        return {key: own(inner, account) for key, inner in value.items()}
+    return [own(inner, account) for inner in value] if isinstance(value, list) else value
+
+
 def apply_kit(account):
     """Does what CloudFormation would do with the kit's template (on standard input): makes its roles."""
-    template = json.load(sys.stdin)
+    template = own(json.load(sys.stdin), account)
     iam = root("iam", account)
     made = []
     for resource in template["Resources"].values():
@@ -73,6 +82,20 @@ def apply_kit(account):
                     raise
         made.append(name)
     return {"roles": made}
+
+
+def organization(account, *names):
+    """Accounts of the organization whose management account this is."""
+    organizations, ids = root("organizations", account), []
+    for name in names:
+        status = organizations.create_account(Email=f"{name}@client.example", AccountName=name)["CreateAccountStatus"]
+        ids.append(status["AccountId"])
+    return {"accounts": ids}
+
+
+def close_account(account, member):
+    root("organizations", account).close_account(AccountId=member)
+    return {}
 
 
 def set_trust(account, role):
@@ -269,7 +292,7 @@ COMMANDS = {
     name: globals()[name.replace("-", "_")]
     for name in [
         "provider", "apply-kit", "set-trust", "put-policy", "delete-role", "instances", "terminate", "backup", "spoil-plan", "role", "prove",
-        "bucket", "objects", "furnish",
+        "bucket", "objects", "furnish", "organization", "close-account",
     ]
 }
 

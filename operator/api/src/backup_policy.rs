@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct BackupPolicySpec {
     /// CloudAccounts of this namespace that the policy is for.
-    #[schemars(length(min = 1, max = 50))]
+    #[schemars(length(min = 1, max = 1000))]
     pub accounts: Vec<String>,
     /// What is protected.
     #[serde(flatten)]

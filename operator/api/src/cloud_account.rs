@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 pub use crate::account_access::{AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, WayIn};
 pub use crate::account_budget::{BudgetStatus, KeyWait};
 pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
+use crate::parents::{MemberStatus, Membership};
 use crate::scope::ScopeTerms;
 
-/// One account of a client in a cloud: how to reach it, what may be done there, the proof of access and a summary of its
+/// One account of a client in a cloud, or a parent of many: how to reach it, what may be done there, the proof of access and a summary of its
 /// inventory. The inventory itself is in the store.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -40,7 +41,7 @@ pub struct CloudAccountSpec {
     #[serde(default = "default_profile")]
     #[schemars(length(min = 1, max = 253))]
     pub provider_profile: String,
-    /// The account.
+    /// The account, or the parent.
     #[serde(flatten)]
     pub target: CloudTarget,
     /// What the operator may change in the account. Empty means observe only: nothing is ever written.
@@ -63,6 +64,17 @@ pub struct CloudAccountSpec {
     /// Which assets are looked after. Without it all are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeTerms>,
+    /// The parent that the account came from. The operator writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<Membership>,
+}
+
+impl CloudAccountSpec {
+    /// Whether the account is worked on: an account that its parent calls closed, or does not name any more, is kept as it was and not called.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.member.as_ref().is_none_or(Membership::is_live)
+    }
 }
 
 /// Name of the profile when none is named.
@@ -157,6 +169,13 @@ pub struct CloudAccountStatus {
     /// The inventory that later ones are compared with. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineStatus>,
+    /// A parent's accounts, at most 500, by id. An account that is no longer listed stays here as Gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    pub members: Vec<MemberStatus>,
+    /// When a parent's accounts were last listed completely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_listed_at: Option<Time>,
     /// A wait that the cloud asked for: nothing is called before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttled_until: Option<Time>,

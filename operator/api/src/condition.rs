@@ -40,6 +40,8 @@ words! {
         NamespaceReady,
         /// The role can be assumed and leads to the declared account.
         AccessProven,
+        /// The accounts of each parent were listed completely. True, with the reason NotRequested, where there is no parent.
+        MembersListed,
         /// The role refuses a caller without the ExternalId and one with a wrong one.
         ConfusedDeputyProtected,
         /// Every permission of the manifest is granted.
@@ -94,6 +96,12 @@ words! {
         AccountClaimed,
         /// The account is the provider's own.
         OwnAccount,
+        /// A parent has more accounts than one object takes.
+        TooManyMembers,
+        /// The parent says that the account is suspended or closed.
+        MemberClosed,
+        /// The account is no longer in its parent's complete list.
+        MemberGone,
         /// The role cannot be assumed yet.
         WaitingForGrant,
         /// The role leads to another account than declared.

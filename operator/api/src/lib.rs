@@ -13,6 +13,7 @@ pub mod handover;
 pub mod managed_client;
 pub mod monitoring_stack;
 pub mod names;
+pub mod parents;
 pub mod provider_identity;
 pub mod provider_profile;
 pub mod scope;

@@ -27,7 +27,7 @@ use crate::scope::ScopeTerms;
     doc = "One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they leave.",
     validation = Rule::new("self.metadata.name.size() <= 56").message("metadata.name may have at most 56 characters: the namespace client-<name> has room for 63"),
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')").message("metadata.name takes lower-case letters, digits and -: it becomes the namespace client-<name>"),
-    validation = Rule::new("!has(self.spec.backups) || self.spec.accounts.exists(a, has(a.aws))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
+    validation = Rule::new("!has(self.spec.backups) || self.spec.accounts.exists(a, has(a.aws) || has(a.awsOrganization))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
     printcolumn(name = "Client", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -53,7 +53,7 @@ pub struct ManagedClientSpec {
     /// Limits of the client's namespace.
     #[serde(default)]
     pub quota: QuotaTerms,
-    /// The client's cloud accounts.
+    /// The client's cloud accounts, and parents that stand for all their accounts.
     #[schemars(length(min = 1, max = 50))]
     #[x_kube(
         validation = Rule::new("self.all(a, self.exists_one(o, o.name == a.name))").message("each account needs a name of its own"),
@@ -145,15 +145,15 @@ fn default_pods() -> u32 {
     50
 }
 
-/// One cloud account of the client.
+/// One cloud account of the client, or one parent that stands for many.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountTerms {
-    /// Name of the CloudAccount that is made.
+    /// Name of the CloudAccount that is made. For a parent, those of its accounts begin with it.
     #[schemars(length(min = 1, max = 40))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')").message("name takes lower-case letters, digits and -"))]
     pub name: String,
-    /// The account: exactly one of `aws`, `azure` and `gcp`.
+    /// The account: exactly one of `aws`, `azure` and `gcp`; or a parent of many: one of `awsOrganization`, `azureTenant` and `gcpFolder`.
     #[serde(flatten)]
     pub target: CloudTarget,
     /// What the operator may change in the account. Empty means observe only: nothing is ever written.
@@ -247,7 +247,7 @@ pub struct ManagedClientStatus {
     /// The client's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Number of cloud accounts.
+    /// Number of cloud accounts, those of parents included.
     #[serde(default)]
     pub accounts: u32,
     /// Number of assets in the last inventories. It says nothing without the coverage of each account.

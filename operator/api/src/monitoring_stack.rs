@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub struct MonitoringStackSpec {
     /// CloudAccounts of this namespace whose inventories give the targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50))]
+    #[schemars(length(max = 1000))]
     pub accounts: Vec<String>,
     /// What is watched and who is told.
     #[serde(flatten)]

@@ -10,6 +10,8 @@ pub const CLIENT_LABEL: &str = "caretaker.dev/client";
 pub const OWNER_KIND_LABEL: &str = "caretaker.dev/owner-kind";
 /// Label that names the Caretaker object that made an object.
 pub const OWNER_NAME_LABEL: &str = "caretaker.dev/owner-name";
+/// Label on a `CloudAccount` that a parent was fanned out to; its value is the parent's name.
+pub const PARENT_LABEL: &str = "caretaker.dev/parent";
 /// Annotation with the digest of the desired state that was applied last; a removed field changes it.
 pub const APPLIED_DIGEST: &str = "caretaker.dev/applied-digest";
 /// Annotation that asks for one visit now; its value is copied to `status.lastHandledRequest`.
@@ -24,6 +26,9 @@ pub const FINALIZER: &str = "caretaker.dev/cleanup";
 pub const NAMESPACE_PREFIX: &str = "client-";
 /// Longest name of a `ManagedClient`, in bytes: a namespace has 63, the prefix takes 7.
 pub const MAX_CLIENT_NAME: usize = 56;
+
+/// Longest name of a `CloudAccount`, in bytes: names in the client's cloud are derived from it.
+pub const MAX_ACCOUNT_NAME: usize = 40;
 
 /// The namespace of a client.
 #[must_use]

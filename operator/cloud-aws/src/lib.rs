@@ -10,6 +10,7 @@ mod ec2;
 mod errors;
 mod identity;
 mod keys;
+mod members;
 mod page;
 mod patches;
 mod permissions;

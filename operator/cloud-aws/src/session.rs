@@ -11,15 +11,15 @@ use aws_sdk_sts::types::Credentials as StsCredentials;
 use caretaker_cloud::budget::{Budget, Work};
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::{
-    AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport, Identity, PermissionGap, ProtectionState,
-    Purpose, Receipt, Register, Result, Scope, WantedPermission,
+    AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport, Identity, Member, PermissionGap,
+    ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use serde_json::json;
 use tokio::sync::RwLock;
 
 use crate::assume::enter;
 use crate::calls::{Calls, GLOBAL};
-use crate::{Shared, backup, discover, permissions, policies, register, revoke};
+use crate::{Shared, backup, discover, members, permissions, policies, register, revoke};
 
 /// A session with less than this left is not used for new work.
 const FRESH_FOR: Duration = Duration::from_secs(300);
@@ -91,6 +91,7 @@ fn policy_for(purpose: Purpose) -> String {
         Purpose::Backup => &[Purpose::Read, Purpose::Backup],
         Purpose::Read => &[Purpose::Read],
         Purpose::Revoke => &[Purpose::Revoke],
+        Purpose::Members => &[Purpose::Members],
     };
     let actions: Vec<&str> = purposes.iter().flat_map(|purpose| aws_actions(*purpose)).map(|action| action.name).collect();
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}).to_string()
@@ -168,6 +169,10 @@ impl CloudLink for Link {
         backup::read(self, regions, prefix).await
     }
 
+    async fn members(&self) -> Result<Vec<Member>> {
+        members::list(self).await
+    }
+
     async fn perform(&self, key: &str, step: &CloudStep) -> Result<Receipt> {
         match step {
             CloudStep::CloseOwnRole { role } => revoke::close(self, role).await,
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn session_policies_fit_what_sts_takes() {
-        for purpose in [Purpose::Read, Purpose::Backup, Purpose::Revoke] {
+        for purpose in [Purpose::Read, Purpose::Backup, Purpose::Revoke, Purpose::Members] {
             assert!(policy_for(purpose).len() <= 2048, "{purpose:?}");
         }
     }

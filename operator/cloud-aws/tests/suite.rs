@@ -1,5 +1,7 @@
 //! The behaviour suite of the cloud port on an AWS emulator that enforces.
 
+#[path = "parts/members.rs"]
+mod members;
 #[path = "parts/register.rs"]
 mod register;
 

@@ -8,7 +8,7 @@ use crate::arm::Call;
 /// What the call is named in errors and in the manifest.
 pub const OPERATION: &str = "Microsoft.Resources/subscriptions/read";
 /// Version of the subscriptions API.
-const SUBSCRIPTIONS: &str = "2021-01-01";
+pub const SUBSCRIPTIONS: &str = "2021-01-01";
 
 /// The call that reads the grant's subscription.
 pub fn read(grant: &AzureGrant) -> Call {

@@ -7,7 +7,7 @@ use crate::link::still_expired;
 use crate::{Shared, access, client};
 
 /// What is presented where a wrong token is asked for. It is no token at all, so it can never be a right one.
-const WRONG: &str = "caretaker-negative-test";
+pub const WRONG: &str = "caretaker-negative-test";
 
 /// Tries to read the subscription. Whose it is, is what the answer says.
 pub async fn attempt(shared: &Shared, grant: &AzureGrant, presented: Presented) -> Result<Identity> {
@@ -28,7 +28,7 @@ pub async fn attempt(shared: &Shared, grant: &AzureGrant, presented: Presented) 
 }
 
 /// Of a token that is none, Azure's "not a valid token" is the refusal that was expected.
-fn refusal(error: CloudError) -> CloudError {
+pub fn refusal(error: CloudError) -> CloudError {
     if error.class != ErrorClass::Expired {
         return error;
     }

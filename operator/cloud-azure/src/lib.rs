@@ -15,6 +15,7 @@ mod query;
 mod register;
 mod revoke;
 mod rows;
+mod tenant;
 mod token;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use tokio::sync::Mutex;
 
 use crate::arm::{Answer, Arm, Call};
 use crate::link::{Link, Session};
+use crate::tenant::TenantLink;
 use crate::token::{Token, Tokens};
 
 /// Queries a second that Azure grants to one principal of Resource Graph: 15 in 5 seconds.
@@ -196,6 +198,10 @@ impl CloudConnector for AzureConnector {
     }
 
     async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
+        if let AccessGrant::AzureTenant(grant) = grant {
+            let grant = tenant::tenant(grant, &self.shared.tenant_id)?;
+            return Ok(Arc::new(TenantLink::open(&self.shared, grant).await?));
+        }
         let grant = azure(grant)?;
         let session = {
             let mut sessions = self.sessions.lock().await;
@@ -214,6 +220,9 @@ impl CloudConnector for AzureConnector {
     }
 
     async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
+        if let AccessGrant::AzureTenant(grant) = grant {
+            return tenant::attempt(&self.shared, &tenant::tenant(grant, &self.shared.tenant_id)?, presented).await;
+        }
         attempt::attempt(&self.shared, &azure(grant)?, presented).await
     }
 }

@@ -13,6 +13,7 @@ mod groups;
 mod http;
 mod jwt;
 mod os_inventory;
+mod members;
 mod pages;
 mod permissions;
 mod register;
@@ -168,6 +169,11 @@ impl CloudConnector for GcpConnector {
     }
 
     async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
+        if let AccessGrant::GcpFolder(grant) = grant {
+            session::check_grant(&self.shared, &members::way(grant)?).await?;
+            self.prove_base().await?;
+            return Ok(Arc::new(members::open(self.shared.clone(), grant, purpose).await?));
+        }
         let AccessGrant::Gcp(grant) = grant else { return Err(CloudError::other_cloud()) };
         session::check_grant(&self.shared, grant).await?;
         self.prove_base().await?;
@@ -190,6 +196,11 @@ impl CloudConnector for GcpConnector {
     }
 
     async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
+        if let AccessGrant::GcpFolder(grant) = grant {
+            session::check_grant(&self.shared, &members::way(grant)?).await?;
+            self.prove_base().await?;
+            return members::attempt(&self.shared, grant, presented).await;
+        }
         let AccessGrant::Gcp(grant) = grant else { return Err(CloudError::other_cloud()) };
         session::check_grant(&self.shared, grant).await?;
         self.prove_base().await?;

@@ -9,18 +9,22 @@ use crate::session::{Reach, Session};
 /// Permissions in one question: the most that Google takes.
 const CHUNK: usize = 100;
 
-/// What is missing. A permission whose resource is the service account's address is tested on it, every other one on the project. Where the
+/// What is missing. A permission whose resource is the service account's address is tested on it, every other one on the project or folder. Where the
 /// test itself is denied, nothing is known.
 pub async fn missing(session: &Session, wanted: &[WantedPermission]) -> Result<PermissionGap> {
     let endpoints = &session.shared.services.endpoints;
     let account = &session.grant.service_account;
-    let on_project = url(&endpoints.resource_manager, &format!("/v3/projects/{}:testIamPermissions", session.grant.project_id), &[])?;
+    let on_project = url(&endpoints.resource_manager, &format!("/v3/{}:testIamPermissions", session.scope()), &[])?;
     let on_account = url(&endpoints.iam, &format!("/v1/projects/-/serviceAccounts/{account}:testIamPermissions"), &[])?;
     let (of_account, of_project): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| wanted.resource == *account);
-    let questions = [
-        ("cloudresourcemanager:projects.testIamPermissions", Reach::Read, on_project, of_project),
-        ("iam:serviceAccounts.testIamPermissions", Reach::Full, on_account, of_account),
-    ];
+    // Of a folder Google's own description allows the test to a token of the whole scope only.
+    let (tested, reach) = if session.is_of_folder() {
+        ("cloudresourcemanager:folders.testIamPermissions", Reach::Full)
+    } else {
+        ("cloudresourcemanager:projects.testIamPermissions", Reach::Read)
+    };
+    let questions =
+        [(tested, reach, on_project, of_project), ("iam:serviceAccounts.testIamPermissions", Reach::Full, on_account, of_account)];
     let mut gap = PermissionGap { missing: Vec::new(), known: true };
     for (operation, reach, url, wanted) in questions {
         for chunk in wanted.chunks(CHUNK) {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
-    AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, PermissionGap, ProtectionState, Purpose,
-    Receipt, Register, Result, Scope, WantedPermission,
+    AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, Member, PermissionGap, ProtectionState,
+    Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::config::Secret;
 use crate::errors::{Parties, is_plain};
 use crate::http::{Call, url};
 use crate::token::{FULL_SCOPE, Held, READ_SCOPE};
-use crate::{Shared, discover, permissions, register, revoke};
+use crate::{Shared, discover, members, permissions, register, revoke};
 
 /// The call that makes a token of the client's service account.
 const GENERATE: &str = "iamcredentials:generateAccessToken";
@@ -35,10 +35,13 @@ pub enum Reach {
     Full,
 }
 
-/// A session in one project, renewed once it has expired.
+/// A session in one project or one folder, renewed once it has expired.
 pub struct Session {
     pub shared: Arc<Shared>,
+    /// The way in. Of a folder: the service account with the project that holds it.
     pub grant: GcpGrant,
+    /// Number of the folder, where it is one.
+    folder: Option<String>,
     pub parties: Parties,
     purpose: Purpose,
     identity: Identity,
@@ -128,7 +131,7 @@ pub async fn project(shared: &Shared, grant: &GcpGrant, token: &Secret) -> Resul
     Ok((id, number))
 }
 
-fn parties(shared: &Shared, grant: &GcpGrant, number: Option<String>) -> Parties {
+pub fn parties(shared: &Shared, grant: &GcpGrant, number: Option<String>) -> Parties {
     Parties {
         client: std::iter::once(grant.project_id.clone()).chain(number).collect(),
         provider: shared.services.provider_project.clone(),
@@ -144,7 +147,33 @@ impl Session {
         let (account, number) = project(&shared, &grant, &held.token).await?;
         let identity = Identity { account, principal: grant.service_account.clone() };
         let parties = parties(&shared, &grant, Some(number));
-        Ok(Self { shared, grant, parties, purpose, identity, tokens: Mutex::new(HashMap::from([(Reach::Read, held)])) })
+        Ok(Self { shared, grant, folder: None, parties, purpose, identity, tokens: Mutex::new(HashMap::from([(Reach::Read, held)])) })
+    }
+
+    /// A session in a folder that was proved to be readable.
+    pub fn of_folder(
+        shared: Arc<Shared>,
+        (grant, parties): (GcpGrant, Parties),
+        purpose: Purpose,
+        (identity, held): (Identity, Held),
+    ) -> Self {
+        let folder = Some(identity.account.clone());
+        Self { shared, grant, folder, parties, purpose, identity, tokens: Mutex::new(HashMap::from([(Reach::Read, held)])) }
+    }
+
+    /// Who the session is.
+    pub fn who(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Whether it is in a folder.
+    pub fn is_of_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// What the grant is on, as Google names it.
+    pub fn scope(&self) -> String {
+        self.folder.as_ref().map_or_else(|| format!("projects/{}", self.grant.project_id), |folder| format!("folders/{folder}"))
     }
 
     /// Whether the proof is recent enough for new work.
@@ -230,11 +259,21 @@ impl CloudLink for Session {
     }
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
+        if self.folder.is_some() {
+            return Err(CloudError::new(ErrorClass::Unsupported, "discover", "a folder holds no assets itself; its projects do"));
+        }
         discover::discover(self, scope, sink).await
     }
 
     async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {
         Err(CloudError::new(ErrorClass::Unsupported, "protection", "backups are not read on Google Cloud in this release"))
+    }
+
+    async fn members(&self) -> Result<Vec<Member>> {
+        match &self.folder {
+            Some(folder) => members::list(self, folder).await,
+            None => Err(CloudError::new(ErrorClass::Unsupported, "members", "this session leads into one project, not into a folder")),
+        }
     }
 
     async fn perform(&self, _key: &str, step: &CloudStep) -> Result<Receipt> {

@@ -37,8 +37,9 @@ pub use access::{ExcessReport, ExcessStatement, Register, WayIn, WayKind};
 pub use aws_type::AwsType;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
-    AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, BackupPlanState, Cell, CellKey, EVERYWHERE, GcpGrant, Identity, PermissionGap,
-    Presented, ProtectionState, Purpose, Scope, SelectionState, VaultState, Verdict, WantedPermission, is_principal,
+    AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, AzureTenantGrant, BackupPlanState, Cell, CellKey, EVERYWHERE, GcpFolderGrant,
+    GcpGrant, Identity, Member, MemberState, PermissionGap, Presented, ProtectionState, Purpose, Scope, SelectionState, VaultState,
+    Verdict, WantedPermission, is_principal,
 };
 pub use patch::{PatchFacts, patch_cell, patch_service};
 pub use step::{CloudStep, Receipt, StepOutcome};
@@ -85,6 +86,12 @@ pub trait CloudLink: Send + Sync {
 
     /// Reads the state of the backup objects whose name starts with `prefix` in the regions given.
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState>;
+
+    /// The accounts of the parent that this session was opened for with [`Purpose::Members`]. The list is complete, or it is an error: the caller
+    /// concludes from it which accounts are gone.
+    async fn members(&self) -> Result<Vec<Member>> {
+        Err(CloudError::new(ErrorClass::Unsupported, "members", "this session leads into one account, not to a parent of many"))
+    }
 
     /// Does one step. `key` names the attempt; a repeat under the same key changes nothing more.
     async fn perform(&self, key: &str, step: &CloudStep) -> Result<Receipt>;

@@ -115,6 +115,13 @@ const REVOKE: &[Action] = &[
     action("iam:DeleteRolePolicy", "take permissions from our own role").on(On::OwnPrincipal),
 ];
 
+/// Listing the accounts of an AWS Organization, from its management account or a delegated one.
+const MEMBERS: &[Action] = &[
+    action("organizations:DescribeOrganization", "learn whether the account belongs to an organization"),
+    action("organizations:ListAccounts", "list the accounts of the organization"),
+    action("iam:SimulatePrincipalPolicy", "compare the permissions of the role that lists with this list"),
+];
+
 /// The calls by which we get into an AWS account, made with our own credentials.
 #[must_use]
 pub fn aws_entry() -> &'static [Action] {
@@ -128,6 +135,7 @@ pub fn aws_actions(purpose: Purpose) -> &'static [Action] {
         Purpose::Read => READ,
         Purpose::Backup => BACKUP,
         Purpose::Revoke => REVOKE,
+        Purpose::Members => MEMBERS,
     }
 }
 
@@ -140,6 +148,13 @@ const GCP_ENTRY: &[Action] = &[
         .on(On::OwnPrincipal),
     action("", "compare our permissions on the project with this list").by("cloudresourcemanager.projects.testIamPermissions"),
     action("", "compare our permissions on the service account with this list").by("iam.projects.serviceAccounts.testIamPermissions"),
+];
+
+/// Listing the projects of a folder, on the folder.
+const GCP_MEMBERS: &[Action] = &[
+    action("resourcemanager.folders.get", "prove that the folder can be read").by("cloudresourcemanager.folders.get"),
+    action("resourcemanager.folders.list", "list the folders in the folder").by("cloudresourcemanager.folders.list"),
+    action("resourcemanager.projects.list", "list the projects in the folder").by("cloudresourcemanager.projects.list"),
 ];
 
 /// Google Cloud, on the project and on our own service account.
@@ -178,6 +193,7 @@ pub fn gcp_permissions(purpose: Purpose) -> &'static [Action] {
         // Backups are not made on Google Cloud in this release.
         Purpose::Backup => &[],
         Purpose::Revoke => GCP_REVOKE,
+        Purpose::Members => GCP_MEMBERS,
     }
 }
 
@@ -224,6 +240,10 @@ const AZURE_REVOKE: &[Action] = &[
         .by("DELETE /subscriptions/{id}/providers/Microsoft.ManagedServices/registrationAssignments/{name}"),
 ];
 
+/// Listing the subscriptions of a client: Azure shows those that are delegated to us. Part of Azure's role Reader.
+const AZURE_MEMBERS: &[Action] =
+    &[action("Microsoft.Resources/subscriptions/read", "list the subscriptions that are delegated").by("GET /subscriptions")];
+
 /// The calls by which we get into a subscription.
 #[must_use]
 pub fn azure_entry() -> &'static [Action] {
@@ -237,6 +257,7 @@ pub fn azure_actions(purpose: Purpose) -> &'static [Action] {
         Purpose::Read => AZURE_READ,
         Purpose::Backup => &[],
         Purpose::Revoke => AZURE_REVOKE,
+        Purpose::Members => AZURE_MEMBERS,
     }
 }
 
@@ -272,6 +293,8 @@ pub fn azure_roles(purpose: Purpose) -> &'static [AzureRole] {
         Purpose::Read => &[AZURE_READER],
         Purpose::Backup => &[],
         Purpose::Revoke => &[AZURE_DELEGATION_DELETE],
+        // What lists is part of the role for reading.
+        Purpose::Members => &[],
     }
 }
 
@@ -326,7 +349,7 @@ mod tests {
 
     #[test]
     fn every_row_says_what_is_called_and_why_and_no_wildcard_is_asked_for() {
-        let purposes = [Purpose::Read, Purpose::Backup, Purpose::Revoke];
+        let purposes = [Purpose::Read, Purpose::Backup, Purpose::Revoke, Purpose::Members];
         for table in [aws_actions, azure_actions, gcp_permissions] {
             for action in purposes.into_iter().flat_map(table) {
                 assert!(!action.name.is_empty() && !action.name.contains(['*', '?']), "{action:?}");

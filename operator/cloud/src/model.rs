@@ -17,16 +17,22 @@ pub enum AccessGrant {
     Azure(AzureGrant),
     /// A service account on GCP.
     Gcp(GcpGrant),
+    /// All delegated subscriptions of a tenant on Azure.
+    AzureTenant(AzureTenantGrant),
+    /// A folder on GCP.
+    GcpFolder(GcpFolderGrant),
 }
 
 impl AccessGrant {
-    /// Account, subscription or project.
+    /// Account, subscription or project; of a parent its own id.
     #[must_use]
     pub fn account(&self) -> &str {
         match self {
             Self::Aws(grant) => &grant.account_id,
             Self::Azure(grant) => &grant.subscription_id,
             Self::Gcp(grant) => &grant.project_id,
+            Self::AzureTenant(grant) => &grant.tenant_id,
+            Self::GcpFolder(grant) => &grant.folder_id,
         }
     }
 }
@@ -65,6 +71,48 @@ pub struct GcpGrant {
     pub service_account: String,
 }
 
+/// A client's tenant, whose subscriptions are delegated to the provider's tenant one by one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AzureTenantGrant {
+    /// The client's tenant, in lower case.
+    pub tenant_id: String,
+}
+
+/// A client's folder and the service account that may read what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GcpFolderGrant {
+    /// Number of the folder.
+    pub folder_id: String,
+    /// Id of the project that holds the service account.
+    pub project_id: String,
+    /// E-mail address of the service account that is impersonated.
+    pub service_account: String,
+}
+
+/// An account of a parent, as the cloud lists it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member {
+    /// Account, subscription or project, in the cloud's own way of comparing.
+    pub id: String,
+    /// Its name in the cloud.
+    pub name: String,
+    /// Its state.
+    pub state: MemberState,
+}
+
+/// State of an account, in words that fit all clouds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemberState {
+    /// In use.
+    Active,
+    /// Being made.
+    Pending,
+    /// Switched off.
+    Suspended,
+    /// Closed, or being closed.
+    Closed,
+}
+
 /// What a session is for. It narrows the session to what the purpose needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -74,6 +122,8 @@ pub enum Purpose {
     Backup,
     /// Remove our own access.
     Revoke,
+    /// List the accounts of a parent, and nothing else.
+    Members,
 }
 
 /// What an attempt to get in presents.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use caretaker_api::CloudAccount;
+use caretaker_api::parents::MemberState;
 use caretaker_core::digest::sha256_hex;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, PostParams, Preconditions};
@@ -21,7 +22,7 @@ const HOLDER_UID: &str = "uid";
 fn account_key(account: &CloudAccount) -> Option<String> {
     let target = &account.spec.target;
     let id = target.id();
-    (!id.is_empty()).then(|| format!("{}:{id}", target.cloud().as_str()))
+    (!id.is_empty()).then(|| format!("{}:{id}", target.kind()))
 }
 
 fn claim_name(key: &str) -> String {
@@ -38,6 +39,9 @@ fn api(ctx: &Context) -> Api<ConfigMap> {
 /// A call to the API server failed.
 pub async fn hold(ctx: &Context, account: &CloudAccount) -> Result<bool, Failure> {
     let Some(key) = account_key(account) else { return Ok(true) };
+    if has_left(account) {
+        return Ok(true);
+    }
     let name = claim_name(&key);
     let uid = account.uid().unwrap_or_default();
     if ctx.claims.lock().expect("no panic while held").get(&name) == Some(&uid) {
@@ -84,12 +88,18 @@ pub async fn release(ctx: &Context, account: &CloudAccount) -> Result<(), Failur
     }
 }
 
+/// An account that its parent does not name any more may have moved to another client, whose claim it must not stand against. Nothing is called for it.
+fn has_left(account: &CloudAccount) -> bool {
+    account.spec.member.as_ref().is_some_and(|member| member.state == MemberState::Gone)
+}
+
 /// A claim whose holder is gone, or names another account by now, is void.
 async fn is_alive(ctx: &Context, held: &ConfigMap, key: &str) -> Result<bool, Failure> {
     let api: Api<CloudAccount> = Api::namespaced(ctx.client.clone(), &holder(held, HOLDER_NAMESPACE));
     let found = api.get_opt(&holder(held, HOLDER_NAME)).await.map_err(Failure::kubernetes("read the holder of a claim"))?;
-    Ok(found
-        .is_some_and(|found| found.uid().unwrap_or_default() == holder(held, HOLDER_UID) && account_key(&found).as_deref() == Some(key)))
+    Ok(found.is_some_and(|found| {
+        found.uid().unwrap_or_default() == holder(held, HOLDER_UID) && account_key(&found).as_deref() == Some(key) && !has_left(&found)
+    }))
 }
 
 async fn remove(api: &Api<ConfigMap>, held: &ConfigMap) -> Result<(), kube::Error> {

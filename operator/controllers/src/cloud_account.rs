@@ -1,6 +1,6 @@
 //! `CloudAccount`: makes the ExternalId and the kit, proves access, reads the inventory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -8,8 +8,8 @@ use caretaker_api::cloud_account::{CloudAccountStatus, InventoryStatus, KitStatu
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{HandoverMode, HandoverStep};
 use caretaker_api::{CloudAccount, Handover, ProviderProfile, names};
-use caretaker_cloud::{CloudError, CloudLink, ErrorClass, Presented, Purpose};
-use caretaker_core::cloud_account::{self as core, Done, Observed, Plan, Refusal};
+use caretaker_cloud::{CloudError, CloudLink, ErrorClass, Member, Presented, Purpose};
+use caretaker_core::cloud_account::{self as core, Done, Listing, Observed, Plan, Refusal};
 use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
 use caretaker_core::inventory::address::folder;
@@ -73,7 +73,7 @@ impl Reconciler for CloudAccounts {
         let claimed_by_other = !claim::hold(ctx, account).await?;
         let handed_over = ctx.cache.list_typed::<Handover>(Some(&namespace)).iter().any(is_revoking);
         let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, handed_over };
-        let way_in = if claimed_by_other || handed_over {
+        let way_in = if claimed_by_other || handed_over || !account.spec.is_live() {
             None
         } else {
             match way_in(ctx, account).await? {
@@ -137,16 +137,24 @@ async fn act(
         done.kit = Some(KitStatus { config_map: kit.name.clone(), digest: json_digest(&kit.body) });
     }
     let Some(way_in) = way_in else { return Ok(()) };
-    if !plan.prove && !plan.discover {
+    if !plan.prove && !plan.discover && !plan.list_members {
         return Ok(());
     }
-    let link = match way_in.connector.connect(&way_in.grant, Purpose::Read).await {
+    let purpose = if account.spec.target.is_parent() { Purpose::Members } else { Purpose::Read };
+    let link = match way_in.connector.connect(&way_in.grant, purpose).await {
         Ok(link) => link,
         Err(error) => {
             done.proof = Some(Err(error));
             return Ok(());
         }
     };
+    // Before the proof: where nothing is delegated yet, what the client has named waits, and each needs a kit of its own.
+    if plan.list_members {
+        done.members = Some(link.members().await.map(|listed| {
+            let of_others = held_by_others(ctx, account, &listed);
+            Listing { listed, of_others }
+        }));
+    }
     if plan.prove {
         // A held session proves nothing of now: the role may have been closed meanwhile.
         done.proof = Some(way_in.connector.attempt(&way_in.grant, Presented::Right).await);
@@ -168,12 +176,30 @@ async fn prove(account: &CloudAccount, plan: Plan, (way_in, link): (&WayIn, &dyn
             done.refusals.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
         }
     }
-    let wanted = kit::wanted(&account.spec.allow, &way_in.grant);
+    let wanted = kit::parents::wanted(&account.spec, &way_in.grant);
     done.gap = Some(link.permissions(&wanted).await);
+    // A parent's own role is asked for what it lacks; what is too much, and who gets in, is asked of each of its accounts.
+    if account.spec.target.is_parent() {
+        return;
+    }
     done.excess = Some(link.excess(&wanted).await);
     if plan.register {
         done.register = Some(link.ways_in().await);
     }
+}
+
+/// Accounts of the list that another client's object is for: this client is told neither their names nor their states.
+fn held_by_others(ctx: &Context, parent: &CloudAccount, listed: &[Member]) -> Vec<String> {
+    let cloud = parent.spec.target.cloud();
+    let of_others: HashSet<String> = ctx
+        .cache
+        .list_typed::<CloudAccount>(None)
+        .into_iter()
+        .filter(|other| other.namespace() != parent.namespace() && other.spec.is_live())
+        .filter(|other| other.spec.target.cloud() == cloud && !other.spec.target.is_parent())
+        .map(|other| other.spec.target.id())
+        .collect();
+    listed.iter().map(|member| member.id.clone()).filter(|id| of_others.contains(id)).collect()
 }
 
 async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, done: &mut Done) -> Result<(), Failure> {
@@ -239,10 +265,11 @@ pub fn store_fault(error: &StoreError) -> (Reason, String) {
 /// 128 random bits in hexadecimal: not to be guessed, and never chosen by the client. The rule of the CRD refuses a second one.
 async fn make_external_id(ctx: &Context, account: &CloudAccount) -> Result<(), Failure> {
     let external_id = hex::encode(rand::random::<[u8; 16]>());
+    let field = if account.spec.target.is_parent() { "awsOrganization" } else { "aws" };
     let api: Api<CloudAccount> = Api::namespaced(ctx.client.clone(), &account.namespace().unwrap_or_default());
     let patch = json!({
         "metadata": {"resourceVersion": account.resource_version(), "uid": account.uid()},
-        "spec": {"aws": {"externalId": external_id}},
+        "spec": {field: {"externalId": external_id}},
     });
     api.patch(&account.name_any(), &PatchParams::default(), &Patch::Merge(&patch))
         .await

@@ -12,6 +12,7 @@ use caretaker_cloud::Purpose;
 use caretaker_core::digest::json_digest;
 use caretaker_core::handover::advance::{StepResult, advance};
 use caretaker_core::handover::{self as core, steps};
+use caretaker_core::managed_client;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::{Kind, OWNED};
 use jiff::Timestamp;
@@ -123,14 +124,16 @@ impl Reconciler for Handovers {
             return Vec::new();
         }
         let is_made = |name: &str| observed.accounts.iter().any(|account| account.name_any() == name);
-        let missing = client.spec.accounts.iter().filter(|account| !is_made(&account.name)).map(|account| {
+        let seen = managed_client::Observed { accounts: observed.accounts.clone(), ..managed_client::Observed::default() };
+        let missing = managed_client::accounts(client, &seen).into_iter().filter(|account| !is_made(&account.name)).map(|account| {
             let message = format!("account {} is not made yet: without it the bundle would lack it", account.name);
             Fault::outside(Reason::ReferenceMissing, "ManagedClient.spec.accounts", message)
         });
         let recipients = caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
             .into_iter()
             .map(|fault| Fault::outside(Reason::InvalidSpec, fault.field("ManagedClient.spec.exit.recipients"), fault.problem.to_string()));
-        missing.chain(recipients).collect()
+        let missing: Vec<Fault> = missing.collect();
+        missing.into_iter().chain(recipients).collect()
     }
 
     fn plan(&self, handover: &Handover, observed: &Sight, _now: Timestamp) -> Self::Plan {
@@ -183,7 +186,8 @@ fn freeze(ctx: &Context, sight: &Sight) -> StepResult {
 /// An account that cannot be read is a gap, not a stop: the client may have closed the door first.
 async fn discover(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
     let mut readings = Vec::new();
-    for account in &sight.accounts {
+    // A parent holds nothing itself.
+    for account in sight.accounts.iter().filter(|account| !account.spec.target.is_parent()) {
         let last = account.status.as_ref().and_then(|status| status.inventory.clone());
         let (inventory, gap) = match read(ctx, handover, account).await? {
             Ok(inventory) => (Some(inventory), String::new()),
@@ -200,6 +204,9 @@ async fn read(
     handover: &Handover,
     account: &CloudAccount,
 ) -> Result<Result<caretaker_api::cloud_account::InventoryStatus, String>, Failure> {
+    if let Some(member) = account.spec.member.as_ref().filter(|member| !member.is_live()) {
+        return Ok(Err(format!("its parent {} calls it {:?}", member.parent, member.state)));
+    }
     let way = match way_in(ctx, account).await? {
         Ok(Some(way)) => way,
         Ok(None) => return Ok(Err("the ExternalId was never made".into())),

@@ -60,6 +60,11 @@ fn is_finished(handover: &Handover) -> bool {
         })
 }
 
+/// A final handover that has fixed which accounts it is about.
+fn is_frozen(handover: &Handover) -> bool {
+    handover.spec.mode == HandoverMode::Final && handover.status.as_ref().is_some_and(|status| status.frozen.is_some())
+}
+
 #[async_trait]
 impl Reconciler for ManagedClients {
     type Object = ManagedClient;
@@ -81,6 +86,7 @@ impl Reconciler for ManagedClients {
             backups: ctx.cache.typed::<BackupPolicy>(&namespace, core::CHILD_NAME),
             handed_over_by: handovers.iter().find(|handover| is_finished(handover)).map(ResourceExt::name_any),
             leaving: handovers.iter().any(|handover| handover.spec.mode == HandoverMode::Final && !is_finished(handover)),
+            frozen: handovers.iter().any(is_frozen),
             recipient_faults: recipient_faults(client),
         })
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    AccessGrant, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, Presented,
-    ProtectionState, Purpose, Receipt, Register, Scope, WantedPermission,
+    AccessGrant, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, PermissionGap,
+    Presented, ProtectionState, Purpose, Receipt, Register, Scope, WantedPermission,
 };
 
 use crate::gate::{Closed, Gate};
@@ -140,6 +140,10 @@ impl CloudLink for CountedLink {
 
     async fn protection(&self, regions: &[String], prefix: &str) -> caretaker_cloud::Result<ProtectionState> {
         self.inner.protection(regions, prefix).await
+    }
+
+    async fn members(&self) -> caretaker_cloud::Result<Vec<Member>> {
+        self.inner.members().await
     }
 
     async fn perform(&self, key: &str, step: &CloudStep) -> caretaker_cloud::Result<Receipt> {

@@ -6,7 +6,7 @@ use caretaker_api::cloud_account::{
     WayIn,
 };
 use caretaker_api::condition::{ConditionType, Conditions, Reason};
-use caretaker_cloud::{CloudError, ExcessReport, PermissionGap, Register};
+use caretaker_cloud::{CloudError, ExcessReport, PermissionGap, Purpose, Register};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -141,7 +141,11 @@ pub fn take_gap(
 
 /// The actions with the steps that do not work without them.
 fn missing(cloud: Cloud, allow: &[Capability], actions: &[String]) -> Vec<MissingPermission> {
-    let rows = || calls::entry(cloud).iter().chain(purposes(allow).into_iter().flat_map(|purpose| calls::actions(cloud, purpose)));
+    let rows = || {
+        calls::entry(cloud)
+            .iter()
+            .chain(purposes(allow).into_iter().chain([Purpose::Members]).flat_map(|purpose| calls::actions(cloud, purpose)))
+    };
     let step = |action: &str| {
         let mut whys: Vec<&str> = rows().filter(|row| row.name == action).map(|row| row.why).collect();
         whys.dedup();

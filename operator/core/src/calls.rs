@@ -9,7 +9,8 @@ use caretaker_cloud::manifest::{
 use serde::Serialize;
 
 /// Every purpose, from the narrowest access profile to the widest.
-pub const PURPOSES: [Purpose; 3] = [Purpose::Read, Purpose::Backup, Purpose::Revoke];
+/// The last one is for parents only.
+pub const PURPOSES: [Purpose; 4] = [Purpose::Read, Purpose::Backup, Purpose::Revoke, Purpose::Members];
 
 /// The permissions that a purpose needs on a cloud.
 #[must_use]
@@ -47,7 +48,7 @@ pub fn sight(cloud: Cloud) -> Sight {
 pub struct CallRow {
     /// `aws`, `azure` or `gcp`.
     pub cloud: &'static str,
-    /// The access profile that needs it first: `ReadOnly`, `Backup` or `Full`.
+    /// The access profile that needs it first: `ReadOnly`, `Backup` or `Full`; `Parent` where only a parent does.
     pub profile: &'static str,
     /// The call in the cloud's own words.
     pub call: &'static str,
@@ -81,6 +82,7 @@ fn profile_of(purpose: Purpose) -> &'static str {
         Purpose::Read => "ReadOnly",
         Purpose::Backup => "Backup",
         Purpose::Revoke => "Full",
+        Purpose::Members => "Parent",
     }
 }
 
@@ -104,7 +106,8 @@ pub fn page() -> String {
         "# Every call that Caretaker makes in a client's cloud\n\n\
          Made from the permission manifest, from which the grant kits, the session policies on AWS and the check of granted permissions are made too.\n\
          `kubectl caretaker permissions` prints the same. A profile includes the ones before it: `ReadOnly`, `Backup` (spec.allow has Backup), `Full`\n\
-         (spec.allow has Revoke; backups only where it has Backup as well).\n",
+         (spec.allow has Revoke; backups only where it has Backup as well). `Parent` is for awsOrganization, azureTenant and gcpFolder only, on the account\n\
+         or folder that lists.\n",
     );
     for (cloud, name) in [(Cloud::Aws, "AWS"), (Cloud::Azure, "Azure"), (Cloud::Gcp, "Google Cloud")] {
         text.push_str(&format!("\n## {name}\n\n| profile | call | permission | granted on | why |\n| --- | --- | --- | --- | --- |\n"));

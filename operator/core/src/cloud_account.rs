@@ -1,11 +1,12 @@
 //! `CloudAccount`: when to prove access, when to read, what the answers mean.
 
+mod parent;
 mod reading;
 
 use std::time::Duration;
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{Cloud, CloudAccountStatus, KitStatus};
+use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, PermissionGap, Register, Usage};
@@ -16,12 +17,14 @@ use kube::ResourceExt;
 use crate::access::{REGISTER_EVERY, carry, profile, refusals_due, take_excess, take_gap, take_refusals, take_register};
 use crate::account_budget::{self, LONGEST_WAIT};
 use crate::conditions::{ConditionSet, Is};
-use crate::grant::account_of_arn;
 use crate::inventory::Taken;
+use crate::members::is_own;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::period::jittered;
 use crate::request::is_asked;
 use crate::scope::{self, Named};
+
+pub use parent::Listing;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
@@ -30,6 +33,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::PermissionsSufficient,
     ConditionType::LeastPrivilege,
     ConditionType::AccessLasting,
+    ConditionType::MembersListed,
     ConditionType::InventoryComplete,
     ConditionType::ScopeAmbiguous,
     ConditionType::StoreReady,
@@ -65,8 +69,7 @@ pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
     }
     faults.extend(observed.way_fault.clone());
     let target = &account.spec.target;
-    let own = observed.provider.as_ref().and_then(|provider| own_account(provider, target.cloud()));
-    if own.is_some_and(|own| own == target.id()) {
+    if observed.provider.as_ref().is_some_and(|provider| is_own(provider, target, &target.id())) {
         let message =
             format!("{} is the provider's own account, which is never read as a client's: give the client's account", target.id());
         faults.push(Fault::spec(target.id_field(), message));
@@ -77,20 +80,12 @@ pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
     faults
 }
 
-/// The account as selectors name it.
+/// The account as selectors name it: by its own name, by its parent's, or by its id.
 #[must_use]
 pub fn named(account: &CloudAccount) -> Named {
     let target = &account.spec.target;
-    Named { names: vec![account.name_any()], id: target.id(), cloud: target.cloud() }
-}
-
-/// The provider's own account on a cloud. On Azure it is a tenant, which the adapter tells from the subscription itself.
-fn own_account(provider: &ProviderProfileSpec, cloud: Cloud) -> Option<&str> {
-    match cloud {
-        Cloud::Aws => provider.aws.as_ref().map(|aws| account_of_arn(&aws.principal_arn)),
-        Cloud::Azure => None,
-        Cloud::Gcp => provider.gcp.as_ref().map(|gcp| gcp.project_id.as_str()),
-    }
+    let parent = account.spec.member.as_ref().map(|member| member.parent.clone());
+    Named { names: std::iter::once(account.name_any()).chain(parent).collect(), id: target.id(), cloud: target.cloud() }
 }
 
 /// What a visit does.
@@ -106,6 +101,8 @@ pub struct Plan {
     pub register: bool,
     /// Read the inventory.
     pub discover: bool,
+    /// List a parent's accounts.
+    pub list_members: bool,
 }
 
 /// What to do now. Nothing is called in the cloud before a wait that the cloud asked for is over; it survives a restart in the status.
@@ -113,8 +110,10 @@ pub struct Plan {
 pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan {
     let status = account.status.clone().unwrap_or_default();
     let generation = account.metadata.generation;
-    // Azure and Google Cloud know no ExternalId.
-    let has_id = account.spec.target.aws.as_ref().is_none_or(|aws| aws.external_id.is_some());
+    if !account.spec.is_live() {
+        return Plan::default();
+    }
+    let (has_id, is_parent) = (!account.spec.target.lacks_external_id(), account.spec.target.is_parent());
     let throttled = status.throttled_until.as_ref().is_some_and(|until| until.0 > now);
     if observed.handed_over || throttled || !has_id {
         return Plan { make_external_id: !has_id && !observed.handed_over, ..Plan::default() };
@@ -137,7 +136,9 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
         prove,
         prove_refusals: prove && refusals_due(&access, &status.conditions, (&principal, uid, asked), now),
         register: prove && (asked || access.principal != principal || due(&register_last, REGISTER_EVERY, "register")),
-        discover: asked || !current || due(&read_last, interval, "discover") || account_budget::is_held_no_more(&status, now),
+        discover: !is_parent
+            && (asked || !current || due(&read_last, interval, "discover") || account_budget::is_held_no_more(&status, now)),
+        list_members: is_parent && (asked || !current || due(&status.members_listed_at, interval, "members")),
     }
 }
 
@@ -189,6 +190,8 @@ pub struct Done {
     pub usage: Option<(Usage, Timestamp)>,
     /// A fault of the store.
     pub store_fault: Option<(Reason, String)>,
+    /// A parent's accounts.
+    pub members: Option<Result<Listing, CloudError>>,
 }
 
 impl Done {
@@ -207,7 +210,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     let mut status = account.status.clone().unwrap_or_default();
     let generation = account.metadata.generation;
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, generation.unwrap_or_default(), now);
-    status.account = format!("{} {}", account.spec.target.cloud().as_str(), account.spec.target.id());
+    status.account = format!("{} {}", account.spec.target.kind(), account.spec.target.id());
     if status.throttled_until.as_ref().is_some_and(|until| until.0 <= now) {
         status.throttled_until = None;
     }
@@ -219,6 +222,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     if done.kit.is_some() {
         status.kit.clone_from(&done.kit);
     }
+    parent::not_asked_for(account, &mut set);
     let mut waits = Vec::new();
     if observed.handed_over {
         let message = "handed over: we do not try to get in any more";
@@ -227,6 +231,11 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
         }
         status.conditions = set.finish();
         return (status, Outcome::Settled(Duration::from_secs(3600)));
+    }
+    if let Some(member) = account.spec.member.as_ref().filter(|member| !member.is_live()) {
+        let outcome = parent::not_live(account, member, &mut set);
+        status.conditions = set.finish();
+        return (status, outcome);
     }
     if done.made_external_id {
         waits.push(Wait { reason: Reason::Progressing, message: "the ExternalId was made".into(), after: Duration::from_millis(100) });
@@ -249,6 +258,10 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     reading::take((account, now), &mut status, &mut set, done, &mut waits);
     if let Some((usage, ended)) = &done.usage {
         status.budget = Some(account_budget::status(usage, *ended));
+    }
+    if let Some(answer) = &done.members {
+        let own = |id: &str| observed.provider.as_ref().is_some_and(|provider| is_own(provider, &account.spec.target, id));
+        waits.extend(parent::take_members(account, &mut status, &mut set, (answer, &own), (&done.principal, now)));
     }
     let outcome = conclude(account, &status, &set, waits, now);
     status.conditions = set.finish();
@@ -335,6 +348,9 @@ fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &Condition
     if let Some(condition) = set.get(ConditionType::InventoryComplete).filter(|condition| condition.status != "True") {
         let reason = if condition.status == "False" { Reason::Incomplete } else { Reason::CoverageUnknown };
         return Outcome::Waiting(Wait { reason, message: condition.message.clone(), after: RETRY_PAUSE });
+    }
+    if let Some(condition) = set.get(ConditionType::MembersListed).filter(|condition| condition.status != "True") {
+        return Outcome::Waiting(Wait { reason: Reason::Pending, message: condition.message.clone(), after: RETRY_PAUSE });
     }
     if let Some(condition) = set.get(ConditionType::ConfusedDeputyProtected).filter(|condition| condition.status == "False") {
         return Outcome::Waiting(Wait { reason: Reason::NotRefused, message: condition.message.clone(), after: RETRY_PAUSE });

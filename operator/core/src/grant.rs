@@ -2,7 +2,7 @@
 
 use caretaker_api::cloud_account::{AwsAccount, CloudAccountSpec};
 use caretaker_api::provider_profile::{AwsProvider, ProviderProfileSpec};
-use caretaker_cloud::{AccessGrant, AwsGrant, AzureGrant, GcpGrant};
+use caretaker_cloud::{AccessGrant, AwsGrant, AzureGrant, AzureTenantGrant, GcpFolderGrant, GcpGrant};
 
 use crate::digest::sha256_hex;
 use crate::kit_gcp;
@@ -40,12 +40,22 @@ pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &Provi
         return Some(AccessGrant::Azure(AzureGrant { subscription_id: target.id(), home_tenant_id }));
     }
     if let (Some(gcp), Some(_)) = (&target.gcp, &provider.gcp) {
-        let service_account = kit_gcp::service_account(&gcp.service_account_name, &gcp.project_id);
+        let service_account = kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
         return Some(AccessGrant::Gcp(GcpGrant { project_id: gcp.project_id.clone(), service_account }));
     }
-    let account = target.aws.as_ref()?;
+    if let (Some(_), Some(_)) = (&target.azure_tenant, &provider.azure) {
+        return Some(AccessGrant::AzureTenant(AzureTenantGrant { tenant_id: target.id() }));
+    }
+    if let (Some(folder), Some(_)) = (&target.gcp_folder, &provider.gcp) {
+        return Some(AccessGrant::GcpFolder(GcpFolderGrant {
+            folder_id: folder.folder_id.clone(),
+            project_id: folder.service_account_project_id.clone(),
+            service_account: kit_gcp::service_account(&folder.service_account_name, &folder.service_account_project_id),
+        }));
+    }
+    let account = target.aws_role()?;
     let external_id = account.external_id.clone()?;
-    let role_arn = role_arn(account, provider.aws.as_ref()?);
+    let role_arn = role_arn(&account, provider.aws.as_ref()?);
     Some(AccessGrant::Aws(AwsGrant {
         account_id: account.account_id.clone(),
         role_arn,
@@ -55,19 +65,22 @@ pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &Provi
     }))
 }
 
-/// The principal that leads into an account, in the cloud's own words; empty where the provider is not on its cloud.
+/// The principal that leads into an account or a parent, in the cloud's own words; empty where the provider is not on its cloud.
 #[must_use]
 pub fn principal(spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> String {
     let target = &spec.target;
-    match (&target.aws, &target.azure, &target.gcp) {
-        (Some(aws), _, _) => provider.aws.as_ref().map(|provider| role_arn(aws, provider)).unwrap_or_default(),
-        (_, Some(_), _) => {
-            let tenant = provider.azure.as_ref().map(|provider| provider.tenant_id.to_ascii_lowercase());
-            tenant.map(|tenant| format!("the delegation of subscription {} to tenant {tenant}", target.id())).unwrap_or_default()
-        }
-        (_, _, Some(gcp)) => kit_gcp::service_account(&gcp.service_account_name, &gcp.project_id),
-        _ => String::new(),
+    if let Some(aws) = target.aws_role() {
+        return provider.aws.as_ref().map(|provider| role_arn(&aws, provider)).unwrap_or_default();
     }
+    if let Some(folder) = &target.gcp_folder {
+        return kit_gcp::service_account(&folder.service_account_name, &folder.service_account_project_id);
+    }
+    if let Some(gcp) = &target.gcp {
+        return kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
+    }
+    let tenant = provider.azure.as_ref().map(|provider| provider.tenant_id.to_ascii_lowercase());
+    let what = if target.is_parent() { "subscriptions of tenant" } else { "subscription" };
+    tenant.map(|tenant| format!("the delegation of {what} {} to tenant {tenant}", target.id())).unwrap_or_default()
 }
 
 /// The name under which our calls stand in the client's audit log.

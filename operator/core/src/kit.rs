@@ -1,6 +1,7 @@
 //! The grant kit: what the client applies so that the operator gets in. Made from the same permission manifest that the operator checks.
 
 pub mod azure;
+pub mod parents;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub const fn policy_name(purpose: Purpose) -> &'static str {
         Purpose::Read => "caretaker-read",
         Purpose::Backup => "caretaker-backup",
         Purpose::Revoke => "caretaker-revoke",
+        Purpose::Members => "caretaker-members",
     }
 }
 
@@ -45,6 +47,7 @@ pub fn wanted(allow: &[Capability], grant: &AccessGrant) -> Vec<WantedPermission
         AccessGrant::Aws(grant) => grant,
         AccessGrant::Azure(grant) => return azure::wanted(&grant.subscription_id),
         AccessGrant::Gcp(grant) => return crate::kit_gcp::wanted(&purposes(allow), grant),
+        AccessGrant::AzureTenant(_) | AccessGrant::GcpFolder(_) => return Vec::new(),
     };
     let backup_role = format!("arn:{}:iam::{}:role/{BACKUP_ROLE}", partition(&grant.role_arn), grant.account_id);
     let of = |purpose: Purpose| {
@@ -76,6 +79,9 @@ struct Kit<'a> {
 /// The kit's files by name, for the account's cloud: `name` is the CloudAccount's. `None` until the ExternalId is made, and where the provider is not on that cloud.
 #[must_use]
 pub fn files((client, name): (&str, &str), spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<BTreeMap<String, String>> {
+    if let Some(files) = parents::files((client, name), spec, provider) {
+        return Some(files);
+    }
     if let (Some(_), Some(azure)) = (&spec.target.azure, &provider.azure) {
         return Some(azure::files(&azure::Delegation {
             client: client.into(),

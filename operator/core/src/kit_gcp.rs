@@ -257,7 +257,7 @@ pub fn shell(text: &str) -> String {
 }
 
 /// A text that cannot end a comment or a paragraph.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
 }
 

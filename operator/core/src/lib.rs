@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod kit;
 pub mod kit_gcp;
 pub mod managed_client;
+pub mod members;
 pub mod monitoring_stack;
 pub mod outcome;
 pub mod ownership;

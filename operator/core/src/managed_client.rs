@@ -1,5 +1,6 @@
 //! `ManagedClient`: what a client's namespace holds, which children it has, and how their conditions sum up.
 
+mod accounts;
 mod status;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
+pub use accounts::{Wanted, accounts};
 pub use status::{Report, status};
 
 use crate::desired::Desired;
@@ -20,6 +22,7 @@ use crate::scope::{self, Named};
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::NamespaceReady,
+    ConditionType::MembersListed,
     ConditionType::AccessProven,
     ConditionType::InventoryComplete,
     ConditionType::ScopeAmbiguous,
@@ -30,6 +33,9 @@ pub const CONDITIONS: &[ConditionType] = &[
 
 /// Name of the one MonitoringStack and the one BackupPolicy of a client.
 pub const CHILD_NAME: &str = "main";
+
+/// Most accounts of a client, those of its parents included: each is an object, and the monitoring names them all.
+pub const MAX_ACCOUNTS: usize = 1000;
 
 /// What was seen of a client's world.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +54,8 @@ pub struct Observed {
     pub handed_over_by: Option<String>,
     /// Whether a final Handover is under way: what it was begun with stays until it has ended.
     pub leaving: bool,
+    /// Whether a final Handover has fixed which accounts it is about: none is added any more.
+    pub frozen: bool,
     /// Faults of the recipients, found by the one parser that also seals to them.
     pub recipient_faults: Vec<Fault>,
 }
@@ -73,9 +81,15 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
         );
         faults.push(Fault::outside(Reason::NameTaken, "metadata.name", message));
     }
-    if client.spec.backups.is_some() && client.spec.accounts.iter().all(|account| account.target.aws.is_none()) {
+    if client.spec.backups.is_some() && client.spec.accounts.iter().all(|account| account.target.aws_role().is_none()) {
         let message = "this release makes backup plans on AWS only, and no account here is on AWS: remove spec.backups";
         faults.push(Fault::spec("spec.backups", message));
+    }
+    let count = accounts(client, observed).len();
+    if count > MAX_ACCOUNTS {
+        let message =
+            format!("{count} accounts with those of the parents, and one client takes {MAX_ACCOUNTS}: exclude some, or divide the client");
+        faults.push(Fault::outside(Reason::TooManyMembers, "spec.accounts", message));
     }
     if let Some(terms) = &client.spec.scope {
         faults.extend(scope::faults(terms, &named(client), "spec.scope"));
@@ -104,9 +118,9 @@ pub fn plan(client: &ManagedClient, observed: &Observed) -> Vec<Desired> {
     let mut wanted = vec![namespace_object(&namespace), quota(client, &namespace), limits(&namespace)];
     wanted.extend(network_policies(&namespace));
     wanted.extend(role_bindings(client, &namespace));
-    wanted.extend(account_objects(client, observed, &namespace));
-    wanted.extend(stack(client, &namespace));
-    wanted.extend(policy(client, &namespace));
+    wanted.extend(accounts::objects(client, observed, &namespace));
+    wanted.extend(stack(client, observed, &namespace));
+    wanted.extend(policy(client, observed, &namespace));
     wanted
 }
 
@@ -195,58 +209,37 @@ fn role_bindings(client: &ManagedClient, namespace: &str) -> Vec<Desired> {
         .collect()
 }
 
-/// The ExternalId goes down only where it is known from before: a CloudAccount that was deleted and is made again keeps its own.
-fn account_objects(client: &ManagedClient, observed: &Observed, namespace: &str) -> Vec<Desired> {
-    let known = external_ids(client, observed);
-    let object = |terms: &caretaker_api::managed_client::AccountTerms| {
-        let mut spec = json!({
-            "providerProfile": client.spec.provider_profile,
-            "allow": terms.allow,
-            "discoveryIntervalMinutes": terms.discovery_interval_minutes,
-            "inventoryRetentionDays": terms.inventory_retention_days,
-            "baselineAfterDays": terms.baseline_after_days,
-        });
-        if let Some(scope) = &client.spec.scope {
-            spec["scope"] = json!(scope);
-        }
-        if let (Some(spec), Ok(Value::Object(target))) = (spec.as_object_mut(), serde_json::to_value(&terms.target)) {
-            spec.extend(target);
-        }
-        if let (Some(external_id), true) = (known.get(&terms.name), spec["aws"].is_object()) {
-            spec["aws"]["externalId"] = json!(external_id);
-        }
-        Desired::new("CloudAccount", namespace, &terms.name, json!({"spec": spec}))
-    };
-    client.spec.accounts.iter().map(object).collect()
-}
-
-/// The ExternalIds by account, from the children or, where a child is gone, from the last status.
+/// The ExternalIds by account, from the children or, where a child is gone, from the last status. The accounts of an organization have its own.
 #[must_use]
 pub fn external_ids(client: &ManagedClient, observed: &Observed) -> BTreeMap<String, String> {
     let mut known = client.status.as_ref().map(|status| status.external_ids.clone()).unwrap_or_default();
-    for account in &observed.accounts {
-        if let Some(external_id) = account.spec.target.aws.as_ref().and_then(|aws| aws.external_id.clone()) {
+    for account in observed.accounts.iter().filter(|account| account.spec.member.is_none()) {
+        if let Some(external_id) = account.spec.target.aws_role().and_then(|role| role.external_id) {
             known.insert(account.name_any(), external_id);
         }
     }
     known
 }
 
-fn account_names(client: &ManagedClient) -> Vec<&str> {
-    client.spec.accounts.iter().map(|account| account.name.as_str()).collect()
-}
-
-fn stack(client: &ManagedClient, namespace: &str) -> Option<Desired> {
+fn stack(client: &ManagedClient, observed: &Observed, namespace: &str) -> Option<Desired> {
     let terms = client.spec.monitoring.as_ref()?;
+    let names: Vec<String> = accounts(client, observed).into_iter().filter(Wanted::is_live_account).map(|wanted| wanted.name).collect();
     let mut spec = serde_json::to_value(terms).unwrap_or_default();
-    spec["accounts"] = json!(account_names(client));
+    spec["accounts"] = json!(names);
     Some(Desired::new("MonitoringStack", namespace, CHILD_NAME, json!({"spec": spec})))
 }
 
-fn policy(client: &ManagedClient, namespace: &str) -> Option<Desired> {
+/// Nothing before there is an account on AWS: an organization may not be listed yet.
+fn policy(client: &ManagedClient, observed: &Observed, namespace: &str) -> Option<Desired> {
     let terms = client.spec.backups.as_ref()?;
-    let on_aws: Vec<&str> =
-        client.spec.accounts.iter().filter(|account| account.target.aws.is_some()).map(|account| account.name.as_str()).collect();
+    let on_aws: Vec<String> = accounts(client, observed)
+        .into_iter()
+        .filter(|wanted| wanted.is_live_account() && wanted.target.aws.is_some())
+        .map(|wanted| wanted.name)
+        .collect();
+    if on_aws.is_empty() {
+        return None;
+    }
     let mut spec = serde_json::to_value(terms).unwrap_or_default();
     spec["accounts"] = json!(on_aws);
     Some(Desired::new("BackupPolicy", namespace, CHILD_NAME, json!({"spec": spec})))

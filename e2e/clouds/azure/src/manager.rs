@@ -109,7 +109,7 @@ fn route(world: &mut World, caller: &Issued, request: &Request) -> Reply {
         ("POST", ["providers", "microsoft.resourcegraph", "resources"]) => {
             served("2021-03-01", &mut || graph::query(world, caller, &request.body))
         }
-        ("GET", ["subscriptions"]) => served("2021-01-01", &mut || list(world, caller)),
+        ("GET", ["subscriptions"]) => served("2021-01-01", &mut || list(world, caller, request)),
         (method, ["subscriptions", id, rest @ ..]) => {
             if world.roles(caller, id).is_empty() {
                 return Reply::no_subscription(id);
@@ -147,7 +147,7 @@ fn show(world: &World, id: &str) -> Value {
     let mut body = json!({
         "id": format!("/subscriptions/{id}"), "subscriptionId": id, "displayName": format!("Subscription {id}"),
         "tenantId": found.tenant_id,
-        "state": "Enabled", "authorizationSource": "RoleBased", "managedByTenants": managers,
+        "state": found.state.as_deref().unwrap_or("Enabled"), "authorizationSource": "RoleBased", "managedByTenants": managers,
         "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
     });
     if world.hide_managers
@@ -158,11 +158,18 @@ fn show(world: &World, id: &str) -> Value {
     body
 }
 
-fn list(world: &World, caller: &Issued) -> Reply {
+fn list(world: &World, caller: &Issued, request: &Request) -> Reply {
     let visible = world.subscriptions.keys().filter(|id| !world.roles(caller, id).is_empty());
-    let value: Vec<Value> = visible.map(|id| show(world, id)).collect();
+    let from: usize = request.query("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or_default();
+    let size = world.page_subscriptions.unwrap_or(usize::MAX);
+    let mut rest = visible.skip(from);
+    let value: Vec<Value> = rest.by_ref().take(size).map(|id| show(world, id)).collect();
     // Microsoft's definition demands the link, also where nothing follows.
-    Reply::ok(json!({"value": value, "nextLink": ""}))
+    let next = match (rest.next(), request.query("api-version")) {
+        (Some(_), Some(version)) => format!("/subscriptions?api-version={version}&$skiptoken={}", from + size),
+        _ => String::new(),
+    };
+    Reply::ok(json!({"value": value, "nextLink": next}))
 }
 
 fn groups(world: &World, caller: &Issued, id: &str) -> Reply {

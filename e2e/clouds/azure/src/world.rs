@@ -58,6 +58,9 @@ pub struct Delegation {
 pub struct Subscription {
     /// Home tenant.
     pub tenant_id: String,
+    /// State, such as `Disabled`; `None` for `Enabled`.
+    #[serde(default)]
+    pub state: Option<String>,
     /// Delegations on it.
     #[serde(default)]
     pub delegations: Vec<Delegation>,
@@ -158,6 +161,8 @@ pub struct World {
     pub token_life: Duration,
     /// Most rows of a page, at most 1,000.
     pub page_rows: usize,
+    /// Most subscriptions of a page; `None` for all in one.
+    pub page_subscriptions: Option<usize>,
     /// Fault of Resource Graph.
     pub graph_fault: Option<GraphFault>,
     /// Resource Graph answers with no rows, instead of a refusal, to somebody who may read nothing.
@@ -181,6 +186,7 @@ impl Default for World {
             tokens: HashMap::new(),
             token_life: Duration::from_secs(3600),
             page_rows: 1000,
+            page_subscriptions: None,
             graph_fault: None,
             silent_graph: false,
             hide_managers: false,

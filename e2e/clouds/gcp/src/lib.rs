@@ -8,6 +8,7 @@ mod assets;
 mod auth;
 mod envelope;
 mod fault;
+mod folders;
 mod iam;
 mod judge;
 mod keys;
@@ -39,7 +40,7 @@ pub use crate::kit::apply_terraform;
 use crate::request::{Answer, Request};
 pub use crate::seed::{READ_ROLE, SELF_ROLE};
 use crate::world::Token;
-pub use crate::world::{Binding, Policy, Project, Quota, ServiceAccount, World};
+pub use crate::world::{Binding, Folder, Policy, Project, Quota, ServiceAccount, World};
 
 /// The whole simulated cloud. Clones are the same one.
 #[derive(Clone, Default)]
@@ -140,6 +141,9 @@ fn route(world: &mut World, request: &Request) -> std::result::Result<Answer, An
         "oauth2.token" => auth::by_assertion(world, request),
         "sts.token" => auth::by_subject_token(world, request),
         call if call.starts_with("iamcredentials.") || call.starts_with("iam.") => iam::route(world, request),
+        call if call.starts_with("cloudresourcemanager.folders.") || call == "cloudresourcemanager.projects.list" => {
+            folders::route(world, request)
+        }
         call if call.starts_with("cloudresourcemanager.") => projects::route(world, request),
         "cloudasset.searchAllResources" => assets::search(world, request),
         "cloudasset.assets.list" => os_inventory::list(world, request),

@@ -1,11 +1,11 @@
 //! Projects: what they are, who may do what, and their policies.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::envelope;
-use crate::iam::{asked_permissions, held, replace, shown};
+use crate::iam::{self, asked_permissions, held, replace};
 use crate::request::{Answer, Request};
-use crate::world::World;
+use crate::world::{Project, World};
 
 /// A call about projects. Who has no permission is told the same as who asks for what is not there.
 pub fn route(world: &mut World, request: &Request) -> Result<Answer, Answer> {
@@ -19,11 +19,7 @@ pub fn route(world: &mut World, request: &Request) -> Result<Answer, Answer> {
     match request.call {
         "cloudresourcemanager.projects.get" => {
             may("resourcemanager.projects.get")?;
-            Ok(Answer::ok(json!({
-                "name": format!("projects/{}", project.number), "projectId": project.id, "displayName": project.id, "state": "ACTIVE",
-                "parent": "organizations/1", "createTime": "2026-01-01T00:00:00Z", "updateTime": "2026-01-01T00:00:00Z",
-                "etag": "abcdef0123A=",
-            })))
+            Ok(Answer::ok(shown(project)))
         }
         "cloudresourcemanager.projects.testIamPermissions" => {
             let asked = asked_permissions(request)?;
@@ -31,7 +27,7 @@ pub fn route(world: &mut World, request: &Request) -> Result<Answer, Answer> {
         }
         "cloudresourcemanager.projects.getIamPolicy" => {
             may("resourcemanager.projects.getIamPolicy")?;
-            Ok(Answer::ok(shown(&project.policy, request.body["options"]["requestedPolicyVersion"] == 3)))
+            Ok(Answer::ok(iam::shown(&project.policy, request.body["options"]["requestedPolicyVersion"] == 3)))
         }
         _ => {
             may("resourcemanager.projects.setIamPolicy")?;
@@ -40,4 +36,14 @@ pub fn route(world: &mut World, request: &Request) -> Result<Answer, Answer> {
             replace(&mut project.policy, &request.body["policy"])
         }
     }
+}
+
+/// A project as it is shown.
+pub fn shown(project: &Project) -> Value {
+    let parent = project.folder.as_ref().map_or_else(|| "organizations/1".to_owned(), |folder| format!("folders/{folder}"));
+    json!({
+        "name": format!("projects/{}", project.number), "projectId": project.id, "displayName": project.id,
+        "state": if project.is_closed { "DELETE_REQUESTED" } else { "ACTIVE" },
+        "parent": parent, "createTime": "2026-01-01T00:00:00Z", "updateTime": "2026-01-01T00:00:00Z", "etag": "abcdef0123A=",
+    })
 }

@@ -102,6 +102,10 @@ fn name(method: &str, path: &str) -> (&'static str, String) {
             return ("iam.projects.roles.get", format!("projects/{project}/roles/{role}"));
         }
         ("DELETE", ["v1", "projects", _, "serviceAccounts", _], "") => "iam.projects.serviceAccounts.delete",
+        ("GET", ["v3", "projects"], "") => "cloudresourcemanager.projects.list",
+        ("GET", ["v3", "folders"], "") => "cloudresourcemanager.folders.list",
+        ("GET", ["v3", "folders", _], "") => "cloudresourcemanager.folders.get",
+        ("POST", ["v3", "folders", _], "testIamPermissions") => "cloudresourcemanager.folders.testIamPermissions",
         ("GET", ["v3", "projects", _], "") => "cloudresourcemanager.projects.get",
         ("POST", ["v3", "projects", _], "testIamPermissions") => "cloudresourcemanager.projects.testIamPermissions",
         ("POST", ["v1" | "v3", "projects", _], "getIamPolicy") => "cloudresourcemanager.projects.getIamPolicy",

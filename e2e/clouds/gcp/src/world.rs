@@ -64,6 +64,19 @@ pub struct Project {
     pub assets: Vec<Value>,
     /// Machines with what VM Manager knows of them, as Cloud Asset lists them.
     pub os_inventories: Vec<Value>,
+    /// Number of the folder that it is in.
+    pub folder: Option<String>,
+    /// Whether its deletion was asked for.
+    pub is_closed: bool,
+}
+
+/// A folder.
+#[derive(Clone, Debug, Default)]
+pub struct Folder {
+    /// Number of the folder that it is in.
+    pub parent: Option<String>,
+    /// Policy: what is in the folder inherits it.
+    pub policy: Policy,
 }
 
 /// A service account.
@@ -120,6 +133,10 @@ pub struct World {
     pub organization: Policy,
     /// Projects by id.
     pub projects: BTreeMap<String, Project>,
+    /// Folders by number.
+    pub folders: BTreeMap<String, Folder>,
+    /// Most rows in a page of folders or projects; `None` for what is asked for.
+    pub list_rows: Option<usize>,
     /// Service accounts by e-mail address.
     pub accounts: BTreeMap<String, ServiceAccount>,
     /// Custom roles: permissions by name.
@@ -240,7 +257,17 @@ impl World {
     /// Whether a principal has a permission on a project.
     #[must_use]
     pub fn may_on_project(&self, principal: &str, permission: &str, project: &Project) -> bool {
-        self.grants(&project.policy, principal, permission) || self.grants(&self.organization, principal, permission)
+        self.grants(&project.policy, principal, permission)
+            || project.folder.as_ref().is_some_and(|folder| self.may_on_folder(principal, permission, folder))
+            || self.grants(&self.organization, principal, permission)
+    }
+
+    /// Whether a principal has a permission on a folder: by its own policy, or by that of one above it.
+    #[must_use]
+    pub fn may_on_folder(&self, principal: &str, permission: &str, folder: &str) -> bool {
+        let above = std::iter::successors(self.folders.get(folder), |folder| self.folders.get(folder.parent.as_ref()?));
+        let policies = above.map(|folder| &folder.policy).chain([&self.organization]);
+        policies.into_iter().any(|policy| self.grants(policy, principal, permission))
     }
 
     /// Whether a principal has a permission on a service account: by its own policy, or by its project's.

@@ -51,6 +51,12 @@ impl Which {
     }
 }
 
+/// Accounts without their parents, which hold nothing themselves.
+pub(super) fn without_parents(mut accounts: Vec<CloudAccount>) -> Vec<CloudAccount> {
+    accounts.retain(|account| !account.spec.target.is_parent());
+    accounts
+}
+
 pub(super) fn status(account: &CloudAccount) -> CloudAccountStatus {
     account.status.clone().unwrap_or_default()
 }
@@ -67,6 +73,10 @@ pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
     for account in &accounts {
         let name = account.name_any();
         let Some(kit) = status(account).kit else {
+            // An account that its parent calls closed needs none.
+            if !account.spec.is_live() {
+                continue;
+            }
             bail!("account {name} has no kit yet; see kubectl caretaker status {}", args.which.client)
         };
         let files = api.get(&kit.config_map).await.map_err(explain)?.data.unwrap_or_default();

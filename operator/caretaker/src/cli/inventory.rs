@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use kube::ResourceExt;
 use serde_json::json as value;
 
-use super::account::{Which, status, when};
+use super::account::{Which, status, when, without_parents};
 use super::output::{Form, json, table};
 
 /// Longest id or name in a table, in characters; `-o json` shows it whole.
@@ -63,7 +63,7 @@ impl Since {
 
 /// Shows counts, or every asset, or what has changed.
 pub async fn inventory(args: InventoryArgs) -> anyhow::Result<()> {
-    let (_, accounts) = args.which.accounts().await?;
+    let accounts = without_parents(args.which.accounts().await?.1);
     match (&args.store, args.diff) {
         (Some(store), None) => assets(&args, &open(store)?, &accounts).await,
         (Some(store), Some(since)) => changes(&args, &open(store)?, (&accounts, since)).await,
@@ -278,7 +278,7 @@ fn cut(text: &str, long: usize) -> String {
 
 /// Shows what was read completely and what was not.
 pub async fn coverage(args: Which) -> anyhow::Result<()> {
-    let (_, accounts) = args.accounts().await?;
+    let accounts = without_parents(args.accounts().await?.1);
     let all: Vec<_> = accounts.iter().map(|account| (account.name_any(), status(account).inventory.unwrap_or_default())).collect();
     if args.output == Form::Json {
         let entry = |(name, inventory): &(String, InventoryStatus)| value!({"account": name, "takenAt": inventory.taken_at, "coverage": inventory.coverage, "lostAt": inventory.lost_at});

@@ -94,19 +94,41 @@ fn condition_rows(conditions: &Conditions) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// Parents with their accounts below them, then the other accounts.
 fn account_rows(accounts: &[CloudAccount]) -> Vec<Vec<String>> {
-    accounts
-        .iter()
-        .map(|account| {
-            let status = account.status.clone().unwrap_or_default();
-            let (is, _) = ready(&status.conditions);
-            let (assets, coverage) = status
-                .inventory
-                .map_or_else(|| ("-".into(), "Unknown".into()), |inventory| (inventory.assets.to_string(), inventory.coverage.text));
-            let kit = status.kit.map_or_else(|| "-".into(), |kit| format!("configmap/{}", kit.config_map));
-            vec![account.name_any(), is, assets, coverage, kit]
-        })
-        .collect()
+    let parents = accounts.iter().filter(|account| account.spec.target.is_parent());
+    let families = parents.flat_map(|parent| {
+        let name = parent.name_any();
+        let members = accounts.iter().filter(move |account| account.spec.member.as_ref().is_some_and(|member| member.parent == name));
+        std::iter::once(parent_row(parent)).chain(members.map(|member| account_row(member, "  ")))
+    });
+    let is_orphan = |account: &&CloudAccount| {
+        let parent = account.spec.member.as_ref().map(|member| member.parent.clone());
+        !account.spec.target.is_parent() && parent.is_none_or(|parent| !accounts.iter().any(|other| other.name_any() == parent))
+    };
+    families.chain(accounts.iter().filter(is_orphan).map(|account| account_row(account, ""))).collect()
+}
+
+fn parent_row(parent: &CloudAccount) -> Vec<String> {
+    let status = parent.status.clone().unwrap_or_default();
+    let (is, _) = ready(&status.conditions);
+    let listed =
+        if status.members_listed_at.is_some() { caretaker_core::members::summary(&status.members) } else { "not listed yet".into() };
+    let kit = status.kit.map_or_else(|| "-".into(), |kit| format!("configmap/{}", kit.config_map));
+    vec![format!("{} ({})", parent.name_any(), parent.spec.target.kind()), is, "-".into(), listed, kit]
+}
+
+fn account_row(account: &CloudAccount, indent: &str) -> Vec<String> {
+    let status = account.status.clone().unwrap_or_default();
+    let (mut is, _) = ready(&status.conditions);
+    if let Some(member) = account.spec.member.as_ref().filter(|member| !member.is_live()) {
+        is = format!("{:?}", member.state);
+    }
+    let (assets, coverage) = status
+        .inventory
+        .map_or_else(|| ("-".into(), "Unknown".into()), |inventory| (inventory.assets.to_string(), inventory.coverage.text));
+    let kit = status.kit.map_or_else(|| "-".into(), |kit| format!("configmap/{}", kit.config_map));
+    vec![format!("{indent}{}", account.name_any()), is, assets, coverage, kit]
 }
 
 fn print_handover(handover: &Handover) {

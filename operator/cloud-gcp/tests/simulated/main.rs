@@ -7,6 +7,7 @@ mod faults;
 mod kit;
 mod leaving;
 mod patches;
+mod members;
 mod quota;
 mod register;
 mod stage;

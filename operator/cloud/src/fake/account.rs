@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::manifest::aws_actions;
-use crate::{Asset, AwsType, Purpose, SelectionState};
+use crate::{Asset, AwsType, Member, Purpose, SelectionState};
 
 /// An allowed action on a resource; `*` for everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,6 +143,8 @@ pub struct FakeAccount {
     pub vaults: BTreeMap<(String, String), u64>,
     /// Backup plans by region and id.
     pub plans: BTreeMap<(String, String), FakePlan>,
+    /// Accounts of the organization that this account may list; `None` where it is in none.
+    pub organization: Option<Vec<Member>>,
     made: u64,
 }
 

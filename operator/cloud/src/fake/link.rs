@@ -8,12 +8,15 @@ use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
 use crate::manifest::aws_actions;
 use crate::{
     Asset, AssetSink, AwsGrant, AwsType, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass,
-    ExcessReport, Identity, PermissionGap, ProtectionState, Purpose, Receipt, Register, Result, Scope, SelectionState, StepOutcome,
+    ExcessReport, Identity, Member, PermissionGap, ProtectionState, Purpose, Receipt, Register, Result, Scope, SelectionState, StepOutcome,
     VaultState, Verdict, WantedPermission, verdict_of,
 };
 
 /// Rows in one page of a list.
 const PAGE: usize = 500;
+
+/// Rows in one page of an organization.
+const MEMBERS_PAGE: usize = 20;
 
 /// A session.
 pub(super) struct FakeLink {
@@ -45,6 +48,7 @@ impl FakeLink {
             Purpose::Backup => &[Purpose::Read, Purpose::Backup],
             Purpose::Read => &[Purpose::Read],
             Purpose::Revoke => &[Purpose::Revoke],
+            Purpose::Members => &[Purpose::Members],
         };
         purposes.iter().flat_map(|purpose| aws_actions(*purpose)).any(|allowed| allowed.name == action)
     }
@@ -313,6 +317,28 @@ impl CloudLink for FakeLink {
             }
         }
         Ok(state)
+    }
+
+    async fn members(&self) -> Result<Vec<Member>> {
+        let outside = |call: &str| {
+            let message = format!("account {} is in no organization", self.grant.account_id);
+            CloudError::new(ErrorClass::WrongAccount, call, message).with_code("AWSOrganizationsNotInUseException")
+        };
+        let (described, listed) = ("organizations:DescribeOrganization", "organizations:ListAccounts");
+        self.call(described, "global", |account| account.organization.as_ref().map(drop).ok_or_else(|| outside(described)))?;
+        let mut members: Vec<Member> = Vec::new();
+        loop {
+            let from = members.len();
+            let (page, more) = self.call(listed, "global", |account| {
+                let all = account.organization.as_deref().ok_or_else(|| outside(listed))?;
+                let to = (from + MEMBERS_PAGE).min(all.len());
+                Ok((all[from.min(to)..to].to_vec(), to < all.len()))
+            })?;
+            members.extend(page);
+            if !more {
+                return Ok(members);
+            }
+        }
     }
 
     async fn perform(&self, _key: &str, step: &CloudStep) -> Result<Receipt> {

@@ -129,3 +129,47 @@ impl crate::AssetSink for Counts {
         Ok(())
     }
 }
+
+fn lists(account: &FakeAccount) -> String {
+    format!("arn:aws:iam::{}:role/CaretakerOrganization", account.id)
+}
+
+/// An organization of so many accounts; the grant of its management account.
+fn organization(cloud: &FakeCloud, count: usize) -> AwsGrant {
+    let mut account = FakeAccount::new("200000000999", &REGIONS);
+    let member = |id: usize| crate::Member { id: format!("{id:012}"), name: format!("account {id}"), state: crate::MemberState::Active };
+    account.organization = Some((1..=count).map(member).collect());
+    let trust = Trust::Principal { arn: PROVIDER.into(), external_id: ExternalIdRule::Demanded("right".into()) };
+    let role_arn = lists(&account);
+    cloud.put_account(account.with_role(&role_arn, FakeRole::for_purposes(trust, &[Purpose::Members])));
+    AwsGrant {
+        account_id: "200000000999".into(),
+        role_arn,
+        external_id: "right".into(),
+        session_name: "caretaker-suite".into(),
+        source_identity: "suite@caretaker".into(),
+    }
+}
+
+#[tokio::test]
+async fn an_organization_is_listed_page_by_page_and_a_page_that_fails_is_no_list() {
+    let cloud = FakeCloud::new(PROVIDER);
+    let grant = AccessGrant::Aws(organization(&cloud, 45));
+    let link = cloud.connect(&grant, Purpose::Members).await.expect("the role lets us in");
+    assert_eq!(link.members().await.expect("a list").len(), 45);
+    assert_eq!(cloud.calls("organizations:ListAccounts"), 3);
+    cloud.fault(Fault::of("organizations:ListAccounts", ErrorClass::Unreachable).after(1).times(1));
+    assert_eq!(link.members().await.unwrap_err().class, ErrorClass::Unreachable);
+}
+
+#[tokio::test]
+async fn only_a_session_for_members_lists_them_and_only_an_organization_has_some() {
+    let cloud = FakeCloud::new(PROVIDER);
+    let grant = organization(&cloud, 0);
+    let link = cloud.connect(&AccessGrant::Aws(grant.clone()), Purpose::Members).await.expect("the role lets us in");
+    assert_eq!(link.members().await.expect("a list"), []);
+    let reading = cloud.connect(&AccessGrant::Aws(grant.clone()), Purpose::Read).await.expect("the role lets us in");
+    assert!(reading.members().await.is_err_and(|error| error.is_refusal()));
+    cloud.account(&grant.account_id, |account| account.organization = None);
+    assert_eq!(link.members().await.unwrap_err().class, ErrorClass::WrongAccount);
+}

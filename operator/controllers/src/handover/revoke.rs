@@ -26,7 +26,7 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
     for account in &sight.accounts {
         let target = &account.spec.target;
         let provider = sight.profile.as_ref().map(|profile| &profile.spec);
-        let principal = match &target.aws {
+        let principal = match target.aws_role() {
             Some(aws) => format!("role {} in account {}", aws.role_name, aws.account_id),
             None => provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default(),
         };
@@ -57,25 +57,36 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
 /// was wanted; then at most the last permission remains, on a role that nobody can assume.
 fn plan(account: &CloudAccount, provider: Option<&ProviderProfileSpec>) -> (Vec<CloudStep>, String) {
     let target = &account.spec.target;
-    match (&target.aws, &target.azure, &target.gcp) {
-        (Some(aws), _, _) => {
-            let (role, last) = (aws.role_name.clone(), policy_name(Purpose::Revoke).to_owned());
-            let steps = vec![
-                CloudStep::StripOwnRole { role: role.clone(), last: last.clone() },
-                CloudStep::CloseOwnRole { role: role.clone() },
-                CloudStep::DropLastPolicy { role, last },
-            ];
-            (steps, format!("the role {}, without policies and closed to everybody", aws.role_name))
-        }
-        (_, Some(_), _) => (vec![CloudStep::DeleteDelegation { subscription_id: target.id() }], String::new()),
-        (_, _, Some(gcp)) => {
-            let member = provider.and_then(|provider| provider.gcp.as_ref()).map(|gcp| kit_gcp::member(&gcp.principal)).unwrap_or_default();
-            let email = kit_gcp::service_account(&gcp.service_account_name, &gcp.project_id);
-            let step = CloudStep::RemoveBinding { project_id: gcp.project_id.clone(), member };
-            (vec![step], format!("the service account {email}, which nobody of the provider's can use any more"))
-        }
-        _ => (Vec::new(), String::new()),
+    if let Some(aws) = target.aws_role() {
+        let (role, last) = (aws.role_name.clone(), policy_name(Purpose::Revoke).to_owned());
+        let steps = vec![
+            CloudStep::StripOwnRole { role: role.clone(), last: last.clone() },
+            CloudStep::CloseOwnRole { role: role.clone() },
+            CloudStep::DropLastPolicy { role, last },
+        ];
+        return (steps, format!("the role {}, without policies and closed to everybody", aws.role_name));
     }
+    if target.azure.is_some() {
+        return (vec![CloudStep::DeleteDelegation { subscription_id: target.id() }], String::new());
+    }
+    // The project that the session is in, or that the folder's service account is in.
+    let place = match (&target.gcp, &target.gcp_folder) {
+        // One service account leads into all projects of a folder: it is closed once, with the folder.
+        (Some(gcp), _) if account.spec.member.is_none() => {
+            (gcp.project_id.clone(), &gcp.service_account_name, gcp.service_account_project())
+        }
+        (_, Some(folder)) => {
+            let project = &folder.service_account_project_id;
+            (project.clone(), &folder.service_account_name, project.as_str())
+        }
+        // Each subscription of a tenant ends its own delegation.
+        _ => return (Vec::new(), String::new()),
+    };
+    let (project_id, name, home) = place;
+    let member = provider.and_then(|provider| provider.gcp.as_ref()).map(|gcp| kit_gcp::member(&gcp.principal)).unwrap_or_default();
+    let email = kit_gcp::service_account(name, home);
+    let step = CloudStep::RemoveBinding { project_id, member };
+    (vec![step], format!("the service account {email}, which nobody of the provider's can use any more"))
 }
 
 /// Takes the steps.
@@ -84,6 +95,9 @@ async fn close(
     account: &CloudAccount,
     ((steps, left), revocation): ((Vec<CloudStep>, String), &mut RevocationStatus),
 ) -> Result<(), Failure> {
+    if steps.is_empty() {
+        return Ok(());
+    }
     let link = match way.connector.connect(&way.grant, Purpose::Revoke).await {
         Ok(link) => link,
         Err(error) => {

@@ -58,8 +58,8 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         (Some(frozen), Some(client), Some(profile)) => (frozen, client, profile),
         _ => return Err(missing()),
     };
-    let our_roles = sight.accounts.iter().filter_map(|account| account.spec.target.aws.as_ref());
-    let mut imports = Imports::new(our_roles.map(|aws| (aws.account_id.clone(), aws.role_name.clone())));
+    let our_roles = sight.accounts.iter().filter_map(|account| account.spec.target.aws_role());
+    let mut imports = Imports::new(our_roles.map(|aws| (aws.account_id, aws.role_name)));
     let (mut further_gaps, mut entries, mut inventories) = (Vec::new(), Vec::new(), Vec::new());
     for reading in &status.readings {
         let Some(inventory) = &reading.inventory else { continue };

@@ -12,6 +12,7 @@ use super::script;
 use crate::access::profile;
 use crate::calls::sight;
 use crate::grant;
+use crate::kit::parents::parent_purposes;
 use crate::kit::purposes;
 
 /// Everything that goes in.
@@ -96,7 +97,23 @@ impl Inputs<'_> {
                 entry["trusted"] = json!(provider.gcp.as_ref()?.principal);
                 entry["actions"] = json!(names(gcp_permissions));
             }
-            _ => return None,
+            _ => {
+                entry["kind"] = json!(target.kind());
+                entry["trusted"] = match (&target.aws_organization, &target.azure_tenant) {
+                    (Some(_), _) => json!(provider.aws.as_ref()?.principal_arn),
+                    (_, Some(_)) => json!(format!("tenant {}, by the delegation of each subscription", provider.azure.as_ref()?.tenant_id)),
+                    _ => json!(provider.gcp.as_ref()?.principal),
+                };
+                let actions = if target.aws_organization.is_some() { aws_actions } else { gcp_permissions };
+                if let Some(organization) = &target.aws_organization {
+                    entry["externalId"] = json!(organization.external_id);
+                }
+                if target.azure_tenant.is_none() {
+                    let purposes = parent_purposes(spec);
+                    let names = purposes.iter().flat_map(|purpose| actions(*purpose)).map(|action| action.name);
+                    entry["actions"] = json!(names.collect::<Vec<_>>());
+                }
+            }
         }
         entry["profile"] = json!(profile(&spec.allow));
         let access = account.status.as_ref().and_then(|status| status.access.clone()).unwrap_or_default();
@@ -154,7 +171,9 @@ impl Inputs<'_> {
             gaps.push(json!({"part": "05-monitoring", "reason": "no monitoring object stands in the cluster"}));
         }
         if self.client.spec.backups.is_some() {
-            for account in self.accounts.iter().filter(|account| account.spec.target.aws.is_none()) {
+            for account in
+                self.accounts.iter().filter(|account| account.spec.target.aws_role().is_none() && !account.spec.target.is_parent())
+            {
                 gaps.push(json!({
                     "part": "06-backup", "account": name_of(account),
                     "reason": format!("no backup plan is made on {} in this release", account.spec.target.cloud().as_str()),

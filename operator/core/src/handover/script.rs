@@ -16,11 +16,27 @@ pub fn of(target: &CloudTarget, provider: &ProviderProfileSpec) -> (String, Stri
     let text = match (&target.aws, &target.azure, &target.gcp) {
         (Some(account), _, _) => aws(account),
         (_, Some(_), _) => azure(&target.id(), provider.azure.as_ref().map(|azure| azure.tenant_id.as_str()).unwrap_or_default()),
-        (_, _, Some(account)) => gcp(&account.project_id, &kit_gcp::service_account(&account.service_account_name, &account.project_id)),
-        _ => String::new(),
+        (_, _, Some(account)) => {
+            let project = account.service_account_project();
+            gcp(project, &kit_gcp::service_account(&account.service_account_name, project))
+        }
+        _ => parent(target),
     };
     // The id of a project may hold a colon, which not every system takes in a name.
-    (format!("revoke-{}-{}.sh", target.cloud().as_str(), target.id().replace(':', ".")), text)
+    (format!("revoke-{}-{}.sh", target.kind(), target.id().replace(':', ".")), text)
+}
+
+/// A parent's own way in. Its accounts have scripts of their own.
+fn parent(target: &CloudTarget) -> String {
+    match (&target.aws_organization, &target.gcp_folder) {
+        (Some(organization), _) => aws(&organization.lister()),
+        (_, Some(folder)) => {
+            let project = &folder.service_account_project_id;
+            gcp(project, &kit_gcp::service_account(&folder.service_account_name, project))
+        }
+        _ => "#!/bin/sh\n# Each subscription is delegated by itself: run the script of each. There is no access to the tenant besides.\n"
+            .to_owned(),
+    }
 }
 
 fn azure(subscription: &str, tenant: &str) -> String {

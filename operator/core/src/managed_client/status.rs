@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::{CONDITIONS, Observed, external_ids};
+use super::accounts::Wanted;
+use super::{CONDITIONS, Observed, accounts, external_ids};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
@@ -44,7 +45,8 @@ pub fn status(
     let mut set = ConditionSet::new(&last.conditions, CONDITIONS, generation, now);
     let mut waits = Vec::new();
     namespace_condition(&mut set, report, faults);
-    mirror_accounts(&mut set, client, observed, &mut waits);
+    let wanted = accounts::accounts(client, observed);
+    mirror_accounts(&mut set, &wanted, observed, &mut waits);
     mirror_scope(&mut set, observed);
     mirror_child(
         &mut set,
@@ -75,10 +77,11 @@ pub fn status(
     let status = ManagedClientStatus {
         conditions: set.finish(),
         namespace: Some(client_namespace(&client.name_any())),
-        accounts: u32::try_from(client.spec.accounts.len()).unwrap_or(u32::MAX),
+        accounts: u32::try_from(wanted.iter().filter(|wanted| wanted.is_live_account()).count()).unwrap_or(u32::MAX),
         assets: observed
             .accounts
             .iter()
+            .filter(|account| account.spec.is_live())
             .filter_map(|account| account.status.as_ref()?.inventory.as_ref())
             .map(|inventory| inventory.assets)
             .sum(),
@@ -102,32 +105,30 @@ fn namespace_condition(set: &mut ConditionSet, report: &Report, faults: &[Fault]
     }
 }
 
-fn mirror_accounts(set: &mut ConditionSet, client: &ManagedClient, observed: &Observed, waits: &mut Vec<Wait>) {
+/// How many of how many, and the first that is not as it should be: one account that refuses never hides the others.
+fn mirror_accounts(set: &mut ConditionSet, wanted: &[Wanted<'_>], observed: &Observed, waits: &mut Vec<Wait>) {
+    mirror_parents(set, wanted, observed, waits);
+    let ended = accounts::ended(wanted);
+    let tail = if ended == 0 { String::new() } else { format!("; {ended} suspended, closed or gone") };
+    let all = wanted.iter().filter(|wanted| wanted.is_live_account()).count();
     for kind in [ConditionType::AccessProven, ConditionType::InventoryComplete] {
-        let mut worst: Option<(Is, Reason, String)> = None;
-        for terms in &client.spec.accounts {
-            let account = observed.accounts.iter().find(|account| account.name_any() == terms.name);
-            let (is, reason, message) = match account.and_then(|account| current(account, kind)) {
-                Some(condition) if condition.status == "True" => continue,
-                Some(condition) => (
-                    if condition.status == "False" { Is::False } else { Is::Unknown },
-                    reason_of(&condition.reason),
-                    format!("account {}: {}", terms.name, condition.message),
-                ),
-                None => (Is::Unknown, Reason::Pending, format!("account {}: not looked at yet", terms.name)),
-            };
-            if worst.as_ref().is_none_or(|(held, ..)| *held == Is::Unknown && is == Is::False) {
-                worst = Some((is, reason, message));
+        let (mut worst, mut good): (Option<(Is, Reason, String)>, usize) = (None, 0);
+        for wanted in wanted.iter().filter(|wanted| wanted.is_live_account() || wanted.target.is_parent()) {
+            match judge(wanted, observed, kind) {
+                None => good += usize::from(!wanted.target.is_parent()),
+                Some(found) if worst.as_ref().is_none_or(|(held, ..)| *held == Is::Unknown && found.0 == Is::False) => worst = Some(found),
+                Some(_) => {}
             }
         }
         match worst {
-            None => set.set(
-                kind,
-                Is::True,
-                Reason::Settled,
-                format!("{} of {} accounts", client.spec.accounts.len(), client.spec.accounts.len()),
-            ),
-            Some((is, reason, message)) => {
+            None if all == 0 => {
+                set.set(kind, Is::Unknown, Reason::CoverageUnknown, format!("the parents list no account yet{tail}"));
+                let message = "the parents list no account yet".to_owned();
+                waits.push(Wait { reason: Reason::CoverageUnknown, message, after: CHILD_PAUSE });
+            }
+            None => set.set(kind, Is::True, Reason::Settled, format!("{good} of {all} accounts{tail}")),
+            Some((is, reason, first)) => {
+                let message = if all > 1 { format!("{good} of {all} accounts; {first}{tail}") } else { first };
                 set.set(kind, is, reason, &message);
                 waits.push(Wait { reason, message, after: CHILD_PAUSE });
             }
@@ -138,15 +139,48 @@ fn mirror_accounts(set: &mut ConditionSet, client: &ManagedClient, observed: &Ob
 /// A warning, and no reason to wait: it is True where any account has it.
 fn mirror_scope(set: &mut ConditionSet, observed: &Observed) {
     let kind = ConditionType::ScopeAmbiguous;
-    let known = observed.accounts.iter().filter_map(|account| Some((account.name_any(), current(account, kind)?)));
+    let asked: Vec<&CloudAccount> =
+        observed.accounts.iter().filter(|account| account.spec.is_live() && !account.spec.target.is_parent()).collect();
+    let known = asked.iter().filter_map(|account| Some((account.name_any(), current(account, kind)?)));
     let known: Vec<(String, &Condition)> = known.collect();
     if let Some((name, condition)) = known.iter().find(|(_, condition)| condition.status == "True") {
         set.set(kind, Is::True, reason_of(&condition.reason), format!("account {name}: {}", condition.message));
-    } else if !known.is_empty() && known.len() == observed.accounts.len() && known.iter().all(|(_, condition)| condition.status == "False")
-    {
+    } else if !known.is_empty() && known.len() == asked.len() && known.iter().all(|(_, condition)| condition.status == "False") {
         set.set(kind, Is::False, Reason::Settled, "every asset is covered or excluded");
     } else {
         set.set(kind, Is::Unknown, Reason::Pending, "not every account was looked at yet");
+    }
+}
+
+/// What is not as it should be with one condition of one account.
+fn judge(wanted: &Wanted<'_>, observed: &Observed, kind: ConditionType) -> Option<(Is, Reason, String)> {
+    let account = observed.accounts.iter().find(|account| account.name_any() == wanted.name);
+    let noun = if wanted.target.is_parent() { "parent" } else { "account" };
+    match account.and_then(|account| current(account, kind)) {
+        Some(condition) if condition.status == "True" => None,
+        Some(condition) => {
+            let is = if condition.status == "False" { Is::False } else { Is::Unknown };
+            Some((is, reason_of(&condition.reason), format!("{noun} {}: {}", wanted.name, condition.message)))
+        }
+        None => Some((Is::Unknown, Reason::Pending, format!("{noun} {}: not looked at yet", wanted.name))),
+    }
+}
+
+fn mirror_parents(set: &mut ConditionSet, wanted: &[Wanted<'_>], observed: &Observed, waits: &mut Vec<Wait>) {
+    let kind = ConditionType::MembersListed;
+    let parents: Vec<&Wanted<'_>> = wanted.iter().filter(|wanted| wanted.target.is_parent()).collect();
+    if parents.is_empty() {
+        return set.set(kind, Is::True, Reason::NotRequested, "there is no parent");
+    }
+    match parents.iter().find_map(|parent| judge(parent, observed, kind)) {
+        None => {
+            let members = wanted.iter().filter(|wanted| wanted.member.is_some()).count();
+            set.set(kind, Is::True, Reason::Settled, format!("{members} accounts of {} parent(s)", parents.len()));
+        }
+        Some((is, reason, message)) => {
+            set.set(kind, is, reason, &message);
+            waits.push(Wait { reason, message, after: CHILD_PAUSE });
+        }
     }
 }
 
