@@ -108,6 +108,11 @@ def put_policy(account, role, name):
     return {}
 
 
+def put_user_policy(account, user, name):
+    root("iam", account).put_user_policy(UserName=user, PolicyName=name, PolicyDocument=sys.stdin.read())
+    return {}
+
+
 def delete_role(account, role):
     iam = root("iam", account)
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
@@ -267,13 +272,13 @@ def prove(account, home):
     iam.put_role_policy(RoleName="proof", PolicyName="all", PolicyDocument=json.dumps(allow))
     sts = client("sts", user["accessKeyId"], user["secretAccessKey"])
     assume = {"RoleArn": f"arn:aws:iam::{account}:role/proof", "RoleSessionName": "proof"}
-    session = sts.assume_role(ExternalId="right", DurationSeconds=2, **assume)["Credentials"]
+    session = sts.assume_role(ExternalId="right", DurationSeconds=5, **assume)["Credentials"]
     ec2 = client("ec2", session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
     ec2.describe_vpcs()
     wrong_secret = client("sts", user["accessKeyId"], "x" * 40)
     import time
 
-    time.sleep(2.5)
+    time.sleep(5.5)
     found = {
         "a wrong ExternalId": refused(lambda: sts.assume_role(ExternalId="wrong", **assume)),
         "a missing ExternalId": refused(lambda: sts.assume_role(**assume)),
@@ -291,7 +296,7 @@ def prove(account, home):
 COMMANDS = {
     name: globals()[name.replace("-", "_")]
     for name in [
-        "provider", "apply-kit", "set-trust", "put-policy", "delete-role", "instances", "terminate", "backup", "spoil-plan", "role", "prove",
+        "provider", "apply-kit", "set-trust", "put-policy", "put-user-policy", "delete-role", "instances", "terminate", "backup", "spoil-plan", "role", "prove",
         "bucket", "objects", "furnish", "organization", "close-account",
     ]
 }

@@ -11,11 +11,11 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use caretaker_aws_shim::Watch;
 use caretaker_testkit::control_plane::{ControlPlane, Kubectl};
 use caretaker_testkit::emulator::{Cloud, Emulator};
 use caretaker_testkit::operator::{self, Installed, NAMESPACE, Operator};
 use caretaker_testkit::process::run;
-use caretaker_testkit::proxy::{self, Watch};
 use serde_json::{Value, json};
 
 /// Longest wait for a state.
@@ -111,7 +111,7 @@ impl Lab {
 
     fn at(name: &str, kubectl: Kubectl, cloud: Cloud, own: Option<(ControlPlane, Emulator, tempfile::TempDir)>) -> Result<Self> {
         let watch = Watch::default();
-        let endpoint = runtime().block_on(proxy::start(&cloud.endpoint, watch.clone()))?;
+        let endpoint = runtime().block_on(caretaker_aws_shim::start(&cloud.endpoint, watch.clone()))?;
         let folder = kubectl.kubeconfig.parent().context("a kubeconfig has a folder")?.join(format!("operator-{name}"));
         let values =
             [format!("aws.endpointUrl={endpoint}"), "log.format=text".into(), "log.level=info\\,caretaker_controllers=debug".into()];

@@ -8,10 +8,10 @@ use std::sync::RwLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use caretaker_aws_shim::{Answer, Fault};
 use caretaker_e2e::{Client, Lab, PATIENCE, lab, skip};
 use caretaker_testkit::operator::NAMESPACE;
 use caretaker_testkit::process::run;
-use caretaker_testkit::proxy::{Answer, Fault};
 use caretaker_testkit::python;
 use serde_json::{Value, json};
 

@@ -111,7 +111,7 @@ def plain(form, value):
 
 def document_of(call, path):
     service = call.split(".")[0]
-    versions = {"cloudresourcemanager": path.split("/")[1], "cloudasset": "v1", "iamcredentials": "v1", "iam": "v1", "sts": "v1"}
+    versions = {"cloudresourcemanager": path.split("/")[1], "cloudasset": "v1", "iamcredentials": "v1", "iam": "v1", "sts": "v1", "compute": "v1"}
     return f"{service}.{versions[service]}" if service in versions else None
 
 
@@ -137,14 +137,14 @@ def parameters(method, query):
                 yield f"query parameter {name} is none of its values: {value}"
 
 
-def path_fault(method, path):
+def path_fault(method, path, prefix):
     """Whether the path is the method's: by its template, with the pattern of each parameter."""
-    template = re.escape(method["path"]).replace(r"\{", "{").replace(r"\}", "}").replace(r"\+", "+")
+    template = re.escape(prefix + method["path"]).replace(r"\{", "{").replace(r"\}", "}").replace(r"\+", "+")
     expression, used = template, method.get("parameters", {})
     for name in re.findall(r"\{\+?([A-Za-z0-9_.]+)\}", template.replace("\\", "")):
         pattern = used[name].get("pattern", "^[^/]+$").strip("^$")
         expression = re.sub(r"\{\+?" + re.escape(name) + r"\}", lambda _: f"(?:{pattern})", expression)
-    return None if re.fullmatch("/" + expression, path) else f"the path {path} is not {method['path']}"
+    return None if re.fullmatch("/" + expression, path) else f"the path {path} is not {prefix}{method['path']}"
 
 
 def error_faults(exchange):
@@ -184,7 +184,7 @@ def judge(exchange, documents):
         return
     if method["httpMethod"] != exchange["method"]:
         yield f"the method is {method['httpMethod']}"
-    fault = path_fault(method, path)
+    fault = path_fault(method, path, document.content.get("servicePath", ""))
     if fault:
         yield fault
     yield from parameters(method, exchange["query"])

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use caretaker_cloud::budget::Tally;
 use caretaker_cloud::pump::{self, CellSink, Reader, Run};
-use caretaker_cloud::{AssetSink, AwsType, CellKey, CloudError, ErrorClass, Result, Scope};
+use caretaker_cloud::{AssetSink, AwsType, CellKey, CloudError, ErrorClass, Result, Scope, Verdict};
 use tokio::sync::OnceCell;
 
 use crate::calls::Calls;
+use crate::errors::verdict;
 use crate::page::{Place, page};
 use crate::regions::regions;
 use crate::session::Link;
@@ -36,6 +37,10 @@ impl Reader for Cells<'_> {
 
     fn key(&self, (region, kind): &Self::Cell) -> CellKey {
         CellKey { account: self.link.grant.account_id.clone(), region: region.clone(), service: kind.service().into() }
+    }
+
+    fn verdict(&self, error: &CloudError, assets: u64, key: &CellKey) -> (Verdict, String, Option<u64>) {
+        verdict(error, key, assets)
     }
 
     async fn read(&self, (region, kind): &Self::Cell, out: &CellSink) -> Result<()> {

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use caretaker_cloud::{CloudError, ErrorClass};
+use caretaker_cloud::{CellKey, CloudError, ErrorClass, Verdict, verdict_of, verdict_with};
 
 /// The class of an error code. Source: the error tables of the services' API references.
 pub fn class_of(code: &str) -> ErrorClass {
@@ -71,6 +71,18 @@ where
         SdkError::ConstructionFailure(_) => CloudError::new(ErrorClass::Credentials, operation, DisplayErrorContext(error).to_string()),
         _ => CloudError::new(ErrorClass::Unreachable, operation, DisplayErrorContext(error).to_string()),
     }
+}
+
+/// What an error means for the cell that was being read: its verdict, the cause for a person, and the wait in seconds that AWS asked for.
+#[must_use]
+pub fn verdict(error: &CloudError, key: &CellKey, assets: u64) -> (Verdict, String, Option<u64>) {
+    // These speak of the session, which every other region takes: no permission cures them.
+    let is_session = matches!(error.code.as_str(), "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException");
+    if error.class == ErrorClass::Denied && is_session {
+        let cure = format!("{} does not take our session: enable the region in this account, or leave it out of the spec", key.region);
+        return verdict_with(error, key, assets, Some(cure));
+    }
+    verdict_of(error, key, assets)
 }
 
 fn retry_after(response: &HttpResponse) -> Option<Duration> {

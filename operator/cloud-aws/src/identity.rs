@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use caretaker_cloud::{AwsType, EVERYWHERE, Result};
 
-use crate::page::{Page, Place, asset, next, own, time, with_facts};
+use crate::page::{Page, Place, asset, next_where, own, time, with_facts};
 
 /// Rows in one page of IAM: at most 1,000.
 const PAGE: i32 = 500;
@@ -18,7 +18,7 @@ pub async fn roles(config: &SdkConfig, place: &Place<'_>, token: Option<String>)
         found.created = time(Some(item.create_date()));
         with_facts(found, [("arn", own(Some(item.arn()))), ("path", own(Some(item.path())))])
     });
-    Ok((assets.collect(), if answer.is_truncated() { next(answer.marker()) } else { None }))
+    Ok((assets.collect(), next_where("iam:ListRoles", answer.is_truncated(), answer.marker())?))
 }
 
 /// Users.
@@ -32,7 +32,7 @@ pub async fn users(config: &SdkConfig, place: &Place<'_>, token: Option<String>)
         let used = time(item.password_last_used()).map(|time| time.to_string());
         with_facts(found, [("arn", own(Some(item.arn()))), ("path", own(Some(item.path()))), ("passwordLastUsed", used)])
     });
-    Ok((assets.collect(), if answer.is_truncated() { next(answer.marker()) } else { None }))
+    Ok((assets.collect(), next_where("iam:ListUsers", answer.is_truncated(), answer.marker())?))
 }
 
 /// Trails that begin in this region: a trail of all regions would show in each of them.

@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use caretaker_cloud::{AwsType, Result};
 
 use crate::calls::Calls;
-use crate::page::{Page, Place, asset, next, own, with_facts};
+use crate::page::{Page, Place, asset, next_where, own, with_facts};
 
 /// Keys in one page: at most 1,000.
 const PAGE: i32 = 1000;
@@ -27,7 +27,7 @@ pub async fn keys(config: &SdkConfig, place: &Place<'_>, token: Option<String>) 
         let manager = if alias.is_some_and(|alias| alias.starts_with(MANAGED)) { "AWS" } else { "CUSTOMER" };
         with_facts(found, [("arn", own(item.key_arn())), ("manager", Some(manager.to_owned()))])
     });
-    let more = if answer.truncated() { next(answer.next_marker()) } else { None };
+    let more = next_where("kms:ListKeys", answer.truncated(), answer.next_marker())?;
     Ok((assets.collect(), more))
 }
 
@@ -42,7 +42,7 @@ async fn aliases(client: &aws_sdk_kms::Client, calls: &Calls<'_>) -> Result<Hash
                 found.insert(key.to_owned(), name.to_owned());
             }
         }
-        token = if answer.truncated() { next(answer.next_marker()) } else { None };
+        token = next_where("kms:ListAliases", answer.truncated(), answer.next_marker())?;
         if token.is_none() {
             return Ok(found);
         }

@@ -21,6 +21,7 @@ mod register;
 mod revoke;
 mod session;
 mod storage;
+mod whole;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,6 +39,7 @@ use caretaker_cloud::{AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLi
 use tokio::sync::Mutex;
 
 use crate::session::{Link, Session};
+use crate::whole::Whole;
 
 /// Longest time of one call, retries included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -142,7 +144,7 @@ impl AwsConnector {
         // One throttle model decides, in core: the SDK repeats a broken connection once and no more.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(config.region))
-            .http_client(http)
+            .http_client(Whole(http))
             .app_name(aws_config::AppName::new("caretaker").expect("a word is a valid name"))
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled());

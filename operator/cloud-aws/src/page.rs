@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
 use aws_smithy_types::DateTime;
-use caretaker_cloud::{Asset, AwsType, Result};
+use caretaker_cloud::{Asset, AwsType, CloudError, ErrorClass, Result};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
@@ -48,6 +48,18 @@ pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place<'_>, token: O
 /// A token that says something.
 pub fn next(token: Option<&str>) -> Option<String> {
     token.filter(|token| !token.is_empty()).map(str::to_owned)
+}
+
+/// The token of a list that also says whether it was cut off.
+///
+/// # Errors
+/// It was, and there is no token: it cannot be read to its end.
+pub fn next_where(operation: &str, cut_off: bool, token: Option<&str>) -> Result<Option<String>> {
+    match next(token) {
+        _ if !cut_off => Ok(None),
+        None => Err(CloudError::new(ErrorClass::Conflict, operation, "the list was cut off, without a page token")),
+        token => Ok(token),
+    }
 }
 
 /// An asset without tags and facts yet.

@@ -124,7 +124,8 @@ impl Arm {
         let response = self.pipeline.send(&Context::new(), &mut request, Some(checks)).await.map_err(unanswered)?;
         let status: u16 = response.status().into();
         let header = |name: &'static str| response.headers().get_optional_str(&HeaderName::from_static(name)).map(str::to_owned);
-        let waits = Waits { retry_after: header("retry-after"), quota_resets_after: header("x-ms-user-quota-resets-after") };
+        let waits =
+            Waits { retry_after: header("retry-after"), quota_resets_after: header("x-ms-user-quota-resets-after"), date: header("date") };
         let text: &[u8] = response.body();
         let body = if text.is_empty() { Some(Value::Null) } else { serde_json::from_slice(text).ok() };
         match (status, body) {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use caretaker_cloud::budget::Tally;
 use caretaker_cloud::pump::{self, CellSink, Reader, Run};
-use caretaker_cloud::{AssetSink, CellKey, CloudError, EVERYWHERE, ErrorClass, Result, Scope, Verdict, verdict_of};
+use caretaker_cloud::{AssetSink, CellKey, CloudError, EVERYWHERE, ErrorClass, Result, Scope};
 use jiff::Timestamp;
 
 use crate::arm::Call;
@@ -63,9 +63,5 @@ impl Reader for Cells<'_> {
         // The index answers with fewer rows, or none, to somebody who may read less: an end counts only while the delegation still stands.
         let answer = link.call_for(&out.work, &access::read(&link.grant)).await?;
         access::prove(&answer.body, &link.grant, &link.shared.tenant_id)
-    }
-
-    fn verdict(&self, error: &CloudError, assets: u64, _key: &CellKey) -> (Verdict, String, Option<u64>) {
-        verdict_of(error, assets, self.link.subscription())
     }
 }

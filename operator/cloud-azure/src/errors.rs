@@ -14,6 +14,8 @@ pub struct Waits {
     pub retry_after: Option<String>,
     /// `x-ms-user-quota-resets-after`: hours, minutes and seconds, with colons.
     pub quota_resets_after: Option<String>,
+    /// `Date`: Azure's clock, which a date to wait for is of.
+    pub date: Option<String>,
 }
 
 impl Waits {
@@ -21,6 +23,7 @@ impl Waits {
     /// limits than the one that was hit.
     #[must_use]
     pub fn asked(&self, now: Timestamp) -> Option<Duration> {
+        let now = self.date.as_deref().and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map_or(now, |date| date.timestamp());
         let from_retry = self.retry_after.as_deref().and_then(|text| seconds_or_date(text.trim(), now));
         from_retry.or_else(|| self.quota_resets_after.as_deref().and_then(|text| clock(text.trim())))
     }
@@ -94,7 +97,7 @@ pub fn no_token(operation: &str, error: &Error, now: Timestamp) -> CloudError {
                     let name = azure_core::http::headers::HeaderName::from_static(name);
                     raw_response.as_ref().and_then(|raw| raw.headers().get_optional_str(&name).map(str::to_owned))
                 };
-                let waits = Waits { retry_after: header("retry-after"), quota_resets_after: None };
+                let waits = Waits { retry_after: header("retry-after"), quota_resets_after: None, date: header("date") };
                 let status: u16 = (*status).into();
                 let code = error_code.as_deref().map(|codes| format!("AADSTS{codes}")).unwrap_or_default();
                 let class = match class_of(status, "", &waits, now) {
@@ -136,7 +139,7 @@ mod tests {
     use serde_json::json;
 
     fn waits(retry_after: &str) -> Waits {
-        Waits { retry_after: Some(retry_after.into()), quota_resets_after: Some("00:00:05".into()) }
+        Waits { retry_after: Some(retry_after.into()), quota_resets_after: Some("00:00:05".into()), date: None }
     }
 
     #[test]
@@ -145,6 +148,9 @@ mod tests {
         assert_eq!(waits("1200").asked(now), Some(Duration::from_secs(1200)));
         assert_eq!(waits("Thu, 01 Jan 2026 00:10:00 GMT").asked(now), Some(Duration::from_secs(600)));
         assert_eq!(waits("Thu, 01 Jan 2026 00:00:00 GMT").asked(now), Some(Duration::ZERO));
+        let date = Some("Thu, 01 Jan 2026 00:09:00 GMT".into());
+        let skewed = Waits { date, ..waits("Thu, 01 Jan 2026 00:10:00 GMT") };
+        assert_eq!(skewed.asked(now), Some(Duration::from_secs(60)), "a date is one of Azure's clock, not of ours");
         assert_eq!(waits("soon").asked(now), Some(Duration::from_secs(5)));
         assert_eq!(Waits::default().asked(now), None);
     }

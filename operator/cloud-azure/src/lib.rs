@@ -11,6 +11,7 @@ mod errors;
 mod link;
 mod pages;
 mod permissions;
+mod presence;
 mod query;
 mod register;
 mod revoke;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
-    AssetSink, AzureGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, ProtectionState, Purpose,
-    Receipt, Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, AzureGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, Presence,
+    ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use tokio::sync::Mutex;
 
 use crate::arm::{Answer, Call};
+use crate::presence::{self, Versions};
 use crate::token::Token;
 use crate::{Shared, access, client, discover, permissions, register, revoke};
 
@@ -32,11 +33,12 @@ pub struct Link {
     pub(crate) grant: AzureGrant,
     purpose: Purpose,
     session: Arc<Session>,
+    pub(crate) versions: Versions,
 }
 
 impl Link {
     pub(crate) fn new(shared: Arc<Shared>, grant: AzureGrant, purpose: Purpose, session: Arc<Session>) -> Self {
-        Self { shared, grant, purpose, session }
+        Self { shared, grant, purpose, session, versions: Versions::default() }
     }
 
     /// Id of the subscription, in lower case.
@@ -113,6 +115,14 @@ impl CloudLink for Link {
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
         discover::discover(self, scope, sink).await
+    }
+
+    fn reads_an_index(&self) -> bool {
+        true
+    }
+
+    async fn exists(&self, asset: &Asset) -> Result<Presence> {
+        presence::exists(self, asset).await
     }
 
     async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {

@@ -44,6 +44,8 @@ pub struct Endpoints {
     pub resource_manager: String,
     /// The inventory.
     pub cloud_asset: String,
+    /// All further services, which are asked whether a thing is still there. Without it each is at its own address of Google's.
+    pub services: Option<String>,
 }
 
 impl Default for Endpoints {
@@ -56,6 +58,7 @@ impl Default for Endpoints {
             iam: of("iam"),
             resource_manager: of("cloudresourcemanager"),
             cloud_asset: of("cloudasset"),
+            services: None,
         }
     }
 }
@@ -71,8 +74,15 @@ impl Endpoints {
             iam_credentials: url.clone(),
             iam: url.clone(),
             resource_manager: url.clone(),
-            cloud_asset: url,
+            cloud_asset: url.clone(),
+            services: Some(url),
         }
+    }
+
+    /// Base URL of a further service, such as `compute`.
+    #[must_use]
+    pub fn service(&self, name: &str) -> String {
+        self.services.clone().unwrap_or_else(|| format!("https://{name}.googleapis.com"))
     }
 }
 

@@ -104,9 +104,8 @@ impl Reader for Cells<'_> {
         }
     }
 
-    fn verdict(&self, error: &CloudError, assets: u64, _key: &CellKey) -> (Verdict, String, Option<u64>) {
-        let grant = &self.session.grant;
-        verdict(error, assets, (&grant.project_id, &grant.service_account))
+    fn verdict(&self, error: &CloudError, assets: u64, key: &CellKey) -> (Verdict, String, Option<u64>) {
+        verdict(error, key, assets, &self.session.grant.service_account)
     }
 
     fn ends_the_run(&self, error: &CloudError) -> bool {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
-    AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, Member, PermissionGap, ProtectionState,
-    Purpose, Receipt, Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, Member, PermissionGap, Presence,
+    ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::config::Secret;
 use crate::errors::{Parties, is_plain};
 use crate::http::{Call, url};
 use crate::token::{FULL_SCOPE, Held, READ_SCOPE};
-use crate::{Shared, discover, members, permissions, register, revoke};
+use crate::{Shared, discover, members, permissions, presence, register, revoke};
 
 /// The call that makes a token of the client's service account.
 const GENERATE: &str = "iamcredentials:generateAccessToken";
@@ -263,6 +263,14 @@ impl CloudLink for Session {
             return Err(CloudError::new(ErrorClass::Unsupported, "discover", "a folder holds no assets itself; its projects do"));
         }
         discover::discover(self, scope, sink).await
+    }
+
+    fn reads_an_index(&self) -> bool {
+        true
+    }
+
+    async fn exists(&self, asset: &Asset) -> Result<Presence> {
+        presence::exists(self, asset).await
     }
 
     async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {

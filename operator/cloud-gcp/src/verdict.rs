@@ -1,19 +1,19 @@
 //! What an error means for the cell that was being read. Pure.
 
-use caretaker_cloud::{CloudError, EVERYWHERE, ErrorClass, Verdict, verdict_of};
+use caretaker_cloud::{CellKey, CloudError, ErrorClass, Verdict, verdict_of, verdict_with};
 
 /// The verdict, its cause for a person, and the wait in seconds that the cloud asked for.
 #[must_use]
-pub fn verdict(error: &CloudError, assets: u64, (project, service_account): (&str, &str)) -> (Verdict, String, Option<u64>) {
+pub fn verdict(error: &CloudError, key: &CellKey, assets: u64, service_account: &str) -> (Verdict, String, Option<u64>) {
     match error.class {
+        // Google answers 404 and 403 alike to who has no access.
         ErrorClass::Denied | ErrorClass::NotFound => {
-            let cause = format!("{error}: let {service_account} search the assets of project {project} (see the grant kit)");
-            (Verdict::Denied, cause, None)
+            let cure = format!("Let {service_account} search the assets of project {} (see the grant kit)", key.account);
+            let error = CloudError { class: ErrorClass::Denied, ..error.clone() };
+            verdict_with(&error, key, assets, Some(cure))
         }
-        // The error names the command that enables it.
-        ErrorClass::NotEnabled => (Verdict::Disabled, error.to_string(), None),
-        ErrorClass::Unreachable => (Verdict::Unreachable, format!("{error}: tried again at the next reading; {assets} assets came"), None),
-        _ => verdict_of(error, assets, EVERYWHERE),
+        ErrorClass::NotEnabled => verdict_with(error, key, assets, Some("Run that command, or leave the service out of the scope".into())),
+        _ => verdict_of(error, key, assets),
     }
 }
 
@@ -25,17 +25,19 @@ mod tests {
 
     #[test]
     fn each_class_has_its_verdict() {
+        let key = CellKey { account: "p".into(), region: "all".into(), service: "cloud-asset/compute".into() };
         let cases = [
             (ErrorClass::Denied, Verdict::Denied, None),
+            (ErrorClass::NotFound, Verdict::Denied, None),
             (ErrorClass::NotEnabled, Verdict::Disabled, None),
             (ErrorClass::Throttled(Some(Duration::from_secs(5))), Verdict::Throttled, Some(5)),
-            (ErrorClass::Unreachable, Verdict::Unreachable, None),
+            (ErrorClass::Unreachable, Verdict::Partial, None),
             (ErrorClass::Conflict, Verdict::Partial, None),
         ];
         for (class, expected, wait) in cases {
-            let (verdict, cause, after) = verdict(&CloudError::new(class, "call", "said"), 7, ("p", "sa@p"));
+            let (verdict, cause, after) = verdict(&CloudError::new(class, "call", "said"), &key, 7, "sa@p");
             assert_eq!((verdict, after), (expected, wait), "{class:?}");
-            assert!(cause.contains("said") && !cause.contains("region"), "{cause}");
+            assert!(cause.contains("said") && cause.contains("p all cloud-asset/compute"), "{cause}");
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::model::is_principal;
 use crate::{AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
 use link::FakeLink;
 
+/// Rows in one page of a list, unless it is said otherwise.
+const PAGE_ROWS: usize = 500;
 /// What is presented where a wrong ExternalId is asked for.
 const WRONG: &str = "caretaker-negative-test";
 
@@ -38,12 +40,27 @@ pub struct Fault {
     pub skip: u32,
     /// How many calls fail before the fault is over; `None` for ever.
     pub times: Option<u32>,
+    /// Of the calls that would fail, only each one with a number that this divides does.
+    pub each: u32,
+    /// Whether the call is done, and only its answer is lost.
+    pub is_answer_lost: bool,
+    fitted: u32,
 }
 
 impl Fault {
     /// A fault of an operation that lasts, everywhere.
     pub fn of(operation: impl Into<String>, class: ErrorClass) -> Self {
-        Self { operation: operation.into(), account: None, region: None, class, skip: 0, times: None }
+        Self {
+            operation: operation.into(),
+            account: None,
+            region: None,
+            class,
+            skip: 0,
+            times: None,
+            each: 1,
+            is_answer_lost: false,
+            fitted: 0,
+        }
     }
 
     /// The same in one region only.
@@ -74,6 +91,35 @@ impl Fault {
         self
     }
 
+    /// The same for each call only with a number that this divides.
+    #[must_use]
+    pub fn each(mut self, each: u32) -> Self {
+        self.each = each.max(1);
+        self
+    }
+
+    /// The call is done, and its answer does not come.
+    #[must_use]
+    pub fn answer_lost(operation: impl Into<String>) -> Self {
+        Self { is_answer_lost: true, ..Self::of(operation, ErrorClass::Unreachable) }
+    }
+
+    /// Counts a call that fits; whether it fails.
+    fn strikes(&mut self) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        self.fitted += 1;
+        if !self.fitted.is_multiple_of(self.each) {
+            return false;
+        }
+        if let Some(times) = &mut self.times {
+            *times -= 1;
+        }
+        true
+    }
+
     fn fits(&self, at: &At<'_>) -> bool {
         self.times != Some(0)
             && at.operation.starts_with(&self.operation)
@@ -95,6 +141,8 @@ pub(crate) struct State {
     pub principal: String,
     pub accounts: BTreeMap<String, FakeAccount>,
     faults: Vec<Fault>,
+    /// Rows in one page of a list.
+    pub page_rows: usize,
     calls: BTreeMap<String, u64>,
     writes: u64,
     /// Grants whose role takes no SourceIdentity.
@@ -105,15 +153,14 @@ impl State {
     /// Counts a call, and fails it where a fault fits.
     pub fn call(&mut self, at: At<'_>) -> Result<()> {
         *self.calls.entry(at.operation.to_owned()).or_default() += 1;
-        let Some(fault) = self.faults.iter_mut().find(|fault| fault.fits(&at)) else { return Ok(()) };
-        if fault.skip > 0 {
-            fault.skip -= 1;
-            return Ok(());
-        }
-        if let Some(times) = &mut fault.times {
-            *times -= 1;
-        }
-        Err(CloudError::new(fault.class, at.operation, "made by the test"))
+        let Some(fault) = self.faults.iter_mut().find(|fault| !fault.is_answer_lost && fault.fits(&at)) else { return Ok(()) };
+        if fault.strikes() { Err(CloudError::new(fault.class, at.operation, "made by the test")) } else { Ok(()) }
+    }
+
+    /// Fails a call that is done, where its answer is to be lost.
+    pub fn answer(&mut self, at: At<'_>) -> Result<()> {
+        let Some(fault) = self.faults.iter_mut().find(|fault| fault.is_answer_lost && fault.fits(&at)) else { return Ok(()) };
+        if fault.strikes() { Err(CloudError::new(fault.class, at.operation, "done, and the answer was lost by the test")) } else { Ok(()) }
     }
 
     /// Notes that a call changes something.
@@ -125,7 +172,10 @@ impl State {
     fn assume(&mut self, grant: &AwsGrant, external_id: Option<&str>, (may_teach, named): (bool, bool)) -> Result<String> {
         let account = account_of(&grant.role_arn).to_owned();
         self.call(At { operation: "sts:AssumeRole", account: &account, region: "global" })?;
-        let refused = || CloudError::new(ErrorClass::Denied, "sts:AssumeRole", "not authorized").with_code("AccessDenied");
+        let refused = || {
+            let message = format!("not authorized to assume {}", grant.role_arn);
+            CloudError::new(ErrorClass::Denied, "sts:AssumeRole", message).with_code("AccessDenied")
+        };
         let role = self.accounts.get_mut(&account).and_then(|held| held.roles.get_mut(&grant.role_arn)).ok_or_else(refused)?;
         let takes_name = role.takes_source_identity;
         let Trust::Principal { arn, external_id: rule } = &mut role.trust else { return Err(refused()) };
@@ -178,6 +228,7 @@ impl FakeCloud {
             principal: principal.into(),
             accounts: BTreeMap::new(),
             faults: Vec::new(),
+            page_rows: PAGE_ROWS,
             calls: BTreeMap::new(),
             writes: 0,
             unnamed: HashSet::new(),
@@ -207,6 +258,11 @@ impl FakeCloud {
     /// Adds a fault.
     pub fn fault(&self, fault: Fault) {
         self.lock().faults.push(fault);
+    }
+
+    /// Sets the number of rows in one page of a list.
+    pub fn page_rows(&self, rows: usize) {
+        self.lock().page_rows = rows.max(1);
     }
 
     /// Ends all faults.

@@ -9,6 +9,7 @@
 //!   trust policy we may not read: it is written as closed once more.
 //! - No call is made with the base identity but `base_identity` and the assumption of the client's role.
 //! - An answer that did not come is an error, never an empty list.
+//! - What an index does not show is gone only once its own service has said so, see [`CloudLink::exists`].
 
 pub mod access;
 mod aws_type;
@@ -38,13 +39,13 @@ pub use aws_type::AwsType;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
     AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, AzureTenantGrant, BackupPlanState, Cell, CellKey, EVERYWHERE, GcpFolderGrant,
-    GcpGrant, Identity, Member, MemberState, PermissionGap, Presented, ProtectionState, Purpose, Scope, SelectionState, VaultState,
-    Verdict, WantedPermission, is_principal,
+    GcpGrant, Identity, Member, MemberState, PermissionGap, Presence, Presented, ProtectionState, Purpose, Scope, SelectionState,
+    VaultState, Verdict, WantedPermission, is_principal,
 };
 pub use patch::{PatchFacts, patch_cell, patch_service};
 pub use step::{CloudStep, Receipt, StepOutcome};
 pub use usage::{HeldKey, Usage};
-pub use verdict::verdict_of;
+pub use verdict::{verdict_of, verdict_with};
 
 /// Result of a call to a cloud.
 pub type Result<T> = std::result::Result<T, CloudError>;
@@ -83,6 +84,21 @@ pub trait CloudLink: Send + Sync {
     /// Reads all assets of the scope and reports each cell's verdict. An error of one cell is that cell's verdict, never the end of
     /// the run; `Err` means that not even the cells could be planned, or that the sink failed.
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()>;
+
+    /// Whether `discover` reads an index of the account, which may lag behind the services or leave something out, and not the services' own lists. What a
+    /// complete cell of an index lacks is gone only once [`CloudLink::exists`] says so.
+    fn reads_an_index(&self) -> bool {
+        false
+    }
+
+    /// Asks an asset's own service whether it is still there. One or two calls; writes nothing. Where the services' own lists are read, what a complete
+    /// cell lacks is gone, and nobody is asked.
+    ///
+    /// # Errors
+    /// No answer came, or the cloud asks to wait: that says nothing about the asset.
+    async fn exists(&self, _asset: &Asset) -> Result<Presence> {
+        Ok(Presence::Gone)
+    }
 
     /// Reads the state of the backup objects whose name starts with `prefix` in the regions given.
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState>;

@@ -172,6 +172,21 @@ const GCP_READ: &[Action] = &[
     action("iam.serviceAccountKeys.list", "list the keys of our own service account, and when they end")
         .by("iam.projects.serviceAccounts.keys.list")
         .on(On::OwnPrincipal),
+    action("compute.instances.get", "tell whether a machine that the list leaves out is really gone"),
+    action("compute.disks.get", "tell whether a disk that the list leaves out is really gone"),
+    action("compute.snapshots.get", "tell whether a copy of a disk that the list leaves out is really gone"),
+    action("compute.networks.get", "tell whether a network that the list leaves out is really gone"),
+    action("compute.subnetworks.get", "tell whether a part of a network that the list leaves out is really gone"),
+    action("compute.firewalls.get", "tell whether a firewall rule that the list leaves out is really gone"),
+    action("storage.buckets.get", "tell whether a bucket that the list leaves out is really gone"),
+    action("container.clusters.get", "tell whether a Kubernetes cluster that the list leaves out is really gone"),
+    action("cloudsql.instances.get", "tell whether a database server that the list leaves out is really gone"),
+    action("cloudkms.keyRings.get", "tell whether a ring of keys that the list leaves out is really gone"),
+    action("cloudkms.cryptoKeys.get", "tell whether a key that the list leaves out is really gone"),
+    action("iam.serviceAccounts.get", "tell whether a service account that the list leaves out is really gone"),
+    action("run.services.get", "tell whether a service that the list leaves out is really gone"),
+    action("cloudfunctions.functions.get", "tell whether a function that the list leaves out is really gone"),
+    action("pubsub.topics.get", "tell whether a topic that the list leaves out is really gone"),
 ];
 
 /// Google Cloud, on our own service account only.
@@ -217,6 +232,11 @@ const AZURE_READ: &[Action] = &[
     action("Microsoft.ManagedServices/registrationAssignments/read", "find roles of ours beyond this list, and every way in")
         .by(DELEGATIONS),
     action("Microsoft.ResourceGraph/resources/read", "read the inventory").by(GRAPH),
+    action(
+        "Microsoft.Resources/subscriptions/providers/read",
+        "learn how to ask whether a resource that the index leaves out is really gone",
+    )
+    .by("GET /subscriptions/{id}/providers"),
     action("Microsoft.Compute/virtualMachines/read", "list machines").by(GRAPH),
     action("Microsoft.Compute/virtualMachines/patchAssessmentResults/latest/read", "learn which machines lack patches").by(GRAPH),
     action("Microsoft.Compute/disks/read", "list disks").by(GRAPH),

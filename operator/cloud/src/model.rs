@@ -137,6 +137,17 @@ pub enum Presented {
     Nothing,
 }
 
+/// Whether an asset is there, as its own service says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// The service has shown it.
+    Present,
+    /// The service knows no such thing.
+    Gone,
+    /// The service may not be asked, or how to ask it is not known: it counts as present.
+    Unknown,
+}
+
 /// Who a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {

@@ -29,7 +29,7 @@ pub trait Reader: Send + Sync {
 
     /// What an error means for the cell that it ended after `assets` had come: verdict, cause for a person, wait in seconds.
     fn verdict(&self, error: &CloudError, assets: u64, key: &CellKey) -> (Verdict, String, Option<u64>) {
-        verdict_of(error, assets, &key.region)
+        verdict_of(error, key, assets)
     }
 
     /// Whether an error is no cell's: a fault of the provider's, with which no cell could be read.

@@ -18,7 +18,8 @@ use caretaker_core::ownership::Kind;
 use caretaker_core::{grant, handover, kit};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
 use crate::access::{WayIn, client_of, way_in};
@@ -114,8 +115,18 @@ impl Reconciler for CloudAccounts {
         (status, seen.failure.map_or(outcome, Failure::outcome))
     }
 
-    /// Nothing is removed in the client's cloud; the claim goes last.
+    /// Nothing is removed in the client's cloud, and nobody is asked there: what does not answer must not hold the object. The claim goes last.
     async fn clean_up(&self, ctx: &Context, account: &CloudAccount) -> Result<CleanUp, Failure> {
+        let event = Event {
+            type_: EventType::Normal,
+            reason: Reason::Deleting.as_str().into(),
+            note: Some(core::farewell(account)),
+            action: "CleanUp".into(),
+            secondary: None,
+        };
+        if let Err(error) = ctx.recorder.publish(&event, &account.object_ref(&())).await {
+            tracing::debug!(%error, "an event was not published");
+        }
         claim::release(ctx, account).await?;
         Ok(CleanUp::Done)
     }

@@ -1,5 +1,6 @@
 //! `CloudAccount`: when to prove access, when to read, what the answers mean.
 
+mod leaving;
 mod parent;
 mod reading;
 
@@ -25,6 +26,8 @@ use crate::request::is_asked;
 use crate::scope::{self, Named};
 
 pub use parent::Listing;
+
+pub use leaving::farewell;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[

@@ -7,7 +7,6 @@ pub mod control_plane;
 pub mod emulator;
 pub mod operator;
 pub mod process;
-pub mod proxy;
 pub mod python;
 pub mod tools;
 

@@ -29,6 +29,8 @@ enum Task {
     Test(test::Args),
     /// Start control plane and emulator for single tests, until Ctrl-C.
     Up,
+    /// Start the simulated clouds by themselves and print their addresses, until Ctrl-C.
+    Clouds,
     /// Measure speed and memory, and judge them by their goals.
     Bench(bench::Args),
     /// Build the tools that are missing: control plane, Helm, judges.
@@ -58,6 +60,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo(args) => demo::demo(&args),
         Task::Test(args) => test::test(&args),
         Task::Up => test::up(),
+        Task::Clouds => clouds::stand(),
         Task::Bench(args) => bench::run(&args),
         Task::Tools => caretaker_testkit::tools::build_all(),
         Task::Check => check::run(),

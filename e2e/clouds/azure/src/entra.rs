@@ -59,7 +59,9 @@ pub fn token(world: &mut World, tenant: &str, form: &[(String, String)], resourc
     let Some(application) = world.applications.iter().find(known).cloned() else {
         return refused(400, 700_016, "unauthorized_client", "The application was not found in the directory.");
     };
-    if let Some(refusal) = judge(&application, field("client_secret"), (field("client_assertion_type"), field("client_assertion"))) {
+    if let Some(refusal) =
+        judge(&application, field("client_secret"), (field("client_assertion_type"), field("client_assertion")), world.now())
+    {
         return refusal;
     }
     let (secret, life) = (issue(&application, resource, world.tokens.len()), world.token_life);
@@ -70,7 +72,7 @@ pub fn token(world: &mut World, tenant: &str, form: &[(String, String)], resourc
 }
 
 /// What speaks against the credentials.
-fn judge(application: &Application, secret: &str, (kind, assertion): (&str, &str)) -> Option<Reply> {
+fn judge(application: &Application, secret: &str, (kind, assertion): (&str, &str), now: Timestamp) -> Option<Reply> {
     let bad_assertion = |number, message| Some(refused(401, number, "invalid_client", message));
     if assertion.is_empty() {
         let right = application.secret.as_deref().is_some_and(|own| !own.is_empty() && own == secret);
@@ -92,7 +94,7 @@ fn judge(application: &Application, secret: &str, (kind, assertion): (&str, &str
     if claims["aud"] != AUDIENCE {
         return bad_assertion(700_212, "No matching federated identity record found for presented assertion audience.");
     }
-    let ended = claims["exp"].as_i64().is_none_or(|exp| exp <= Timestamp::now().as_second());
+    let ended = claims["exp"].as_i64().is_none_or(|exp| exp <= now.as_second());
     ended.then(|| bad_assertion(700_024, "The client assertion is not within its valid time range.")).flatten()
 }
 

@@ -42,7 +42,8 @@ pub fn query(world: &World, caller: &Issued, body: &Value) -> Reply {
     }
     let top = body.pointer("/options/$top").map_or(Some(DEFAULT_TOP), Value::as_u64);
     let Some(top @ 1..=MAX_TOP) = top else { return bad("$top must be between 1 and 1000.") };
-    let rows = parsed.rows(readable.iter().filter_map(|id| world.subscriptions.get(*id)).flat_map(table));
+    let found = readable.iter().filter_map(|id| world.subscriptions.get(*id));
+    let rows = parsed.rows(found.flat_map(|found| table(found).iter().filter(|resource| found.is_indexed(resource))));
     let key = key(text, &asked);
     let place = match body.pointer("/options/$skipToken") {
         None => Place { offset: 0, emptied: false },

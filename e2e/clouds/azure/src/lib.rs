@@ -13,6 +13,7 @@ mod kql;
 mod manager;
 mod reply;
 mod serve;
+mod services;
 pub mod world;
 
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
+use crate::services;
 use crate::world::{Action, Delegation, Issued, Refusal, Subscription, World, actions};
 use crate::{eligible, graph};
 
@@ -129,6 +130,11 @@ fn route(world: &mut World, caller: &Issued, request: &Request) -> Reply {
                 }
                 ("DELETE", ["providers", "microsoft.managedservices", "registrationassignments", name]) => {
                     served("2019-09-01", &mut || end_delegation(world, caller, id, name))
+                }
+                ("GET", ["providers"]) => served("2021-04-01", &mut || services::providers(id)),
+                ("GET", ["resourcegroups", _, "providers", provider, kind, _]) => {
+                    let Some(version) = services::version(provider, kind) else { return unknown() };
+                    served(version, &mut || services::resource(world, caller, (id, &path)))
                 }
                 _ => unknown(),
             }

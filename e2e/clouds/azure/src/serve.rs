@@ -88,6 +88,20 @@ impl Listener for Tls {
 }
 
 async fn handle(Shared(state): Shared<Arc<State>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let (ahead, now) = {
+        let world = state.world.lock().expect("no panic while held");
+        (world.clock_ahead, world.now())
+    };
+    let mut response = answer(&state, &method, &uri, &headers, &body);
+    if ahead != 0
+        && let Ok(date) = HeaderValue::from_str(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    {
+        response.headers_mut().insert("date", date);
+    }
+    response
+}
+
+fn answer(state: &State, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Response {
     let path = decode(uri.path());
     let mut parts = path.trim_matches('/').split('/');
     if let (Some(tenant), Some("oauth2"), Some("v2.0"), Some("token"), None) =
@@ -96,7 +110,7 @@ async fn handle(Shared(state): Shared<Arc<State>>, method: Method, uri: Uri, hea
         let mut world = state.world.lock().expect("no panic while held");
         let reply = match world.rule(&path, "") {
             Some(refusal) => manager::refuse(refusal).unwrap_or_else(|| Reply::error(400, "BadRequest", "This rule is not for tokens.")),
-            None if method == Method::POST => entra::token(&mut world, tenant, &pairs(&String::from_utf8_lossy(&body)), AUDIENCE),
+            None if *method == Method::POST => entra::token(&mut world, tenant, &pairs(&String::from_utf8_lossy(body)), AUDIENCE),
             None => Reply::empty(405),
         };
         return respond(&reply);
@@ -108,7 +122,7 @@ async fn handle(Shared(state): Shared<Arc<State>>, method: Method, uri: Uri, hea
         query: pairs(uri.query().unwrap_or_default()),
         bearer: text("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned),
         json: text("content-type").is_some_and(|kind| kind.starts_with("application/json")),
-        body: serde_json::from_slice(&body).unwrap_or_default(),
+        body: serde_json::from_slice(body).unwrap_or_default(),
     };
     let reply = manager::answer(&mut state.world.lock().expect("no panic while held"), &request);
     let url = uri.path_and_query().map_or("/", |whole| whole.as_str()).to_owned();
@@ -116,7 +130,7 @@ async fn handle(Shared(state): Shared<Arc<State>>, method: Method, uri: Uri, hea
         (name.as_str() != "authorization").then(|| (name.to_string(), Value::from(value.to_str().unwrap_or_default())))
     };
     note(
-        &state,
+        state,
         Exchange {
             method: request.method,
             url,

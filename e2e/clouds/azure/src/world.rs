@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -77,6 +78,31 @@ pub struct Subscription {
     /// Rows of the table of patch assessments, in the same form.
     #[serde(default)]
     pub patch_assessments: Vec<Value>,
+    /// Ids of resources that Resource Graph leaves out, though they are there.
+    #[serde(default)]
+    pub unindexed: Vec<String>,
+    /// Ids of resources that Resource Graph still shows, though their own provider knows them no more.
+    #[serde(default)]
+    pub ghosts: Vec<String>,
+}
+
+impl Subscription {
+    /// Whether Resource Graph shows a resource.
+    #[must_use]
+    pub fn is_indexed(&self, resource: &Value) -> bool {
+        !has(&self.unindexed, resource)
+    }
+
+    /// The resource of an id, as its own provider knows it.
+    #[must_use]
+    pub fn own(&self, id: &str) -> Option<&Value> {
+        let is_it = |resource: &&Value| resource["id"].as_str().is_some_and(|held| held.eq_ignore_ascii_case(id));
+        self.resources.iter().find(is_it).filter(|resource| !has(&self.ghosts, resource))
+    }
+}
+
+fn has(ids: &[String], resource: &Value) -> bool {
+    ids.iter().any(|id| resource["id"].as_str().is_some_and(|held| held.eq_ignore_ascii_case(id)))
 }
 
 /// What Resource Graph does wrong, or by right but surprisingly.
@@ -114,6 +140,12 @@ pub struct Rule {
     /// How many calls it applies to; `None`: all.
     #[serde(default)]
     pub times: Option<u32>,
+    /// Of the calls that it would apply to, it does only to each one with a number that this divides. 0 stands for all.
+    #[serde(default)]
+    pub each: u32,
+    /// Calls that it would have applied to so far.
+    #[serde(skip)]
+    pub fitted: u32,
 }
 
 /// Kinds of refusal.
@@ -159,6 +191,8 @@ pub struct World {
     pub tokens: HashMap<String, Issued>,
     /// Life of a token.
     pub token_life: Duration,
+    /// Seconds by which this cloud's clock is ahead of the machine's.
+    pub clock_ahead: i64,
     /// Most rows of a page, at most 1,000.
     pub page_rows: usize,
     /// Most subscriptions of a page; `None` for all in one.
@@ -185,6 +219,7 @@ impl Default for World {
             eligible: Vec::new(),
             tokens: HashMap::new(),
             token_life: Duration::from_secs(3600),
+            clock_ahead: 0,
             page_rows: 1000,
             page_subscriptions: None,
             graph_fault: None,
@@ -198,6 +233,12 @@ impl Default for World {
 }
 
 impl World {
+    /// Now, by this cloud's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_second(Timestamp::now().as_second() + self.clock_ahead).unwrap_or(Timestamp::MAX)
+    }
+
     /// The actions that a principal has on a subscription, by its own tenant's delegations and by assignments, one entry for each role.
     #[must_use]
     pub fn roles(&self, caller: &Issued, subscription: &str) -> Vec<String> {
@@ -230,10 +271,15 @@ impl World {
                 rule.after -= 1;
                 continue;
             }
-            match &mut rule.times {
-                Some(0) => continue,
-                Some(times) => *times -= 1,
-                None => {}
+            if rule.times == Some(0) {
+                continue;
+            }
+            rule.fitted += 1;
+            if rule.each > 1 && !rule.fitted.is_multiple_of(rule.each) {
+                continue;
+            }
+            if let Some(times) = &mut rule.times {
+                *times -= 1;
             }
             return Some(rule.refusal);
         }

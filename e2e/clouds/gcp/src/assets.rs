@@ -57,14 +57,15 @@ pub fn search(world: &mut World, request: &Request) -> Result<Answer, Answer> {
     let terms = terms(request.parameter("query").unwrap_or_default())?;
     let fields = fields(request)?;
     let size = request.parameter("pageSize").map_or(Ok(0), str::parse).map_err(|_| envelope::invalid("pageSize is no number."))?;
-    let size = if size == 0 { DEFAULT_PAGE } else { size.min(MAX_PAGE) };
+    let size = if size == 0 { DEFAULT_PAGE } else { size.min(MAX_PAGE) }.min(world.page_rows.unwrap_or(MAX_PAGE));
     let from = offset(request).ok_or_else(|| envelope::invalid("The page token is not of this question."))?;
     let Some(project) = world.project(&id) else { return Err(denied()) };
     let is_asked_for = |row: &&Value| {
         let kind = row["assetType"].as_str().unwrap_or_default();
         (kinds.is_empty() || kinds.iter().any(|wanted| wanted.is_match(kind))) && terms.iter().all(|term| term.fits(row))
     };
-    let mut rows: Vec<&Value> = project.assets.iter().filter(is_asked_for).skip(from).take(size + 1).collect();
+    let is_indexed = |row: &&Value| !row["name"].as_str().is_some_and(|name| project.unindexed.contains(name));
+    let mut rows: Vec<&Value> = project.assets.iter().filter(is_indexed).filter(is_asked_for).skip(from).take(size + 1).collect();
     let has_more = rows.len() > size;
     rows.truncate(size);
     let mut body = json!({});

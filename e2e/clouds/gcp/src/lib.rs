@@ -18,6 +18,7 @@ mod projects;
 mod register;
 mod request;
 mod seed;
+mod services;
 mod tls;
 mod world;
 
@@ -147,6 +148,7 @@ fn route(world: &mut World, request: &Request) -> std::result::Result<Answer, An
         call if call.starts_with("cloudresourcemanager.") => projects::route(world, request),
         "cloudasset.searchAllResources" => assets::search(world, request),
         "cloudasset.assets.list" => os_inventory::list(world, request),
+        "compute.instances.get" => services::instance(world, request),
         _ => Err(envelope::error(404, "NOT_FOUND", "Method not found.")),
     }
 }

@@ -110,6 +110,9 @@ fn name(method: &str, path: &str) -> (&'static str, String) {
         ("POST", ["v3", "projects", _], "testIamPermissions") => "cloudresourcemanager.projects.testIamPermissions",
         ("POST", ["v1" | "v3", "projects", _], "getIamPolicy") => "cloudresourcemanager.projects.getIamPolicy",
         ("POST", ["v1" | "v3", "projects", _], "setIamPolicy") => "cloudresourcemanager.projects.setIamPolicy",
+        ("GET", ["compute", "v1", "projects", _, "zones", _, "instances", _], "") => {
+            return ("compute.instances.get", path.trim_start_matches("/compute/v1/").to_owned());
+        }
         ("GET", ["v1", "projects", _], "searchAllResources") => "cloudasset.searchAllResources",
         ("GET", ["v1", "projects", project, "assets"], "") => return ("cloudasset.assets.list", (*project).to_owned()),
         _ => "",

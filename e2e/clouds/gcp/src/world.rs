@@ -68,6 +68,10 @@ pub struct Project {
     pub folder: Option<String>,
     /// Whether its deletion was asked for.
     pub is_closed: bool,
+    /// Names of assets that Cloud Asset leaves out, though they are there.
+    pub unindexed: BTreeSet<String>,
+    /// Names of assets that Cloud Asset still shows, though their own service knows them no more.
+    pub ghosts: BTreeSet<String>,
 }
 
 /// A folder.
@@ -151,6 +155,8 @@ pub struct World {
     pub disabled: BTreeSet<(String, String)>,
     /// Faults. The first that fits a call wins.
     pub faults: Vec<Fault>,
+    /// Most rows of a page of a search; `None` for as many as Google gives.
+    pub page_rows: Option<usize>,
     /// Quota of searches.
     pub quota: Option<Quota>,
     /// Seconds that this clock is ahead of the machine's.

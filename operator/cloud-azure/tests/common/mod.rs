@@ -62,7 +62,7 @@ impl Stage {
 
     /// Adds an answer that is given instead of the right one.
     pub fn rule(&self, path: &str, body: &str, refusal: Refusal, (after, times): (u32, Option<u32>)) {
-        let rule = Rule { path: path.into(), body: body.into(), refusal, after, times };
+        let rule = Rule { path: path.into(), body: body.into(), refusal, after, times, each: 0, fitted: 0 };
         self.simulator.change(|world| world.rules.push(rule));
     }
 

@@ -1,6 +1,6 @@
 //! Getting in, being refused, and what is proved.
 
-use caretaker_cloud::manifest::gcp_permissions;
+use caretaker_cloud::manifest::{On, gcp_permissions};
 use caretaker_cloud::{AccessGrant, AwsGrant, CloudConnector, CloudError, ErrorClass, GcpGrant, Presented, Purpose, WantedPermission};
 use caretaker_cloud_gcp::BaseCredentials;
 use caretaker_google_simulator::{Fault, FaultKind};
@@ -164,8 +164,9 @@ async fn permissions_say_what_is_missing() {
     assert_eq!(gap.missing, ["iam.serviceAccounts.setIamPolicy"]);
     stage.simulator.world().projects.get_mut(CLIENT.0).unwrap().policy.unbind(&format!("serviceAccount:{}", stage.grant.service_account));
     let gap = link.permissions(&asked(&[Purpose::Read])).await.expect("an answer");
-    let on_project =
-        ["cloudasset.assets.searchAllResources", "iam.roles.get", "resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"];
+    let on_project = gcp_permissions(Purpose::Read).iter().filter(|permission| permission.on == On::Account && !permission.name.is_empty());
+    let mut on_project: Vec<&str> = on_project.map(|permission| permission.name).collect();
+    on_project.sort_unstable();
     assert_eq!(gap.missing, on_project, "what is granted on the service account itself stays");
     stage.judged().await;
 }

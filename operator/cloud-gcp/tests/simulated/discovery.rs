@@ -80,8 +80,13 @@ async fn ten_thousand_resources_and_odd_names() {
     let labels =
         gathered.assets.iter().filter(|asset| asset.asset_type == AssetType::Bucket).map(|asset| asset.tags["key-with_all.legal"].as_str());
     assert_eq!(labels.collect::<BTreeSet<_>>(), odd.into_iter().collect());
-    let sizes: Vec<_> =
-        stage.simulator.exchanges().iter().filter(|exchange| exchange["call"] == "cloudasset.searchAllResources").filter_map(|exchange| exchange["query"]["pageSize"][0].as_str().map(str::to_owned)).collect();
+    let sizes: Vec<_> = stage
+        .simulator
+        .exchanges()
+        .iter()
+        .filter(|exchange| exchange["call"] == "cloudasset.searchAllResources")
+        .filter_map(|exchange| exchange["query"]["pageSize"][0].as_str().map(str::to_owned))
+        .collect();
     assert!(sizes.iter().all(|size| size == "500") && sizes.len() == stage.simulator.calls("cloudasset.search"));
     stage.judged().await;
 }

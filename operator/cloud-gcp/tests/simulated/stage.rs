@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use caretaker_cloud::budget::Budgets;
+use caretaker_cloud::manifest::{On as Granted, gcp_permissions};
 use caretaker_cloud::{AccessGrant, Asset, AssetSink, Cell, CloudConnector, CloudLink, GcpGrant, Purpose, Result, Scope, Verdict};
 use caretaker_cloud_gcp::{BaseCredentials, Endpoints, GcpConfig, GcpConnector, ServiceAccountKey};
-use caretaker_google_simulator::{Fault, FaultKind, Simulator, TestKey, judge};
+use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, Simulator, TestKey, judge};
 
 /// The provider's project.
 pub const PROVIDER: &str = "provider-project";
@@ -37,7 +38,7 @@ pub fn key() -> &'static TestKey {
     KEY.get_or_init(|| TestKey::make().expect("a key"))
 }
 
-fn python() -> &'static PathBuf {
+pub fn python() -> &'static PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| caretaker_testkit::python::environment("google").expect("an environment with the discovery documents"))
 }
@@ -56,7 +57,11 @@ impl Stage {
             let member = format!("serviceAccount:{us}");
             world.projects.get_mut(PROVIDER).expect("it is there").policy.bind("roles/owner", &member);
             world.add_machines(PROVIDER, 2);
-            (us, world.add_client_access(CLIENT.0, QUOTA, &member))
+            let theirs = world.add_client_access(CLIENT.0, QUOTA, &member);
+            let held = gcp_permissions(Purpose::Read).iter().filter(|permission| permission.on == Granted::Account);
+            let held = held.map(|permission| permission.name.to_owned()).filter(|name| !name.is_empty());
+            world.roles.insert(format!("projects/{}/roles/{READ_ROLE}", CLIENT.0), held.collect());
+            (us, theirs)
         };
         let url = simulator.start(0).await.expect("a port");
         let credentials = BaseCredentials::Key(Self::key_file(&us));

@@ -12,9 +12,6 @@ use crate::{
     VaultState, Verdict, WantedPermission, verdict_of,
 };
 
-/// Rows in one page of a list.
-const PAGE: usize = 500;
-
 /// Rows in one page of an organization.
 const MEMBERS_PAGE: usize = 20;
 
@@ -67,7 +64,9 @@ impl FakeLink {
         if region != "global" && region != EVERYWHERE && !account.regions.iter().any(|enabled| enabled == region) {
             return Err(CloudError::new(ErrorClass::NotEnabled, operation, "not subscribed").with_code("OptInRequired"));
         }
-        act(account)
+        let done = act(account)?;
+        state.answer(At { operation, account: &self.grant.account_id, region })?;
+        Ok(done)
     }
 
     /// The same, and it is counted as a write where it was done.
@@ -89,11 +88,12 @@ impl FakeLink {
     }
 
     fn page(&self, region: &str, kind: AwsType, from: usize) -> Result<(Vec<Asset>, bool)> {
+        let rows = self.cloud.lock().page_rows;
         self.call(kind.operation(), region, |account| {
             let all = account.assets.get(&(region.to_owned(), kind)).map(Vec::as_slice).unwrap_or_default();
-            let page = &all[from.min(all.len())..(from + PAGE).min(all.len())];
+            let page = &all[from.min(all.len())..(from + rows).min(all.len())];
             let now = Timestamp::now();
-            Ok((page.iter().cloned().map(|asset| Asset { seen_at: now, ..asset }).collect(), from + PAGE < all.len()))
+            Ok((page.iter().cloned().map(|asset| Asset { seen_at: now, ..asset }).collect(), from + rows < all.len()))
         })
     }
 
@@ -120,11 +120,11 @@ impl FakeLink {
                 Err(error) => break Err(error),
             }
         };
+        let key = CellKey { account: self.grant.account_id.clone(), region: region.into(), service: kind.service().into() };
         let (verdict, cause, retry_after_seconds) = match end {
             Ok(()) => (Verdict::Complete, String::new(), None),
-            Err(error) => verdict_of(&error, assets, region),
+            Err(error) => verdict_of(&error, &key, assets),
         };
-        let key = CellKey { account: self.grant.account_id.clone(), region: region.into(), service: kind.service().into() };
         sink.cell(Cell { key, verdict, assets, calls, cause, retry_after_seconds, at: Timestamp::now() }).await
     }
 

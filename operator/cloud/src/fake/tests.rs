@@ -1,13 +1,17 @@
 //! The behaviour suite on the cloud in memory, and what only this one can do.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
 use super::*;
-use crate::suite::{REGIONS, Stage};
+use crate::manifest::aws_actions;
+use crate::suite::{Capability, On, Stage, Trouble, When};
+use crate::{AwsType, CloudStep, WantedPermission};
 
 const PROVIDER: &str = "arn:aws:iam::111111111111:user/caretaker";
+const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 
 struct InMemory {
     cloud: FakeCloud,
@@ -18,15 +22,9 @@ impl InMemory {
     fn set() -> Self {
         Self { cloud: FakeCloud::new(PROVIDER), next: AtomicU64::new(200_000_000_000) }
     }
-}
 
-#[async_trait]
-impl Stage for InMemory {
-    fn connector(&self) -> Arc<dyn CloudConnector> {
-        Arc::new(self.cloud.clone())
-    }
-
-    async fn account(&self, purposes: &[Purpose]) -> AwsGrant {
+    /// A role that trusts the provider.
+    fn grant(&self, purposes: &[Purpose]) -> AwsGrant {
         let account_id = self.next.fetch_add(1, Ordering::SeqCst).to_string();
         let role_arn = format!("arn:aws:iam::{account_id}:role/CaretakerAccess");
         let trust = Trust::Principal { arn: PROVIDER.into(), external_id: ExternalIdRule::Demanded("right".into()) };
@@ -35,26 +33,145 @@ impl Stage for InMemory {
         let (session_name, source_identity) = ("caretaker-suite".into(), "prod@suite".into());
         AwsGrant { account_id, role_arn, external_id: "right".into(), session_name, source_identity }
     }
+}
 
-    async fn instances(&self, grant: &AwsGrant, region: &str, count: usize) {
-        self.cloud.account(&grant.account_id, |account| account.add_assets(region, crate::AwsType::Instance, count)).expect("made");
+fn aws(grant: &AccessGrant) -> &AwsGrant {
+    let AccessGrant::Aws(grant) = grant else { panic!("the answers are those of AWS") };
+    grant
+}
+
+#[async_trait]
+impl Stage for InMemory {
+    fn name(&self) -> &'static str {
+        "the cloud in memory"
     }
 
-    async fn forbid(&self, grant: &AwsGrant, action: &str) {
-        self.cloud.role(&grant.role_arn, |role| role.forbid(action)).expect("made");
+    fn lacks(&self) -> &'static [Capability] {
+        &[Capability::PageTokens, Capability::Clock, Capability::AnyType]
     }
 
-    async fn fault(&self, fault: Fault) {
-        self.cloud.fault(fault);
+    fn places(&self) -> [&'static str; 2] {
+        REGIONS
     }
 
-    async fn spoil_plan(&self, grant: &AwsGrant, region: &str, id: &str) {
+    fn cells(&self, places: &[&str]) -> BTreeSet<(String, String)> {
+        AwsType::cells(places.iter().copied()).into_iter().map(|(region, kind)| (region, kind.service().to_owned())).collect()
+    }
+
+    fn machine_cell(&self, place: &str) -> (String, String) {
+        (place.to_owned(), AwsType::Instance.service().to_owned())
+    }
+
+    fn connector(&self) -> Arc<dyn CloudConnector> {
+        Arc::new(self.cloud.clone())
+    }
+
+    async fn account(&self, purposes: &[Purpose]) -> AccessGrant {
+        AccessGrant::Aws(self.grant(purposes))
+    }
+
+    fn misnamed(&self, grant: &AccessGrant) -> AccessGrant {
+        AccessGrant::Aws(AwsGrant { account_id: "999999999999".into(), ..aws(grant).clone() })
+    }
+
+    async fn machines(&self, grant: &AccessGrant, place: &str, count: usize) {
+        self.cloud.account(grant.account(), |account| account.add_assets(place, AwsType::Instance, count)).expect("made");
+    }
+
+    async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]) {
+        self.machines(grant, place, names.len()).await;
+        self.cloud.account(grant.account(), |account| {
+            let held = account.assets.get_mut(&(place.to_owned(), AwsType::Instance)).expect("made");
+            held.iter_mut().zip(names).for_each(|(asset, name)| asset.name = (*name).to_owned());
+        });
+    }
+
+    fn legal_names(&self) -> Vec<&'static str> {
+        vec!["-", "a\"b", "$(reboot)", "ünïcødé 名前", "line\nend", "\u{202e}rtl", "\u{1}", "'; --"]
+    }
+
+    async fn unknown_type(&self, _grant: &AccessGrant) -> String {
+        unreachable!("it lists by type")
+    }
+
+    async fn page_rows(&self, rows: usize) {
+        self.cloud.page_rows(rows);
+    }
+
+    async fn trouble(&self, grant: &AccessGrant, on: On<'_>, trouble: Trouble, When { after, times }: When) {
+        // Every list of the suite is one of a kind of assets; the session is open before a trouble begins.
+        let operation = match on {
+            On::Machines(_) => AwsType::Instance.operation(),
+            On::Write => "backup:CreateBackupVault",
+            On::Lists => "",
+        };
+        let class = match trouble {
+            Trouble::Denied => ErrorClass::Denied,
+            Trouble::Throttled(wait) => ErrorClass::Throttled(Some(wait)),
+            Trouble::EachOtherThrottled => ErrorClass::Throttled(None),
+            Trouble::Failing | Trouble::AnswerLost => ErrorClass::Unreachable,
+            Trouble::SessionEnded => ErrorClass::Expired,
+            Trouble::CutOff | Trouble::RepeatedToken => unreachable!("it has no page tokens"),
+        };
+        let mut fault = if trouble == Trouble::AnswerLost { Fault::answer_lost(operation) } else { Fault::of(operation, class) };
+        fault = fault.in_account(grant.account()).after(after).each(if trouble == Trouble::EachOtherThrottled { 2 } else { 1 });
+        fault.times = times;
+        self.cloud.fault(if let On::Machines(place) = on { fault.in_region(place) } else { fault });
+    }
+
+    async fn cure(&self) {
+        self.cloud.cure();
+    }
+
+    async fn revoke(&self, grant: &AccessGrant) {
+        self.cloud.account(grant.account(), |account| account.roles.clear()).expect("made");
+    }
+
+    async fn clock(&self, _ahead: i64) {
+        unreachable!("it has no clock")
+    }
+
+    fn wanted(&self, grant: &AccessGrant, purpose: Purpose) -> Vec<WantedPermission> {
+        let resource = if purpose == Purpose::Revoke { aws(grant).role_arn.clone() } else { "*".to_owned() };
+        aws_actions(purpose).iter().map(|action| WantedPermission { resource: resource.clone(), action: action.name.into() }).collect()
+    }
+
+    async fn forbid(&self, grant: &AccessGrant) -> BTreeSet<String> {
+        let taken = ["ec2:DescribeVolumes", "iam:DetachRolePolicy"];
+        for action in taken {
+            self.forbid_action(grant, action).await;
+        }
+        taken.map(str::to_owned).into()
+    }
+
+    async fn forbid_asking(&self, grant: &AccessGrant) {
+        self.forbid_action(grant, "iam:SimulatePrincipalPolicy").await;
+    }
+
+    fn write_step(&self, _grant: &AccessGrant) -> (Purpose, CloudStep) {
+        (Purpose::Backup, CloudStep::CreateVault { region: REGIONS[0].into(), name: "caretaker-suite-vault".into() })
+    }
+
+    fn leaving(&self, grant: &AccessGrant) -> Vec<CloudStep> {
+        let (role, last) = (aws(grant).role_arn.rsplit('/').next().unwrap_or_default().to_owned(), "caretaker-revoke".to_owned());
+        vec![
+            CloudStep::StripOwnRole { role: role.clone(), last: last.clone() },
+            CloudStep::CloseOwnRole { role: role.clone() },
+            CloudStep::DropLastPolicy { role, last },
+        ]
+    }
+
+    async fn spoil_plan(&self, grant: &AccessGrant, region: &str, id: &str) {
         let key = (region.to_owned(), id.to_owned());
-        self.cloud.account(&grant.account_id, |account| {
+        self.cloud.account(grant.account(), |account| {
             let plan = account.plans.get_mut(&key).expect("the plan was made");
             plan.schedule = "cron(0 12 * * ? *)".into();
             plan.retention_days = 1;
         });
+    }
+
+    async fn forbid_action(&self, grant: &AccessGrant, action: &str) {
+        self.cloud.role(&aws(grant).role_arn, |role| role.forbid(action)).expect("made");
     }
 
     async fn writes(&self) -> usize {
@@ -67,7 +184,7 @@ crate::behaviour_suite!(InMemory::set());
 #[tokio::test]
 async fn a_role_that_learns_demands_what_was_presented_first() {
     let stage = InMemory::set();
-    let grant = stage.account(&[Purpose::Read]).await;
+    let grant = stage.grant(&[Purpose::Read]);
     let learns = ExternalIdRule::Learned(None);
     stage.cloud.role(&grant.role_arn, |role| role.trust = Trust::Principal { arn: PROVIDER.into(), external_id: learns });
     let attempt = async |external_id: &str, presented| {
@@ -83,8 +200,8 @@ async fn a_role_that_learns_demands_what_was_presented_first() {
 #[tokio::test]
 async fn a_list_that_breaks_off_is_partial() {
     let stage = InMemory::set();
-    let grant = stage.account(&[Purpose::Read]).await;
-    stage.instances(&grant, REGIONS[0], 600).await;
+    let grant = stage.grant(&[Purpose::Read]);
+    stage.machines(&AccessGrant::Aws(grant.clone()), REGIONS[0], 600).await;
     stage.cloud.fault(Fault::of("ec2:DescribeInstances", ErrorClass::Unreachable).in_account(&grant.account_id).after(1).times(1));
     let mut counts = Counts::default();
     let link = stage.cloud.connect(&AccessGrant::Aws(grant), Purpose::Read).await.expect("the role lets us in");
@@ -97,7 +214,7 @@ async fn a_list_that_breaks_off_is_partial() {
 #[tokio::test]
 async fn a_region_that_is_not_enabled_is_disabled_and_a_deleted_role_ends_its_sessions() {
     let stage = InMemory::set();
-    let grant = stage.account(&[Purpose::Read]).await;
+    let grant = stage.grant(&[Purpose::Read]);
     let link = stage.cloud.connect(&AccessGrant::Aws(grant.clone()), Purpose::Read).await.expect("the role lets us in");
     let scope = crate::Scope { regions: Some(vec!["ap-east-1".into()]), ..crate::Scope::default() };
     let mut counts = Counts::default();

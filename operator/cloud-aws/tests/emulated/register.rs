@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use caretaker_aws_shim::Fault;
 use caretaker_cloud::manifest::{aws_actions, aws_entry};
 use caretaker_cloud::suite::Stage;
 use caretaker_cloud::{
     AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessStatement, Presented, Purpose, Scope,
     WantedPermission, WayIn, WayKind,
 };
-use caretaker_testkit::proxy::Fault;
 use serde_json::{Value, json};
 
-use super::{OnEmulator, ROLE};
+use crate::stage::{OnEmulator, PROVIDER, ROLE};
 
 /// Calls of sts:AssumeRole with a SourceIdentity, as the proxy names them.
 const NAMED: &str = "AssumeRole+SourceIdentity";
@@ -39,7 +39,7 @@ fn make_older(stage: &OnEmulator) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_session_says_which_object_acts() {
     let stage = OnEmulator::set().await;
-    let grant = stage.account(&[Purpose::Read]).await;
+    let grant = stage.grant(&[Purpose::Read]);
     let session = link(&stage, &grant, Purpose::Read).await;
     assert_eq!(assumptions(&stage), (1, 0));
     let gap = session.permissions(&wanted(Purpose::Read)).await.expect("an answer");
@@ -55,7 +55,7 @@ async fn every_session_says_which_object_acts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_from_an_older_kit_works_on_and_what_it_lacks_is_told() {
     let stage = OnEmulator::set().await;
-    let grant = stage.account(&[Purpose::Read, Purpose::Backup]).await;
+    let grant = stage.grant(&[Purpose::Read, Purpose::Backup]);
     make_older(&stage);
     let session = link(&stage, &grant, Purpose::Read).await;
     assert_eq!(assumptions(&stage), (1, 1), "one try without");
@@ -65,7 +65,7 @@ async fn a_role_from_an_older_kit_works_on_and_what_it_lacks_is_told() {
     assert_eq!(assumptions(&stage), (1, 3), "the role is not asked again and again");
     let gap = session.permissions(&wanted(Purpose::Read)).await.expect("an answer");
     assert_eq!((gap.missing.as_slice(), gap.known), (["sts:SetSourceIdentity".to_owned()].as_slice(), true));
-    stage.forbid(&grant, "iam:SimulatePrincipalPolicy").await;
+    stage.forbid_action(&AccessGrant::Aws(grant.clone()), "iam:SimulatePrincipalPolicy").await;
     let gap = session.permissions(&wanted(Purpose::Read)).await.expect("an answer");
     assert_eq!((gap.missing.len(), gap.known), (1, false), "the refusal is known, whatever else is not");
     for presented in [Presented::Nothing, Presented::Wrong] {
@@ -78,7 +78,7 @@ async fn a_role_from_an_older_kit_works_on_and_what_it_lacks_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hole_is_found_whatever_the_role_says_of_source_identities() {
     let stage = OnEmulator::set().await;
-    let grant = stage.account(&[Purpose::Read]).await;
+    let grant = stage.grant(&[Purpose::Read]);
     let open = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]});
     stage.call(&["set-trust", &grant.account_id, ROLE], &open);
     make_older(&stage);
@@ -99,7 +99,7 @@ fn allow(sid: &str, actions: &[&str]) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_kit_grants_is_not_too_much_and_any_other_statement_is_named() {
     let stage = OnEmulator::set().await;
-    let grant = stage.account(&[Purpose::Read]).await;
+    let grant = stage.grant(&[Purpose::Read]);
     let session = link(&stage, &grant, Purpose::Read).await;
     let report = session.excess(&wanted(Purpose::Read)).await.expect("an answer");
     assert_eq!((report.statements, report.unknown), (vec![], None));
@@ -121,13 +121,13 @@ async fn what_the_kit_grants_is_not_too_much_and_any_other_statement_is_named() 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_iam_does_not_tell_is_unknown_and_never_none() {
     let stage = OnEmulator::set().await;
-    let grant = stage.account(&[Purpose::Read]).await;
+    let grant = stage.grant(&[Purpose::Read]);
     let session = link(&stage, &grant, Purpose::Read).await;
     stage.watch.set_faults(vec![Fault::error("/GetRolePolicy ", 503, "ServiceUnavailable")]);
     assert_eq!(session.excess(&wanted(Purpose::Read)).await.expect_err("no answer").class, ErrorClass::Unreachable);
     stage.watch.set_faults(Vec::new());
     for action in [CLOSED, "iam:ListRolePolicies"] {
-        stage.forbid(&grant, action).await;
+        stage.forbid_action(&AccessGrant::Aws(grant.clone()), action).await;
         let report = session.excess(&wanted(Purpose::Read)).await.expect("an answer");
         assert!(report.unknown.is_some() && report.statements.is_empty(), "{report:?}");
         assert_eq!(report, session.excess(&wanted(Purpose::Read)).await.expect("an answer"), "the words stay the same");
@@ -137,11 +137,11 @@ async fn what_iam_does_not_tell_is_unknown_and_never_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_and_key_of_ours_is_listed() {
     let stage = OnEmulator::set().await;
-    let grant = stage.account(&[Purpose::Read]).await;
+    let grant = stage.grant(&[Purpose::Read]);
     let other = json!({"Type": "AWS::IAM::Role", "Properties": {
         "RoleName": "Forgotten", "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"],
         "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{}:root", super::PROVIDER)}, "Action": "sts:AssumeRole",
+            "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{}:root", PROVIDER)}, "Action": "sts:AssumeRole",
         }]},
     }});
     let service = json!({"Type": "AWS::IAM::Role", "Properties": {
@@ -178,12 +178,12 @@ async fn every_role_and_key_of_ours_is_listed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_is_refused_is_a_line_and_a_part_that_does_not_answer_stops_the_reading() {
     let stage = OnEmulator::set().await;
-    let grant = stage.account(&[Purpose::Read]).await;
+    let grant = stage.grant(&[Purpose::Read]);
     let session = link(&stage, &grant, Purpose::Read).await;
-    stage.forbid(&grant, "iam:GetRole").await;
+    stage.forbid_action(&AccessGrant::Aws(grant.clone()), "iam:GetRole").await;
     let register = session.ways_in().await.expect("an answer");
     assert_eq!((register.ways.len(), register.unread.len()), (1, 1), "{register:?}");
-    stage.forbid(&grant, "iam:ListRoles").await;
+    stage.forbid_action(&AccessGrant::Aws(grant.clone()), "iam:ListRoles").await;
     let register = session.ways_in().await.expect("an answer");
     assert!(register.ways.is_empty() && register.unread[0].starts_with("roles: iam:ListRoles was refused"), "{register:?}");
     stage.watch.set_faults(vec![Fault::error("/ListUsers ", 503, "ServiceUnavailable")]);
@@ -193,7 +193,7 @@ async fn a_part_that_is_refused_is_a_line_and_a_part_that_does_not_answer_stops_
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_that_is_made_is_in_the_manifest() {
     let stage = OnEmulator::set().await;
-    let grant = stage.account(&[Purpose::Read, Purpose::Backup, Purpose::Revoke]).await;
+    let grant = stage.grant(&[Purpose::Read, Purpose::Backup, Purpose::Revoke]);
     let session = link(&stage, &grant, Purpose::Backup).await;
     session.permissions(&wanted(Purpose::Read)).await.expect("an answer");
     session.excess(&wanted(Purpose::Read)).await.expect("an answer");

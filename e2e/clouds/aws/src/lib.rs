@@ -1,0 +1,20 @@
+//! A shim in front of an AWS emulator. The emulator alone decides who is let in and what a caller may do: every signed request goes there first. What it
+//! lacks is added to its answers: pages, throttling, failures of the service, answers that get lost, a clock of its own, and answers of services that it
+//! does not know. Emulated: nothing here is proved against AWS.
+//!
+//! The service and the region of a call are read from the scope of its signature. What was said is judged by botocore's models, see [`judge`].
+
+mod answers;
+mod call;
+mod clock;
+mod fault;
+pub mod judge;
+mod pages;
+mod serve;
+mod watch;
+mod xml;
+
+pub use answers::{Answers, Rows};
+pub use fault::{Answer, Bucket, Fault};
+pub use serve::start;
+pub use watch::{Exchange, Watch};

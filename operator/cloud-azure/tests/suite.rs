@@ -1,0 +1,213 @@
+//! The behaviour suite on the simulated Azure. Emulated: nothing here was proved against Azure.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use caretaker_arm_simulator::world::{GraphFault, READER, Refusal, Rule};
+use caretaker_cloud::manifest::azure_actions;
+use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
+use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, CloudStep, EVERYWHERE, Purpose, WantedPermission};
+use caretaker_cloud_azure::AzureConnector;
+use common::{Stage, delegated, delegation};
+use serde_json::{Value, json};
+
+/// The cells of a subscription.
+const CELLS: [&str; 11] =
+    ["compute", "databases", "disks", "identity", "keyvault", "kubernetes", "network", "other", "recoveryservices", "storage", "web"];
+/// Type of a machine.
+const MACHINE: &str = "Microsoft.Compute/virtualMachines";
+
+struct OnSimulator {
+    stage: Stage,
+    connector: Arc<AzureConnector>,
+    next: AtomicU32,
+}
+
+impl OnSimulator {
+    async fn set() -> Self {
+        let stage = Stage::new().await;
+        let connector = Arc::new(stage.connector());
+        Self { stage, connector, next: AtomicU32::new(1) }
+    }
+
+    /// Adds resources to a grant's subscription.
+    fn add(&self, grant: &AccessGrant, kind: &str, rows: impl Iterator<Item = (String, String)>, place: &str) {
+        let id = grant.account().to_owned();
+        self.stage.simulator.change(|world| {
+            let subscription = world.subscriptions.get_mut(&id).expect("it was made");
+            subscription.resources.extend(rows.map(|(id_part, name)| row(&id, kind, (&id_part, &name), place)));
+        });
+    }
+
+    fn rule(&self, (path, body): (&str, &str), refusal: Refusal, (after, times, each): (u32, Option<u32>, u32)) {
+        let rule = Rule { path: path.into(), body: body.into(), refusal, after, times, each, fitted: 0 };
+        self.stage.simulator.change(|world| world.rules.push(rule));
+    }
+}
+
+fn row(subscription: &str, kind: &str, (id, name): (&str, &str), place: &str) -> Value {
+    json!({
+        "id": format!("/subscriptions/{subscription}/resourceGroups/prod/providers/{kind}/{id}"), "name": name, "type": kind.to_lowercase(),
+        "location": place, "subscriptionId": subscription, "resourceGroup": "prod", "kind": "", "managedBy": "", "tags": {"name": name},
+        "properties": {"provisioningState": "Succeeded"},
+    })
+}
+
+#[async_trait]
+impl Behaviour for OnSimulator {
+    fn name(&self) -> &'static str {
+        "Azure"
+    }
+
+    fn lacks(&self) -> &'static [Capability] {
+        &[Capability::ExternalId, Capability::Backup, Capability::OwnRole]
+    }
+
+    fn places(&self) -> [&'static str; 2] {
+        ["westeurope", "northeurope"]
+    }
+
+    fn cells(&self, _places: &[&str]) -> BTreeSet<(String, String)> {
+        CELLS.iter().map(|group| (EVERYWHERE.to_owned(), format!("resource-graph/{group}"))).collect()
+    }
+
+    fn machine_cell(&self, _place: &str) -> (String, String) {
+        (EVERYWHERE.to_owned(), "resource-graph/compute".to_owned())
+    }
+
+    fn connector(&self) -> Arc<dyn CloudConnector> {
+        self.connector.clone()
+    }
+
+    async fn account(&self, _purposes: &[Purpose]) -> AccessGrant {
+        // The roles of a delegation are the same for every purpose.
+        let id = format!("cccccccc-0000-4000-8000-{:012x}", self.next.fetch_add(1, Ordering::SeqCst));
+        self.stage.simulator.change(|world| world.subscriptions.insert(id.clone(), delegated()));
+        AccessGrant::Azure(AzureGrant { subscription_id: id, home_tenant_id: None })
+    }
+
+    fn misnamed(&self, grant: &AccessGrant) -> AccessGrant {
+        let home = Some("ffffffff-0000-4000-8000-00000000000f".into());
+        AccessGrant::Azure(AzureGrant { subscription_id: grant.account().into(), home_tenant_id: home })
+    }
+
+    async fn machines(&self, grant: &AccessGrant, place: &str, count: usize) {
+        let named = |number: usize| (format!("vm-{number:06}"), format!("vm-{number:06}"));
+        self.add(grant, MACHINE, (0..count).map(named), place);
+    }
+
+    async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]) {
+        let numbered = names.iter().enumerate().map(|(number, name)| (format!("vm-{number:06}"), (*name).to_owned()));
+        self.add(grant, MACHINE, numbered, place);
+    }
+
+    fn legal_names(&self) -> Vec<&'static str> {
+        vec![
+            "a.b_c-d(1)",
+            "ünïcödé",
+            "日本語",
+            "emoji 🦀",
+            "quote'\"\\",
+            "tab\tand\nline",
+            "%2F..%00",
+            "{{braces}} ${x} <b>",
+            "\u{202e}rtl",
+        ]
+    }
+
+    async fn unknown_type(&self, grant: &AccessGrant) -> String {
+        let kind = "Contoso.Rockets/engines";
+        self.add(grant, kind, std::iter::once(("one".into(), "one".into())), "westeurope");
+        kind.into()
+    }
+
+    async fn page_rows(&self, rows: usize) {
+        self.stage.simulator.change(|world| world.page_rows = rows);
+    }
+
+    async fn trouble(&self, _grant: &AccessGrant, on: On<'_>, trouble: Trouble, When { after, times }: When) {
+        let graph = match trouble {
+            Trouble::CutOff => Some(GraphFault::BrokenJson),
+            Trouble::RepeatedToken => Some(GraphFault::RepeatedToken),
+            _ => None,
+        };
+        if graph.is_some() {
+            // Both befall the second page, and only the machines have one.
+            assert_eq!((after, times), (1, None));
+            return self.stage.simulator.change(|world| world.graph_fault = graph);
+        }
+        let calls = match on {
+            On::Machines(_) => ("Microsoft.ResourceGraph", "where type in~ ('microsoft.compute/virtualmachines'"),
+            On::Lists => ("Microsoft.ResourceGraph", ""),
+            On::Write => ("registrationAssignments/", ""),
+        };
+        let refusal = match trouble {
+            Trouble::Denied => Refusal::Denied,
+            Trouble::Throttled(wait) => Refusal::Throttled(wait.as_secs()),
+            Trouble::EachOtherThrottled => Refusal::Throttled(0),
+            Trouble::Failing => Refusal::Server(503),
+            Trouble::AnswerLost => Refusal::TimeoutAfterSuccess,
+            Trouble::SessionEnded => Refusal::TokenEnded,
+            Trouble::CutOff | Trouble::RepeatedToken => unreachable!("these are faults of Resource Graph"),
+        };
+        self.rule(calls, refusal, (after, times, if trouble == Trouble::EachOtherThrottled { 2 } else { 1 }));
+    }
+
+    async fn cure(&self) {
+        self.stage.simulator.change(|world| {
+            world.rules.clear();
+            world.graph_fault = None;
+        });
+    }
+
+    async fn revoke(&self, grant: &AccessGrant) {
+        let id = grant.account().to_owned();
+        self.stage.simulator.change(|world| world.subscriptions.get_mut(&id).expect("it was made").delegations.clear());
+    }
+
+    async fn clock(&self, ahead: i64) {
+        self.stage.simulator.change(|world| world.clock_ahead = ahead);
+    }
+
+    fn wanted(&self, _grant: &AccessGrant, purpose: Purpose) -> Vec<WantedPermission> {
+        azure_actions(purpose).iter().map(|action| WantedPermission { resource: "*".into(), action: action.name.into() }).collect()
+    }
+
+    async fn forbid(&self, grant: &AccessGrant) -> BTreeSet<String> {
+        let id = grant.account().to_owned();
+        let without = vec![delegation(1, &[READER])];
+        self.stage.simulator.change(|world| world.subscriptions.get_mut(&id).expect("it was made").delegations = without);
+        BTreeSet::from(["Microsoft.ManagedServices/registrationAssignments/delete".to_owned()])
+    }
+
+    async fn forbid_asking(&self, _grant: &AccessGrant) {
+        self.rule(("Microsoft.Authorization", ""), Refusal::Denied, (0, None, 1));
+    }
+
+    fn write_step(&self, grant: &AccessGrant) -> (Purpose, CloudStep) {
+        (Purpose::Revoke, CloudStep::DeleteDelegation { subscription_id: grant.account().into() })
+    }
+
+    fn leaving(&self, grant: &AccessGrant) -> Vec<CloudStep> {
+        vec![self.write_step(grant).1]
+    }
+
+    async fn spoil_plan(&self, _grant: &AccessGrant, _region: &str, _id: &str) {
+        unreachable!("no backups yet")
+    }
+
+    async fn forbid_action(&self, _grant: &AccessGrant, _action: &str) {
+        unreachable!("no backups yet")
+    }
+
+    async fn writes(&self) -> usize {
+        let exchanges = self.stage.simulator.exchanges();
+        exchanges.iter().filter(|exchange| exchange.method == "DELETE" && exchange.status < 400).count()
+    }
+}
+
+caretaker_cloud::behaviour_suite!(OnSimulator::set().await);

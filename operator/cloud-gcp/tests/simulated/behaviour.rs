@@ -1,0 +1,209 @@
+//! The behaviour suite on the simulated Google Cloud.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use caretaker_cloud::manifest::{On as Granted, gcp_permissions};
+use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
+use caretaker_cloud::{AccessGrant, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, WantedPermission};
+use caretaker_cloud_gcp::GcpConnector;
+use caretaker_core::kit_gcp;
+use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge};
+use serde_json::{Value, json};
+
+use crate::stage::{CELLS, QUOTA, Stage, python};
+
+struct OnSimulator {
+    stage: Stage,
+    connector: Arc<GcpConnector>,
+    next: AtomicU32,
+}
+
+fn gcp(grant: &AccessGrant) -> &GcpGrant {
+    let AccessGrant::Gcp(grant) = grant else { panic!("a grant of Google Cloud") };
+    grant
+}
+
+impl OnSimulator {
+    async fn set() -> Self {
+        let stage = Stage::set().await;
+        let connector = Arc::new(stage.connector());
+        Self { stage, connector, next: AtomicU32::new(1) }
+    }
+
+    fn us(&self) -> String {
+        format!("serviceAccount:{}", self.stage.us)
+    }
+}
+
+impl Drop for OnSimulator {
+    /// No test can leave the judge out.
+    fn drop(&mut self) {
+        let exchanges = self.stage.simulator.exchanges();
+        // An obligation that is skipped has said nothing.
+        if !std::thread::panicking() && !exchanges.is_empty() {
+            judge(&exchanges, python()).expect("every exchange is as Google describes it");
+        }
+    }
+}
+
+fn row(project: &str, kind: &str, (id, name): (&str, &str), place: &str) -> Value {
+    let service = kind.split('/').next().unwrap_or_default();
+    json!({
+        "name": format!("//{service}/projects/{project}/zones/{place}-b/instances/{id}"), "assetType": kind, "displayName": name,
+        "project": "projects/1", "location": format!("{place}-b"), "state": "RUNNING",
+    })
+}
+
+const MACHINE: &str = "compute.googleapis.com/Instance";
+
+#[async_trait]
+impl Behaviour for OnSimulator {
+    fn name(&self) -> &'static str {
+        "Google Cloud"
+    }
+
+    fn lacks(&self) -> &'static [Capability] {
+        &[Capability::ExternalId, Capability::Backup, Capability::OwnRole]
+    }
+
+    fn places(&self) -> [&'static str; 2] {
+        ["europe-west1", "us-east1"]
+    }
+
+    fn cells(&self, _places: &[&str]) -> BTreeSet<(String, String)> {
+        CELLS.iter().map(|service| (EVERYWHERE.to_owned(), format!("cloud-asset/{service}"))).collect()
+    }
+
+    fn machine_cell(&self, _place: &str) -> (String, String) {
+        (EVERYWHERE.to_owned(), "cloud-asset/compute".to_owned())
+    }
+
+    fn connector(&self) -> Arc<dyn CloudConnector> {
+        self.connector.clone()
+    }
+
+    async fn account(&self, _purposes: &[Purpose]) -> AccessGrant {
+        let number = self.next.fetch_add(1, Ordering::SeqCst);
+        let id = format!("client-{number:04}");
+        let mut world = self.stage.simulator.world();
+        world.add_project(&id, &format!("5{number:011}"));
+        let service_account = world.add_client_access(&id, QUOTA, &self.us());
+        let held = gcp_permissions(Purpose::Read).iter().filter(|permission| permission.on == Granted::Account);
+        let held = held.map(|permission| permission.name.to_owned()).filter(|name| !name.is_empty());
+        world.roles.insert(format!("projects/{id}/roles/{READ_ROLE}"), held.collect());
+        AccessGrant::Gcp(GcpGrant { project_id: id, service_account })
+    }
+
+    fn misnamed(&self, grant: &AccessGrant) -> AccessGrant {
+        // Google answers for a number too: the session is then in a project that the grant does not name.
+        let number = self.stage.simulator.world().projects[grant.account()].number.clone();
+        AccessGrant::Gcp(GcpGrant { project_id: number, ..gcp(grant).clone() })
+    }
+
+    async fn machines(&self, grant: &AccessGrant, place: &str, count: usize) {
+        let mut world = self.stage.simulator.world();
+        for number in 0..count {
+            let name = format!("vm-{number:06}");
+            world.add_row(grant.account(), row(grant.account(), MACHINE, (&name, &name), place));
+        }
+    }
+
+    async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]) {
+        let mut world = self.stage.simulator.world();
+        for (number, name) in names.iter().enumerate() {
+            world.add_row(grant.account(), row(grant.account(), MACHINE, (&format!("vm-{number}"), name), place));
+        }
+    }
+
+    fn legal_names(&self) -> Vec<&'static str> {
+        vec!["-", "a\"b", "$(reboot)", "${x}", "ünïcødé 名前 🦀", "a/b", "<script>", "line\nend", "\u{202e}rtl", "a&b=c%20+d", "'; --"]
+    }
+
+    async fn unknown_type(&self, grant: &AccessGrant) -> String {
+        let kind = "quantum.googleapis.com/Processor";
+        self.stage.simulator.world().add_row(grant.account(), row(grant.account(), kind, ("one", "one"), "europe-west1"));
+        kind.into()
+    }
+
+    async fn page_rows(&self, rows: usize) {
+        self.stage.simulator.world().page_rows = Some(rows);
+    }
+
+    async fn trouble(&self, _grant: &AccessGrant, on: On<'_>, trouble: Trouble, When { after, times }: When) {
+        let kind = match trouble {
+            Trouble::Denied => FaultKind::Denied,
+            Trouble::Throttled(wait) => FaultKind::Throttled { retry_after: Some(wait.as_secs()), retry_info: None },
+            Trouble::EachOtherThrottled => FaultKind::Throttled { retry_after: None, retry_info: None },
+            Trouble::Failing => FaultKind::Server(503),
+            Trouble::AnswerLost => FaultKind::DoneAndLost,
+            Trouble::CutOff => FaultKind::Garbled,
+            Trouble::RepeatedToken => FaultKind::RepeatedToken,
+            Trouble::SessionEnded => FaultKind::Expired,
+        };
+        let mut fault = match on {
+            On::Machines(_) => Fault::of("cloudasset.", kind).about("compute"),
+            On::Lists => Fault::of("cloudasset.", kind),
+            On::Write => Fault::of("iam.projects.serviceAccounts.setIamPolicy", kind),
+        };
+        fault = fault.after(after).each(if trouble == Trouble::EachOtherThrottled { 2 } else { 1 });
+        fault.times = times;
+        self.stage.fault(fault);
+    }
+
+    async fn cure(&self) {
+        self.stage.simulator.world().faults.clear();
+    }
+
+    async fn revoke(&self, grant: &AccessGrant) {
+        let (us, mut world) = (self.us(), self.stage.simulator.world());
+        let account = &gcp(grant).service_account;
+        world.accounts.get_mut(account).expect("it was made").policy.unbind(&us);
+        world.projects.get_mut(grant.account()).expect("it was made").policy.unbind(&format!("serviceAccount:{account}"));
+    }
+
+    async fn clock(&self, ahead: i64) {
+        self.stage.simulator.world().clock_ahead = ahead;
+    }
+
+    fn wanted(&self, grant: &AccessGrant, purpose: Purpose) -> Vec<WantedPermission> {
+        kit_gcp::wanted(&[purpose], gcp(grant))
+    }
+
+    async fn forbid(&self, grant: &AccessGrant) -> BTreeSet<String> {
+        let taken = "cloudasset.assets.searchAllResources";
+        let role = format!("projects/{}/roles/{READ_ROLE}", grant.account());
+        self.stage.simulator.world().roles.get_mut(&role).expect("it was made").retain(|held| held != taken);
+        BTreeSet::from([taken.to_owned()])
+    }
+
+    async fn forbid_asking(&self, _grant: &AccessGrant) {
+        self.stage.fault(Fault::of("cloudresourcemanager.projects.testIamPermissions", FaultKind::Denied));
+    }
+
+    fn write_step(&self, grant: &AccessGrant) -> (Purpose, CloudStep) {
+        (Purpose::Revoke, CloudStep::RemoveBinding { project_id: grant.account().into(), member: self.us() })
+    }
+
+    fn leaving(&self, grant: &AccessGrant) -> Vec<CloudStep> {
+        vec![self.write_step(grant).1]
+    }
+
+    async fn spoil_plan(&self, _grant: &AccessGrant, _region: &str, _id: &str) {
+        unreachable!("no backups yet")
+    }
+
+    async fn forbid_action(&self, _grant: &AccessGrant, _action: &str) {
+        unreachable!("no backups yet")
+    }
+
+    async fn writes(&self) -> usize {
+        let is_write =
+            |exchange: &&Value| exchange["call"].as_str().is_some_and(|call| call.ends_with(".setIamPolicy")) && exchange["status"] == 200;
+        self.stage.simulator.exchanges().iter().filter(is_write).count()
+    }
+}
+
+caretaker_cloud::behaviour_suite!(OnSimulator::set().await);
