@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How far the access to an account goes, by what `spec.allow` names.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub struct AccessStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusals_tried_at: Option<Time>,
     /// Permissions that the profile needs and that are not granted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "missing", skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingPermission>,
     /// What is granted beyond the profile. A warning: nothing waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +72,22 @@ pub struct MissingPermission {
     pub action: String,
     /// The step that does not work without it.
     pub step: String,
+}
+
+/// Earlier releases wrote bare names of permissions: a status of theirs must not keep the operator from reading the object.
+fn missing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<MissingPermission>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Entry {
+        Name(String),
+        Whole(MissingPermission),
+    }
+    let entries = Vec::<Entry>::deserialize(deserializer)?;
+    let whole = |entry| match entry {
+        Entry::Name(action) => MissingPermission { action, step: String::new() },
+        Entry::Whole(missing) => missing,
+    };
+    Ok(entries.into_iter().map(whole).collect())
 }
 
 /// What is granted beyond the profile.
@@ -139,4 +155,18 @@ pub struct WayIn {
     /// When it ends by itself, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_of_an_earlier_release_is_still_read() {
+        let old = serde_json::json!({"principal": "p", "missing": ["ec2:DescribeVolumes"]});
+        let read: AccessStatus = serde_json::from_value(old).unwrap();
+        assert_eq!(read.missing, [MissingPermission { action: "ec2:DescribeVolumes".into(), step: String::new() }]);
+        let again: AccessStatus = serde_json::from_value(serde_json::to_value(&read).unwrap()).unwrap();
+        assert_eq!(again, read);
+    }
 }

@@ -138,7 +138,7 @@ async fn half_of_all_calls_throttled_still_ends_complete() {
     let gathered = gather(link.as_ref(), &Scope::default()).await;
     gathered.assert_complete();
     let refused = stage.queries().iter().filter(|query| query.status == 429).count();
-    assert_eq!((gathered.assets.len(), refused), (10, 14));
+    assert_eq!((gathered.assets.len(), refused), (10, 15));
     stage.simulator.change(|world| world.rules.clear());
     stage.rule(GRAPH, MACHINES, Refusal::Throttled(0), (0, None));
     let gathered = gather(link.as_ref(), &Scope::default()).await;

@@ -33,20 +33,18 @@ async fn what_the_index_leaves_out_is_gone_only_where_its_provider_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_and_no_way_to_ask_are_no_absence() {
-    let stage = Stage::with(vec![
-        resource("Microsoft.Compute/disks", "data", "westeurope"),
-        resource("Contoso.Rockets/engines", "one", "westeurope"),
-    ])
-    .await;
-    let (disk, unknown) = (first(&stage, "disks").await, first(&stage, "engines").await);
+    let mut resources = machines(1);
+    resources.push(resource("Contoso.Rockets/engines", "one", "westeurope"));
+    let stage = Stage::with(resources).await;
+    let (machine, unknown) = (first(&stage, "virtualmachines").await, first(&stage, "engines").await);
     let link = stage.link(Purpose::Read).await;
     assert_eq!(link.exists(&unknown).await.expect("an answer"), Presence::Unknown, "nobody says how it is asked for");
-    assert_eq!(link.exists(&disk).await.expect("an answer"), Presence::Present);
-    stage.rule("/disks/", "", Refusal::Server(503), (0, Some(1)));
-    assert_eq!(link.exists(&disk).await.expect_err("no answer").class, ErrorClass::Unreachable);
-    stage.rule("/disks/", "", Refusal::Throttled(1200), (0, Some(1)));
-    assert!(matches!(link.exists(&disk).await.expect_err("a wait").class, ErrorClass::Throttled(Some(_))));
+    assert_eq!(link.exists(&machine).await.expect("an answer"), Presence::Present);
+    stage.rule("/providers/microsoft.compute/virtualmachines/", "", Refusal::Server(503), (0, Some(1)));
+    assert_eq!(link.exists(&machine).await.expect_err("no answer").class, ErrorClass::Unreachable);
+    stage.rule("/providers/microsoft.compute/virtualmachines/", "", Refusal::Throttled(1200), (0, Some(1)));
+    assert!(matches!(link.exists(&machine).await.expect_err("a wait").class, ErrorClass::Throttled(Some(_))));
     let link = stage.link(Purpose::Read).await;
     stage.edit(|subscription| subscription.delegations.clear());
-    assert_eq!(link.exists(&disk).await.expect("an answer"), Presence::Unknown, "who is out learns nothing");
+    assert_eq!(link.exists(&machine).await.expect("an answer"), Presence::Unknown, "who is out learns nothing");
 }

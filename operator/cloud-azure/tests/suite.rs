@@ -16,8 +16,20 @@ use common::{Stage, delegated, delegation};
 use serde_json::{Value, json};
 
 /// The cells of a subscription.
-const CELLS: [&str; 11] =
-    ["compute", "databases", "disks", "identity", "keyvault", "kubernetes", "network", "other", "recoveryservices", "storage", "web"];
+const CELLS: [&str; 12] = [
+    "compute",
+    "databases",
+    "disks",
+    "identity",
+    "keyvault",
+    "kubernetes",
+    "network",
+    "other",
+    "recoveryservices",
+    "storage",
+    "web",
+    "patches",
+];
 /// Type of a machine.
 const MACHINE: &str = "Microsoft.Compute/virtualMachines";
 

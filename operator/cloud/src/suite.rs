@@ -64,6 +64,8 @@ pub enum Capability {
     PageTokens,
     /// A clock that requests are held against.
     Clock,
+    /// A quota of each account's own: on Google Cloud the accounts that one project pays for share its quota.
+    OwnQuota,
     /// Lists over all types, so that a type that nobody knows can show.
     AnyType,
 }

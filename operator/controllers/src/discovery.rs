@@ -1,6 +1,7 @@
 //! One reading of an account into the store: assets are streamed to a spool, what an incomplete cell did not show is taken over from the last reading,
 //! and everything is stored, sorted, in shards that are named by their content.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::failure::Failure;
-use crate::inventory::{Reader, Run, Segments, Shards, Spool, compare};
+use crate::inventory::{Reader, Run, Segments, Shards, Spool, Vanished, compare};
 use crate::store::{Store, StoreError};
 
 /// What the last inventory is called where it is lost.
@@ -171,7 +172,7 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Taken, N
     link.discover(&scope, &mut sink).await.map_err(NotRead::Cloud)?;
     let Sink { spool, verdicts, segments, .. } = sink;
     let mut losses = Losses::default();
-    let (manifest, counts) = write(reading, &folder, (&spool, &verdicts), &mut losses).await?;
+    let (manifest, counts) = write((link, reading), &folder, (&spool, &verdicts), &mut losses).await?;
     drop(spool);
     let run = address::run(&folder, reading.now, &manifest.digest);
     let at = address::manifest(&run);
@@ -210,21 +211,24 @@ fn lost_at(reading: &Reading<'_>, verdicts: &Verdicts, losses: &Losses) -> Optio
 
 /// Sorts, judges and stores the assets, one bucket in memory at a time.
 async fn write(
-    reading: &Reading<'_>,
+    (link, reading): (&dyn CloudLink, &Reading<'_>),
     folder: &str,
     (spool, verdicts): (&Spool, &Verdicts),
     losses: &mut Losses,
 ) -> Result<(Manifest, Counts), NotRead> {
-    let has_gaps = verdicts.has_gaps();
-    let mut last = last(reading, has_gaps, losses).await?;
+    let mut vanished = Vanished::of(link, reading.now);
+    let is_needed = verdicts.has_gaps() || vanished.is_some();
+    let mut last = last(reading, is_needed, losses).await?;
     let mut shards = Shards::new(reading.store, folder, last.as_ref().map(Reader::digests).unwrap_or_default());
     if let Some(digest) = prove_one(reading, last.as_ref(), losses).await? {
         shards.mistrust(digest);
     }
+    // What is left out on purpose is not asked for.
+    let is_rescoped = last.as_ref().is_some_and(|last| last.scope().is_some_and(|scope| scope != reading.scope_digest));
     let mut counts = Counts::default();
     for bucket in 0..BUCKETS {
         let found = spool.bucket(bucket).map_err(local)?;
-        let before = match last.as_mut().filter(|_| has_gaps) {
+        let before = match last.as_mut().filter(|_| is_needed) {
             None => Vec::new(),
             Some(reader) => match reader.bucket(bucket).await {
                 Ok(before) => before,
@@ -236,7 +240,11 @@ async fn write(
                 Err(failure) => return Err(failure.into()),
             },
         };
-        let mut assets = merge(found, before, verdicts);
+        let stay = match &mut vanished {
+            Some(vanished) if !is_rescoped => vanished.stay(&before, &found, verdicts).await,
+            _ => BTreeSet::new(),
+        };
+        let mut assets = merge(found, before, (verdicts, &stay));
         let patches = patch::join(&mut assets, |machine| verdicts.of(&patch_cell(machine)?), reading.now);
         counts.patches = patch::add(&counts.patches, &patches);
         let lines: Vec<Line> = assets.into_iter().map(|asset| Line::judged(asset, &reading.rules)).collect();
@@ -293,21 +301,22 @@ async fn prove_one(reading: &Reading<'_>, last: Option<&Reader<'_>>, losses: &mu
     }
 }
 
-/// What was read, and what the last inventory knew of cells that were not read completely. Both are sorted by key.
-fn merge(found: Vec<Line>, before: Vec<Line>, verdicts: &Verdicts) -> Vec<Asset> {
+/// What was read, and what the last inventory knew of cells that were not read completely, or what stays all the same. Both are sorted by key.
+fn merge(found: Vec<Line>, before: Vec<Line>, (verdicts, stay): (&Verdicts, &BTreeSet<String>)) -> Vec<Asset> {
+    let keeps = |(key, asset): &(String, Asset)| verdicts.keeps(asset) || stay.contains(key);
     let mut merged = Vec::with_capacity(found.len());
     let mut before = before.into_iter().map(|line| (key(&line.asset), line.asset)).peekable();
     for mut asset in found.into_iter().map(|line| line.asset) {
         let at = key(&asset);
-        while let Some((_, kept)) = before.next_if(|(key, _)| *key < at) {
-            merged.extend(Some(kept).filter(|kept| verdicts.keeps(kept)));
+        while let Some(kept) = before.next_if(|(key, _)| *key < at) {
+            merged.extend(Some(kept).filter(keeps).map(|(_, kept)| kept));
         }
         if let Some((_, same)) = before.next_if(|(key, _)| *key == at) {
             verdicts.fill(&mut asset, &same);
         }
         merged.push(asset);
     }
-    merged.extend(before.map(|(_, kept)| kept).filter(|kept| verdicts.keeps(kept)));
+    merged.extend(before.filter(keeps).map(|(_, kept)| kept));
     merged
 }
 

@@ -6,6 +6,7 @@ mod reader;
 mod segments;
 mod shards;
 mod spool;
+mod vanished;
 
 pub use diff::{Compared, compare};
 pub use history::clean;
@@ -13,6 +14,7 @@ pub use reader::{Reader, differences, read};
 pub use segments::{Resumed, Run, Segments};
 pub use shards::Shards;
 pub use spool::Spool;
+pub use vanished::Vanished;
 
 /// zstd's level for inventories: they are written often and read seldom.
 pub const LEVEL: i32 = 3;

@@ -309,7 +309,9 @@ fn take_proof(
 fn meaning(error: &CloudError, principal: &str) -> (Is, Reason, String) {
     match error.class {
         ErrorClass::Denied => {
-            let message = format!("{principal} does not lead in ({error}): send the client the grant kit and let them apply it");
+            // No cloud tells the one from the other, and Azure's adapter says so itself.
+            let doubt = if error.message.contains("no access or gone") { "" } else { ", no access or gone" };
+            let message = format!("{principal} does not lead in{doubt} ({error}): send the client the grant kit and let them apply it");
             (Is::False, Reason::WaitingForGrant, message)
         }
         ErrorClass::WrongAccount => (Is::False, Reason::WrongAccount, format!("{error}: correct the account in the spec, or the way in")),

@@ -44,7 +44,7 @@ async fn awss_own_client_reads_through_the_shim() {
 
     let patches = |number: usize| {
         json!({
-            "InstanceId": format!("i-{number:017}"), "PatchGroup": "", "BaselineId": "pb-00000000000000001", "OperationStartTime": 1_700_000_000,
+            "InstanceId": format!("i-{number:017}"), "PatchGroup": "web", "BaselineId": "pb-00000000000000001", "OperationStartTime": 1_700_000_000,
             "OperationEndTime": 1_700_000_100, "Operation": "Scan", "MissingCount": number,
         })
         .to_string()

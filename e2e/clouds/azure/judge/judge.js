@@ -10,11 +10,11 @@ const readline = require('readline');
 const [modules, specs, verdicts] = process.argv.slice(2);
 const { LiveValidator } = require(path.join(modules, 'oav/dist/lib/liveValidation/liveValidator'));
 
-// Microsoft's definitions of Microsoft.Compute name no error answers at all, though a resource that is not there is answered by 404 in Resource
-// Manager's envelope. That one answer passes, where it has the envelope.
-function isUndefined404(side, error, exchange) {
+// Microsoft's definitions of Microsoft.Compute name no error answers at all, though a resource that is not there is answered by 404, and a busy service by 429 or 503, in Resource
+// Manager's envelope. Such answers pass, where they have the envelope.
+function isUndefinedFailure(side, error, exchange) {
   const told = exchange.responseBody?.error;
-  return side === 'response' && exchange.status === 404 && /RESPONSE.*CODE/.test(error.code) && typeof told?.code === 'string' && typeof told?.message === 'string';
+  return side === 'response' && [404, 429, 503].includes(exchange.status) && /RESPONSE.*CODE/.test(error.code) && typeof told?.code === 'string' && typeof told?.message === 'string';
 }
 
 async function main() {
@@ -46,7 +46,7 @@ async function main() {
     for (const [side, outcome] of [['request', result.requestValidationResult], ['response', result.responseValidationResult]]) {
       const broken = outcome.runtimeException ?? result.runtimeException;
       if (broken) say(side, broken.code, broken.message);
-      for (const error of outcome.errors.filter((error) => !isUndefined404(side, error, exchange))) say(side, error.code, `${error.message} at ${(error.pathsInPayload ?? []).join(', ')}`);
+      for (const error of outcome.errors.filter((error) => !isUndefinedFailure(side, error, exchange))) say(side, error.code, `${error.message} at ${(error.pathsInPayload ?? []).join(', ')}`);
       // Without an operation, nothing was judged: that is no pass.
       const silent = !broken && outcome.errors.length === 0 && outcome.isSuccessful !== true;
       if (silent) say(side, 'NOT_JUDGED', 'the validator came to no verdict');

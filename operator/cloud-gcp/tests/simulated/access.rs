@@ -68,7 +68,7 @@ async fn no_access_is_never_called_gone() {
         let error = stage.connector().connect(&grant, Purpose::Read).await.err().expect("refused");
         assert!(error.is_refusal() && error.message.contains("no access") && error.message.contains("or gone"), "{error}");
     }
-    assert_eq!(stage.simulator.calls("cloudasset."), 0);
+    assert_eq!(stage.simulator.calls("cloudasset.search"), 0);
     stage.judged().await;
 }
 
@@ -80,7 +80,7 @@ async fn a_refused_client_is_not_read_with_the_base_identity() {
     let base = format!("serviceAccount:{}", stage.us);
     let calls: Vec<_> = stage.simulator.exchanges().into_iter().filter(|exchange| exchange["principal"] == base.as_str()).collect();
     assert!(calls.iter().all(|call| call["call"].as_str().unwrap().starts_with("iamcredentials.")), "{calls:?}");
-    assert_eq!(stage.simulator.calls("cloudasset.") + stage.simulator.calls("cloudresourcemanager."), 0);
+    assert_eq!(stage.simulator.calls("cloudasset.search") + stage.simulator.calls("cloudresourcemanager."), 0);
     stage.judged().await;
 }
 

@@ -66,7 +66,7 @@ impl Behaviour for OnSimulator {
     }
 
     fn lacks(&self) -> &'static [Capability] {
-        &[Capability::ExternalId, Capability::Backup, Capability::OwnRole]
+        &[Capability::ExternalId, Capability::Backup, Capability::OwnRole, Capability::OwnQuota]
     }
 
     fn places(&self) -> [&'static str; 2] {
@@ -144,7 +144,7 @@ impl Behaviour for OnSimulator {
             Trouble::SessionEnded => FaultKind::Expired,
         };
         let mut fault = match on {
-            On::Machines(_) => Fault::of("cloudasset.", kind).about("compute"),
+            On::Machines(_) => Fault::of("cloudasset.search", kind).about("compute"),
             On::Lists => Fault::of("cloudasset.", kind),
             On::Write => Fault::of("iam.projects.serviceAccounts.setIamPolicy", kind),
         };

@@ -118,13 +118,14 @@ async fn a_session_that_expires_in_mid_run_is_renewed_and_nothing_is_lost() {
     let stage = Stage::set().await;
     stage.simulator.world().add_machines(CLIENT.0, 2_300);
     let link = stage.link(Purpose::Read).await;
-    stage.fault(Fault::of("cloudasset.", FaultKind::Expired).about("compute").after(2).times(1));
+    stage.fault(Fault::of("cloudasset.search", FaultKind::Expired).about("compute").after(2).times(1));
     let gathered = Gathered::of(link.as_ref()).await;
     assert!(gathered.incomplete().is_empty(), "{:?}", gathered.incomplete());
     assert_eq!((gathered.cell("compute").assets, gathered.cell("compute").calls), (2_300, 6), "five pages, one of them asked for twice");
     let tokens = stage.simulator.exchanges();
     let pages: Vec<&str> = tokens
         .iter()
+        .filter(|exchange| exchange["call"] == "cloudasset.searchAllResources")
         .filter(|exchange| exchange["query"]["assetTypes"][0].as_str().is_some_and(|kind| kind.contains("compute")))
         .map(|exchange| exchange["query"]["pageToken"][0].as_str().unwrap_or_default())
         .collect();
@@ -167,7 +168,7 @@ async fn access_that_ends_in_mid_run_is_denied_and_not_an_end_of_the_list() {
         |stage| {
             let member = format!("serviceAccount:{}", stage.us);
             stage.simulator.world().accounts.get_mut(&stage.grant.service_account).unwrap().policy.unbind(&member);
-            stage.fault(Fault::of("cloudasset.", FaultKind::Expired));
+            stage.fault(Fault::of("cloudasset.search", FaultKind::Expired));
         },
     ];
     for end in ends {
@@ -204,5 +205,5 @@ async fn a_sink_that_fails_ends_the_run() {
     let link = stage.link(Purpose::Read).await;
     let error = link.discover(&Scope::default(), &mut Full).await.expect_err("nothing can be written");
     assert!(error.class == ErrorClass::Sink && error.message == "the disk is full", "{error}");
-    assert!(stage.simulator.calls("cloudasset.") < 20, "the reading stops with it");
+    assert!(stage.simulator.calls("cloudasset.search") < 20, "the reading stops with it");
 }

@@ -56,7 +56,7 @@ async fn a_fault_on_a_later_page_keeps_what_came() {
     ] {
         let stage = Stage::set().await;
         stage.simulator.world().add_machines(CLIENT.0, 1_200);
-        stage.fault(Fault::of("cloudasset.", kind).about("compute").after(1));
+        stage.fault(Fault::of("cloudasset.search", kind).about("compute").after(1));
         let gathered = Gathered::of(stage.link(Purpose::Read).await.as_ref()).await;
         let cell = gathered.cell("compute");
         assert_eq!((cell.verdict, cell.assets), (verdict, 500), "{cell:?}");
@@ -70,7 +70,7 @@ async fn a_fault_on_a_later_page_keeps_what_came() {
 async fn a_repeated_page_token_is_no_end() {
     let stage = Stage::set().await;
     stage.simulator.world().add_machines(CLIENT.0, 1_200);
-    stage.fault(Fault::of("cloudasset.", FaultKind::RepeatedToken).about("compute").after(1));
+    stage.fault(Fault::of("cloudasset.search", FaultKind::RepeatedToken).about("compute").after(1));
     let mut gathered = Gathered::default();
     stage.link(Purpose::Read).await.discover(&Scope::default(), &mut gathered).await.expect("the cells can be read");
     let cell = gathered.cell("compute");
@@ -84,7 +84,7 @@ async fn a_repeated_page_token_is_no_end() {
 async fn an_empty_page_with_a_token_is_no_end() {
     let stage = Stage::set().await;
     stage.simulator.world().add_machines(CLIENT.0, 1_200);
-    stage.fault(Fault::of("cloudasset.", FaultKind::EmptyPage).about("compute").after(1).times(1));
+    stage.fault(Fault::of("cloudasset.search", FaultKind::EmptyPage).about("compute").after(1).times(1));
     let gathered = Gathered::of(stage.link(Purpose::Read).await.as_ref()).await;
     assert!(gathered.incomplete().is_empty(), "{:?}", gathered.incomplete());
     assert_eq!((gathered.assets.len(), gathered.cell("compute").calls), (1_200, 4));
@@ -128,7 +128,7 @@ async fn an_api_that_is_off_in_the_quota_project_is_the_providers_fault() {
 async fn a_used_up_quota_of_the_quota_project_is_the_providers_fault() {
     for unit in ["1/d/{project}", "1/min/{project}"] {
         let stage = Stage::set().await;
-        stage.fault(Fault::of("cloudasset.", FaultKind::Exhausted { consumer: "projects/100000000003".into(), unit: unit.into() }));
+        stage.fault(Fault::of("cloudasset.search", FaultKind::Exhausted { consumer: "projects/100000000003".into(), unit: unit.into() }));
         providers_fault(&stage).await;
     }
     // The client's own quota is no fault of the provider's.
@@ -187,7 +187,7 @@ async fn a_storm_spoils_cells_and_never_claims_an_end_that_was_not_reached() {
         let stage = Stage::set().await;
         stage.simulator.world().add_machines(CLIENT.0, 3_000);
         let link = stage.link(Purpose::Read).await;
-        stage.fault(Fault::of("cloudasset.", kind).each(2));
+        stage.fault(Fault::of("cloudasset.search", kind).each(2));
         let gathered = Gathered::of(link.as_ref()).await;
         let incomplete = gathered.incomplete();
         // A failure after rows is Partial; whoever asks to wait says so at any time.

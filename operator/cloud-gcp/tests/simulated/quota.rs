@@ -60,7 +60,7 @@ async fn thirty_projects_of_ten_clients_share_one_quota() {
         ends.push(end);
     }
     let took = began.elapsed();
-    let calls = u32::try_from(stage.simulator.calls("cloudasset.")).expect("few");
+    let calls = u32::try_from(stage.simulator.calls("cloudasset.search")).expect("few");
     let allowed = WINDOW * calls / CALLS;
     assert!(took < allowed.mul_f64(1.3), "{took:?} for {calls} calls, of which the quota allows {CALLS} in {WINDOW:?}");
     let refused = stage.simulator.exchanges().iter().filter(|exchange| exchange["status"] == 429).count();

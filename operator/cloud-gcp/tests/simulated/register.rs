@@ -127,7 +127,11 @@ async fn every_call_that_is_made_is_in_the_manifest() {
     for call in &made {
         assert!(named.contains(call.as_str()), "{call} is not in the manifest");
     }
-    // The exchange of a federated token is the one way that this stage does not take.
-    assert_eq!(made.len() + 1, named.len(), "the manifest names calls that are not made: {named:?}");
+    // This stage exchanges no federated token, and no asset is missing from the index, so no service is asked for one.
+    let unmade: Vec<&&str> = named.iter().filter(|call| !made.contains(**call)).collect();
+    assert!(
+        unmade.iter().all(|call| **call == "sts.token" || call.ends_with(".get")),
+        "the manifest names calls that are not made: {unmade:?}"
+    );
     stage.judged().await;
 }

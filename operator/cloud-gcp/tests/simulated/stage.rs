@@ -100,7 +100,7 @@ impl Stage {
     }
 
     pub fn search_fault(&self, about: &str, kind: FaultKind) {
-        self.fault(Fault::of("cloudasset.", kind).about(about));
+        self.fault(Fault::of("cloudasset.search", kind).about(about));
     }
 
     /// Every exchange against Google's discovery documents.

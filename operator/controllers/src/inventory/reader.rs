@@ -68,6 +68,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Digest of the scope that it was read with; `None` where it does not say.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        match &self.source {
+            Source::Shards { manifest, .. } => Some(&manifest.scope),
+            Source::File(_) => None,
+        }
+    }
+
     /// Digests of all shards.
     #[must_use]
     pub fn digests(&self) -> BTreeSet<String> {

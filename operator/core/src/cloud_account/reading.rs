@@ -58,7 +58,8 @@ fn coverage(set: &mut ConditionSet, taken: &Taken) {
     } else if coverage.complete == coverage.planned {
         set.set(kind, Is::True, Reason::Settled, format!("{} cells read completely", coverage.planned));
     } else {
-        let first = coverage.gaps.first().map(|gap| format!("{} {}: {}", gap.region, gap.service, gap.cause)).unwrap_or_default();
+        // The cause names account, region and service.
+        let first = coverage.gaps.first().map(|gap| gap.cause.as_str()).unwrap_or_default();
         let message = format!("{} cells complete; {first}", coverage.text);
         match &taken.inventory.lost_at {
             None => set.set(kind, Is::False, Reason::Incomplete, message),
