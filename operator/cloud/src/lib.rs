@@ -20,6 +20,8 @@ pub mod fake;
 pub mod manifest;
 mod model;
 mod patch;
+mod presence;
+mod protection;
 #[cfg(feature = "runtime")]
 pub mod pump;
 mod step;
@@ -38,11 +40,12 @@ pub use access::{ExcessReport, ExcessStatement, Register, WayIn, WayKind};
 pub use aws_type::AwsType;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
-    AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, AzureTenantGrant, BackupPlanState, Cell, CellKey, EVERYWHERE, GcpFolderGrant,
-    GcpGrant, Identity, Member, MemberState, PermissionGap, Presence, Presented, ProtectionState, Purpose, Scope, SelectionState,
-    VaultState, Verdict, WantedPermission, is_principal,
+    AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, AzureTenantGrant, Cell, CellKey, EVERYWHERE, GcpFolderGrant, GcpGrant, Identity,
+    Member, MemberState, PermissionGap, Presented, Purpose, Scope, Verdict, WantedPermission, is_principal,
 };
 pub use patch::{PatchFacts, patch_cell, patch_service};
+pub use presence::Presence;
+pub use protection::{BackupPlanState, ProtectionState, SelectionState, VaultState};
 pub use step::{CloudStep, Receipt, StepOutcome};
 pub use usage::{HeldKey, Usage};
 pub use verdict::{verdict_of, verdict_with};

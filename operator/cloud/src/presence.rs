@@ -1,0 +1,12 @@
+//! Whether an asset that an index lacks is still there.
+
+/// Whether an asset is there, as its own service says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// The service has shown it.
+    Present,
+    /// The service knows no such thing.
+    Gone,
+    /// The service may not be asked, or how to ask it is not known: it counts as present.
+    Unknown,
+}

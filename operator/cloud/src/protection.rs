@@ -1,0 +1,61 @@
+//! Backup objects as a cloud shows them: plain data.
+
+use serde::{Deserialize, Serialize};
+
+/// Backup objects in an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtectionState {
+    /// Vaults, by region and name.
+    pub vaults: Vec<VaultState>,
+    /// Plans, by region and name.
+    pub plans: Vec<BackupPlanState>,
+}
+
+/// A vault as the cloud shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultState {
+    /// Region.
+    pub region: String,
+    /// Name.
+    pub name: String,
+    /// Number of recovery points.
+    pub recovery_points: u64,
+    /// Whether the vault is locked.
+    pub locked: bool,
+}
+
+/// A plan as the cloud shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupPlanState {
+    /// Region.
+    pub region: String,
+    /// Id that the cloud gave.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Vault that its rule writes to.
+    pub vault: String,
+    /// Schedule in the cloud's words, such as `cron(30 3 * * ? *)`.
+    pub schedule: String,
+    /// Days that recovery points are kept.
+    pub retention_days: u32,
+    /// Number of rules; ours have exactly one.
+    pub rules: u32,
+    /// Selections.
+    pub selections: Vec<SelectionState>,
+}
+
+/// A selection by tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelectionState {
+    /// Id that the cloud gave.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Tag key.
+    pub tag_key: String,
+    /// Tag value.
+    pub tag_value: String,
+    /// Role that the backup service uses.
+    pub role_arn: String,
+}
