@@ -155,6 +155,7 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     let (one, other) = (made(lab, &calm)?, made(lab, &client)?);
     let lost: Vec<_> = one.difference(&other).collect();
     ensure!(lost.is_empty(), "missing beside an undisturbed client: {lost:?}");
+    a_restart_writes_nothing(lab)?;
     two_operators(lab)
 }
 

@@ -225,8 +225,6 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     if done.kit.is_some() {
         status.kit.clone_from(&done.kit);
     }
-    parent::not_asked_for(account, &mut set);
-    let mut waits = Vec::new();
     if observed.handed_over {
         let message = "handed over: we do not try to get in any more";
         for kind in CONDITIONS {
@@ -235,6 +233,8 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
         status.conditions = set.finish();
         return (status, Outcome::Settled(Duration::from_secs(3600)));
     }
+    parent::not_asked_for(account, &mut set);
+    let mut waits = Vec::new();
     if let Some(member) = account.spec.member.as_ref().filter(|member| !member.is_live()) {
         let outcome = parent::not_live(account, member, &mut set);
         status.conditions = set.finish();

@@ -15,6 +15,8 @@ const SUM: [ConditionType; 3] = [ConditionType::Ready, ConditionType::Reconcilin
 /// The conditions of one visit, built on those of the last.
 #[derive(Clone, Debug)]
 pub struct ConditionSet {
+    /// As the last visit left them: what is set twice in one visit has moved only if it ends elsewhere than it began.
+    last: Conditions,
     conditions: Conditions,
     generation: i64,
     now: Timestamp,
@@ -49,8 +51,8 @@ impl ConditionSet {
     #[must_use]
     pub fn new(last: &[Condition], known: &[ConditionType], generation: i64, now: Timestamp) -> Self {
         let stays = |old: &&Condition| known.iter().chain(&SUM).any(|kind| kind.as_str() == old.type_);
-        let conditions = last.iter().filter(stays).cloned().collect();
-        let mut set = Self { conditions, generation, now };
+        let last: Conditions = last.iter().filter(stays).cloned().collect();
+        let mut set = Self { conditions: last.clone(), last, generation, now };
         for kind in known {
             if set.get(*kind).is_none() {
                 set.set(*kind, Is::Unknown, Reason::Pending, "not looked at yet");
@@ -73,8 +75,7 @@ impl ConditionSet {
 
     /// Sets a condition. The transition time moves only when the status does.
     pub fn set(&mut self, kind: ConditionType, is: Is, reason: Reason, message: impl AsRef<str>) {
-        let before = self.get(kind);
-        let since = match before {
+        let since = match find(&self.last, kind) {
             Some(old) if old.status == is.as_str() => old.last_transition_time.clone(),
             _ => Time(self.now),
         };
@@ -195,6 +196,20 @@ mod tests {
         assert_eq!(visit(&first, 20), first);
         let gone = ConditionSet::new(&first, &[], 1, at(30)).finish();
         assert!(find(&gone, ConditionType::AccessProven).is_none(), "a type that a kind has no more goes");
+    }
+
+    #[test]
+    fn a_condition_that_is_set_twice_in_a_visit_moves_only_if_it_ends_elsewhere() {
+        let kind = ConditionType::MembersListed;
+        let visit = |last: &[Condition], now, is: Is| {
+            let mut set = ConditionSet::new(last, &[kind], 1, at(now));
+            set.set(kind, Is::True, Reason::NotRequested, "");
+            set.set(kind, is, Reason::HandedOver, "");
+            set.finish()
+        };
+        let first = visit(&[], 10, Is::False);
+        assert_eq!(visit(&first, 20, Is::False), first);
+        assert_eq!(visit(&first, 20, Is::Unknown)[0].last_transition_time, Time(at(20)));
     }
 
     #[test]
