@@ -8,6 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use caretaker_cloud::Result;
 use caretaker_cloud::budget::{Budget, Limits, Work};
 
+use crate::clock;
 use crate::errors::classify;
 
 /// What is asked of one account and region, the unit that AWS counts in: its smallest buckets refill at about this rate.
@@ -27,12 +28,22 @@ impl<'a> Calls<'a> {
         Self { work, budget }
     }
 
-    /// Makes a call, again after each wait that AWS asks for, as long as the work's patience lasts.
+    /// Makes a call, again after each wait that AWS asks for, as long as the work's patience lasts, and once more where this
+    /// machine's clock is wrong.
     pub async fn make<T, E, F>(&self, operation: &str, call: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.work.call(&self.budget, operation, || async { call().await.map_err(|error| classify(operation, &error)) }).await
+        let make = || async {
+            match call().await {
+                // It may have been refused for its time, before anything was done; the SDK has learned the right one meanwhile.
+                Err(SdkError::ServiceError(refused)) if refused.raw().status().is_client_error() && clock::is_off(refused.raw()) => {
+                    call().await
+                }
+                answer => answer,
+            }
+        };
+        self.work.call(&self.budget, operation, || async { make().await.map_err(|error| classify(operation, &error)) }).await
     }
 }

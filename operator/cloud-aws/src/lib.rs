@@ -4,6 +4,7 @@ mod assume;
 mod attempt;
 mod backup;
 mod calls;
+mod clock;
 mod databases;
 mod discover;
 mod ec2;

@@ -44,7 +44,8 @@ impl Emulator {
         ];
         let mut env: Vec<(String, String)> = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         env.push(("GATEWAY_PORT".into(), port.to_string()));
-        let mut process = Process::start("ministack", &python.with_file_name("ministack"), &[], &env, log)?;
+        let script = crate::source_root().join("e2e/python/emulator.py").display().to_string();
+        let mut process = Process::start("ministack", &python, &[script], &env, log)?;
         process.wait_until("the port", Duration::from_secs(30), || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
         only_loopback(port)?;
         let cloud = Cloud { endpoint: format!("http://127.0.0.1:{port}"), python };

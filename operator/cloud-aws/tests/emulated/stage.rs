@@ -173,8 +173,8 @@ impl Stage for OnEmulator {
     }
 
     fn lacks(&self) -> &'static [Capability] {
-        // Each of its services lists its own kinds, and the emulator holds signatures against its own clock, whatever the shim's says.
-        &[Capability::AnyType, Capability::Clock]
+        // Each of its services lists its own kinds.
+        &[Capability::AnyType]
     }
 
     fn places(&self) -> [&'static str; 2] {
