@@ -73,6 +73,10 @@ impl Process {
     /// # Errors
     /// It did not end in time.
     pub fn stop(&mut self, within: Duration) -> Result<i32> {
+        // Once its end is known the id may be another process's.
+        if !self.is_running() {
+            return self.wait(within);
+        }
         let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?;
         if !status.success() && self.is_running() {
             bail!("{} cannot be signalled", self.name);
