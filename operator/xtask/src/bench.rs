@@ -1,5 +1,5 @@
-//! `bench`: figures of speed and memory, each beside a goal. Speed is a ratio against a floor that is measured in the same run, so that it says the same on
-//! a slow machine as on a fast one.
+//! `bench`: figures of speed and memory, each beside a goal. Speed is a ratio against a floor that is measured in the same run, so that it
+//! says the same on a slow machine as on a fast one.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,6 +9,7 @@ use caretaker_testkit::emulator::Emulator;
 use caretaker_testkit::{python, tools};
 use serde_json::{Value, json};
 
+use crate::bench_clouds;
 use crate::world::target;
 
 /// Largest ratio of the operator's time to the floor's.
@@ -16,7 +17,14 @@ const MAX_RATIO: f64 = 2.0;
 /// Largest peak of the operator's memory, in MiB.
 const MAX_RSS_MIB: f64 = 100.0;
 /// Least speed of the adapter as a part of the bare loop's.
-const MIN_SPEED: f64 = 0.8;
+const MIN_SPEED: f64 = 0.9;
+/// Most memory that a reading of many assets may take beyond one of few, in MiB.
+const MAX_GROWTH_MIB: f64 = 64.0;
+/// Few and many assets.
+const FEW: usize = 10_000;
+const MANY: usize = 100_000;
+/// Largest ratio of the time that the last of many throttled accounts takes to what its quota alone allows: so none is starved.
+const MAX_THROTTLED_RATIO: f64 = 1.2;
 /// Turns of bare loop and adapter.
 const ROUNDS: usize = 5;
 /// Where the machines of the discovery are.
@@ -49,6 +57,10 @@ enum Part {
     Line,
     /// An account's machines read by the AWS adapter, beside a bare loop over the SDK.
     Discovery,
+    /// Accounts with few and with many assets read into a store, on the simulators of Azure and Google Cloud.
+    Memory,
+    /// Many accounts at once, each under a throttle, on the simulator of Google Cloud.
+    Throttle,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -90,12 +102,22 @@ pub fn run(args: &Args) -> Result<()> {
     let folder = caretaker_testkit::cache().join("bench");
     std::fs::create_dir_all(&folder)?;
     let (mut figures, mut raw) = (Vec::new(), json!({}));
-    if args.part != Some(Part::Discovery) {
+    if args.part.is_none_or(|part| part == Part::Line) {
         let found = line(&folder, args.clients)?;
         figures.extend(judge_line(&found)?);
         raw["line"] = found;
     }
-    if args.part != Some(Part::Line) {
+    if args.part.is_none_or(|part| part == Part::Memory) {
+        let found = memory(&folder)?;
+        figures.extend(judge_memory(&found)?);
+        raw["memory"] = found;
+    }
+    if args.part.is_none_or(|part| part == Part::Throttle) {
+        let found = throttle()?;
+        figures.extend(judge_throttle(&found)?);
+        raw["throttle"] = found;
+    }
+    if args.part.is_none_or(|part| part == Part::Discovery) {
         let found = discovery(&folder, args.instances)?;
         figures.extend(judge_discovery(&found)?);
         raw["discovery"] = found;
@@ -134,12 +156,12 @@ fn build(args: &[&str]) -> Result<()> {
 }
 
 /// Cargo's folder of the bench profile.
-fn built(name: &str) -> PathBuf {
+pub fn built(name: &str) -> PathBuf {
     target().join("release").join(name)
 }
 
 /// Runs a measuring program, whose figures are one JSON document.
-fn measure(command: &mut Command) -> Result<Value> {
+pub fn measure(command: &mut Command) -> Result<Value> {
     let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("run {:?}", command.get_program()))?;
     if !output.status.success() {
         bail!("{:?} failed", command.get_program());
@@ -210,6 +232,50 @@ fn kit(principal: &str) -> Value {
     }}}})
 }
 
+fn memory(folder: &Path) -> Result<Value> {
+    let programs = ["--bin", "caretaker-arm-simulator", "--bin", "caretaker-google-simulator"];
+    build(&[&["--workspace"][..], &programs[..], &["--example", "read-azure", "--example", "read-google"][..]].concat())?;
+    let of =
+        |read: fn(&Path, usize) -> Result<Value>| -> Result<Value> { Ok(json!({"few": read(folder, FEW)?, "many": read(folder, MANY)?})) };
+    Ok(json!({"azure": of(bench_clouds::azure)?, "google": of(bench_clouds::google)?}))
+}
+
+fn judge_memory(found: &Value) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for cloud in ["azure", "google"] {
+        let (few, many) = (&found[cloud]["few"], &found[cloud]["many"]);
+        let mib = |of: &Value| Ok::<_, anyhow::Error>(number(of, "peakRssBytes")? / f64::from(1 << 20));
+        figures.extend([
+            Figure::told(format!("memory, {cloud}: assets"), number(many, "assets")?),
+            Figure::told(format!("memory, {cloud}: seconds"), number(many, "seconds")?),
+            Figure::told(format!("memory, {cloud}: peak with a tenth of them, MiB"), mib(few)?),
+            Figure::at_most(&format!("memory, {cloud}: peak beyond that, MiB"), mib(many)? - mib(few)?, MAX_GROWTH_MIB),
+            Figure::told(format!("memory, {cloud}: calls per 1,000 assets"), number(many, "calls")? * 1000.0 / number(many, "assets")?),
+        ]);
+    }
+    Ok(figures)
+}
+
+fn throttle() -> Result<Value> {
+    build(&["--workspace", "--bin", "caretaker-google-simulator", "--example", "throttled"])?;
+    bench_clouds::throttled()
+}
+
+fn judge_throttle(found: &Value) -> Result<Vec<Figure>> {
+    let accounts = found["accounts"].as_array().context("the accounts are missing")?;
+    let of = |name: &str| accounts.iter().map(|account| number(account, name)).collect::<Result<Vec<f64>>>();
+    let (seconds, calls, refused) = (of("seconds")?, of("calls")?, of("throttled")?);
+    let (first, last) = (seconds.iter().copied().fold(f64::INFINITY, f64::min), seconds.iter().copied().fold(0.0, f64::max));
+    Ok(vec![
+        Figure::told("throttle: accounts at once", f64::from(u32::try_from(accounts.len())?)),
+        Figure::told("throttle: calls in all", calls.iter().sum()),
+        Figure::told("throttle: answered 429, of a hundred", 100.0 * refused.iter().sum::<f64>() / calls.iter().sum::<f64>()),
+        Figure::told("throttle: seconds, the first account", first),
+        Figure::told("throttle: seconds, the last account", last),
+        Figure::at_most("throttle: last account / what the quota allows", last / number(found, "allowedSeconds")?, MAX_THROTTLED_RATIO),
+    ])
+}
+
 fn median(found: &Value, name: &str) -> Result<f64> {
     let rounds = found["rounds"].as_array().context("the rounds are missing")?;
     let mut values = rounds.iter().map(|round| number(round, name)).collect::<Result<Vec<f64>>>()?;
@@ -221,7 +287,7 @@ fn judge_discovery(found: &Value) -> Result<Vec<Figure>> {
     let (bare, adapter) = (median(found, "bareSeconds")?, median(found, "adapterSeconds")?);
     Ok(vec![
         Figure::told("discovery: assets", median(found, "assets")?),
-        Figure::told("discovery: calls", median(found, "calls")?),
+        Figure::told("discovery: calls per 1,000 assets", median(found, "calls")? * 1000.0 / median(found, "assets")?),
         Figure::told("discovery: seconds, bare loop", bare),
         Figure::told("discovery: seconds, adapter", adapter),
         Figure::at_least("discovery: bare loop / adapter", bare / adapter, MIN_SPEED),
@@ -241,6 +307,15 @@ mod tests {
         let shown = table(&judge_line(&found).unwrap());
         assert!(shown.lines().any(|line| line.contains("operator / floor") && line.ends_with("NOT MET")), "{shown}");
         assert!(shown.lines().any(|line| line.contains("peak resident") && line.ends_with(" met")), "{shown}");
+    }
+
+    #[test]
+    fn an_account_that_is_starved_shows() {
+        let account = |seconds: f64| json!({"seconds": seconds, "calls": 200, "throttled": 0});
+        let judged =
+            |last: f64| table(&judge_throttle(&json!({"accounts": [account(10.0), account(last)], "allowedSeconds": 10.0})).unwrap());
+        assert!(judged(12.0).ends_with(" met\n"), "{}", judged(12.0));
+        assert!(judged(12.1).ends_with("NOT MET\n"), "{}", judged(12.1));
     }
 
     #[test]

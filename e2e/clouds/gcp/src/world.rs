@@ -157,8 +157,8 @@ pub struct World {
     pub faults: Vec<Fault>,
     /// Most rows of a page of a search; `None` for as many as Google gives.
     pub page_rows: Option<usize>,
-    /// Quota of searches.
-    pub quota: Option<Quota>,
+    /// Quotas of searches, each of one paying project.
+    pub quotas: Vec<Quota>,
     /// Seconds that this clock is ahead of the machine's.
     pub clock_ahead: i64,
     pub(crate) tokens: HashMap<String, Token>,
@@ -325,7 +325,7 @@ impl World {
     pub(crate) fn spend(&mut self, request: &Request, project: &str) -> Result<(), Answer> {
         let paying = request.quota_project.as_deref().unwrap_or(project).to_owned();
         let number = self.project(&paying).map(|project| project.number.clone()).unwrap_or_default();
-        let Some(quota) = self.quota.as_mut().filter(|quota| quota.project == paying) else { return Ok(()) };
+        let Some(quota) = self.quotas.iter_mut().find(|quota| quota.project == paying) else { return Ok(()) };
         if quota.since.elapsed() >= quota.window {
             (quota.used, quota.since) = (0, Instant::now());
         }

@@ -21,7 +21,7 @@ async fn thirty_projects_of_ten_clients_share_one_quota() {
     let member = format!("serviceAccount:{}", stage.us);
     let grants: Vec<GcpGrant> = {
         let mut world = stage.simulator.world();
-        world.quota = Some(caretaker_google_simulator::Quota::new(QUOTA, CALLS, WINDOW));
+        world.quotas.push(caretaker_google_simulator::Quota::new(QUOTA, CALLS, WINDOW));
         let big = world.add_client_access("client-project", QUOTA, &member);
         let projects = PROJECTS.0 + PROJECTS.1;
         let mut grants = Vec::new();
