@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// How far the access to an account goes, by what `spec.allow` names.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,8 +53,9 @@ pub struct AccessStatus {
     /// When they were last tried, with any outcome. Each try leaves failed events in the client's audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusals_tried_at: Option<Time>,
-    /// Permissions that the profile needs and that are not granted.
-    #[serde(default, deserialize_with = "missing", skip_serializing_if = "Vec::is_empty")]
+    /// Permissions that the profile needs and that are not granted, each with the step that does not work without it: `ec2:DescribeVolumes: list disks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub missing: Vec<MissingPermission>,
     /// What is granted beyond the profile. A warning: nothing waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,9 +65,9 @@ pub struct AccessStatus {
     pub register: Option<AccessRegister>,
 }
 
-/// A permission that is not granted.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A permission that is not granted. In the API it is one text, `ACTION: STEP`, so that a status that names permissions alone stays valid.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct MissingPermission {
     /// The permission in the cloud's own words, such as `ec2:DescribeVolumes`.
     pub action: String,
@@ -74,20 +75,19 @@ pub struct MissingPermission {
     pub step: String,
 }
 
-/// Earlier releases wrote bare names of permissions: a status of theirs must not keep the operator from reading the object.
-fn missing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<MissingPermission>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Entry {
-        Name(String),
-        Whole(MissingPermission),
+impl From<String> for MissingPermission {
+    fn from(text: String) -> Self {
+        match text.split_once(": ") {
+            Some((action, step)) => Self { action: action.into(), step: step.into() },
+            None => Self { action: text, step: String::new() },
+        }
     }
-    let entries = Vec::<Entry>::deserialize(deserializer)?;
-    let whole = |entry| match entry {
-        Entry::Name(action) => MissingPermission { action, step: String::new() },
-        Entry::Whole(missing) => missing,
-    };
-    Ok(entries.into_iter().map(whole).collect())
+}
+
+impl From<MissingPermission> for String {
+    fn from(missing: MissingPermission) -> Self {
+        if missing.step.is_empty() { missing.action } else { format!("{}: {}", missing.action, missing.step) }
+    }
 }
 
 /// What is granted beyond the profile.
@@ -162,11 +162,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_of_an_earlier_release_is_still_read() {
-        let old = serde_json::json!({"principal": "p", "missing": ["ec2:DescribeVolumes"]});
-        let read: AccessStatus = serde_json::from_value(old).unwrap();
-        assert_eq!(read.missing, [MissingPermission { action: "ec2:DescribeVolumes".into(), step: String::new() }]);
-        let again: AccessStatus = serde_json::from_value(serde_json::to_value(&read).unwrap()).unwrap();
-        assert_eq!(again, read);
+    fn what_is_missing_is_one_text_in_the_api_and_a_bare_name_is_one_too() {
+        let old = serde_json::json!({"principal": "p", "missing": ["ec2:DescribeVolumes", "ec2:DescribeVpcs: list networks"]});
+        let read: AccessStatus = serde_json::from_value(old.clone()).unwrap();
+        let missing = |action: &str, step: &str| MissingPermission { action: action.into(), step: step.into() };
+        assert_eq!(read.missing, [missing("ec2:DescribeVolumes", ""), missing("ec2:DescribeVpcs", "list networks")]);
+        assert_eq!(serde_json::to_value(&read).unwrap()["missing"], old["missing"]);
     }
 }

@@ -208,7 +208,7 @@ mod tests {
             }],
             "access": {
                 "principal": "arn:aws:iam::111122223333:role/CaretakerAccess", "provenAt": "2026-11-26T10:00:00Z",
-                "missing": [{"action": "ec2:DescribeVolumes", "step": "list disks"}],
+                "missing": ["ec2:DescribeVolumes: list disks"],
                 "excess": {"statements": [{"name": "inline policy extra, statement All", "beyond": ["s3:*"], "total": 12}], "total": 1},
                 "register": {
                     "readAt": "2026-11-26T10:00:00Z", "total": 60,
