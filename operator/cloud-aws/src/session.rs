@@ -11,8 +11,8 @@ use aws_sdk_sts::types::Credentials as StsCredentials;
 use caretaker_cloud::budget::{Budget, Work};
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::{
-    AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport, Identity, Member, PermissionGap,
-    ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport, Identity, Member, PermissionGap,
+    Presence, ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use serde_json::json;
 use tokio::sync::RwLock;
@@ -163,6 +163,15 @@ impl CloudLink for Link {
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
         discover::discover(self, scope, sink).await
+    }
+
+    // The services' own lists are read: what a complete cell lacks is gone.
+    fn reads_an_index(&self) -> bool {
+        false
+    }
+
+    async fn exists(&self, _asset: &Asset) -> Result<Presence> {
+        Ok(Presence::Gone)
     }
 
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
-    Asset, AssetSink, AzureGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, PermissionGap, Presence,
+    Asset, AssetSink, AzureGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, PermissionGap, Presence,
     ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use tokio::sync::Mutex;
@@ -127,6 +127,10 @@ impl CloudLink for Link {
 
     async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {
         Err(CloudError::new(ErrorClass::Unsupported, "Microsoft.RecoveryServices/vaults/read", "backups on Azure are not supported yet"))
+    }
+
+    async fn members(&self) -> Result<Vec<Member>> {
+        Err(CloudError::not_a_parent())
     }
 
     async fn perform(&self, _key: &str, step: &CloudStep) -> Result<Receipt> {

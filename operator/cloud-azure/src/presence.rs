@@ -74,9 +74,8 @@ pub async fn exists(link: &Link, asset: &Asset) -> Result<Presence> {
     match link.call(&call).await {
         Ok(_) => Ok(Presence::Present),
         Err(CloudError { class: ErrorClass::NotFound, code, .. }) if is_gone(&code) => Ok(Presence::Gone),
-        Err(CloudError { class: ErrorClass::NotFound | ErrorClass::Denied | ErrorClass::NotEnabled | ErrorClass::Invalid, .. }) => {
-            Ok(Presence::Unknown)
-        }
+        // The type or its version is not served: no answer to what was asked.
+        Err(CloudError { class: ErrorClass::NotFound | ErrorClass::Invalid, .. }) => Ok(Presence::Unknown),
         Err(error) => Err(error),
     }
 }
@@ -92,8 +91,6 @@ async fn version(link: &Link, place: &Place) -> Result<Option<String>> {
         Some(found) => found,
         none => match all_versions(link).await {
             Ok(found) => none.insert(found),
-            // Who may not ask for versions may ask for no resource either.
-            Err(CloudError { class: ErrorClass::Denied, .. }) => none.insert(HashMap::new()),
             Err(error) => return Err(error),
         },
     };

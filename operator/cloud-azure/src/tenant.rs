@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::{
-    AssetSink, AzureTenantGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, MemberState, PermissionGap,
-    Presented, ProtectionState, Receipt, Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, AzureTenantGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, MemberState,
+    PermissionGap, Presence, Presented, ProtectionState, Receipt, Register, Result, Scope, WantedPermission,
 };
 use serde_json::Value;
 
@@ -143,6 +143,14 @@ impl CloudLink for TenantLink {
 
     async fn discover(&self, _scope: &Scope, _sink: &mut dyn AssetSink) -> Result<()> {
         Self::unsupported("discover")
+    }
+
+    fn reads_an_index(&self) -> bool {
+        false
+    }
+
+    async fn exists(&self, _asset: &Asset) -> Result<Presence> {
+        Self::unsupported("exists")
     }
 
     async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {

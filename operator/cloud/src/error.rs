@@ -66,6 +66,12 @@ impl CloudError {
         Self::new(ErrorClass::Invalid, "connect", "the grant is of another cloud than the connector")
     }
 
+    /// Members were asked of a session that leads into one account.
+    #[must_use]
+    pub fn not_a_parent() -> Self {
+        Self::new(ErrorClass::Unsupported, "members", "this session leads into one account, not to a parent of many")
+    }
+
     /// Whether the cloud itself said no: the only class that proves a refusal.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

@@ -90,27 +90,21 @@ pub trait CloudLink: Send + Sync {
 
     /// Whether `discover` reads an index of the account, which may lag behind the services or leave something out, and not the services' own lists. What a
     /// complete cell of an index lacks is gone only once [`CloudLink::exists`] says so.
-    fn reads_an_index(&self) -> bool {
-        false
-    }
+    fn reads_an_index(&self) -> bool;
 
     /// Asks an asset's own service whether it is still there. One or two calls; writes nothing. Where the services' own lists are read, what a complete
     /// cell lacks is gone, and nobody is asked.
     ///
     /// # Errors
     /// No answer came, or the cloud asks to wait: that says nothing about the asset.
-    async fn exists(&self, _asset: &Asset) -> Result<Presence> {
-        Ok(Presence::Gone)
-    }
+    async fn exists(&self, asset: &Asset) -> Result<Presence>;
 
     /// Reads the state of the backup objects whose name starts with `prefix` in the regions given.
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState>;
 
     /// The accounts of the parent that this session was opened for with [`Purpose::Members`]. The list is complete, or it is an error: the caller
     /// concludes from it which accounts are gone.
-    async fn members(&self) -> Result<Vec<Member>> {
-        Err(CloudError::new(ErrorClass::Unsupported, "members", "this session leads into one account, not to a parent of many"))
-    }
+    async fn members(&self) -> Result<Vec<Member>>;
 
     /// Does one step. `key` names the attempt; a repeat under the same key changes nothing more.
     async fn perform(&self, key: &str, step: &CloudStep) -> Result<Receipt>;

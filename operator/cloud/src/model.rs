@@ -173,6 +173,19 @@ pub struct Scope {
     pub finished: BTreeSet<CellKey>,
 }
 
+impl Scope {
+    /// Whether what is in this place is to be read: without regions everything is, else what is in one of them or in a zone of it.
+    #[must_use]
+    pub fn takes(&self, place: &str) -> bool {
+        let place = place.to_ascii_lowercase();
+        self.regions.as_ref().is_none_or(|regions| {
+            regions
+                .iter()
+                .any(|region| place.strip_prefix(&region.to_ascii_lowercase()).is_some_and(|zone| zone.is_empty() || zone.starts_with('-')))
+        })
+    }
+}
+
 /// Kind of an asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

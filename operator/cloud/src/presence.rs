@@ -7,6 +7,6 @@ pub enum Presence {
     Present,
     /// The service knows no such thing.
     Gone,
-    /// The service may not be asked, or how to ask it is not known: it counts as present.
+    /// How to ask the service is not known.
     Unknown,
 }

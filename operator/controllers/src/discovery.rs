@@ -11,7 +11,7 @@ use caretaker_api::cloud_account::{BaselineStatus, DiffStatus, InventoryStatus};
 use caretaker_cloud::{Asset, AssetSink, Cell, CloudError, CloudLink, ErrorClass, Scope, Usage, patch_cell};
 use caretaker_core::cloud_account::named;
 use caretaker_core::digest::json_digest;
-use caretaker_core::inventory::address::{self, BUCKETS, key};
+use caretaker_core::inventory::address::{self, BUCKETS};
 use caretaker_core::inventory::manifest::{FORMAT, Manifest, digest};
 use caretaker_core::inventory::{Counts, Line, Taken, Verdicts};
 use caretaker_core::patch;
@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::failure::Failure;
-use crate::inventory::{Reader, Run, Segments, Shards, Spool, Vanished, compare};
+use crate::inventory::{Reader, Run, Segments, Shards, Spool, Vanished, compare, merge};
 use crate::store::{Store, StoreError};
 
 /// What the last inventory is called where it is lost.
@@ -170,9 +170,11 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Taken, N
     let mut sink = Sink { spool, verdicts: Verdicts::default(), segments, used: reading.used };
     resumed.cells.into_iter().for_each(|cell| sink.verdicts.take(cell));
     link.discover(&scope, &mut sink).await.map_err(NotRead::Cloud)?;
-    let Sink { spool, verdicts, segments, .. } = sink;
+    let Sink { spool, mut verdicts, segments, .. } = sink;
     let mut losses = Losses::default();
-    let (manifest, counts) = write((link, reading), &folder, (&spool, &verdicts), &mut losses).await?;
+    let last = last(reading, verdicts.has_gaps() || link.reads_an_index(), &mut losses).await?;
+    verdicts.take_missing(last.as_ref().map(Reader::cells).unwrap_or_default(), &reading.scope);
+    let (manifest, counts) = write((link, reading, last), &folder, (&spool, &verdicts), &mut losses).await?;
     drop(spool);
     let run = address::run(&folder, reading.now, &manifest.digest);
     let at = address::manifest(&run);
@@ -211,20 +213,17 @@ fn lost_at(reading: &Reading<'_>, verdicts: &Verdicts, losses: &Losses) -> Optio
 
 /// Sorts, judges and stores the assets, one bucket in memory at a time.
 async fn write(
-    (link, reading): (&dyn CloudLink, &Reading<'_>),
+    (link, reading, mut last): (&dyn CloudLink, &Reading<'_>, Option<Reader<'_>>),
     folder: &str,
     (spool, verdicts): (&Spool, &Verdicts),
     losses: &mut Losses,
 ) -> Result<(Manifest, Counts), NotRead> {
-    let mut vanished = Vanished::of(link, reading.now);
+    let mut vanished = Vanished::of(link, (&reading.scope, verdicts), (last.as_ref().and_then(Reader::taken_at), reading.now));
     let is_needed = verdicts.has_gaps() || vanished.is_some();
-    let mut last = last(reading, is_needed, losses).await?;
     let mut shards = Shards::new(reading.store, folder, last.as_ref().map(Reader::digests).unwrap_or_default());
     if let Some(digest) = prove_one(reading, last.as_ref(), losses).await? {
         shards.mistrust(digest);
     }
-    // What is left out on purpose is not asked for.
-    let is_rescoped = last.as_ref().is_some_and(|last| last.scope().is_some_and(|scope| scope != reading.scope_digest));
     let mut counts = Counts::default();
     for bucket in 0..BUCKETS {
         let found = spool.bucket(bucket).map_err(local)?;
@@ -241,8 +240,8 @@ async fn write(
             },
         };
         let stay = match &mut vanished {
-            Some(vanished) if !is_rescoped => vanished.stay(&before, &found, verdicts).await,
-            _ => BTreeSet::new(),
+            Some(vanished) => vanished.stay(bucket, &before, &found).await,
+            None => BTreeSet::new(),
         };
         let mut assets = merge(found, before, (verdicts, &stay));
         let patches = patch::join(&mut assets, |machine| verdicts.of(&patch_cell(machine)?), reading.now);
@@ -299,25 +298,6 @@ async fn prove_one(reading: &Reading<'_>, last: Option<&Reader<'_>>, losses: &mu
         }
         Err((_, failure)) => Err(failure),
     }
-}
-
-/// What was read, and what the last inventory knew of cells that were not read completely, or what stays all the same. Both are sorted by key.
-fn merge(found: Vec<Line>, before: Vec<Line>, (verdicts, stay): (&Verdicts, &BTreeSet<String>)) -> Vec<Asset> {
-    let keeps = |(key, asset): &(String, Asset)| verdicts.keeps(asset) || stay.contains(key);
-    let mut merged = Vec::with_capacity(found.len());
-    let mut before = before.into_iter().map(|line| (key(&line.asset), line.asset)).peekable();
-    for mut asset in found.into_iter().map(|line| line.asset) {
-        let at = key(&asset);
-        while let Some(kept) = before.next_if(|(key, _)| *key < at) {
-            merged.extend(Some(kept).filter(keeps).map(|(_, kept)| kept));
-        }
-        if let Some((_, same)) = before.next_if(|(key, _)| *key == at) {
-            verdicts.fill(&mut asset, &same);
-        }
-        merged.push(asset);
-    }
-    merged.extend(before.filter(keeps).map(|(_, kept)| kept));
-    merged
 }
 
 /// An inventory that the new one is compared with.

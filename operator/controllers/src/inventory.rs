@@ -2,6 +2,7 @@
 
 mod diff;
 mod history;
+mod merge;
 mod reader;
 mod segments;
 mod shards;
@@ -10,6 +11,7 @@ mod vanished;
 
 pub use diff::{Compared, compare};
 pub use history::clean;
+pub use merge::merge;
 pub use reader::{Reader, differences, read};
 pub use segments::{Resumed, Run, Segments};
 pub use shards::Shards;

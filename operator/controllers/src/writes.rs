@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    AccessGrant, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, PermissionGap,
-    Presented, ProtectionState, Purpose, Receipt, Register, Scope, WantedPermission,
+    AccessGrant, Asset, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member,
+    PermissionGap, Presence, Presented, ProtectionState, Purpose, Receipt, Register, Scope, WantedPermission,
 };
 
 use crate::gate::{Closed, Gate};
@@ -95,9 +95,9 @@ pub struct CountedConnector {
     pub writes: Writes,
 }
 
-struct CountedLink {
-    inner: Arc<dyn CloudLink>,
-    writes: Writes,
+pub(crate) struct CountedLink {
+    pub(crate) inner: Arc<dyn CloudLink>,
+    pub(crate) writes: Writes,
 }
 
 #[async_trait]
@@ -136,6 +136,14 @@ impl CloudLink for CountedLink {
 
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> caretaker_cloud::Result<()> {
         self.inner.discover(scope, sink).await
+    }
+
+    fn reads_an_index(&self) -> bool {
+        self.inner.reads_an_index()
+    }
+
+    async fn exists(&self, asset: &Asset) -> caretaker_cloud::Result<Presence> {
+        self.inner.exists(asset).await
     }
 
     async fn protection(&self, regions: &[String], prefix: &str) -> caretaker_cloud::Result<ProtectionState> {

@@ -6,10 +6,10 @@ pub mod history;
 mod line;
 pub mod manifest;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use caretaker_api::cloud_account::{CellStatus, CoverageStatus, InventoryStatus};
-use caretaker_cloud::{Asset, Cell, CellKey, Verdict};
+use caretaker_cloud::{Asset, Cell, CellKey, EVERYWHERE, Scope, Verdict};
 
 pub use line::{Counts, Line};
 
@@ -28,8 +28,26 @@ impl Verdicts {
         self.cells.insert(cell.key.clone(), cell);
     }
 
-    /// Whether an asset of the last reading that was not seen in this one stays: an absence is concluded only from a complete cell. A cell that
-    /// was not planned any more says nothing either, unless the whole scope has changed on purpose; then its assets go with it.
+    /// Takes cells of the last inventory whose region is not read any more although the spec does not leave it out: the account does not list it now,
+    /// which says nothing of what is in it. A cell of a region that is read belongs to a kind that this release does not know.
+    pub fn take_missing(&mut self, last: &[Cell], scope: &Scope) {
+        let planned: HashSet<String> = self.cells.keys().map(|key| key.region.clone()).collect();
+        let is_missing = |cell: &&Cell| {
+            let has_assets = cell.assets > 0 || cell.verdict != Verdict::Complete;
+            let region = &cell.key.region;
+            has_assets && region != EVERYWHERE && !planned.contains(region) && scope.takes(region)
+        };
+        for cell in last.iter().filter(is_missing) {
+            let CellKey { account, region, service } = &cell.key;
+            let cause = format!(
+                "{account} {region} {service}: the account does not list the region as enabled any more; what was in it stays as it was last seen. \
+                 Enable {region} in this account, or name the regions to read in the spec"
+            );
+            self.take(Cell { verdict: Verdict::Disabled, calls: 0, cause, retry_after_seconds: None, ..cell.clone() });
+        }
+    }
+
+    /// Whether an asset of the last reading that was not seen in this one stays: an absence is concluded only from a complete cell.
     #[must_use]
     pub fn keeps(&self, asset: &Asset) -> bool {
         self.cells.get(&asset.cell()).is_some_and(|cell| cell.verdict != Verdict::Complete)

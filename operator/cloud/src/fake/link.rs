@@ -8,8 +8,8 @@ use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
 use crate::manifest::aws_actions;
 use crate::{
     Asset, AssetSink, AwsGrant, AwsType, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass,
-    ExcessReport, Identity, Member, PermissionGap, ProtectionState, Purpose, Receipt, Register, Result, Scope, SelectionState, StepOutcome,
-    VaultState, Verdict, WantedPermission, verdict_of,
+    ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Purpose, Receipt, Register, Result, Scope, SelectionState,
+    StepOutcome, VaultState, Verdict, WantedPermission, verdict_of,
 };
 
 /// Rows in one page of an organization.
@@ -302,6 +302,15 @@ impl CloudLink for FakeLink {
             }
         }
         Ok(())
+    }
+
+    // The services' own lists are read: what a complete cell lacks is gone.
+    fn reads_an_index(&self) -> bool {
+        false
+    }
+
+    async fn exists(&self, _asset: &Asset) -> Result<Presence> {
+        Ok(Presence::Gone)
     }
 
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{BufRead, BufReader};
 
 use caretaker_api::cloud_account::InventoryStatus;
-use caretaker_cloud::CellKey;
+use caretaker_cloud::{Cell, CellKey};
 use caretaker_core::digest::sha256_hex;
 use caretaker_core::inventory::Line;
 use caretaker_core::inventory::address::{self, BUCKETS, bucket, key};
@@ -68,11 +68,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Digest of the scope that it was read with; `None` where it does not say.
+    /// Its cells; none where it does not say.
     #[must_use]
-    pub fn scope(&self) -> Option<&str> {
+    pub fn cells(&self) -> &[Cell] {
         match &self.source {
-            Source::Shards { manifest, .. } => Some(&manifest.scope),
+            Source::Shards { manifest, .. } => &manifest.cells,
+            Source::File(_) => &[],
+        }
+    }
+
+    /// When it was taken; `None` where it does not say.
+    #[must_use]
+    pub fn taken_at(&self) -> Option<Timestamp> {
+        match &self.source {
+            Source::Shards { manifest, .. } => Some(manifest.taken_at),
             Source::File(_) => None,
         }
     }

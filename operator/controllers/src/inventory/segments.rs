@@ -97,16 +97,18 @@ impl<'a> Segments<'a> {
         if head.identity != self.run.identity || age >= self.run.within || age.is_negative() || head.cells.iter().any(is_known) {
             return Ok(None);
         }
-        // All or nothing: a segment that ends early must leave nothing behind that would pass for a cell's whole.
-        let mut assets = Vec::new();
+        // All or nothing: a segment that ends early must leave nothing behind that would pass for a cell's whole. So it is gone through twice, and never held
+        // as a whole.
+        let (mut count, mut is_whole) = (0, true);
         for line in lines {
-            let Some(asset) = line.ok().and_then(|line| serde_json::from_str::<Asset>(&line).ok()) else { return Ok(None) };
-            assets.push(asset);
+            is_whole &= line.is_ok_and(|line| serde_json::from_str::<Asset>(&line).is_ok());
+            count += 1;
         }
-        if assets.len() as u64 != head.cells.iter().map(|cell| cell.assets).sum::<u64>() {
+        if !is_whole || count != head.cells.iter().map(|cell| cell.assets).sum::<u64>() {
             return Ok(None);
         }
-        for asset in assets {
+        for line in BufReader::new(zstd::Decoder::new(bytes.as_ref()).map_err(local)?).lines().skip(1) {
+            let asset: Asset = serde_json::from_str(&line.map_err(local)?).map_err(|error| local(error.into()))?;
             spool.take(&asset, &asset).map_err(local)?;
         }
         Ok(Some(head))

@@ -1,8 +1,11 @@
 //! What an index lacks, and what the services say of it.
 
-use caretaker_cloud::{CloudStep, ExcessReport, Identity, PermissionGap, Presence, ProtectionState, Receipt, Register, WantedPermission};
+use caretaker_cloud::{
+    CloudStep, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register, WantedPermission,
+};
 
 use super::*;
+use crate::writes::{CountedLink, Writes};
 
 /// An account that is read by an index, with what its services say of assets when they are asked.
 struct Index {
@@ -41,13 +44,17 @@ impl CloudLink for Index {
     async fn exists(&self, _asset: &Asset) -> CloudResult<Presence> {
         self.says.lock().unwrap().clone()
     }
+    async fn members(&self) -> CloudResult<Vec<Member>> {
+        self.inner.members().await
+    }
 }
 
 #[tokio::test]
 async fn what_an_index_lacks_is_gone_only_once_its_own_service_says_so() {
     let (cloud, store) = (cloud(2), Store::in_memory());
     let says = Arc::new(std::sync::Mutex::new(Ok(Presence::Present)));
-    let index = Index { inner: link(&cloud).await, says: says.clone() };
+    // As the operator sees every link.
+    let index = CountedLink { inner: Arc::new(Index { inner: link(&cloud).await, says: says.clone() }), writes: Writes::default() };
     // Assets are seen at the machine's own time.
     let hour = |number: i64| Timestamp::now().checked_add(SignedDuration::from_hours(number)).unwrap();
     let mut last = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
@@ -69,15 +76,38 @@ async fn what_an_index_lacks_is_gone_only_once_its_own_service_says_so() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_for_stays_a_week() {
+async fn what_cannot_be_asked_for_stays_a_week_and_more_than_one_reading() {
     let (cloud, store) = (cloud(2), Store::in_memory());
     let index = Index { inner: link(&cloud).await, says: Arc::new(std::sync::Mutex::new(Ok(Presence::Unknown))) };
-    let first = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
-    let seen = lines(&store, &first).await.iter().map(|line| line.asset.seen_at).max().unwrap();
+    let began = Timestamp::now();
+    let first = run(&index, &reading(&store, None, began)).await.unwrap().inventory;
+    let after = |hours: i64| began.checked_add(SignedDuration::from_hours(hours)).unwrap();
     cloud.account(ACCOUNT, |account| account.assets.insert((REGIONS[0].into(), AwsType::Instance), Vec::new()));
-    let after = |hours: i64| seen.checked_add(SignedDuration::from_hours(hours)).unwrap();
-    let kept = run(&index, &reading(&store, Some(&first), after(100))).await.unwrap().inventory;
-    assert_eq!(counts(kept.since_previous.as_ref()), (0, 0, 0));
-    let gone = run(&index, &reading(&store, Some(&kept), after(200))).await.unwrap().inventory;
-    assert_eq!(counts(gone.since_previous.as_ref()), (0, 2, 0));
+    let removed = async |last: &InventoryStatus, hours: i64| {
+        let taken = run(&index, &reading(&store, Some(last), after(hours))).await.unwrap().inventory;
+        (counts(taken.since_previous.as_ref()).1, taken)
+    };
+    let (gone, kept) = removed(&first, 100).await;
+    assert_eq!(gone, 0, "not yet a week");
+    assert_eq!(removed(&kept, 200).await.0, 2);
+    let (gone, kept) = removed(&first, 200).await;
+    assert_eq!(gone, 0, "the first reading after a long pause lacks it");
+    assert_eq!(removed(&kept, 201).await.0, 2);
+}
+
+#[tokio::test]
+async fn an_edit_of_the_scope_removes_only_what_it_leaves_out() {
+    let (cloud, store) = (cloud(2), Store::in_memory());
+    let index = Index { inner: link(&cloud).await, says: Arc::new(std::sync::Mutex::new(Ok(Presence::Present))) };
+    let first = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
+    for region in REGIONS {
+        cloud.account(ACCOUNT, |account| account.assets.insert((region.into(), AwsType::Instance), Vec::new()));
+    }
+    let relabelled = Reading { scope_digest: "another".into(), ..reading(&store, Some(&first), hour(1)) };
+    let kept = run(&index, &relabelled).await.unwrap().inventory;
+    assert_eq!(counts(kept.since_previous.as_ref()).1, 0, "the services still have them");
+    let scope = Scope { regions: Some(vec![REGIONS[0].into()]), ..Scope::default() };
+    let narrowed = Reading { scope, ..reading(&store, Some(&kept), hour(2)) };
+    let narrowed = run(&index, &narrowed).await.unwrap().inventory;
+    assert_eq!(counts(narrowed.since_previous.as_ref()).1, 3, "two machines and a disk of the other region");
 }
