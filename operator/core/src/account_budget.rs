@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{BudgetStatus, CloudAccountStatus, KeyWait};
-use caretaker_cloud::Usage;
+use caretaker_cloud::{Usage, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -41,15 +41,21 @@ pub fn waits(account: &CloudAccount, now: Timestamp) -> Vec<(String, Duration)> 
     waits.iter().filter_map(left).collect()
 }
 
-/// Whether all waits that kept a reading from its end are over: what they held back can be read now.
+/// Whether all waits that kept a reading from its end are over: what they held back can be read now. A wait that held nothing back, such as one of another
+/// client's under the same budget, asks for nothing.
 #[must_use]
 pub fn is_held_no_more(status: &CloudAccountStatus, now: Timestamp) -> bool {
+    let gaps = status.inventory.as_ref().map(|inventory| inventory.coverage.gaps.as_slice()).unwrap_or_default();
+    if !gaps.iter().any(|gap| gap.verdict == format!("{:?}", Verdict::Throttled)) {
+        return false;
+    }
     let waits = status.budget.as_ref().map(|budget| budget.waits.as_slice()).unwrap_or_default();
     !waits.is_empty() && waits.iter().all(|wait| wait.until.as_ref().is_none_or(|until| until.0 <= now))
 }
 
 #[cfg(test)]
 mod tests {
+    use caretaker_api::cloud_account::{CellStatus, CoverageStatus, InventoryStatus};
     use caretaker_cloud::HeldKey;
 
     use super::*;
@@ -97,7 +103,11 @@ mod tests {
     #[test]
     fn what_was_held_back_is_read_when_the_last_wait_is_over() {
         let account = account(&Usage { held: vec![held(7200), held(1200)], ..Usage::default() });
-        let status = account.status.unwrap();
+        let mut status = account.status.unwrap();
+        assert!(!is_held_no_more(&status, at("2026-01-01T02:00:01Z")), "every cell was complete all the same");
+        let gap = CellStatus { verdict: "Throttled".into(), ..CellStatus::default() };
+        let coverage = CoverageStatus { gaps: vec![gap], ..CoverageStatus::default() };
+        status.inventory = Some(InventoryStatus { coverage, ..InventoryStatus::default() });
         assert!(!is_held_no_more(&status, at("2026-01-01T00:30:00Z")));
         assert!(is_held_no_more(&status, at("2026-01-01T02:00:01Z")));
         assert!(!is_held_no_more(&CloudAccountStatus::default(), at("2026-01-01T02:00:01Z")), "nothing was held");
