@@ -106,14 +106,37 @@ fn too_much_is_told_and_nothing_waits_for_it(lab: &Lab, clouds: &Clouds) -> Resu
     Ok(())
 }
 
-/// A second client with the first one's subscription, in another letter case, is told that it is taken, and not by whom.
-fn a_second_claim_is_refused(lab: &Lab) -> Result<()> {
+/// A second client with the first one's subscription, in another letter case, or with its service account, is told that it is taken, and not by whom.
+/// Neither a reading nor a handover asks anything there.
+fn a_second_claim_is_refused(lab: &Lab, clouds: &Clouds) -> Result<()> {
     let mut document = Client::new("thief", "200000000502", "eu-west-1").document();
-    document["spec"]["accounts"] = json!([{"name": "azure", "azure": {"subscriptionId": SUBSCRIPTION}}]);
+    let through_theirs = json!({"projectId": "acme-sandbox", "serviceAccountProjectId": PROJECT});
+    document["spec"]["accounts"] =
+        json!([{"name": "azure", "azure": {"subscriptionId": SUBSCRIPTION}}, {"name": "gcp", "gcp": through_theirs}]);
     document["spec"].as_object_mut().context("a spec")?.remove("backups");
     lab.kubectl.apply(&document.to_string())?;
     let message = lab.condition(&["ca", "azure", "-n", "client-thief"], "Ready", "False", "AccountClaimed")?;
     ensure!(!message.contains("tri"), "the holder is named: {message}");
+    let message = lab.condition(&["ca", "gcp", "-n", "client-thief"], "Ready", "False", "AccountClaimed")?;
+    ensure!(!message.contains("tri") && message.contains("service account"), "{message}");
+
+    let asked = || clouds.azure.exchanges().len() + clouds.google.exchanges().len();
+    let before = asked();
+    lab.kubectl.apply(
+        &json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "Handover", "metadata": {"name": "rehearsal", "namespace": "client-thief"},
+            "spec": {"mode": "Rehearsal"},
+        })
+        .to_string(),
+    )?;
+    lab.condition(&["ho", "rehearsal", "-n", "client-thief"], "BundleDelivered", "True", "")?;
+    let status = lab.kubectl.get(&["ho", "rehearsal", "-n", "client-thief"])?["status"].clone();
+    ensure!(status["frozen"]["accounts"] == json!([]), "{status}");
+    for (reading, word) in status["readings"].as_array().context("readings")?.iter().zip(["another object", "service account"]) {
+        ensure!(reading["inventory"].is_null() && reading["gap"].as_str().is_some_and(|gap| gap.contains(word)), "{reading}");
+    }
+    ensure!(status["readings"].as_array().map(Vec::len) == Some(2), "{status}");
+    ensure!(asked() == before, "something was asked under another's claim");
     Ok(())
 }
 
@@ -134,7 +157,7 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
     applied(lab, &clouds)?;
     is_read(lab)?;
     too_much_is_told_and_nothing_waits_for_it(lab, &clouds)?;
-    a_second_claim_is_refused(lab)?;
+    a_second_claim_is_refused(lab, &clouds)?;
 
     lab.plugin(&["exit", "tri", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-tri"]);

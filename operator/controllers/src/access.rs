@@ -7,11 +7,13 @@ use caretaker_api::condition::Reason;
 use caretaker_api::provider_profile::ProviderProfile;
 use caretaker_api::{CloudAccount, names};
 use caretaker_cloud::{AccessGrant, CloudConnector};
+use caretaker_core::cloud_account as core;
 use caretaker_core::outcome::Fault;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 
+use crate::claim;
 use crate::clouds::{AwsIdentity, AwsKeys, AzureIdentity, GcpIdentity, SecretText};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -25,7 +27,7 @@ pub struct WayIn {
     pub grant: AccessGrant,
 }
 
-/// The way into an account, or the fault that stands in it. `Ok(Ok(None))`: the ExternalId is not made yet.
+/// The way into an account, or the fault that stands in it, such as another object that holds the account. `Ok(Ok(None))`: the ExternalId is not made yet.
 ///
 /// # Errors
 /// A call to the API server failed.
@@ -33,6 +35,9 @@ pub async fn way_in(ctx: &Context, account: &CloudAccount) -> Result<Result<Opti
     let Some(profile) = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await? else {
         return Ok(Err(missing_profile(&account.spec.provider_profile)));
     };
+    if let Some(fault) = not_ours(ctx, account).await? {
+        return Ok(Err(fault));
+    }
     let cloud = account.spec.target.cloud();
     if !caretaker_core::provider_profile::clouds(&profile).contains(&cloud) {
         return Ok(Err(Fault::outside(
@@ -46,6 +51,14 @@ pub async fn way_in(ctx: &Context, account: &CloudAccount) -> Result<Result<Opti
         return Ok(Ok(None));
     };
     Ok(connector(ctx, &profile, cloud).await?.map(|connector| Some(WayIn { connector, grant })))
+}
+
+/// What keeps every controller out of an account that another object holds.
+async fn not_ours(ctx: &Context, account: &CloudAccount) -> Result<Option<Fault>, Failure> {
+    if !claim::hold(ctx, account).await? {
+        return Ok(Some(core::account_claimed(account)));
+    }
+    Ok((!claim::hold_service_account(ctx, account).await?).then(|| core::service_account_claimed(account)))
 }
 
 /// The connector of a profile for one cloud, or the fault that stands in its way.

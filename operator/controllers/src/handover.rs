@@ -143,7 +143,7 @@ impl Reconciler for Handovers {
     async fn act(&self, ctx: &Context, handover: &Handover, (step, sight): Self::Plan) -> Acted<StepResult> {
         let result = match step {
             None | Some(HandoverStep::Accept) => Ok(StepResult::Nothing),
-            Some(HandoverStep::Freeze) => Ok(freeze(ctx, &sight)),
+            Some(HandoverStep::Freeze) => freeze(ctx, &sight).await,
             Some(HandoverStep::Discover) => discover(ctx, handover, &sight).await,
             Some(HandoverStep::Build) => seal::build(ctx, handover, &sight).await,
             Some(HandoverStep::Seal) => seal::seal(ctx, handover, &sight).await,
@@ -173,14 +173,20 @@ impl Reconciler for Handovers {
     }
 }
 
-fn freeze(ctx: &Context, sight: &Sight) -> StepResult {
-    let Some(client) = &sight.client else { return StepResult::Nothing };
-    StepResult::Frozen(Frozen {
+async fn freeze(ctx: &Context, sight: &Sight) -> Result<StepResult, Failure> {
+    let Some(client) = &sight.client else { return Ok(StepResult::Nothing) };
+    let mut accounts = Vec::new();
+    for account in &sight.accounts {
+        if !revoke::is_others(&way_in(ctx, account).await?) {
+            accounts.push(account.name_any());
+        }
+    }
+    Ok(StepResult::Frozen(Frozen {
         client_generation: client.metadata.generation.unwrap_or_default(),
         recipients: client.spec.exit.recipients.iter().map(|recipient| caretaker_bundle::normalise(recipient).to_owned()).collect(),
-        accounts: sight.accounts.iter().map(ResourceExt::name_any).collect(),
+        accounts,
         at: Some(Time(ctx.now())),
-    })
+    }))
 }
 
 /// An account that cannot be read is a gap, not a stop: the client may have closed the door first.

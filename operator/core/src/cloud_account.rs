@@ -62,13 +62,28 @@ pub struct Observed {
     pub handed_over: bool,
 }
 
+/// Another object holds the account. Who, is told to nobody.
+#[must_use]
+pub fn account_claimed(account: &CloudAccount) -> Fault {
+    let message = "this account is already looked after by another object: remove one of them";
+    Fault::outside(Reason::AccountClaimed, account.spec.target.id_field(), message)
+}
+
+/// Another client's account is reached through the service account. Who, is told to nobody.
+#[must_use]
+pub fn service_account_claimed(account: &CloudAccount) -> Fault {
+    let field = if account.spec.target.is_parent() { "spec.gcpFolder.serviceAccountProjectId" } else { "spec.gcp.serviceAccountName" };
+    let message = "another client's account is reached through this service account, which must lead into the accounts of one client only: \
+                   name one that this client has made for us";
+    Fault::outside(Reason::AccountClaimed, field, message)
+}
+
 /// Faults of the spec and its surroundings.
 #[must_use]
 pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
     let mut faults = Vec::new();
     if observed.claimed_by_other {
-        let message = "this account is already looked after by another object: remove one of them";
-        faults.push(Fault::outside(Reason::AccountClaimed, account.spec.target.id_field(), message));
+        faults.push(account_claimed(account));
     }
     faults.extend(observed.way_fault.clone());
     let target = &account.spec.target;

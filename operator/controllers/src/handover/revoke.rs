@@ -1,6 +1,7 @@
 //! Revoke our own access, or hand the client the script that does, and prove from outside that we are out.
 
 use caretaker_api::cloud_account::Capability;
+use caretaker_api::condition::Reason;
 use caretaker_api::handover::RevocationStatus;
 use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_api::{CloudAccount, Handover};
@@ -9,6 +10,7 @@ use caretaker_core::desired::Desired;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::{is_due, script, take_attempt};
 use caretaker_core::kit::policy_name;
+use caretaker_core::outcome::Fault;
 use caretaker_core::{grant, kit_gcp};
 use kube::ResourceExt;
 use serde_json::{Map, json};
@@ -24,6 +26,10 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
     publish_scripts(ctx, handover, sight).await?;
     let mut revocations = Vec::new();
     for account in &sight.accounts {
+        let way = way_in(ctx, account).await?;
+        if is_others(&way) {
+            continue;
+        }
         let target = &account.spec.target;
         let provider = sight.profile.as_ref().map(|profile| &profile.spec);
         let principal = match target.aws_role() {
@@ -34,7 +40,7 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
             RevocationStatus { account: account.name_any(), principal, by: "Client".into(), ..RevocationStatus::default() };
         if account.spec.allow.contains(&Capability::Revoke) {
             revocation.by = "Operator".into();
-            match way_in(ctx, account).await? {
+            match way {
                 Ok(Some(way)) => close(&way, account, (plan(account, provider), &mut revocation)).await?,
                 Ok(None) => revocation.last_answer = "there never was a way in".into(),
                 Err(fault) => revocation.last_answer = fault.message,
@@ -49,6 +55,11 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
         }
     }
     Ok(StepResult::Revoked(revocations))
+}
+
+/// Whether another object holds the account: it was never this client's, and nothing of ours in it is to be ended here.
+pub fn is_others<T>(way: &Result<T, Fault>) -> bool {
+    way.as_ref().is_err_and(|fault| fault.reason == Reason::AccountClaimed)
 }
 
 /// The steps that end our access, and what they leave behind.
