@@ -48,16 +48,26 @@ pub fn tenant(grant: &AzureTenantGrant, ours: &str) -> Result<AzureTenantGrant> 
     if tenant_id == ours {
         return Err(CloudError::new(ErrorClass::WrongAccount, "connect", format!("the tenant {tenant_id} is the provider's own")));
     }
-    Ok(AzureTenantGrant { tenant_id })
+    Ok(AzureTenantGrant { tenant_id, ..grant.clone() })
 }
 
-/// Tries to get in: at least one subscription of the tenant must be delegated to ours.
+/// Whether a subscription is looked after under the grant. Others may stay delegated for another entry, or by the client's own choice: they are no way in of
+/// this one.
+fn takes(grant: &AzureTenantGrant, id: &str) -> bool {
+    let holds = |list: &[String]| list.iter().any(|held| held.eq_ignore_ascii_case(id));
+    !holds(&grant.exclude) && (grant.subscription_ids.is_empty() || holds(&grant.subscription_ids))
+}
+
+/// Tries to get in: at least one subscription that is looked after must be delegated to ours.
 pub async fn attempt(shared: &Shared, grant: &AzureTenantGrant, presented: Presented) -> Result<Identity> {
     let bearer = match presented {
         Presented::Right => {
             let token = shared.fresh_token(&grant.tenant_id).await?;
             if list(shared, grant, &token).await?.is_empty() {
-                let message = format!("no subscription of the tenant {} is delegated to the tenant {}", grant.tenant_id, shared.tenant_id);
+                let message = format!(
+                    "no subscription of the tenant {} that is looked after is delegated to the tenant {}",
+                    grant.tenant_id, shared.tenant_id
+                );
                 return Err(CloudError::new(ErrorClass::Denied, OPERATION, message));
             }
             return Ok(Identity { account: grant.tenant_id.clone(), principal: token.identity.principal });
@@ -89,8 +99,8 @@ async fn list(shared: &Shared, grant: &AzureTenantGrant, token: &Token) -> Resul
     }
 }
 
-/// The delegated subscriptions on a page, and the link to the next one. A subscription that does not say whose it is, or who manages it, makes the list
-/// one from which nothing can be concluded.
+/// The delegated subscriptions on a page that are looked after, and the link to the next one. One that does not say whose it is, or who manages it,
+/// makes the list one from which nothing can be concluded.
 fn page(body: &Value, grant: &AzureTenantGrant, ours: &str) -> Result<(Vec<Member>, Option<String>)> {
     let silent = |what: &str| {
         let message = format!("the list does not say {what}, so nothing is concluded from it: asked again at the next look");
@@ -101,6 +111,9 @@ fn page(body: &Value, grant: &AzureTenantGrant, ours: &str) -> Result<(Vec<Membe
     let mut members = Vec::new();
     for row in rows {
         let id = text(row, "subscriptionId").ok_or_else(|| silent("the id of a subscription"))?.to_ascii_lowercase();
+        if !takes(grant, &id) {
+            continue;
+        }
         let home = text(row, "tenantId").ok_or_else(|| silent(&format!("the home of the subscription {id}")))?;
         if !home.eq_ignore_ascii_case(&grant.tenant_id) {
             continue;
@@ -176,7 +189,7 @@ mod tests {
     const CLIENT: &str = "bbbbbbbb-0000-4000-8000-000000000001";
 
     fn grant() -> AzureTenantGrant {
-        AzureTenantGrant { tenant_id: CLIENT.into() }
+        AzureTenantGrant { tenant_id: CLIENT.into(), subscription_ids: Vec::new(), exclude: Vec::new() }
     }
 
     fn row(id: &str, tenant: &str, managers: &[&str], state: &str) -> Value {
@@ -200,6 +213,20 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_looked_after_counts() {
+        let body = json!({"value": [row("AA", CLIENT, &[OURS], "Enabled"), row("bb", CLIENT, &[OURS], "Enabled")]});
+        let ids = |named: &[&str], exclude: &[&str]| -> Vec<String> {
+            let list = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+            let grant = AzureTenantGrant { subscription_ids: list(named), exclude: list(exclude), ..grant() };
+            page(&body, &grant, OURS).unwrap().0.into_iter().map(|member| member.id).collect()
+        };
+        assert_eq!(ids(&[], &[]), ["aa", "bb"]);
+        assert_eq!(ids(&["aA"], &[]), ["aa"]);
+        assert_eq!(ids(&[], &["aA"]), ["bb"]);
+        assert!(ids(&["aa"], &["AA"]).is_empty(), "what is left out stays out, named or not");
+    }
+
+    #[test]
     fn a_list_that_leaves_out_what_decides_is_no_list() {
         for field in ["subscriptionId", "tenantId", "managedByTenants"] {
             let mut one = row("aa", CLIENT, &[OURS], "Enabled");
@@ -214,7 +241,7 @@ mod tests {
 
     #[test]
     fn our_own_tenant_is_no_clients() {
-        let own = AzureTenantGrant { tenant_id: OURS.to_uppercase() };
+        let own = AzureTenantGrant { tenant_id: OURS.to_uppercase(), ..grant() };
         assert_eq!(tenant(&own, OURS).unwrap_err().class, ErrorClass::WrongAccount);
     }
 }

@@ -7,7 +7,12 @@ use caretaker_cloud::{AccessGrant, AzureTenantGrant, CloudConnector, CloudError,
 use common::{CLIENT, OBJECT, PROVIDER, SUBSCRIPTION, Stage, delegated, delegation};
 
 fn tenant(id: &str) -> AccessGrant {
-    AccessGrant::AzureTenant(AzureTenantGrant { tenant_id: id.into() })
+    of(id, &[], &[])
+}
+
+fn of(id: &str, named: &[&str], exclude: &[&str]) -> AccessGrant {
+    let list = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    AccessGrant::AzureTenant(AzureTenantGrant { tenant_id: id.into(), subscription_ids: list(named), exclude: list(exclude) })
 }
 
 fn subscription(number: u8) -> String {
@@ -61,6 +66,23 @@ async fn a_tenant_that_has_delegated_nothing_has_an_empty_list_and_does_not_let_
     stage.edit(|subscription| subscription.delegations.clear());
     assert_eq!(members(&stage).await.expect("a list"), []);
     assert!(attempt(Presented::Right).await.as_ref().is_err_and(CloudError::is_refusal));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_looked_after_is_no_way_in() {
+    let stage = Stage::new().await;
+    let left_out = of(CLIENT, &[], &[&SUBSCRIPTION.to_uppercase()]);
+    let not_named = of(CLIENT, &[&subscription(1)], &[]);
+    for grant in [&left_out, &not_named] {
+        let answer = stage.connector().attempt(grant, Presented::Right).await;
+        assert!(answer.as_ref().is_err_and(CloudError::is_refusal), "{grant:?}: {answer:?}");
+        let link = stage.connector().connect(grant, Purpose::Members).await.expect("a session");
+        assert_eq!(link.members().await.expect("a list"), []);
+    }
+    add(&stage, 1, delegated());
+    for grant in [&left_out, &not_named] {
+        assert!(stage.connector().attempt(grant, Presented::Right).await.is_ok(), "{grant:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

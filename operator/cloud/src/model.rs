@@ -17,7 +17,7 @@ pub enum AccessGrant {
     Azure(AzureGrant),
     /// A service account on GCP.
     Gcp(GcpGrant),
-    /// All delegated subscriptions of a tenant on Azure.
+    /// The delegated subscriptions of a tenant on Azure.
     AzureTenant(AzureTenantGrant),
     /// A folder on GCP.
     GcpFolder(GcpFolderGrant),
@@ -76,6 +76,10 @@ pub struct GcpGrant {
 pub struct AzureTenantGrant {
     /// The client's tenant, in lower case.
     pub tenant_id: String,
+    /// The subscriptions that are looked after; empty for all that are delegated.
+    pub subscription_ids: Vec<String>,
+    /// Subscriptions that are not looked after, although they are delegated.
+    pub exclude: Vec<String>,
 }
 
 /// A client's folder and the service account that may read what is in it.

@@ -43,8 +43,12 @@ pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &Provi
         let service_account = kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
         return Some(AccessGrant::Gcp(GcpGrant { project_id: gcp.project_id.clone(), service_account }));
     }
-    if let (Some(_), Some(_)) = (&target.azure_tenant, &provider.azure) {
-        return Some(AccessGrant::AzureTenant(AzureTenantGrant { tenant_id: target.id() }));
+    if let (Some(tenant), Some(_)) = (&target.azure_tenant, &provider.azure) {
+        return Some(AccessGrant::AzureTenant(AzureTenantGrant {
+            tenant_id: target.id(),
+            subscription_ids: tenant.subscription_ids.clone(),
+            exclude: tenant.exclude.clone(),
+        }));
     }
     if let (Some(folder), Some(_)) = (&target.gcp_folder, &provider.gcp) {
         return Some(AccessGrant::GcpFolder(GcpFolderGrant {
@@ -106,7 +110,26 @@ fn fit(name: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_tenants_grant_says_which_subscriptions_are_looked_after() {
+        let provider = serde_json::from_value(json!({
+            "displayName": "Care", "contacts": [], "azure": {"tenantId": "AA", "clientId": "c", "principalId": "p"},
+        }));
+        let spec = serde_json::from_value(json!({
+            "azureTenant": {"tenantId": "BB", "subscriptionIds": ["one", "two"], "exclude": ["two"]}, "allow": [],
+        }));
+        let Some(AccessGrant::AzureTenant(grant)) = grant("acme", "all", &spec.unwrap(), &provider.unwrap()) else {
+            panic!("the grant of a tenant")
+        };
+        assert_eq!(
+            (grant.tenant_id, grant.subscription_ids, grant.exclude),
+            ("bb".into(), vec!["one".into(), "two".into()], vec!["two".into()])
+        );
+    }
 
     #[test]
     fn names_fit_what_sts_takes_and_stay_apart() {
