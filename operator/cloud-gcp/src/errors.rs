@@ -91,7 +91,8 @@ fn envelope(body: &Value) -> Envelope<'_> {
             let about = &detail["metadata"];
             found.service = about["service"].as_str().unwrap_or_default();
             found.consumer = about["consumer"].as_str().map(|consumer| consumer.rsplit(['/', ':']).next().unwrap_or(consumer));
-            found.per_day = about["quota_unit"].as_str().is_some_and(|unit| unit.contains("/d/"));
+            let says = |field: &str, word: &str| about[field].as_str().is_some_and(|text| text.contains(word));
+            found.per_day = says("quota_unit", "/d/") || says("quota_limit", "PerDay");
         }
         if kind.ends_with("google.rpc.RetryInfo") {
             found.retry = detail["retryDelay"].as_str().and_then(seconds);
@@ -141,8 +142,8 @@ fn class_of(answer: &Answer, said: &Envelope<'_>, parties: &Parties) -> ErrorCla
         (_, "USER_PROJECT_DENIED" | "CONSUMER_INVALID" | "CONSUMER_SUSPENDED" | "BILLING_DISABLED", _) if ours => ErrorClass::Credentials,
         (429, _, _) | (_, "RATE_LIMIT_EXCEEDED", _) | (_, _, "RESOURCE_EXHAUSTED") => {
             let after = said.retry.or(answer.retry_after.map(Duration::from_secs));
-            // A day's quota of a named project, or one that no waiting time is named for, is not waited for.
-            if ours && said.consumer.is_some() && (said.per_day || after.is_none()) {
+            // Only a day's quota outlasts every wait. One of a minute is over within it, whether Google names a time or not.
+            if ours && said.consumer.is_some() && said.per_day {
                 ErrorClass::Credentials
             } else {
                 ErrorClass::Throttled(after)
@@ -255,9 +256,16 @@ mod tests {
 
     #[test]
     fn a_quota_is_the_fault_of_its_consumer() {
-        let of = |consumer: &str| class(&answer(429, "RESOURCE_EXHAUSTED", json!([info("RATE_LIMIT_EXCEEDED", consumer)])));
-        assert_eq!(of("projects/111"), ErrorClass::Throttled(None));
-        assert_eq!(of("projects/999"), ErrorClass::Credentials);
+        let of = |consumer: &str, unit: &str| {
+            let mut info = info("RATE_LIMIT_EXCEEDED", consumer);
+            info["metadata"]["quota_unit"] = json!(unit);
+            class(&answer(429, "RESOURCE_EXHAUSTED", json!([info])))
+        };
+        let (minute, day) = ("1/min/{project}", "1/d/{project}");
+        assert_eq!(of("projects/111", day), ErrorClass::Throttled(None), "of the client's project no other client has to wait");
+        assert_eq!(of("projects/999", day), ErrorClass::Credentials);
+        assert_eq!(of("projects/999", minute), ErrorClass::Throttled(None), "no waiting time is named, and the quota is of a minute");
+        assert_eq!(of("projects/999", ""), ErrorClass::Throttled(None), "which quota it is stays untold");
     }
 
     #[test]
