@@ -60,6 +60,9 @@ impl Parties {
     }
 }
 
+/// Reasons of the older envelope that speak of the thing that was asked for: Compute, Storage and Cloud SQL name no status.
+const MISSING: [&str; 2] = ["notFound", "instanceDoesNotExist"];
+
 /// What the envelope says.
 #[derive(Debug, Default)]
 struct Envelope<'a> {
@@ -69,6 +72,8 @@ struct Envelope<'a> {
     service: &'a str,
     consumer: Option<&'a str>,
     per_day: bool,
+    /// The service itself says that what was asked for is not there.
+    is_missing: bool,
     retry: Option<Duration>,
 }
 
@@ -84,6 +89,10 @@ fn envelope(body: &Value) -> Envelope<'_> {
         found.status = code;
         found.message = body["error_description"].as_str().unwrap_or_default();
     }
+    let older = |reason: &str| MISSING.contains(&reason);
+    let reasons = error["errors"].as_array().into_iter().flatten().filter_map(|inner| inner["reason"].as_str());
+    // A path without a method is answered with the same status.
+    found.is_missing = (found.status == "NOT_FOUND" || reasons.into_iter().any(older)) && !found.message.starts_with("Method not found");
     for detail in error["details"].as_array().into_iter().flatten() {
         let kind = detail["@type"].as_str().unwrap_or_default();
         if kind.ends_with("google.rpc.ErrorInfo") {
@@ -143,15 +152,12 @@ fn class_of(answer: &Answer, said: &Envelope<'_>, parties: &Parties) -> ErrorCla
         (429, _, _) | (_, "RATE_LIMIT_EXCEEDED", _) | (_, _, "RESOURCE_EXHAUSTED") => {
             let after = said.retry.or(answer.retry_after.map(Duration::from_secs));
             // Only a day's quota outlasts every wait. One of a minute is over within it, whether Google names a time or not.
-            if ours && said.consumer.is_some() && said.per_day {
-                ErrorClass::Credentials
-            } else {
-                ErrorClass::Throttled(after)
-            }
+            if ours && said.consumer.is_some() && said.per_day { ErrorClass::Credentials } else { ErrorClass::Throttled(after) }
         }
         (401, _, _) => ErrorClass::Expired,
         (403, _, _) => ErrorClass::Denied,
-        (404, _, _) => ErrorClass::NotFound,
+        // Any other 404 is that of an address that nobody serves, or of somebody on the way: it says nothing about the thing.
+        (404, _, _) if said.is_missing => ErrorClass::NotFound,
         (409 | 412, _, _) | (_, _, "ABORTED") => ErrorClass::Conflict,
         (408 | 500.., _, _) => ErrorClass::Unreachable,
         _ => ErrorClass::Invalid,
@@ -281,7 +287,7 @@ mod tests {
             (400, ErrorClass::Invalid),
             (401, ErrorClass::Expired),
             (403, ErrorClass::Denied),
-            (404, ErrorClass::NotFound),
+            (404, ErrorClass::Invalid),
             (409, ErrorClass::Conflict),
             (500, ErrorClass::Unreachable),
             (503, ErrorClass::Unreachable),
@@ -291,6 +297,23 @@ mod tests {
         }
         assert_eq!(class(&Refusal::None("no route".into())), ErrorClass::Unreachable);
         assert_eq!(class(&answer(400, "ABORTED", json!([]))), ErrorClass::Conflict);
+    }
+
+    #[test]
+    fn only_the_services_own_word_says_that_a_thing_is_not_there() {
+        let of = |body: Value| class(&Refusal::Answer(Answer { status: 404, body, ..Answer::default() }));
+        let older = |reason: &str| json!({"error": {"code": 404, "message": "said", "errors": [{"domain": "global", "reason": reason}]}});
+        for (body, expected) in [
+            (json!({"error": {"code": 404, "message": "said", "status": "NOT_FOUND"}}), ErrorClass::NotFound),
+            (older("notFound"), ErrorClass::NotFound),
+            (older("instanceDoesNotExist"), ErrorClass::NotFound),
+            (older("accessNotConfigured"), ErrorClass::Invalid),
+            (json!({"error": {"code": 404, "message": "Method not found.", "status": "NOT_FOUND"}}), ErrorClass::Invalid),
+            (json!({"status": "NOT_FOUND"}), ErrorClass::Invalid),
+            (Value::Null, ErrorClass::Invalid),
+        ] {
+            assert_eq!(of(body.clone()), expected, "{body}");
+        }
     }
 
     #[test]

@@ -8,27 +8,196 @@ use crate::session::{Reach, Session};
 /// What the call is named in errors.
 const READ: &str = "the service's own get";
 
-/// How the name of an asset becomes the address of the thing itself: what the name begins with, the service that serves it, and the beginning of the path.
-/// A type that is not here cannot be asked for, and is never taken for gone.
-const SERVED: [(&str, &str, &str); 9] = [
-    ("//compute.googleapis.com/projects/", "compute", "/compute/v1/projects/"),
-    ("//storage.googleapis.com/", "storage", "/storage/v1/b/"),
-    ("//container.googleapis.com/projects/", "container", "/v1/projects/"),
-    ("//cloudkms.googleapis.com/projects/", "cloudkms", "/v1/projects/"),
-    ("//iam.googleapis.com/projects/", "iam", "/v1/projects/"),
-    ("//run.googleapis.com/projects/", "run", "/v2/projects/"),
-    ("//cloudfunctions.googleapis.com/projects/", "cloudfunctions", "/v2/projects/"),
-    ("//cloudsql.googleapis.com/projects/", "sqladmin", "/v1/projects/"),
-    ("//pubsub.googleapis.com/projects/", "pubsub", "/v1/projects/"),
+/// A service that is asked: the beginning of the names of its assets, its own name, and the beginning of its paths.
+struct Served {
+    names: &'static str,
+    service: &'static str,
+    path: &'static str,
+    /// What it serves in a project: where, with `*` for one segment, and the collections there.
+    shapes: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// Buckets are in no project, and nothing in them is asked for.
+const BUCKETS: &str = "//storage.googleapis.com/";
+
+/// The addresses that are known to be served, as Google's discovery documents have them. A name that fits none is never asked for: an address that nobody
+/// serves is answered like one at which nothing is.
+const SERVED: [Served; 8] = [
+    Served {
+        names: "//compute.googleapis.com/projects/",
+        service: "compute",
+        path: "/compute/v1/projects/",
+        shapes: &[("zones/*", ZONAL), ("regions/*", REGIONAL), ("global", GLOBAL)],
+    },
+    Served {
+        names: "//container.googleapis.com/projects/",
+        service: "container",
+        path: "/v1/projects/",
+        shapes: &[
+            ("locations/*", &["clusters"]),
+            ("locations/*/clusters/*", &["nodePools"]),
+            ("zones/*", &["clusters"]),
+            ("zones/*/clusters/*", &["nodePools"]),
+        ],
+    },
+    Served {
+        names: "//cloudkms.googleapis.com/projects/",
+        service: "cloudkms",
+        path: "/v1/projects/",
+        shapes: &[
+            ("locations/*", &["keyRings", "ekmConnections"]),
+            ("locations/*/keyRings/*", &["cryptoKeys", "importJobs"]),
+            ("locations/*/keyRings/*/cryptoKeys/*", &["cryptoKeyVersions"]),
+        ],
+    },
+    Served {
+        names: "//iam.googleapis.com/projects/",
+        service: "iam",
+        path: "/v1/projects/",
+        shapes: &[
+            ("", &["serviceAccounts", "roles"]),
+            ("serviceAccounts/*", &["keys"]),
+            ("locations/*", &["workloadIdentityPools"]),
+            ("locations/*/workloadIdentityPools/*", &["providers"]),
+        ],
+    },
+    Served {
+        names: "//run.googleapis.com/projects/",
+        service: "run",
+        path: "/v2/projects/",
+        shapes: &[
+            ("locations/*", &["services", "jobs", "workerPools"]),
+            ("locations/*/services/*", &["revisions"]),
+            ("locations/*/jobs/*", &["executions"]),
+        ],
+    },
+    Served {
+        names: "//cloudfunctions.googleapis.com/projects/",
+        service: "cloudfunctions",
+        path: "/v2/projects/",
+        shapes: &[("locations/*", &["functions"])],
+    },
+    Served {
+        names: "//cloudsql.googleapis.com/projects/",
+        service: "sqladmin",
+        path: "/v1/projects/",
+        shapes: &[("", &["instances"]), ("instances/*", &["databases", "backupRuns"])],
+    },
+    Served {
+        names: "//pubsub.googleapis.com/projects/",
+        service: "pubsub",
+        path: "/v1/projects/",
+        shapes: &[("", &["topics", "subscriptions", "snapshots", "schemas"])],
+    },
+];
+
+/// Collections of Compute in a zone.
+const ZONAL: &[&str] = &[
+    "autoscalers",
+    "disks",
+    "instanceGroupManagers",
+    "instanceGroups",
+    "instances",
+    "instantSnapshots",
+    "networkEndpointGroups",
+    "nodeGroups",
+    "reservations",
+    "storagePools",
+    "targetInstances",
+];
+
+/// Collections of Compute in a region.
+const REGIONAL: &[&str] = &[
+    "addresses",
+    "autoscalers",
+    "backendServices",
+    "commitments",
+    "disks",
+    "firewallPolicies",
+    "forwardingRules",
+    "healthChecks",
+    "instanceGroupManagers",
+    "instanceGroups",
+    "instanceTemplates",
+    "instantSnapshots",
+    "interconnectAttachments",
+    "networkAttachments",
+    "networkEndpointGroups",
+    "nodeTemplates",
+    "notificationEndpoints",
+    "packetMirrorings",
+    "resourcePolicies",
+    "routers",
+    "securityPolicies",
+    "serviceAttachments",
+    "sslCertificates",
+    "sslPolicies",
+    "subnetworks",
+    "targetHttpProxies",
+    "targetHttpsProxies",
+    "targetPools",
+    "targetTcpProxies",
+    "targetVpnGateways",
+    "urlMaps",
+    "vpnGateways",
+    "vpnTunnels",
+];
+
+/// Collections of Compute in no region.
+const GLOBAL: &[&str] = &[
+    "addresses",
+    "backendBuckets",
+    "backendServices",
+    "externalVpnGateways",
+    "firewallPolicies",
+    "firewalls",
+    "forwardingRules",
+    "healthChecks",
+    "httpHealthChecks",
+    "httpsHealthChecks",
+    "images",
+    "instanceTemplates",
+    "interconnects",
+    "machineImages",
+    "networkEndpointGroups",
+    "networks",
+    "routes",
+    "securityPolicies",
+    "snapshots",
+    "sslCertificates",
+    "sslPolicies",
+    "targetGrpcProxies",
+    "targetHttpProxies",
+    "targetHttpsProxies",
+    "targetSslProxies",
+    "targetTcpProxies",
+    "urlMaps",
 ];
 
 /// Service and path of an asset, for a project that it must be in.
 fn place(name: &str, project: &str) -> Option<(&'static str, String)> {
-    let (begin, service, path) = SERVED.iter().find(|(begin, ..)| name.starts_with(begin))?;
-    let rest = &name[begin.len()..];
-    let is_inside = !begin.ends_with("/projects/") || rest.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'));
-    let is_plain = !rest.is_empty() && rest.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-    (is_inside && is_plain).then(|| (*service, format!("{path}{}", encoded(rest))))
+    if let Some(bucket) = name.strip_prefix(BUCKETS) {
+        return (is_plain(bucket) && !bucket.contains('/')).then(|| ("storage", format!("/storage/v1/b/{}", encoded(bucket))));
+    }
+    let served = SERVED.iter().find(|served| name.starts_with(served.names))?;
+    let rest = &name[served.names.len()..];
+    let inside = rest.strip_prefix(project)?.strip_prefix('/')?;
+    let is_served = is_plain(inside) && served.shapes.iter().any(|shape| fits(inside, *shape));
+    is_served.then(|| (served.service, format!("{}{}", served.path, encoded(rest))))
+}
+
+/// Whether every segment stays one.
+fn is_plain(path: &str) -> bool {
+    path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+/// Whether a path is that of one thing in one of the collections.
+fn fits(path: &str, (within, collections): (&str, &[&str])) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let [before @ .., collection, _] = &*parts else { return false };
+    let within: Vec<&str> = within.split('/').filter(|part| !part.is_empty()).collect();
+    let is_within = before.len() == within.len() && before.iter().zip(&within).all(|(part, wanted)| *wanted == "*" || part == wanted);
+    is_within && collections.contains(collection)
 }
 
 /// A path whose segments stay what they are.
@@ -69,12 +238,28 @@ mod tests {
             at("//cloudsql.googleapis.com/projects/client/instances/db").as_deref(),
             Some("sqladmin /v1/projects/client/instances/db")
         );
+        for (name, path) in [
+            ("//container.googleapis.com/projects/client/zones/z/clusters/c", "container /v1/projects/client/zones/z/clusters/c"),
+            ("//iam.googleapis.com/projects/client/serviceAccounts/1/keys/2", "iam /v1/projects/client/serviceAccounts/1/keys/2"),
+            ("//compute.googleapis.com/projects/client/global/networks/n", "compute /compute/v1/projects/client/global/networks/n"),
+        ] {
+            assert_eq!(at(name).as_deref(), Some(path));
+        }
         for other in [
             "//compute.googleapis.com/projects/client-two/zones/z/instances/vm-1",
             "//compute.googleapis.com/projects/other/zones/z/instances/vm-1",
             "//compute.googleapis.com/projects/client/../other/x",
             "//quantum.googleapis.com/projects/client/things/one",
             "//storage.googleapis.com/",
+            "//storage.googleapis.com/a-bucket/o/an-object",
+            "//compute.googleapis.com/projects/client",
+            "//compute.googleapis.com/projects/client/zones/z/machines/vm-1",
+            "//compute.googleapis.com/projects/client/zones/z/instances",
+            "//compute.googleapis.com/projects/client/zones/z/instances/vm-1/disks/one",
+            "//compute.googleapis.com/projects/client/global/instances/vm-1",
+            "//container.googleapis.com/projects/client/locations/l/clusters/c/k8s/namespaces/n",
+            "//container.googleapis.com/projects/client/locations/l/clusters/c/k8s/namespaces/n/pods/p",
+            "//run.googleapis.com/projects/client/locations/l/revisions/r",
         ] {
             assert_eq!(at(other), None, "{other}");
         }
