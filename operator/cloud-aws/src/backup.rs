@@ -9,6 +9,7 @@ use caretaker_cloud::{
 };
 
 use crate::calls::Calls;
+use crate::page::Tokens;
 use crate::session::Link;
 
 /// Name of a plan's one rule.
@@ -41,7 +42,7 @@ pub async fn read(link: &Link, regions: &[String], prefix: &str) -> Result<Prote
 
 async fn vaults(Service { client, calls }: &Service<'_>, region: &str, prefix: &str) -> Result<Vec<VaultState>> {
     let mut found = Vec::new();
-    let mut token = None::<String>;
+    let (mut token, mut tokens) = (None::<String>, Tokens::of("backup:ListBackupVaults"));
     loop {
         let page = calls.make("backup:ListBackupVaults", || client.list_backup_vaults().set_next_token(token.clone()).send()).await?;
         let ours = page.backup_vault_list().iter().filter(|vault| vault.backup_vault_name().is_some_and(|name| name.starts_with(prefix)));
@@ -51,7 +52,7 @@ async fn vaults(Service { client, calls }: &Service<'_>, region: &str, prefix: &
             recovery_points: u64::try_from(vault.number_of_recovery_points()).unwrap_or_default(),
             locked: vault.locked().unwrap_or_default(),
         }));
-        token = page.next_token().map(str::to_owned);
+        token = tokens.after(page.next_token())?;
         if token.is_none() {
             return Ok(found);
         }
@@ -60,7 +61,7 @@ async fn vaults(Service { client, calls }: &Service<'_>, region: &str, prefix: &
 
 async fn plan_ids(Service { client, calls }: &Service<'_>, prefix: &str) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
-    let mut token = None::<String>;
+    let (mut token, mut tokens) = (None::<String>, Tokens::of("backup:ListBackupPlans"));
     loop {
         let page = calls.make("backup:ListBackupPlans", || client.list_backup_plans().set_next_token(token.clone()).send()).await?;
         for plan in page.backup_plans_list() {
@@ -68,7 +69,7 @@ async fn plan_ids(Service { client, calls }: &Service<'_>, prefix: &str) -> Resu
                 found.push((id.to_owned(), name.to_owned()));
             }
         }
-        token = page.next_token().map(str::to_owned);
+        token = tokens.after(page.next_token())?;
         if token.is_none() {
             return Ok(found);
         }
@@ -98,7 +99,7 @@ async fn get_plan(Service { client, calls }: &Service<'_>, id: &str) -> Result<G
 
 async fn selections(Service { client, calls }: &Service<'_>, plan: &str) -> Result<Vec<SelectionState>> {
     let mut found = Vec::new();
-    let mut token = None::<String>;
+    let (mut token, mut tokens) = (None::<String>, Tokens::of("backup:ListBackupSelections"));
     loop {
         let request = || client.list_backup_selections().backup_plan_id(plan).set_next_token(token.clone()).send();
         let page = calls.make("backup:ListBackupSelections", request).await?;
@@ -115,7 +116,7 @@ async fn selections(Service { client, calls }: &Service<'_>, plan: &str) -> Resu
                 role_arn: selection.map(|selection| selection.iam_role_arn().to_owned()).unwrap_or_default(),
             });
         }
-        token = page.next_token().map(str::to_owned);
+        token = tokens.after(page.next_token())?;
         if token.is_none() {
             return Ok(found);
         }

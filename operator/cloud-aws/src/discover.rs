@@ -1,7 +1,5 @@
 //! Discovery: one cell per region and kind. What is read side by side, and what an error means for a cell, is the pump's to say.
 
-use std::collections::HashSet;
-
 use async_trait::async_trait;
 use caretaker_cloud::budget::Tally;
 use caretaker_cloud::pump::{self, CellSink, Reader, Run};
@@ -10,14 +8,12 @@ use tokio::sync::OnceCell;
 
 use crate::calls::Calls;
 use crate::errors::verdict;
-use crate::page::{Place, page};
+use crate::page::{Place, Tokens, page};
 use crate::regions::regions;
 use crate::session::Link;
 
 /// Cells that are read at the same time.
 const CONCURRENCY: usize = 8;
-/// Pages of one cell after which it is taken for an endless list.
-const MAX_PAGES: u32 = 100_000;
 
 /// Reads the scope.
 pub async fn discover(link: &Link, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
@@ -48,8 +44,8 @@ impl Reader for Cells<'_> {
         let calls = Calls::new(&out.work, link.budget(region));
         let place = Place { account: &link.grant.account_id, region, calls, names: OnceCell::new() };
         let asked = (!kind.is_global()).then_some(region.as_str());
-        let (mut token, mut tokens, mut renewed) = (None::<String>, HashSet::new(), false);
-        for _ in 0..MAX_PAGES {
+        let (mut token, mut tokens, mut renewed) = (None::<String>, Tokens::of(kind.operation()), false);
+        loop {
             let key = link.session_key().await;
             let (assets, next) = match page(*kind, &link.config(asked).await, &place, token.clone()).await {
                 Ok(page) => page,
@@ -64,15 +60,10 @@ impl Reader for Cells<'_> {
             for asset in assets {
                 out.asset(asset).await?;
             }
-            match next {
-                None => return Ok(()),
-                Some(next) if !tokens.insert(next.clone()) => {
-                    let message = "the cloud repeated a page token: the list cannot be read to its end";
-                    return Err(CloudError::new(ErrorClass::Conflict, kind.operation(), message));
-                }
-                Some(next) => token = Some(next),
+            token = tokens.after(next.as_deref())?;
+            if token.is_none() {
+                return Ok(());
             }
         }
-        Err(CloudError::new(ErrorClass::Conflict, kind.operation(), "the list has no end"))
     }
 }

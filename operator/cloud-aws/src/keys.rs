@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use caretaker_cloud::{AwsType, Result};
 
 use crate::calls::Calls;
-use crate::page::{Page, Place, asset, next_where, own, with_facts};
+use crate::page::{Page, Place, Tokens, asset, next_where, own, with_facts};
 
 /// Keys in one page: at most 1,000.
 const PAGE: i32 = 1000;
@@ -33,7 +33,7 @@ pub async fn keys(config: &SdkConfig, place: &Place<'_>, token: Option<String>) 
 
 /// Names by key id.
 async fn aliases(client: &aws_sdk_kms::Client, calls: &Calls<'_>) -> Result<HashMap<String, String>> {
-    let (mut found, mut token) = (HashMap::new(), None::<String>);
+    let (mut found, mut token, mut tokens) = (HashMap::new(), None::<String>, Tokens::of("kms:ListAliases"));
     loop {
         let request = || client.list_aliases().limit(ALIASES_PAGE).set_marker(token.clone()).send();
         let answer = calls.make("kms:ListAliases", request).await?;
@@ -42,7 +42,7 @@ async fn aliases(client: &aws_sdk_kms::Client, calls: &Calls<'_>) -> Result<Hash
                 found.insert(key.to_owned(), name.to_owned());
             }
         }
-        token = next_where("kms:ListAliases", answer.truncated(), answer.next_marker())?;
+        token = tokens.after(next_where("kms:ListAliases", answer.truncated(), answer.next_marker())?.as_deref())?;
         if token.is_none() {
             return Ok(found);
         }

@@ -1,6 +1,6 @@
 //! One page of one cell, whatever service answers it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_config::SdkConfig;
 use aws_smithy_types::DateTime;
@@ -10,6 +10,9 @@ use tokio::sync::OnceCell;
 
 use crate::calls::Calls;
 use crate::{databases, ec2, identity, keys, patches, platform, storage};
+
+/// Pages of one list after which it is taken for endless.
+const MAX_PAGES: usize = 100_000;
 
 /// What a page brings: assets, and the token of the next page.
 pub type Page = (Vec<Asset>, Option<String>);
@@ -48,6 +51,36 @@ pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place<'_>, token: O
 /// A token that says something.
 pub fn next(token: Option<&str>) -> Option<String> {
     token.filter(|token| !token.is_empty()).map(str::to_owned)
+}
+
+/// The page tokens of one list so far.
+pub struct Tokens {
+    operation: &'static str,
+    seen: HashSet<String>,
+}
+
+impl Tokens {
+    /// Of this call.
+    pub fn of(operation: &'static str) -> Self {
+        Self { operation, seen: HashSet::new() }
+    }
+
+    /// What is asked for next; `None` at the end, which an empty token is too.
+    ///
+    /// # Errors
+    /// The list has no end, since a token came again: nothing is concluded from what is missing in it.
+    pub fn after(&mut self, token: Option<&str>) -> Result<Option<String>> {
+        let Some(token) = next(token) else { return Ok(None) };
+        let fault = |message: &str| Err(CloudError::new(ErrorClass::Conflict, self.operation, message));
+        if self.seen.len() >= MAX_PAGES {
+            return fault("the list has no end");
+        }
+        if self.seen.contains(&token) {
+            return fault("the cloud repeated a page token: the list cannot be read to its end");
+        }
+        self.seen.insert(token.clone());
+        Ok(Some(token))
+    }
 }
 
 /// The token of a list that also says whether it was cut off.
@@ -95,4 +128,20 @@ pub fn with_facts<const N: usize>(mut asset: Asset, facts: [(&str, Option<String
 /// A text that says something.
 pub fn own(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_comes_again_is_no_end_and_an_empty_one_is() {
+        let mut tokens = Tokens::of("kms:ListAliases");
+        assert_eq!(tokens.after(Some("a")).unwrap().as_deref(), Some("a"));
+        assert_eq!(tokens.after(Some("b")).unwrap().as_deref(), Some("b"));
+        assert_eq!(tokens.after(Some("")).unwrap(), None);
+        assert_eq!(tokens.after(None).unwrap(), None);
+        let error = tokens.after(Some("a")).unwrap_err();
+        assert_eq!((error.class, error.operation.as_str()), (ErrorClass::Conflict, "kms:ListAliases"));
+    }
 }

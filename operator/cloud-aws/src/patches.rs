@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ssm::types::InstancePatchState;
 use caretaker_cloud::{Asset, AwsType, PatchFacts, Result};
 
-use crate::page::{Page, Place, asset, next, time};
+use crate::page::{Page, Place, Tokens, asset, next, time};
 
 /// Machines in one page, and ids in one question: at most 50 of either.
 const MACHINES_PAGE: i32 = 50;
@@ -17,13 +17,13 @@ pub async fn states(config: &SdkConfig, place: &Place<'_>, token: Option<String>
     let ids: Vec<String> = answer.instance_information_list().iter().filter_map(|item| item.instance_id().map(str::to_owned)).collect();
     let after = next(answer.next_token());
     let mut assets = Vec::new();
-    let mut more = None;
+    let (mut more, mut tokens) = (None, Tokens::of(AwsType::PatchState.operation()));
     // Without ids AWS answers with an error.
     while !ids.is_empty() {
         let request = || client.describe_instance_patch_states().set_instance_ids(Some(ids.clone())).set_next_token(more.clone()).send();
         let answer = place.calls.make(AwsType::PatchState.operation(), request).await?;
         assets.extend(answer.instance_patch_states().iter().map(|state| of(state, place)));
-        more = next(answer.next_token());
+        more = tokens.after(answer.next_token())?;
         if more.is_none() {
             break;
         }

@@ -5,7 +5,11 @@ use caretaker_cloud::budget::Work;
 use caretaker_cloud::{CloudError, ErrorClass, Result, Scope};
 
 use crate::calls::{Calls, GLOBAL};
+use crate::page::Tokens;
 use crate::session::Link;
+
+const FROM_ACCOUNT: &str = "account:ListRegions";
+const FROM_EC2: &str = "ec2:DescribeRegions";
 
 /// The regions of a run.
 pub async fn regions(link: &Link, scope: &Scope, work: &Work) -> Result<Vec<String>> {
@@ -24,7 +28,7 @@ pub async fn regions(link: &Link, scope: &Scope, work: &Work) -> Result<Vec<Stri
             let message = format!(
                 "cannot tell which regions are enabled ({first}; {second}): allow account:ListRegions or ec2:DescribeRegions, or name the regions in spec.accounts[].aws.regions"
             );
-            Err(CloudError::new(class, "account:ListRegions", message))
+            Err(CloudError::new(class, FROM_ACCOUNT, message))
         }
     }
 }
@@ -32,7 +36,7 @@ pub async fn regions(link: &Link, scope: &Scope, work: &Work) -> Result<Vec<Stri
 async fn from_account(link: &Link, calls: &Calls<'_>) -> Result<Vec<String>> {
     let client = aws_sdk_account::Client::new(&link.config(None).await);
     let mut found = Vec::new();
-    let mut token = None::<String>;
+    let (mut token, mut tokens) = (None::<String>, Tokens::of(FROM_ACCOUNT));
     loop {
         let request = || {
             client
@@ -43,22 +47,36 @@ async fn from_account(link: &Link, calls: &Calls<'_>) -> Result<Vec<String>> {
                 .set_next_token(token.clone())
                 .send()
         };
-        let page = calls.make("account:ListRegions", request).await?;
+        let page = calls.make(FROM_ACCOUNT, request).await?;
         found.extend(page.regions().iter().filter_map(|region| region.region_name().map(str::to_owned)));
-        token = page.next_token().map(str::to_owned);
+        token = tokens.after(page.next_token())?;
         if token.is_none() {
             break;
         }
     }
-    if found.is_empty() {
-        return Err(CloudError::new(ErrorClass::Unreachable, "account:ListRegions", "the answer names no region"));
-    }
-    found.sort();
-    Ok(found)
+    sorted(FROM_ACCOUNT, found)
 }
 
 async fn from_ec2(link: &Link, calls: &Calls<'_>) -> Result<Vec<String>> {
-    let mut found = crate::ec2::enabled_regions(&link.config(None).await, calls).await?;
-    found.sort();
-    Ok(found)
+    sorted(FROM_EC2, crate::ec2::enabled_regions(&link.config(None).await, calls).await?)
+}
+
+/// No account is without a region: after an empty answer everything in every region would be missing.
+fn sorted(operation: &str, mut regions: Vec<String>) -> Result<Vec<String>> {
+    if regions.is_empty() {
+        return Err(CloudError::new(ErrorClass::Unreachable, operation, "the answer names no region"));
+    }
+    regions.sort();
+    Ok(regions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_region_at_all_is_no_answer() {
+        assert_eq!(sorted(FROM_EC2, Vec::new()).unwrap_err().class, ErrorClass::Unreachable);
+        assert_eq!(sorted(FROM_EC2, vec!["b".into(), "a".into()]).unwrap(), ["a", "b"]);
+    }
 }

@@ -130,6 +130,19 @@ async fn five_pages_outlive_the_session_that_began_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_inside_another_that_repeats_its_token_is_partial() {
+    let stage = OnEmulator::set().await;
+    let grant = AccessGrant::Aws(stage.grant(&[Purpose::Read]));
+    let link = stage.connector.connect(&grant, Purpose::Read).await.expect("the role lets us in");
+    stage.fault(Fault::rewritten("kms/eu-west-1/ListAliases", "\"Truncated\": false", "\"Truncated\": true, \"NextMarker\": \"again\""));
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    let [cell] = gathered.incomplete()[..] else { panic!("one cell only: {:?}", gathered.incomplete()) };
+    assert_eq!((cell.key.service.as_str(), cell.verdict), (AwsType::Key.service(), Verdict::Partial));
+    assert!(cell.cause.contains("kms:ListAliases") && cell.cause.contains("repeated a page token"), "{}", cell.cause);
+    assert_eq!(stage.calls("kms/eu-west-1/ListAliases").len(), 2, "it is not asked for ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_is_cut_off_without_a_token_is_partial() {
     let stage = OnEmulator::set().await;
     let grant = AccessGrant::Aws(stage.grant(&[Purpose::Read]));
