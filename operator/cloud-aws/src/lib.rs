@@ -21,10 +21,10 @@ mod regions;
 mod register;
 mod revoke;
 mod session;
+mod sessions;
 mod storage;
 mod whole;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,10 +36,11 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use caretaker_cloud::budget::{Budget, Budgets, Key};
-use caretaker_cloud::{AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
+use caretaker_cloud::{AccessGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
 use tokio::sync::Mutex;
 
 use crate::session::{Link, Session};
+use crate::sessions::Sessions;
 use crate::whole::Whole;
 
 /// Longest time of one call, retries included.
@@ -111,7 +112,7 @@ impl Shared {
 /// The provider's way into AWS.
 pub struct AwsConnector {
     shared: Arc<Shared>,
-    sessions: Mutex<HashMap<(AwsGrant, Purpose), Arc<Session>>>,
+    sessions: Sessions<Session>,
     proven: Mutex<Option<Identity>>,
 }
 
@@ -161,7 +162,7 @@ impl AwsConnector {
             budgets,
             unnamed: assume::Unnamed::default(),
         };
-        Ok(Self { shared: Arc::new(shared), sessions: Mutex::default(), proven: Mutex::default() })
+        Ok(Self { shared: Arc::new(shared), sessions: Sessions::default(), proven: Mutex::default() })
     }
 
     /// Proves once that the base credentials are the declared principal's. Nobody's role is assumed with others.
@@ -188,20 +189,8 @@ impl CloudConnector for AwsConnector {
     async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
         let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
         self.prove_base().await?;
-        let mut sessions = self.sessions.lock().await;
-        // A changed grant drops every session made from the old one.
-        sessions.retain(|(held, _), _| held.account_id != grant.account_id || held == grant);
-        let key = (grant.clone(), purpose);
-        let held = sessions.get(&key).filter(|session| session.is_fresh()).cloned();
-        let session = match held {
-            Some(session) => session,
-            None => {
-                sessions.remove(&key);
-                let session = Arc::new(session::open(&self.shared, grant, purpose).await?);
-                sessions.insert(key, session.clone());
-                session
-            }
-        };
+        let open = session::open(&self.shared, grant, purpose);
+        let session = self.sessions.get((grant, purpose), Session::is_fresh, open).await?;
         Ok(Arc::new(Link::new(self.shared.clone(), grant.clone(), purpose, session)))
     }
 
