@@ -1,10 +1,10 @@
 //! AWS error codes as classes that a caller can act on.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use caretaker_cloud::{CellKey, CloudError, ErrorClass, Verdict, verdict_of, verdict_with};
 
@@ -50,7 +50,7 @@ pub fn class_of(code: &str) -> ErrorClass {
 /// The error of a call.
 pub fn classify<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> CloudError
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
         SdkError::ServiceError(service) => {
@@ -68,9 +68,20 @@ where
             CloudError::new(class, operation, format!("{code}: {message}")).with_code(code)
         }
         // A request that could not be built for want of credentials is our own fault, not the client's.
-        SdkError::ConstructionFailure(_) => CloudError::new(ErrorClass::Credentials, operation, DisplayErrorContext(error).to_string()),
-        _ => CloudError::new(ErrorClass::Unreachable, operation, DisplayErrorContext(error).to_string()),
+        SdkError::ConstructionFailure(_) => CloudError::new(ErrorClass::Credentials, operation, words(error)),
+        _ => CloudError::new(ErrorClass::Unreachable, operation, words(error)),
     }
+}
+
+/// The error and its causes, in the words that are for people. In the form for debugging an answer that could not be read stands as it came: that of
+/// `sts:AssumeRole` holds keys.
+fn words(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
 }
 
 /// What an error means for the cell that was being read: its verdict, the cause for a person, and the wait in seconds that AWS asked for.
@@ -91,7 +102,29 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_shown_to_nobody() {
+        const SECRET: &str = "<SecretAccessKey>wJalrXUtnFEMI</SecretAccessKey>";
+        let raw = || HttpResponse::new(200.try_into().expect("a status"), SdkBody::from(SECRET));
+        let cause = || std::io::Error::other("unexpected end of the document");
+        let unhandled = AssumeRoleError::unhandled(cause());
+        let errors: [SdkError<AssumeRoleError, HttpResponse>; 4] = [
+            SdkError::response_error(cause(), raw()),
+            SdkError::service_error(unhandled, raw()),
+            SdkError::timeout_error(cause()),
+            SdkError::construction_failure(cause()),
+        ];
+        for (index, error) in errors.iter().enumerate() {
+            let shown = classify("sts:AssumeRole", error);
+            assert!(!shown.to_string().contains("wJalr") && !format!("{shown:?}").contains("wJalr"), "{shown:?}");
+            assert!(index == 1 || shown.message.ends_with(": unexpected end of the document"), "the cause is told: {shown}");
+        }
+    }
 
     #[test]
     fn codes_that_look_alike_are_told_apart() {
