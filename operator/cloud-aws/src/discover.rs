@@ -49,7 +49,7 @@ impl Reader for Cells<'_> {
             let key = link.session_key().await;
             let (assets, next) = match page(*kind, &link.config(asked).await, &place, token.clone()).await {
                 Ok(page) => page,
-                // The page tokens outlive the session: go on with the same one under a new session, once.
+                // The page tokens outlive the session: go on with the same one under a new session, once for each page.
                 Err(error) if error.class == ErrorClass::Expired && !renewed => {
                     renewed = true;
                     link.renew(&key).await?;
@@ -57,6 +57,8 @@ impl Reader for Cells<'_> {
                 }
                 Err(error) => return Err(error),
             };
+            // A long list outlives more than one session.
+            renewed = false;
             for asset in assets {
                 out.asset(asset).await?;
             }

@@ -130,6 +130,29 @@ async fn five_pages_outlive_the_session_that_began_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_may_outlive_many_sessions_and_a_page_only_one() {
+    let stage = OnEmulator::set().await;
+    let grant = AccessGrant::Aws(stage.grant(&[Purpose::Read]));
+    let count = 3 * PAGE + 1;
+    stage.machines(&grant, REGIONS[0], count).await;
+    stage.page_rows(PAGE).await;
+    let link = stage.connector.connect(&grant, Purpose::Read).await.expect("the role lets us in");
+    let assumed = stage.calls("AssumeRole").len();
+    let ended = || Answer::Error { status: 400, code: "RequestExpired".into(), retry_after: None };
+    stage.fault(Fault { skip: 1, each: 2, ..Fault::of("ec2/eu-west-1/DescribeInstances", ended()) });
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    assert!(gathered.incomplete().is_empty(), "{:?}", gathered.incomplete());
+    assert_eq!(gathered.machines(), count);
+    assert_eq!(stage.calls("AssumeRole").len(), assumed + 2, "a new session for each page that was refused");
+    stage.cure().await;
+    stage.fault(Fault { skip: 1, ..Fault::of("ec2/eu-west-1/DescribeInstances", ended()) });
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    let [cell] = gathered.incomplete()[..] else { panic!("one cell only: {:?}", gathered.incomplete()) };
+    assert_eq!((cell.verdict, cell.assets), (Verdict::Partial, PAGE as u64), "{cell:?}");
+    assert_eq!(stage.calls("AssumeRole").len(), assumed + 3, "a page that is refused again ends the cell");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_inside_another_that_repeats_its_token_is_partial() {
     let stage = OnEmulator::set().await;
     let grant = AccessGrant::Aws(stage.grant(&[Purpose::Read]));
