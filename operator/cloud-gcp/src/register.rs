@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::http::{Call, url};
-use crate::session::{Reach, Session};
+use crate::session::{Reach, Session, home_of};
 
 const PROJECT_POLICY: &str = "cloudresourcemanager:projects.getIamPolicy";
 const ACCOUNT_POLICY: &str = "iam:serviceAccounts.getIamPolicy";
@@ -65,6 +65,11 @@ pub async fn excess(session: &Session, wanted: &[WantedPermission]) -> Result<Ex
                 report.statements.push(ExcessStatement { name: format!("binding of {} on {place}", bound.grant()), beyond });
             }
         }
+    }
+    // The account of a folder holds its rights there: the policy of a project does not show what the project inherits.
+    if report.unknown.is_none() && home_of(&account).is_none_or(|home| home != project) {
+        report.unknown =
+            Some(format!("what {account} of another project is granted above project {project}, such as on its folder: it is not read"));
     }
     Ok(report.sorted())
 }

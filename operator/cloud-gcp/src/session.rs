@@ -62,6 +62,13 @@ pub async fn check_grant(shared: &Shared, grant: &GcpGrant) -> Result<()> {
     Ok(())
 }
 
+/// The project that holds a service account, as its address tells; `None` for addresses of another form.
+pub fn home_of(service_account: &str) -> Option<String> {
+    let place = service_account.split_once('@')?.1.strip_suffix(".iam.gserviceaccount.com").filter(|place| !place.is_empty())?;
+    // The id of a project of the older kind begins with a domain, which the address puts at its end.
+    Some(place.split_once('.').map_or_else(|| place.to_owned(), |(project, domain)| format!("{domain}:{project}")))
+}
+
 /// A token of the client's service account, asked for with this token of ours, or without one.
 pub async fn generate(shared: &Shared, grant: &GcpGrant, reach: Reach, ours: Option<&Secret>) -> Result<Held> {
     let scope = if reach == Reach::Read { READ_SCOPE } else { FULL_SCOPE };
@@ -291,6 +298,23 @@ impl CloudLink for Session {
                 let message = format!("not a step on Google Cloud in this release: {}", other.describe());
                 Err(CloudError::new(ErrorClass::Unsupported, "perform", message))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_tells_the_project_of_a_service_account() {
+        let of = |address: &str| home_of(address);
+        assert_eq!(of("caretaker@seed.iam.gserviceaccount.com").as_deref(), Some("seed"));
+        assert_eq!(of("caretaker@seed.example.com.iam.gserviceaccount.com").as_deref(), Some("example.com:seed"));
+        for address in
+            ["1-compute@developer.gserviceaccount.com", "owner@client.example", "caretaker@.iam.gserviceaccount.com", "caretaker"]
+        {
+            assert_eq!(of(address), None, "{address}");
         }
     }
 }

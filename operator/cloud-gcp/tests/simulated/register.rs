@@ -47,6 +47,27 @@ async fn what_the_kit_grants_is_not_too_much_and_anything_else_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_account_of_a_folder_is_granted_there_is_unknown() {
+    let mut stage = Stage::set().await;
+    let read = format!("projects/{}/roles/{READ_ROLE}", CLIENT.0);
+    {
+        let mut world = stage.simulator.world();
+        world.add_project("member", "400000000001");
+        world.projects.get_mut("member").unwrap().policy.bind(&read, &ours(&stage));
+    }
+    let own = stage.link(Purpose::Read).await.excess(&wanted(&stage)).await.expect("an answer");
+    assert_eq!(own.unknown, None, "the account of its own project");
+    stage.grant.project_id = "member".into();
+    let report = stage.link(Purpose::Read).await.excess(&wanted(&stage)).await.expect("an answer");
+    assert_eq!(report.statements, vec![]);
+    assert!(
+        report.unknown.as_ref().is_some_and(|what| what.contains("folder") && what.contains(&stage.grant.service_account)),
+        "{report:?}"
+    );
+    stage.judged().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_google_does_not_tell_is_unknown_and_never_none() {
     let stage = Stage::set().await;
     let link = stage.link(Purpose::Read).await;
