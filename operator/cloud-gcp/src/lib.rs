@@ -57,17 +57,17 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// The budget of the project that pays for calls of the client's, or, where it pays itself, of `project`; Google counts for each of its
-    /// services, which `operation` begins with.
+    /// The budget of a project that pays; Google counts for each of its services, which `operation` begins with.
     pub fn budget(&self, project: &str, operation: &str) -> Budget {
         let service = operation.split(':').next().unwrap_or_default();
         let limits = Limits { per_second: f64::from(self.calls_per_minute) / 60.0, burst: BURST, concurrency: CALLS_AT_ONCE };
         self.budgets.of(Key::gcp(project, service), limits)
     }
 
-    /// The project that pays for calls under a client's token.
-    pub fn paying<'a>(&'a self, grant: &'a GcpGrant) -> &'a str {
-        self.quota_project.as_deref().unwrap_or(&grant.project_id)
+    /// The project that pays for calls under a client's token: where none is named, the one that holds the service account, whatever project is read.
+    pub fn paying(&self, grant: &GcpGrant) -> String {
+        let home = || session::home_of(&grant.service_account).unwrap_or_else(|| grant.project_id.clone());
+        self.quota_project.clone().unwrap_or_else(home)
     }
 
     /// Makes a call in its turn, as part of a piece of work.
@@ -206,5 +206,27 @@ impl CloudConnector for GcpConnector {
         session::check_grant(&self.shared, grant).await?;
         self.prove_base().await?;
         attempt::attempt(&self.shared, grant, presented).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_holds_the_service_account_pays_unless_another_is_named() {
+        let services = |quota_project: Option<&str>| Services {
+            http: http::client(None).expect("a client"),
+            endpoints: Endpoints::default(),
+            provider_project: "provider".into(),
+            quota_project: quota_project.map(str::to_owned),
+            calls_per_minute: CALLS_PER_MINUTE,
+            budgets: Budgets::default(),
+        };
+        let of = |account: &str| GcpGrant { project_id: "member".into(), service_account: account.into() };
+        let shared = of("caretaker@seed.iam.gserviceaccount.com");
+        assert_eq!(services(None).paying(&shared), "seed", "one budget for all projects of a folder");
+        assert_eq!(services(Some("quota")).paying(&shared), "quota");
+        assert_eq!(services(None).paying(&of("caretaker@elsewhere.example")), "member");
     }
 }

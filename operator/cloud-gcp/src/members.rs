@@ -37,7 +37,7 @@ pub async fn open(shared: Arc<Shared>, grant: &GcpFolderGrant, purpose: Purpose)
     let parties = parties(&shared, &way, None);
     let call = Call { token: Some(&held.token), quota_project: shared.services.quota_project.as_deref(), ..Call::default() };
     let url = url(&shared.services.endpoints.resource_manager, &path, &[])?;
-    let (work, budget) = (Work::once(&way.service_account), shared.services.budget(shared.services.paying(&way), GET_FOLDER));
+    let (work, budget) = (Work::once(&way.service_account), shared.services.budget(&shared.services.paying(&way), GET_FOLDER));
     let answer = shared.services.call(&work, &budget, (GET_FOLDER, url, call), &parties).await.map_err(|error| no_access(error, grant))?;
     let named = answer["name"].as_str().unwrap_or_default().trim_start_matches("folders/");
     if named != grant.folder_id {

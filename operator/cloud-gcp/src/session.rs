@@ -122,7 +122,7 @@ pub async fn project(shared: &Shared, grant: &GcpGrant, token: &Secret) -> Resul
     let parties = parties(shared, grant, None);
     let call = Call { token: Some(token), quota_project: shared.services.quota_project.as_deref(), ..Call::default() };
     let url = url(&shared.services.endpoints.resource_manager, &path, &[])?;
-    let (work, budget) = (Work::once(&grant.service_account), shared.services.budget(shared.services.paying(grant), GET_PROJECT));
+    let (work, budget) = (Work::once(&grant.service_account), shared.services.budget(&shared.services.paying(grant), GET_PROJECT));
     let answer = shared.services.call(&work, &budget, (GET_PROJECT, url, call), &parties).await.map_err(|error| no_access(error, grant))?;
     let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
     let (id, number) = (text("projectId"), text("name").trim_start_matches("projects/").to_owned());
@@ -217,7 +217,7 @@ impl Session {
     pub async fn once(&self, work: &Work, operation: &str, token: &Secret, (url, call): (Url, Call<'_>)) -> Result<Value> {
         let services = &self.shared.services;
         let call = Call { token: Some(token), quota_project: services.quota_project.as_deref(), ..call };
-        let budget = services.budget(services.paying(&self.grant), operation);
+        let budget = services.budget(&services.paying(&self.grant), operation);
         services.call(work, &budget, (operation, url, call), &self.parties).await
     }
 
