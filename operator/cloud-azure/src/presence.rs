@@ -74,6 +74,8 @@ pub async fn exists(link: &Link, asset: &Asset) -> Result<Presence> {
     match link.call(&call).await {
         Ok(_) => Ok(Presence::Present),
         Err(CloudError { class: ErrorClass::NotFound, code, .. }) if is_gone(&code) => Ok(Presence::Gone),
+        // Gone, or no access: Azure tells them apart to nobody.
+        Err(error) if error.code.eq_ignore_ascii_case("SubscriptionNotFound") => Err(error),
         // The type or its version is not served: no answer to what was asked.
         Err(CloudError { class: ErrorClass::NotFound | ErrorClass::Invalid, .. }) => Ok(Presence::Unknown),
         Err(error) => Err(error),

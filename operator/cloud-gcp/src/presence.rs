@@ -219,7 +219,8 @@ pub async fn exists(session: &Session, asset: &Asset) -> Result<Presence> {
     match session.call(READ, Reach::Full, url(&base, &path, &[])?, Call::default()).await {
         Ok(_) => Ok(Presence::Present),
         Err(CloudError { class: ErrorClass::NotFound, .. }) => Ok(Presence::Gone),
-        Err(CloudError { class: ErrorClass::Denied | ErrorClass::NotEnabled | ErrorClass::Invalid, .. }) => Ok(Presence::Unknown),
+        // The service does not serve such an address: no answer to what was asked.
+        Err(CloudError { class: ErrorClass::Invalid, .. }) => Ok(Presence::Unknown),
         Err(error) => Err(error),
     }
 }

@@ -97,14 +97,20 @@ impl Verdicts {
         let mut gaps: Vec<&Cell> = self.cells.values().filter(|cell| cell.verdict != Verdict::Complete).collect();
         let complete = planned - u32::try_from(gaps.len()).unwrap_or(u32::MAX);
         gaps.sort_by(|a, b| (a.verdict, &a.key).cmp(&(b.verdict, &b.key)));
-        let gaps = gaps.into_iter().take(MAX_GAPS).map(|cell| CellStatus {
-            region: cell.key.region.clone(),
-            service: cell.key.service.clone(),
-            verdict: format!("{:?}", cell.verdict),
-            cause: cell.cause.clone(),
-        });
+        let gaps = gaps.into_iter().take(MAX_GAPS).map(gap);
         let text = if planned == 0 { "Unknown".to_owned() } else { format!("{complete}/{planned}") };
         CoverageStatus { text, planned, complete, gaps: gaps.collect() }
+    }
+}
+
+/// A cell as a status and a bundle tell it.
+#[must_use]
+pub fn gap(cell: &Cell) -> CellStatus {
+    CellStatus {
+        region: cell.key.region.clone(),
+        service: cell.key.service.clone(),
+        verdict: format!("{:?}", cell.verdict),
+        cause: cell.cause.clone(),
     }
 }
 

@@ -140,15 +140,28 @@ fn settle(revocation: &mut RevocationStatus, error: CloudError, left: String) ->
     Err(Failure::Cloud(error))
 }
 
+/// Most bytes of scripts in one ConfigMap, which takes a megabyte in all.
+const MOST_OF_SCRIPTS: usize = 500_000;
+
+/// One ConfigMap, or where the scripts are too long for one, further ones with a number behind the name.
 async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<(), Failure> {
-    let mut data = Map::new();
+    let (mut parts, mut size) = (vec![Map::new()], 0);
     for (account, profile) in sight.accounts.iter().filter_map(|account| Some((account, sight.profile.as_ref()?))) {
         let (name, text) = script::of(&account.spec.target, &profile.spec);
-        data.insert(name, json!(text));
+        size += name.len() + text.len();
+        if size > MOST_OF_SCRIPTS {
+            parts.push(Map::new());
+            size = name.len() + text.len();
+        }
+        parts.last_mut().expect("there is a first part").insert(name, json!(text));
     }
-    let name = format!("{}-revocation", handover.name_any());
-    let scripts = Desired::new("ConfigMap", handover.namespace().unwrap_or_default(), name, json!({"data": data}));
-    apply::apply(ctx, &owner(handover), &scripts).await.map(drop)
+    for (index, data) in parts.into_iter().enumerate() {
+        let number = if index == 0 { String::new() } else { format!("-{}", index + 1) };
+        let name = format!("{}-revocation{number}", handover.name_any());
+        let scripts = Desired::new("ConfigMap", handover.namespace().unwrap_or_default(), name, json!({"data": data}));
+        apply::apply(ctx, &owner(handover), &scripts).await?;
+    }
+    Ok(())
 }
 
 /// One fresh attempt for each account that is not proved yet.

@@ -4,13 +4,14 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
 use caretaker_api::Handover;
-use caretaker_api::cloud_account::InventoryStatus;
+use caretaker_api::cloud_account::{CellStatus, InventoryStatus};
 use caretaker_api::handover::{BundleStatus, HandoverMode};
 use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, portable};
+use caretaker_cloud::Verdict;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::contents::Inputs;
 use caretaker_core::handover::terraform::Imports;
-use caretaker_core::inventory::Line;
+use caretaker_core::inventory::{Line, gap};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -19,7 +20,7 @@ use super::Sight;
 use crate::access::client_of;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::inventory::{LEVEL, read};
+use crate::inventory::{LEVEL, Reader, read};
 use crate::signing;
 use crate::store::StoreError;
 
@@ -61,9 +62,14 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     let our_roles = sight.accounts.iter().filter_map(|account| account.spec.target.aws_role());
     let mut imports = Imports::new(our_roles.map(|aws| (aws.account_id, aws.role_name)));
     let (mut further_gaps, mut entries, mut inventories) = (Vec::new(), Vec::new(), Vec::new());
-    for reading in &status.readings {
-        let Some(inventory) = &reading.inventory else { continue };
-        let file = match lines(ctx, inventory, &mut imports).await {
+    let mut readings = status.readings;
+    for reading in &mut readings {
+        let Some(inventory) = &mut reading.inventory else { continue };
+        let written = async {
+            inventory.coverage.gaps = gaps(ctx, inventory).await?;
+            lines(ctx, inventory, &mut imports).await
+        };
+        let file = match written.await {
             Ok(file) => file,
             Err(Failure::Store(error)) if error.is_loss() => {
                 further_gaps.push(lost(&reading.account, &error));
@@ -81,7 +87,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         client,
         profile,
         accounts: &sight.accounts,
-        readings: &status.readings,
+        readings: &readings,
         monitoring: &sight.monitoring,
         policies: &sight.policies,
         further_gaps: &further_gaps,
@@ -90,6 +96,14 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     entries.push(Entry::text("04-iac/imports.tf", imports.render()));
     entries.push(Entry::text("04-iac/skipped.json", serde_json::to_string_pretty(&imports.skipped()).unwrap_or_default() + "\n"));
     Ok(Files { entries, gaps: inputs.gaps().len(), _inventories: inventories })
+}
+
+/// All gaps of a reading: the handover's status holds none, and an account's only the worst. An inventory of an earlier release has them in the status.
+async fn gaps(ctx: &Context, inventory: &InventoryStatus) -> Result<Vec<CellStatus>, Failure> {
+    let reader = Reader::open(&ctx.store, inventory).await?;
+    let cells = reader.cells().iter().filter(|cell| cell.verdict != Verdict::Complete);
+    let found: Vec<CellStatus> = cells.map(gap).collect();
+    Ok(if found.is_empty() { inventory.coverage.gaps.clone() } else { found })
 }
 
 /// The inventory as the receiver gets it: one file with one line for each asset.
