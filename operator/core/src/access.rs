@@ -193,13 +193,17 @@ fn bounded_excess(report: &ExcessReport) -> ExcessStatus {
     ExcessStatus { statements: statements.collect(), total: count(report.statements.len()), unknown: report.unknown.as_deref().map(cut) }
 }
 
-/// The register of ways in, and the warning before one of them ends.
+/// The register of ways in, and the warning before one of them ends. Of a parent none is read: its accounts have theirs.
 pub fn take_register(
+    account: &CloudAccount,
     status: &mut CloudAccountStatus,
     set: &mut ConditionSet,
     register: Option<&Result<Register, CloudError>>,
     now: Timestamp,
 ) {
+    if account.spec.target.is_parent() {
+        return;
+    }
     if let Some(Ok(register)) = register {
         status.access.get_or_insert_default().register = Some(bounded_register(register, now));
     }

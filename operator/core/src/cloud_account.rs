@@ -269,7 +269,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     take_refusals(&mut status, &mut set, &done.refusals, (generation, now));
     take_gap(account, &mut status, &mut set, done.gap.as_ref());
     take_excess(&mut status, &mut set, done.excess.as_ref());
-    take_register(&mut status, &mut set, done.register.as_ref(), now);
+    take_register(account, &mut status, &mut set, done.register.as_ref(), now);
     if let Some(error) = done.throttled() {
         pause(&mut status, error, now);
     }

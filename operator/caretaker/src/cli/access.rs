@@ -123,7 +123,11 @@ fn report(account: &CloudAccount, width: usize) -> String {
         }
     }
     excess(access.excess.as_ref(), &mut line);
-    register(access.register.as_ref(), &mut line);
+    if account.spec.target.is_parent() {
+        line("ways in", "read for each of its accounts");
+    } else {
+        register(access.register.as_ref(), &mut line);
+    }
     let mut told = Vec::new();
     for kind in TOLD {
         let Some(found) = condition(&status, kind).filter(|found| found.status != "True") else { continue };

@@ -154,6 +154,8 @@ mod tests {
         let (is, _, message) = condition(&account, ConditionType::MembersListed);
         assert_eq!((is.as_str(), message.as_str()), ("True", "2 accounts: 2 Active"));
         assert_eq!(condition(&account, ConditionType::InventoryComplete).1, "NotRequested");
+        let (is, reason, _) = condition(&account, ConditionType::AccessLasting);
+        assert_eq!((is.as_str(), reason.as_str()), ("True", "NotRequested"));
         let at = |second: i64| plan(&account, &Observed::default(), Timestamp::from_second(second).unwrap()).list_members;
         assert!(!at(1000 + 2400) && at(1000 + 4800), "about one hour, as the spec says");
     }

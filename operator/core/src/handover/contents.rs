@@ -15,6 +15,10 @@ use crate::grant;
 use crate::kit::parents::parent_purposes;
 use crate::kit::purposes;
 
+/// What is said of a parent's ways in.
+const OF_ACCOUNTS: &str =
+    "the ways in are read for each account of this parent, not for the parent's own grant by which its accounts are listed";
+
 /// Everything that goes in.
 pub struct Inputs<'a> {
     /// Rehearsal or final.
@@ -119,8 +123,12 @@ impl Inputs<'_> {
         let access = account.status.as_ref().and_then(|status| status.access.clone()).unwrap_or_default();
         entry["missing"] = json!(access.missing);
         entry["excess"] = json!(access.excess);
-        let sight = sight(target.cloud());
-        entry["waysIn"] = json!({"found": access.register, "lookedAt": sight.looked_at, "notLookedAt": sight.not_looked_at});
+        entry["waysIn"] = if target.is_parent() {
+            json!({"found": null, "lookedAt": [], "notLookedAt": [OF_ACCOUNTS]})
+        } else {
+            let sight = sight(target.cloud());
+            json!({"found": access.register, "lookedAt": sight.looked_at, "notLookedAt": sight.not_looked_at})
+        };
         Some(entry)
     }
 
@@ -129,6 +137,13 @@ impl Inputs<'_> {
         let gap = |account: &CloudAccount, reason: &str| json!({"part": "03-access", "account": name_of(account), "reason": reason});
         let mut gaps = Vec::new();
         for account in self.accounts {
+            if account.spec.target.is_parent() {
+                // A tenant has no grant of its own, so nothing of it is left unread.
+                if account.spec.target.azure_tenant.is_none() {
+                    gaps.push(gap(account, OF_ACCOUNTS));
+                }
+                continue;
+            }
             let register = account.status.as_ref().and_then(|status| status.access.as_ref()?.register.as_ref());
             let Some(register) = register else {
                 gaps.push(gap(account, "the provider's ways into the account were never read"));
@@ -246,4 +261,55 @@ impl Inputs<'_> {
 /// Text of a person on one line, so that it stays text.
 fn line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn account(name: &str, target: &Value) -> CloudAccount {
+        made(json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "CloudAccount", "metadata": {"name": name}, "spec": target}))
+    }
+
+    #[test]
+    fn of_a_parent_the_ways_in_are_those_of_its_accounts() {
+        let client: ManagedClient = made(json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "ManagedClient", "metadata": {"name": "acme"},
+            "spec": {
+                "displayName": "Acme", "contacts": {"vendorManager": {"name": "Jo", "email": "jo@acme.example"}},
+                "accounts": [], "exit": {"recipients": ["age1"]},
+            },
+        }));
+        let profile: ProviderProfile = made(json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "p"},
+            "spec": {"displayName": "Care", "contacts": [], "aws": {"principalArn": "arn:aws:iam::999999999999:user/caretaker"}},
+        }));
+        let accounts = [
+            account("org", &json!({"awsOrganization": {"accountId": "000000000001", "externalId": "e1"}})),
+            account("tenant", &json!({"azureTenant": {"tenantId": "aaaaaaaa-0000-4000-8000-000000000001"}})),
+            account("org-1", &json!({"aws": {"accountId": "000000000002", "externalId": "e1"}})),
+        ];
+        let inputs = Inputs {
+            mode: HandoverMode::Rehearsal,
+            frozen: &Frozen::default(),
+            client: &client,
+            profile: &profile,
+            accounts: &accounts,
+            readings: &[],
+            monitoring: &[],
+            policies: &[],
+            further_gaps: &[],
+        };
+        let gaps = inputs.register_gaps();
+        let said: Vec<(&str, bool)> =
+            gaps.iter().map(|gap| (gap["account"].as_str().unwrap(), gap["reason"].as_str().unwrap().contains("never read"))).collect();
+        assert_eq!(said, [("org", false), ("org-1", true)]);
+        let entry = inputs.register_entry(&accounts[0]).unwrap();
+        assert_eq!(entry["waysIn"]["notLookedAt"], json!([OF_ACCOUNTS]));
+        assert!(!inputs.register_entry(&accounts[2]).unwrap()["waysIn"]["lookedAt"].as_array().unwrap().is_empty());
+    }
 }
