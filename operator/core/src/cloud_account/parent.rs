@@ -33,9 +33,10 @@ pub(super) fn not_asked_for(account: &CloudAccount, set: &mut ConditionSet) {
         for kind in [ConditionType::InventoryComplete, ConditionType::StoreReady] {
             set.set(kind, Is::True, Reason::NotRequested, "a parent holds no assets; its accounts do");
         }
-        for kind in [ConditionType::LeastPrivilege, ConditionType::AccessLasting] {
-            set.set(kind, Is::True, Reason::NotRequested, "asked of each account of a parent, not of the parent");
-        }
+        let message = "asked of each account of a parent, not of the parent";
+        set.set(ConditionType::AccessLasting, Is::True, Reason::NotRequested, message);
+        let message = "what the parent's own grant holds beyond the kit is not measured; each of its accounts is measured by itself";
+        set.set(ConditionType::LeastPrivilege, Is::Unknown, Reason::NotRequested, message);
         set.set(ConditionType::ScopeAmbiguous, Is::False, Reason::NotRequested, "a parent holds no assets; its accounts do");
     } else {
         set.set(ConditionType::MembersListed, Is::True, Reason::NotRequested, "one account, no parent");
@@ -156,6 +157,13 @@ mod tests {
         assert_eq!(condition(&account, ConditionType::InventoryComplete).1, "NotRequested");
         let (is, reason, _) = condition(&account, ConditionType::AccessLasting);
         assert_eq!((is.as_str(), reason.as_str()), ("True", "NotRequested"));
+        let (is, reason, message) = condition(&account, ConditionType::LeastPrivilege);
+        assert_eq!(
+            (is.as_str(), reason.as_str()),
+            ("Unknown", "NotRequested"),
+            "nothing was measured, and the visit has settled all the same"
+        );
+        assert!(message.contains("not measured"), "{message}");
         let at = |second: i64| plan(&account, &Observed::default(), Timestamp::from_second(second).unwrap()).list_members;
         assert!(!at(1000 + 2400) && at(1000 + 4800), "about one hour, as the spec says");
     }
