@@ -36,8 +36,8 @@ pub struct ScopeTerms {
     pub exclude: Vec<Exclusion>,
 }
 
-/// Names assets by what they have. All parts that are given must match; at least one is given. On Azure letter case is ignored, as Azure does; a tag's
-/// value is compared exactly everywhere.
+/// Names assets by what they have. All parts that are given must match; at least one is given. On Azure letter case is ignored, as Azure does, and in
+/// types on every cloud; a tag's value is compared exactly everywhere.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

@@ -87,7 +87,7 @@ impl Rules {
         let fact = |name: &str| asset.facts.get(name).map(String::as_str);
         given(&selector.account, &|account| self.account.is(account) || same(cloud, &asset.account, account))
             && given(&selector.region, &|region| is_within(cloud, &asset.region, region))
-            && given(&selector.kind, &|kind| same(cloud, asset.asset_type.as_str(), kind) || same(cloud, &asset.native_type, kind))
+            && given(&selector.kind, &|kind| same_word(asset.asset_type.as_str(), kind) || same_word(&asset.native_type, kind))
             && given(&selector.resource_group, &|group| fact("resourceGroup").is_some_and(|of| same(cloud, of, group)))
             && given(&selector.folder, &|folder| fact("folders").is_some_and(|of| of.split(',').any(|of| number(of) == number(folder))))
             && selector.tag.as_ref().is_none_or(|tag| has_tag(cloud, asset, tag))
@@ -96,7 +96,13 @@ impl Rules {
 
 /// Whether two words are the same to a cloud: Azure knows no letter case in ids, names of types, groups and locations, nor in the keys of tags.
 fn same(cloud: Cloud, one: &str, other: &str) -> bool {
-    if cloud == Cloud::Azure { one.to_lowercase() == other.to_lowercase() } else { one == other }
+    if cloud == Cloud::Azure { same_word(one, other) } else { one == other }
+}
+
+/// Whether two words for a type are the same. The words are ours and the inventory's, so that no cloud's letter case counts: a selector that passes the
+/// check must match.
+fn same_word(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
 }
 
 /// Whether a location is the region, or a zone of it. Azure takes `West Europe` for `westeurope`, Google's zones are the region's name and a letter.
@@ -175,7 +181,7 @@ fn holds(account: &Named, exclusion: &Selector, inclusion: &Selector) -> bool {
     };
     tag && part(&exclusion.account, &inclusion.account, &|inner, outer| inner == outer || (account.is(inner) && account.is(outer)))
         && part(&exclusion.region, &inclusion.region, &|inner, outer| is_within(cloud, inner, outer))
-        && part(&exclusion.kind, &inclusion.kind, &|inner, outer| same(cloud, inner, outer))
+        && part(&exclusion.kind, &inclusion.kind, &|inner, outer| same_word(inner, outer))
         && part(&exclusion.resource_group, &inclusion.resource_group, &|inner, outer| same(cloud, inner, outer))
         && part(&exclusion.folder, &inclusion.folder, &|inner, outer| number(inner) == number(outer))
 }
@@ -268,7 +274,10 @@ mod tests {
             ("the cloud's type", Aws, kind("AWS::EC2::Instance"), true),
             ("another type", Aws, kind("volume"), false),
             ("a type in another letter case", Azure, kind("Microsoft.Compute/virtualMachines"), true),
-            ("Google's types have one spelling", Gcp, kind("compute.googleapis.com/instance"), false),
+            ("Google's type in another letter case", Gcp, kind("compute.googleapis.com/instance"), true),
+            ("our word in another letter case", Gcp, kind("Instance"), true),
+            ("our word in capitals", Aws, kind("INSTANCE"), true),
+            ("AWS's type in another letter case", Aws, kind("aws::ec2::instance"), true),
             ("a tag with its value", Aws, tag("env", Some("prod")), true),
             ("a tag with any value", Aws, tag("env", None), true),
             ("a tag with another value", Aws, tag("env", Some("Prod")), false),
@@ -313,6 +322,14 @@ mod tests {
             ("they only meet", Aws, kind("instance"), region("eu-west-1"), false),
             ("the same in another letter case", Azure, region("westeurope"), region("WestEurope"), true),
             ("another region on AWS", Aws, region("eu-west-1"), region("EU-WEST-1"), false),
+            ("a type in another letter case", Aws, kind("instance"), kind("Instance"), true),
+            (
+                "Google's type in another letter case",
+                Gcp,
+                kind("compute.googleapis.com/Instance"),
+                kind("compute.googleapis.com/instance"),
+                true,
+            ),
             ("a zone of an excluded region", Gcp, region("europe-west1-b"), region("europe-west1"), true),
             ("the region of an excluded zone", Gcp, region("europe-west1"), region("europe-west1-b"), false),
             ("a tag with any value", Aws, tag("env", Some("prod")), tag("env", None), true),
