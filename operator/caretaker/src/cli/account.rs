@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::CloudAccountStatus;
+use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
 use caretaker_api::names::client_namespace;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -70,15 +70,8 @@ pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
     let (kube, accounts) = args.which.accounts().await?;
     let api = Api::<ConfigMap>::namespaced(kube, &client_namespace(&args.which.client));
     let mut all = Vec::new();
-    for account in &accounts {
+    for (account, kit) in with_kits(&accounts, &args.which)? {
         let name = account.name_any();
-        let Some(kit) = status(account).kit else {
-            // An account that its parent calls closed needs none.
-            if !account.spec.is_live() {
-                continue;
-            }
-            bail!("account {name} has no kit yet; see kubectl caretaker status {}", args.which.client)
-        };
         let files = api.get(&kit.config_map).await.map_err(explain)?.data.unwrap_or_default();
         all.push((name, kit, files));
     }
@@ -102,9 +95,54 @@ pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The accounts that have a kit. Those that have none yet are told beside it: they keep nobody from the others' kits.
+fn with_kits<'a>(accounts: &'a [CloudAccount], which: &Which) -> anyhow::Result<Vec<(&'a CloudAccount, KitStatus)>> {
+    let found: Vec<_> = accounts.iter().filter_map(|account| Some((account, account.status.as_ref()?.kit.clone()?))).collect();
+    // An account that its parent calls closed needs none.
+    let lacks = |account: &&CloudAccount| account.spec.is_live() && account.status.as_ref().is_none_or(|status| status.kit.is_none());
+    let missing: Vec<String> = accounts.iter().filter(lacks).map(ResourceExt::name_any).collect();
+    if !missing.is_empty() {
+        let said = format!("no kit yet: {}; see kubectl caretaker status {}", missing.join(", "), which.client);
+        ensure!(!found.is_empty(), "{said}");
+        eprintln!("{said}");
+    }
+    Ok(found)
+}
+
 fn write(folder: &Path, file: &str, text: &str) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let path = folder.join(file);
     std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(name: &str, has_kit: bool) -> CloudAccount {
+        let status = if has_kit { serde_json::json!({"kit": {"configMap": name, "digest": "d"}}) } else { serde_json::json!({}) };
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "CloudAccount", "metadata": {"name": name},
+            "spec": {"aws": {"accountId": "111122223333"}}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn names(accounts: &[CloudAccount]) -> anyhow::Result<Vec<String>> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            which: Which,
+        }
+        let line: Line = clap::Parser::parse_from(["kit", "acme"]);
+        Ok(with_kits(accounts, &line.which)?.into_iter().map(|(account, _)| account.name_any()).collect())
+    }
+
+    #[test]
+    fn one_account_without_a_kit_keeps_nobody_from_the_others() {
+        assert_eq!(names(&[account("new", false), account("prod", true)]).unwrap(), ["prod"]);
+        let refused = names(&[account("new", false), account("test", false)]).unwrap_err().to_string();
+        assert!(refused.contains("new, test") && refused.contains("caretaker status acme"), "{refused}");
+    }
 }
