@@ -7,7 +7,7 @@ mod reading;
 use std::time::Duration;
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
+use caretaker_api::cloud_account::{CloudAccountStatus, CloudTarget, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, PermissionGap, Register, Usage};
@@ -228,10 +228,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     let mut status = account.status.clone().unwrap_or_default();
     let generation = account.metadata.generation;
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, generation.unwrap_or_default(), now);
-    status.account = format!("{} {}", account.spec.target.kind(), account.spec.target.id());
-    if status.throttled_until.as_ref().is_some_and(|until| until.0 <= now) {
-        status.throttled_until = None;
-    }
+    begin(&mut status, account, now);
     if let Some(fault) = faults.first() {
         set.set(ConditionType::AccessProven, Is::False, fault.reason, &fault.message);
         status.conditions = set.finish();
@@ -284,6 +281,25 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     let outcome = conclude(account, &status, &set, waits, now);
     status.conditions = set.finish();
     (status, outcome)
+}
+
+/// Takes out of the last status what does not hold any more.
+fn begin(status: &mut CloudAccountStatus, account: &CloudAccount, now: Timestamp) {
+    let target = &account.spec.target;
+    if !was_kind(status, target) {
+        status.members.clear();
+        status.members_listed_at = None;
+    }
+    status.account = format!("{} {}", target.kind(), target.id());
+    if status.throttled_until.as_ref().is_some_and(|until| until.0 <= now) {
+        status.throttled_until = None;
+    }
+}
+
+/// Whether the last visit, if there was one, was to an account or a parent of this kind. The members of another kind are none of this one's.
+#[must_use]
+pub fn was_kind(status: &CloudAccountStatus, target: &CloudTarget) -> bool {
+    status.account.split(' ').next().is_none_or(|kind| kind.is_empty() || kind == target.kind())
 }
 
 fn take_proof(

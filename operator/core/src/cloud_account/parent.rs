@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_listed_as_another_kind_is_forgotten() {
+        let (mut account, _) = visit(&parent(), Ok(listing(&["111111111111"])), 1000);
+        account.spec.target = serde_json::from_value(json!({"azureTenant": {"tenantId": "aaaaaaaa-0000-4000-8000-000000000001"}})).unwrap();
+        let (after, _) = visit(&account, Err(CloudError::new(ErrorClass::Unreachable, "list", "no")), 2000);
+        let status = after.status.unwrap();
+        assert_eq!((status.members.len(), status.members_listed_at), (0, None));
+    }
+
+    #[test]
     fn neither_the_providers_account_nor_anothers_is_taken_and_the_other_is_not_named() {
         let of_others = vec!["222222222222".to_owned()];
         let (account, _) = visit(&parent(), Ok(Listing { of_others, ..listing(&["999999999999", "222222222222", "333333333333"]) }), 1000);

@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::Observed;
+use crate::cloud_account::was_kind;
 use crate::desired::Desired;
 use crate::members::object_name;
 
@@ -47,13 +48,20 @@ pub fn accounts<'a>(client: &'a ManagedClient, observed: &Observed) -> Vec<Wante
     let mut names: BTreeSet<String> = all.iter().map(|wanted| wanted.name.clone()).collect();
     for terms in entries.iter().filter(|terms| terms.target.is_parent()) {
         let external_id = external_ids.get(&terms.name).map(String::as_str);
+        for wanted in left_behind(terms, observed) {
+            if held.insert((wanted.target.kind(), wanted.target.id())) {
+                names.insert(wanted.name.clone());
+                all.push(wanted);
+            }
+        }
         for member in members_of(terms, observed) {
             let target = terms.target.member(&member.id, external_id);
             // Without the parent's ExternalId a member would be given one of its own, which no StackSet knows.
             if target.lacks_external_id() || !held.insert((target.kind(), target.id())) {
                 continue;
             }
-            let child = children(&terms.name, observed).find(|child| child.spec.target.id() == target.id());
+            let child = children(&terms.name, observed)
+                .find(|child| child.spec.target.kind() == target.kind() && child.spec.target.id() == target.id());
             if child.is_none() && (observed.frozen || !member.state.is_live()) {
                 continue;
             }
@@ -72,17 +80,30 @@ fn children<'a>(parent: &'a str, observed: &'a Observed) -> impl Iterator<Item =
     observed.accounts.iter().filter(move |account| account.spec.member.as_ref().is_some_and(|member| member.parent == parent))
 }
 
-/// What the parent says of its accounts. What it does not know of any more, or not yet again, is as it was.
+/// The accounts of a parent that was of another cloud under the same name: they stay what they were, since their ids mean nothing to the new one.
+fn left_behind<'a>(terms: &'a AccountTerms, observed: &Observed) -> Vec<Wanted<'a>> {
+    let gone = |child: &CloudAccount| {
+        let since = child.spec.member.as_ref().filter(|member| member.state == MemberState::Gone).and_then(|member| member.since.clone());
+        let member = Membership { parent: terms.name.clone(), state: MemberState::Gone, since };
+        Wanted { name: child.name_any(), target: child.spec.target.clone(), terms, member: Some(member) }
+    };
+    children(&terms.name, observed).filter(|child| child.spec.target.cloud() != terms.target.cloud()).map(gone).collect()
+}
+
+/// What the parent says of its accounts. What it does not know of any more, or not yet again, is as it was. What it said while it was of another cloud
+/// says nothing.
 fn members_of(terms: &AccountTerms, observed: &Observed) -> Vec<MemberStatus> {
     let parent = observed.accounts.iter().find(|account| account.name_any() == terms.name && account.spec.target.is_parent());
     let mut members: BTreeMap<String, MemberStatus> = children(&terms.name, observed)
+        .filter(|child| child.spec.target.cloud() == terms.target.cloud())
         .filter_map(|child| {
             let (id, member) = (child.spec.target.id(), child.spec.member.clone()?);
             let known = MemberStatus { id: id.clone(), name: String::new(), state: member.state, since: member.since };
             Some((id, known))
         })
         .collect();
-    for member in parent.and_then(|parent| parent.status.as_ref()).into_iter().flat_map(|status| &status.members) {
+    let said = parent.and_then(|parent| parent.status.as_ref()).filter(|status| was_kind(status, &terms.target));
+    for member in said.into_iter().flat_map(|status| &status.members) {
         members.insert(member.id.clone(), member.clone());
     }
     members.into_values().filter(|member| terms.target.takes(&member.id)).collect()
@@ -220,6 +241,32 @@ mod tests {
         excluding["awsOrganization"]["exclude"] = json!(["222222222222"]);
         let client = super::tests::client(json!([excluding]));
         assert!(!names(&client, &observed).iter().any(|(name, _)| name == "org-222222222222"));
+    }
+
+    #[test]
+    fn a_parent_of_another_cloud_leaves_the_old_accounts_as_they_are() {
+        let client = client(json!([organization()]));
+        let before = seen(parent(&[("111111111111", "Active"), ("222222222222", "Active")]));
+        let mut old = parent(&[("111111111111", "Active"), ("222222222222", "Active")]);
+        old.status.as_mut().unwrap().account = "aws-organization 000000000001".into();
+        let mut observed = applied(&client, &before, old);
+        let tenant = json!({"name": "org", "azureTenant": {"tenantId": "aaaaaaaa-0000-4000-8000-000000000001"}});
+        let client = super::tests::client(json!([tenant]));
+        let gone = |id: &str| (format!("org-{id}"), Some(MemberState::Gone));
+        let expected = [("org".to_owned(), None), gone("111111111111"), gone("222222222222")];
+        assert_eq!(names(&client, &observed), expected, "the parent's object is the old one");
+        observed.accounts[0] = account("org", tenant.clone(), serde_json::to_value(&observed.accounts[0].status).unwrap());
+        assert_eq!(names(&client, &observed), expected, "the parent's object is new, and its list is the old one");
+        for made in objects(&client, &observed, "client-acme").iter().filter(|made| made.name != "org") {
+            assert!(made.body["spec"]["aws"]["externalId"] == "e1" && made.body["spec"].get("azure").is_none(), "{}", made.body);
+        }
+        let members = json!({
+            "account": "azure-tenant aaaaaaaa-0000-4000-8000-000000000001",
+            "members": [{"id": "bbbbbbbb-0000-4000-8000-000000000001", "state": "Active"}],
+        });
+        observed.accounts[0] = account("org", tenant, members);
+        assert_eq!(names(&client, &observed).last().unwrap().1, Some(MemberState::Active));
+        assert_eq!(names(&client, &observed).len(), 4);
     }
 
     #[test]
