@@ -121,7 +121,7 @@ pub struct GcpFolder {
         .message("serviceAccountProjectId must be the id of the project, such as acme-seed-123456, not its name or number"))]
     #[schemars(length(max = 60))]
     pub service_account_project_id: String,
-    /// Name of the service account that the operator makes tokens of.
+    /// Name of the service account that the operator makes tokens of. Each folder's kit makes one of its own: two folders with one project need two names.
     #[serde(default = "default_service_account")]
     #[x_kube(validation = Rule::new("self.matches('^[a-z][a-z0-9-]{4,28}[a-z0-9]$')")
         .message("serviceAccountName takes 6 to 30 lower-case letters, digits and -, and begins with a letter"))]

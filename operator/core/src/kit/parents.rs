@@ -13,6 +13,22 @@ use super::{Kit, azure, hcl, purposes};
 use crate::grant::source_identity;
 use crate::kit_gcp::{TOKEN_CREATOR, member, one_line, service_account, shell};
 
+/// APIs that the project of a folder's service account must have on, where no quota of the provider's pays: those that list, and those that tell whether
+/// something is really gone.
+const APIS: [&str; 11] = [
+    "cloudasset.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "iam.googleapis.com",
+    "compute.googleapis.com",
+    "storage.googleapis.com",
+    "container.googleapis.com",
+    "sqladmin.googleapis.com",
+    "cloudkms.googleapis.com",
+    "run.googleapis.com",
+    "cloudfunctions.googleapis.com",
+    "pubsub.googleapis.com",
+];
+
 /// Account id that stands in the members' template until CloudFormation puts each account's own in its place.
 const ANY_ACCOUNT: &str = "000000000000";
 
@@ -220,6 +236,11 @@ impl FolderKit<'_> {
         BTreeMap::from([("README.md".to_owned(), self.letter()), ("caretaker-access.tf".to_owned(), self.terraform())])
     }
 
+    /// APIs that the client enables: a call without a quota project is one of the project that holds the service account, whatever project it is about.
+    fn apis(&self) -> &'static [&'static str] {
+        if self.provider.quota_project.is_some() { &[] } else { &APIS }
+    }
+
     fn email(&self) -> String {
         service_account(&self.folder.service_account_name, &self.folder.service_account_project_id)
     }
@@ -241,7 +262,7 @@ impl FolderKit<'_> {
              resource \"google_service_account\" \"caretaker\" {{\n  project = {project}\n  account_id = {account}\n  display_name = {display}\n}}\n\n\
              # A folder takes roles of the organisation only, none of a project.\n\
              resource \"google_organization_iam_custom_role\" \"caretaker_folder\" {{\n  \
-             org_id = trimprefix(data.google_folder.scope.organization, \"organizations/\")\n  role_id = \"caretakerFolder\"\n  \
+             org_id = trimprefix(data.google_folder.scope.organization, \"organizations/\")\n  role_id = {of_folder}\n  \
              title = \"Caretaker: listing and reading\"\n  permissions = [\n{on_folder}  ]\n}}\n\n\
              resource \"google_folder_iam_member\" \"caretaker_folder\" {{\n  folder = {folder}\n  \
              role = google_organization_iam_custom_role.caretaker_folder.name\n  \
@@ -250,6 +271,7 @@ impl FolderKit<'_> {
              role = {creator}\n  member = {member}\n}}\n",
             customer = one_line(self.provider.customer_id.as_deref().unwrap_or("(ask the provider for it)")),
             named = one_line(&self.folder.service_account_project_id),
+            of_folder = hcl(&format!("caretakerFolder_{}", self.folder.folder_id)),
             account = hcl(&self.folder.service_account_name),
             display = hcl(&format!("Access of the managed service provider for {}", self.client)),
             on_folder = permissions(self.actions(false)),
@@ -258,12 +280,19 @@ impl FolderKit<'_> {
         );
         if !self.actions(true).is_empty() {
             text.push_str(&format!(
-                "\nresource \"google_project_iam_custom_role\" \"caretaker_self\" {{\n  project = {project}\n  role_id = \"caretakerSelf\"\n  \
+                "\nresource \"google_project_iam_custom_role\" \"caretaker_self\" {{\n  project = {project}\n  role_id = {of_account}\n  \
                  title = \"Caretaker: its own service account\"\n  permissions = [\n{}  ]\n}}\n\n\
                  resource \"google_service_account_iam_member\" \"caretaker_self\" {{\n  service_account_id = google_service_account.caretaker.name\n  \
                  role = google_project_iam_custom_role.caretaker_self.name\n  \
                  member = \"serviceAccount:${{google_service_account.caretaker.email}}\"\n}}\n",
                 permissions(self.actions(true)),
+                of_account = hcl(&format!("caretakerSelf_{}", self.folder.folder_id)),
+            ));
+        }
+        for (index, api) in self.apis().iter().enumerate() {
+            text.push_str(&format!(
+                "\nresource \"google_project_service\" \"caretaker_{index}\" {{\n  project = {project}\n  service = {}\n  disable_on_destroy = false\n}}\n",
+                hcl(api),
             ));
         }
         text
@@ -273,7 +302,12 @@ impl FolderKit<'_> {
         let rows: String = folder_actions(self.spec).map(|action| format!("| {} | {} |\n", action.name, action.why)).collect();
         let paying = match &self.provider.quota_project {
             Some(project) => format!("Calls are paid for by the provider's project {}.", one_line(project)),
-            None => "Calls are paid for by each project itself: cloudasset.googleapis.com and cloudresourcemanager.googleapis.com must be on in each.".to_owned(),
+            None => format!(
+                "Calls are\n\
+                 paid for by project {}, which holds the service account, so these APIs are enabled in it: {}.",
+                one_line(&self.folder.service_account_project_id),
+                self.apis().join(", "),
+            ),
         };
         format!(
             "# Access to folder {folder} for {client}\n\n\
@@ -419,6 +453,41 @@ mod tests {
         let grant = crate::grant::grant("acme", "folder", &spec, &provider()).unwrap();
         let asked: BTreeSet<String> = wanted(&spec, &grant).into_iter().map(|wanted| wanted.action).collect();
         assert_eq!(granted, asked);
+    }
+
+    #[test]
+    fn two_folders_of_one_organisation_have_roles_of_their_own() {
+        let ids = |folder: &str| -> BTreeSet<String> {
+            let spec = spec(json!({"gcpFolder": {"folderId": folder, "serviceAccountProjectId": "acme-seed"}}), &["Revoke"]);
+            let files = super::super::files(("acme", "org"), &spec, &provider()).unwrap();
+            let body = hcl::parse(&files["caretaker-access.tf"]).unwrap();
+            let ids = body.blocks().flat_map(|block| block.body().attributes()).filter(|attribute| attribute.key() == "role_id");
+            ids.map(|attribute| attribute.expr.to_string().trim_matches('"').to_owned()).collect()
+        };
+        let (one, other) = (ids("77"), ids("12345678901234567890"));
+        assert_eq!((one.len(), other.len(), one.intersection(&other).count()), (2, 2, 0), "{one:?} {other:?}");
+        let is_legal =
+            |id: &String| (3..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+        assert!(one.iter().chain(&other).all(is_legal), "{one:?} {other:?}");
+    }
+
+    #[test]
+    fn without_a_quota_project_the_project_of_the_service_account_has_the_apis_on() {
+        let spec = spec(json!({"gcpFolder": {"folderId": "77", "serviceAccountProjectId": "acme-seed"}}), &[]);
+        let mut provider = provider();
+        let files = super::super::files(("acme", "org"), &spec, &provider).unwrap();
+        let body = hcl::parse(&files["caretaker-access.tf"]).unwrap();
+        let services: Vec<&hcl::Block> = body.blocks().filter(|block| block.labels()[0].as_str() == "google_project_service").collect();
+        assert_eq!(services.len(), APIS.len());
+        for block in services {
+            let of = |key: &str| block.body().attributes().find(|attribute| attribute.key() == key).unwrap().expr.to_string();
+            assert_eq!((of("project").as_str(), of("disable_on_destroy").as_str()), ("\"acme-seed\"", "false"));
+        }
+        let letter = &files["README.md"];
+        assert!(letter.contains("project acme-seed, which holds the service account") && letter.contains(APIS[0]), "{letter}");
+        provider.gcp.as_mut().unwrap().quota_project = Some("provider-quota".into());
+        let files = super::super::files(("acme", "org"), &spec, &provider).unwrap();
+        assert!(!files["caretaker-access.tf"].contains("google_project_service") && files["README.md"].contains("provider-quota"));
     }
 
     #[test]
