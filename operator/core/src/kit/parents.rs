@@ -10,7 +10,7 @@ use caretaker_cloud::{AccessGrant, Purpose, WantedPermission};
 use serde_json::{Value, json};
 
 use super::{Kit, azure, hcl, purposes};
-use crate::grant::source_identity;
+use crate::grant::{partition, source_identity};
 use crate::kit_gcp::{TOKEN_CREATOR, member, one_line, service_account, shell};
 
 /// APIs that the project of a folder's service account must have on, where no quota of the provider's pays: those that list, and those that tell whether
@@ -111,6 +111,39 @@ impl OrganizationKit<'_> {
         Kit { account, provider: self.provider, external_id: self.external_id, purposes }
     }
 
+    /// How the members' template gets into each account.
+    fn stack_set(&self) -> String {
+        // A role is the same in every region: one region of the partition is enough.
+        let region = match partition(&self.provider.principal_arn) {
+            "aws-cn" => "cn-north-1",
+            "aws-us-gov" => "us-gov-west-1",
+            _ => "us-east-1",
+        };
+        let excluded = &self.organization.exclude;
+        let (filter, beside) = if excluded.is_empty() {
+            (String::new(), "")
+        } else {
+            let beside = "The last command leaves out the accounts that were agreed to be excluded. One of them that moves to another unit later is\n\
+                          given the role by the automatic deployment; delete its stack instance then.\n\n";
+            (format!(",AccountFilterType=DIFFERENCE,Accounts={}", excluded.join(",")), beside)
+        };
+        format!(
+            "An organization that has made no such StackSet before lets CloudFormation into its accounts once, in the management account:\n\n    \
+             aws cloudformation activate-organizations-access\n\n\
+             Only where a delegated administrator's account is to hold the StackSet: register it for StackSets, in the management account too,\n\
+             and write `DELEGATED_ADMIN` in place of `SELF` in the two commands after it:\n\n    \
+             aws organizations register-delegated-administrator --account-id DELEGATED-ACCOUNT-ID \\\n      \
+             --service-principal member.org.stacksets.cloudformation.amazonaws.com\n\n\
+             Then make a StackSet of `caretaker-members.cfn.json`, with permissions managed by the service and deployed automatically, so that\n\
+             accounts that come later have the role as well:\n\n    \
+             aws cloudformation create-stack-set --call-as SELF --stack-set-name caretaker-access --permission-model SERVICE_MANAGED \\\n      \
+             --auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false --capabilities CAPABILITY_NAMED_IAM \\\n      \
+             --region {region} --template-body file://caretaker-members.cfn.json\n    \
+             aws cloudformation create-stack-instances --call-as SELF --stack-set-name caretaker-access --region {region} --regions {region} \\\n      \
+             --deployment-targets OrganizationalUnitIds=ROOT-OR-UNIT-ID{filter}\n\n{beside}"
+        )
+    }
+
     fn letter(&self, (client, name): (&str, &str), of_members: &Kit<'_>) -> String {
         let row = |role: &str, action: &Action| format!("| `{role}` | {} | {} |\n", action.name, action.why);
         let organization = self.organization;
@@ -129,13 +162,7 @@ impl OrganizationKit<'_> {
              It makes the role `{role}`, which can list the accounts and do nothing else. An account that is neither the management account nor a\n\
              delegated administrator is not allowed to list them, whatever its role says.\n\n\
              ## 2. Let the accounts be read\n\n\
-             Make a StackSet of `caretaker-members.cfn.json`, with permissions managed by the service and deployed automatically, so that accounts that\n\
-             come later have the role as well:\n\n\
-                 aws cloudformation create-stack-set --stack-set-name caretaker-access --permission-model SERVICE_MANAGED \\\n\
-                   --auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false --capabilities CAPABILITY_NAMED_IAM \\\n\
-                   --template-body file://caretaker-members.cfn.json\n\
-                 aws cloudformation create-stack-instances --stack-set-name caretaker-access --regions us-east-1 \\\n\
-                   --deployment-targets OrganizationalUnitIds=ROOT-OR-UNIT-ID\n\n\
+             {stack_set}\n\
              A StackSet never reaches the management account itself. Where it is to be read too, deploy the same template there as an ordinary stack;\n\
              where it is not, ask the provider to exclude it. Each account that has no role yet is shown as one that waits for its grant; the others do\n\
              not wait for it.\n\n\
@@ -146,6 +173,7 @@ impl OrganizationKit<'_> {
              each without and with the SourceIdentity. They must fail, and stand there as failed `AssumeRole` events.\n\n\
              | role | action | why |\n| --- | --- | --- |\n{rows}",
             external_id = self.external_id,
+            stack_set = self.stack_set(),
             lister = organization.account_id,
             role = organization.role_name,
             member_role = organization.member_role_name,
@@ -413,6 +441,27 @@ mod tests {
         for template in [of_parent, of_members] {
             let trust = &template["Resources"]["CaretakerAccess"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0];
             assert_eq!(trust["Condition"]["StringEquals"]["sts:ExternalId"], "abc123");
+        }
+    }
+
+    #[test]
+    fn the_stack_set_is_made_in_the_partition_and_not_in_excluded_accounts() {
+        let mut spec = organization(&[]);
+        let mut provider = provider();
+        let letter = |spec: &CloudAccountSpec, provider: &ProviderProfileSpec| {
+            super::super::files(("acme", "org"), spec, provider).unwrap()["README.md"].clone()
+        };
+        let plain = letter(&spec, &provider);
+        let activate = plain.find("activate-organizations-access").unwrap();
+        assert!(activate < plain.find("create-stack-set").unwrap() && plain.contains("DELEGATED_ADMIN"), "{plain}");
+        assert!(plain.contains("--regions us-east-1") && !plain.contains("AccountFilterType"), "{plain}");
+        spec.target.aws_organization.as_mut().unwrap().exclude = vec!["222222222222".into(), "333333333333".into()];
+        let targets = "OrganizationalUnitIds=ROOT-OR-UNIT-ID,AccountFilterType=DIFFERENCE,Accounts=222222222222,333333333333\n";
+        assert!(letter(&spec, &provider).contains(targets));
+        for (partition, region) in [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")] {
+            provider.aws.as_mut().unwrap().principal_arn = format!("arn:{partition}:iam::999999999999:user/caretaker");
+            let letter = letter(&spec, &provider);
+            assert!(letter.contains(&format!("--regions {region}")) && !letter.contains("us-east-1"), "{letter}");
         }
     }
 
