@@ -21,7 +21,8 @@ pub struct AwsOrganization {
     #[x_kube(validation = Rule::new("self.matches('^[0-9]{12}$')").message("accountId must be the 12 digits of the AWS account, leading zeros included"))]
     #[schemars(length(max = 40))]
     pub account_id: String,
-    /// Name of the role in that account with which the accounts of the organization are listed. It can do nothing else.
+    /// Name of the role in that account with which the accounts of the organization are listed. It can do nothing else; where Revoke is allowed, it can
+    /// also close itself.
     #[serde(default = "default_organization_role")]
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9+=,.@_-]+$')").message("roleName takes letters, digits and + = , . @ _ -"))]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caretaker_api::cloud_account::{AwsAccount, CloudAccountSpec, GcpAccount};
+use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec, GcpAccount};
 use caretaker_api::parents::{AwsOrganization, AzureTenant, GcpFolder};
 use caretaker_api::provider_profile::{AwsProvider, AzureProvider, GcpProvider, ProviderProfileSpec};
 use caretaker_cloud::manifest::{Action, On, aws_actions, azure_actions, gcp_permissions};
@@ -123,7 +123,7 @@ impl OrganizationKit<'_> {
         let (filter, beside) = if excluded.is_empty() {
             (String::new(), "")
         } else {
-            let beside = "The last command leaves out the accounts that were agreed to be excluded. One of them that moves to another unit later is\n\
+            let beside = "The last command leaves out the accounts that were agreed to be excluded. One of them that moves to another unit later may be\n\
                           given the role by the automatic deployment; delete its stack instance then.\n\n";
             (format!(",AccountFilterType=DIFFERENCE,Accounts={}", excluded.join(",")), beside)
         };
@@ -151,6 +151,11 @@ impl OrganizationKit<'_> {
         let member_rows =
             of_members.purposes.iter().flat_map(|purpose| aws_actions(*purpose)).map(|action| row(&organization.member_role_name, action));
         let rows: String = lister_rows.chain(member_rows).collect();
+        let beside = if self.spec.allow.contains(&Capability::Revoke) {
+            "and close itself: it can change its own trust policy and take away its own permissions, and nothing else"
+        } else {
+            "and do nothing else"
+        };
         format!(
             "# Access to the AWS Organization of {client}\n\n\
              Two steps, both with the same ExternalId `{external_id}`. It is one for the whole organization, since a StackSet gives every account the\n\
@@ -159,8 +164,8 @@ impl OrganizationKit<'_> {
              In account {lister}, the management account or a delegated administrator's, apply ONE of the two files:\n\n\
              - `aws cloudformation deploy --stack-name caretaker-organization --capabilities CAPABILITY_NAMED_IAM --template-file caretaker-organization.cfn.json`\n\
              - `terraform apply` with `caretaker-organization.tf`\n\n\
-             It makes the role `{role}`, which can list the accounts and do nothing else. An account that is neither the management account nor a\n\
-             delegated administrator is not allowed to list them, whatever its role says.\n\n\
+             It makes the role `{role}`, which can list the accounts {beside}. An account that is neither the\n\
+             management account nor a delegated administrator is not allowed to list them, whatever its role says.\n\n\
              ## 2. Let the accounts be read\n\n\
              {stack_set}\n\
              A StackSet never reaches the management account itself. Where it is to be read too, deploy the same template there as an ordinary stack;\n\
@@ -463,6 +468,14 @@ mod tests {
             let letter = letter(&spec, &provider);
             assert!(letter.contains(&format!("--regions {region}")) && !letter.contains("us-east-1"), "{letter}");
         }
+    }
+
+    #[test]
+    fn the_letter_says_what_the_lister_can_do_beside_listing() {
+        let letter = |allow: &[&str]| super::super::files(("acme", "org"), &organization(allow), &provider()).unwrap()["README.md"].clone();
+        assert!(letter(&[]).contains("can list the accounts and do nothing else."));
+        let closes = letter(&["Revoke"]);
+        assert!(closes.contains("change its own trust policy") && !closes.contains("do nothing else"), "{closes}");
     }
 
     #[test]
