@@ -63,18 +63,16 @@ pub struct CallRow {
 /// All calls on a cloud, in the order of the manifest.
 #[must_use]
 pub fn rows(cloud: Cloud) -> Vec<CallRow> {
-    let row = |profile: &'static str, action: &Action| CallRow {
+    let row = |purpose: Purpose, action: &Action| CallRow {
         cloud: cloud.as_str(),
-        profile,
+        profile: profile_of(purpose),
         call: action.call,
         permission: action.name,
-        on: place(cloud, action),
+        on: place(cloud, purpose, action),
         why: action.why,
     };
-    let entry = entry(cloud).iter().map(|action| row("ReadOnly", action));
-    entry
-        .chain(PURPOSES.iter().flat_map(|purpose| actions(cloud, *purpose).iter().map(move |action| row(profile_of(*purpose), action))))
-        .collect()
+    let entry = entry(cloud).iter().map(|action| row(Purpose::Read, action));
+    entry.chain(PURPOSES.iter().flat_map(|purpose| actions(cloud, *purpose).iter().map(move |action| row(*purpose, action)))).collect()
 }
 
 fn profile_of(purpose: Purpose) -> &'static str {
@@ -86,12 +84,13 @@ fn profile_of(purpose: Purpose) -> &'static str {
     }
 }
 
-fn place(cloud: Cloud, action: &Action) -> &'static str {
+fn place(cloud: Cloud, purpose: Purpose, action: &Action) -> &'static str {
     match (cloud, action.on) {
         (_, _) if action.name.is_empty() => "nothing",
         (Cloud::Aws, On::Account) if action.name.starts_with("sts:") => "the trust policy of our role",
         (Cloud::Aws, On::Account) => "the account",
         (Cloud::Azure, On::Account) => "the subscription",
+        (Cloud::Gcp, On::Account) if purpose == Purpose::Members => "the folder",
         (Cloud::Gcp, On::Account) => "the project",
         (Cloud::Gcp, On::OwnPrincipal) => "our service account",
         (_, On::OwnPrincipal) => "our role",
@@ -141,6 +140,10 @@ mod tests {
             for action in PURPOSES.iter().flat_map(|purpose| actions(cloud, *purpose)).chain(entry(cloud)) {
                 assert!(page.contains(action.name) && page.contains(action.call) && page.contains(action.why), "{action:?}");
             }
+        }
+        for row in rows(Cloud::Gcp).into_iter().filter(|row| row.permission.starts_with("resourcemanager.")) {
+            let expected = if row.profile == "Parent" { "the folder" } else { "the project" };
+            assert_eq!(row.on, expected, "{row:?}");
         }
         assert!(!page.contains("| | "), "no cell of a call is empty");
     }
