@@ -78,6 +78,7 @@ pub fn carry(access: AccessStatus, generation: Option<i64>, principal: &str) -> 
 
 /// The answers to the attempts that must be refused.
 pub fn take_refusals(
+    account: &CloudAccount,
     status: &mut CloudAccountStatus,
     set: &mut ConditionSet,
     refusals: &[Refusal],
@@ -97,9 +98,7 @@ pub fn take_refusals(
     let access = status.access.get_or_insert_default();
     access.refusals_tried_at = Some(Time(now));
     if refusals.iter().any(|refusal| matches!(refusal, Refusal::LetIn)) {
-        let message = "the role lets in a caller without the right ExternalId: anybody who may assume roles as the provider could be tricked into it; \
-                       the client must add the ExternalId condition of the grant kit to the role's trust policy";
-        set.set(kind, Is::False, Reason::NotRefused, message);
+        set.set(kind, Is::False, Reason::NotRefused, cure(account.spec.target.cloud()));
     } else if let Some(Refusal::Unknown(message)) = refusals.iter().find(|refusal| matches!(refusal, Refusal::Unknown(_))) {
         set.set(kind, Is::Unknown, Reason::Unreachable, message);
         return;
@@ -107,6 +106,24 @@ pub fn take_refusals(
         set.set(kind, Is::True, Reason::Proven, "callers without and with a wrong credential or ExternalId were refused");
     }
     access.refusals_proven_at = Some(Time(now));
+}
+
+/// What it means that a caller was let in who must not be, and what ends it.
+const fn cure(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Aws => {
+            "the role lets in a caller without the right ExternalId: anybody who may assume roles as the provider could be tricked into it; \
+             the client must add the ExternalId condition of the grant kit to the role's trust policy"
+        }
+        Cloud::Azure => {
+            "Azure answered a caller without a token or with a wrong one, which no delegation allows: look for a proxy on our way to Azure that \
+             adds a token of its own, and where there is none, tell Microsoft"
+        }
+        Cloud::Gcp => {
+            "the service account lets in a caller that is not the provider: the client must take every member but the provider's principal from \
+             the role roles/iam.serviceAccountTokenCreator on it and above it, first of all allUsers and allAuthenticatedUsers"
+        }
+    }
 }
 
 /// What is missing of the profile.
@@ -467,6 +484,24 @@ mod tests {
         let (status, _) = cloud_account::status(&account, &observed, &[], &done, now);
         assert_eq!(said(&status, ConditionType::ConfusedDeputyProtected).0, "Unknown", "a door that is not there proves nothing");
         account.status = Some(status);
+    }
+
+    #[test]
+    fn who_is_let_in_wrongly_is_kept_out_in_the_cloud_s_own_way() {
+        for (target, cure) in [
+            (json!({"aws": {"accountId": "111122223333", "externalId": "abc123"}}), "trust policy"),
+            (json!({"azure": {"subscriptionId": "aaaaaaaa-0000-4000-8000-000000000001"}}), "proxy"),
+            (json!({"gcp": {"projectId": "acme-prod"}}), "allAuthenticatedUsers"),
+        ] {
+            let mut account = account(&[]);
+            account.spec.target = serde_json::from_value(target).unwrap();
+            let done = Done { principal: "us".into(), refusals: vec![Refusal::Refused, Refusal::LetIn], ..Done::default() };
+            let (status, _) = cloud_account::status(&account, &Observed::default(), &[], &done, at("2026-11-26T10:00:00Z"));
+            let (is, reason, message) = said(&status, ConditionType::ConfusedDeputyProtected);
+            assert_eq!((is.as_str(), reason.as_str()), ("False", "NotRefused"));
+            let is_aws = account.spec.target.cloud() == Cloud::Aws;
+            assert!(message.contains(cure) && message.contains("ExternalId") == is_aws, "{message}");
+        }
     }
 
     fn provider() -> caretaker_api::provider_profile::ProviderProfileSpec {

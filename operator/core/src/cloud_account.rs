@@ -263,7 +263,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     if access.principal.is_empty() {
         access.principal.clone_from(&done.principal);
     }
-    take_refusals(&mut status, &mut set, &done.refusals, (generation, now));
+    take_refusals(account, &mut status, &mut set, &done.refusals, (generation, now));
     take_gap(account, &mut status, &mut set, done.gap.as_ref());
     take_excess(&mut status, &mut set, done.excess.as_ref());
     take_register(account, &mut status, &mut set, done.register.as_ref(), now);
