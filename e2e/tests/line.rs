@@ -1,5 +1,6 @@
 //! The whole line under one operator: admission, onboarding, bad days, exit, and what other people's tools say of the bundle.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,7 +40,7 @@ fn bad_input_is_refused_at_admission_with_field_and_cure() -> Result<()> {
 #[test]
 fn examples_are_accepted_and_a_pasted_recipient_is_trimmed() -> Result<()> {
     let lab = here();
-    let mut clouds = Vec::new();
+    let (mut targets, mut names) = (BTreeSet::new(), BTreeSet::new());
     for entry in std::fs::read_dir(source_root().join("examples"))? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "yaml") {
@@ -49,12 +50,22 @@ fn examples_are_accepted_and_a_pasted_recipient_is_trimmed() -> Result<()> {
         let text = std::fs::read_to_string(&path)?.replace("namespace: client-", "namespace: default # client-");
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(file.path(), &text)?;
-        lab.kubectl
-            .run(&["apply", "--dry-run=server", "-f", &file.path().display().to_string()])
-            .with_context(|| path.display().to_string())?;
-        clouds.extend(["aws:", "azure:", "gcp:"].into_iter().filter(|cloud| text.contains(cloud)));
+        let made = lab.kubectl.run(&["apply", "--dry-run=server", "-o", "json", "-f", &file.path().display().to_string()]);
+        let made: Value = serde_json::from_str(&made.with_context(|| path.display().to_string())?)?;
+        for object in made["items"].as_array().map_or_else(|| vec![&made], |items| items.iter().collect()) {
+            let (kind, name) = (object["kind"].to_string(), object["metadata"]["name"].to_string());
+            // A provider has one profile: the examples of it are two forms of the one that has the name which clients ask for.
+            let is_new = names.insert((kind, name)) || object["kind"] == "ProviderProfile";
+            ensure!(is_new, "{}: another example has the same name: {}", path.display(), object["metadata"]["name"]);
+            if object["kind"] == "ManagedClient" {
+                let accounts = object["spec"]["accounts"].as_array().context("a client has accounts")?;
+                targets.extend(accounts.iter().filter_map(Value::as_object).flat_map(|account| account.keys().cloned()));
+            }
+        }
     }
-    ensure!(["aws:", "azure:", "gcp:"].iter().all(|cloud| clouds.contains(cloud)), "there is an example for each cloud: {clouds:?}");
+    for target in ["aws", "azure", "gcp", "awsOrganization", "azureTenant", "gcpFolder"] {
+        ensure!(targets.contains(target), "no example of a client has {target}: {targets:?}");
+    }
     let mut client = Client::new("pasted", "200000000010", "eu-west-1");
     client.recipient = format!(" {}\r\n", client.recipient);
     let file = tempfile::NamedTempFile::new()?;
