@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{CloudAccountStatus, DiffStatus, InventoryStatus, PatchStatus};
+use caretaker_api::cloud_account::{CellStatus, CloudAccountStatus, CoverageStatus, DiffStatus, InventoryStatus, PatchStatus};
 use caretaker_controllers::inventory::{differences, read};
 use caretaker_controllers::store::Store;
 use caretaker_core::inventory::Line;
@@ -13,12 +13,12 @@ use kube::ResourceExt;
 use serde_json::json as value;
 
 use super::account::{Which, status, when, without_parents};
-use super::output::{Form, json, table};
+use super::output::{Form, json, paragraph, table, width};
 
-/// Longest id or name in a table, in characters; `-o json` shows it whole.
-const LONG: usize = 36;
-/// Longest text of what has changed in a table, in characters.
-const LONG_CHANGE: usize = 60;
+/// Longest id in a table that is printed as it comes, in characters; `-o json` shows it whole.
+const LONG: usize = 30;
+/// Longest account and longest region there.
+const LONG_PLACE: [usize; 2] = [16, 20];
 
 /// Which inventory.
 #[derive(clap::Args)]
@@ -82,9 +82,10 @@ pub async fn inventory(args: InventoryArgs) -> anyhow::Result<()> {
         (None, None) => {
             print!("{}", counts(&accounts));
             let client = &args.which.client;
-            println!(
-                "\nNext: kubectl caretaker coverage {client} shows what was not read; --store URL lists every asset, --diff what has changed"
+            let next = format!(
+                "kubectl caretaker coverage {client} shows what was not read; --store URL lists every asset, --diff what has changed"
             );
+            print!("\n{}", paragraph("Next: ", &next, width()));
             Ok(())
         }
     }
@@ -176,7 +177,7 @@ fn diff_counts(accounts: &[CloudAccount], since: Since) -> String {
 /// Streams the inventories out of the store; one shard is held.
 async fn assets(args: &InventoryArgs, store: &Store, accounts: &[CloudAccount]) -> anyhow::Result<()> {
     if args.which.output == Form::Table {
-        println!("{}", row(["ACCOUNT", "ID", "TYPE", "REGION", "VERDICT"], "NAME"));
+        print!("{}", row(["ACCOUNT", "ID", "TYPE", "REGION", "VERDICT"], "NAME", width()));
     }
     for account in accounts {
         let Some(inventory) = status(account).inventory else { continue };
@@ -185,7 +186,7 @@ async fn assets(args: &InventoryArgs, store: &Store, accounts: &[CloudAccount]) 
             if args.kind.as_ref().is_none_or(|kind| kind == line.asset.asset_type.as_str()) {
                 match args.which.output {
                     Form::Json => println!("{}", serde_json::to_string(&line)?),
-                    Form::Table => println!("{}", asset_row(&name, &line)),
+                    Form::Table => print!("{}", asset_row(&name, &line, width())),
                 }
             }
             Ok(())
@@ -195,10 +196,10 @@ async fn assets(args: &InventoryArgs, store: &Store, accounts: &[CloudAccount]) 
     Ok(())
 }
 
-fn asset_row(account: &str, line: &Line) -> String {
+fn asset_row(account: &str, line: &Line, width: usize) -> String {
     let Line { asset, verdict, exclusion } = line;
     let name = if exclusion.is_empty() { asset.name.clone() } else { format!("{} ({exclusion})", asset.name) };
-    row([account, &short_id(&asset.id), asset.asset_type.as_str(), &asset.region, verdict.as_str()], &name)
+    row([account, &short_id(&asset.id), asset.asset_type.as_str(), &asset.region, verdict.as_str()], &name, width)
 }
 
 /// Streams what has changed out of the store.
@@ -206,7 +207,7 @@ async fn changes(args: &InventoryArgs, store: &Store, (accounts, since): (&[Clou
     let is_table = args.which.output == Form::Table;
     let mut told = Vec::new();
     if is_table {
-        println!("{}", row(["ACCOUNT", "ASSET", "TYPE", "REGION", "CHANGE"], "WHAT"));
+        print!("{}", row(["ACCOUNT", "ASSET", "TYPE", "REGION", "CHANGE"], "WHAT", width()));
     }
     for account in accounts {
         let (name, inventory) = (account.name_any(), status(account).inventory.unwrap_or_default());
@@ -222,7 +223,7 @@ async fn changes(args: &InventoryArgs, store: &Store, (accounts, since): (&[Clou
             if args.kind.as_ref().is_none_or(|kind| *kind == found.kind) {
                 match args.which.output {
                     Form::Json => println!("{}", serde_json::to_string(&found)?),
-                    Form::Table => println!("{}", change_row(&name, &found)),
+                    Form::Table => print!("{}", change_row(&name, &found, width())),
                 }
             }
             Ok(())
@@ -230,12 +231,13 @@ async fn changes(args: &InventoryArgs, store: &Store, (accounts, since): (&[Clou
         .await?;
     }
     if is_table {
-        println!("\n{}", told.join("\n"));
+        println!();
+        told.iter().for_each(|line| print!("{}", paragraph("", line, width())));
     }
     Ok(())
 }
 
-fn change_row(account: &str, found: &Difference) -> String {
+fn change_row(account: &str, found: &Difference, width: usize) -> String {
     let change = match found.change {
         Change::Added => "added",
         Change::Removed => "removed",
@@ -249,15 +251,20 @@ fn change_row(account: &str, found: &Difference) -> String {
         [] => found.name.clone(),
         parts => parts.iter().map(part).collect::<Vec<_>>().join(", "),
     };
-    row([account, &short_id(&found.id), &found.kind, &found.region, change], &cut(&what, LONG_CHANGE))
+    row([account, &short_id(&found.id), &found.kind, &found.region, change], &what, width)
 }
 
-/// One line of a table that is printed as it comes: columns of a fixed width, the last one as long as it is. Control characters, which could speak to the
-/// terminal, are not printed.
-fn row(cells: [&str; 5], last: &str) -> String {
+/// One row of a table that is printed as it comes: columns of a fixed width, and what does not fit behind them goes below. Control characters, which
+/// could speak to the terminal, are not printed.
+fn row(cells: [&str; 5], last: &str, width: usize) -> String {
     let plain = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
     let [account, id, kind, region, verdict] = cells.map(plain);
-    format!("{account:<10} {id:<36} {kind:<14} {region:<14} {verdict:<12} {}", plain(last)).trim_end().to_owned()
+    let (account, region) = (cut(&account, LONG_PLACE[0]), cut(&region, LONG_PLACE[1]));
+    let head = format!("{account:<10} {id:<LONG$} {kind:<14} {region:<14} {verdict:<12} ");
+    if head.chars().count() + last.chars().count() <= width {
+        return format!("{head}{}", plain(last)).trim_end().to_owned() + "\n";
+    }
+    format!("{}\n{}", head.trim_end(), paragraph("    ", last, width))
 }
 
 /// The end of an id, where Azure and Google Cloud put what tells it from others.
@@ -270,10 +277,10 @@ fn short_id(id: &str) -> String {
 }
 
 fn cut(text: &str, long: usize) -> String {
-    match text.char_indices().nth(long) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
+    if text.chars().count() <= long {
+        return text.to_owned();
     }
+    text.chars().take(long.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Shows what was read completely and what was not.
@@ -291,17 +298,24 @@ pub async fn coverage(args: Which) -> anyhow::Result<()> {
             println!("{name}: what was known of the other cells is lost in the store since {}", lost.0);
         }
     }
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .flat_map(|(name, inventory)| {
-            let gaps = inventory.coverage.gaps.iter();
-            gaps.map(move |gap| vec![name.clone(), gap.region.clone(), gap.service.clone(), gap.verdict.clone(), gap.cause.clone()])
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = all.iter().flat_map(|(name, inventory)| gap_rows(name, &inventory.coverage)).collect();
     if !rows.is_empty() {
         print!("\n{}", table(&["ACCOUNT", "REGION", "SERVICE", "VERDICT", "CAUSE"], &rows));
     }
     Ok(())
+}
+
+/// The gaps of an account, and how many more the store holds.
+fn gap_rows(name: &str, coverage: &CoverageStatus) -> Vec<Vec<String>> {
+    let CoverageStatus { gaps, planned, complete, .. } = coverage;
+    let row = |gap: &CellStatus| vec![name.to_owned(), gap.region.clone(), gap.service.clone(), gap.verdict.clone(), gap.cause.clone()];
+    let mut rows: Vec<Vec<String>> = gaps.iter().map(row).collect();
+    let more = u64::from(planned.saturating_sub(*complete)).saturating_sub(gaps.len() as u64);
+    if more > 0 && !gaps.is_empty() {
+        let blank = String::new();
+        rows.push(vec![name.to_owned(), blank.clone(), blank.clone(), blank, format!("and {more} more")]);
+    }
+    rows
 }
 
 #[cfg(test)]
@@ -309,11 +323,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn gaps_that_are_left_out_are_counted() {
+        let gap = CellStatus { region: "eu-west-1".into(), service: "ec2/instances".into(), ..CellStatus::default() };
+        let coverage = |planned: u32| CoverageStatus { planned, complete: 2, gaps: vec![gap.clone(); 2], ..CoverageStatus::default() };
+        assert_eq!(gap_rows("prod", &coverage(4)).len(), 2, "all are shown");
+        assert_eq!(gap_rows("prod", &coverage(59)).last().unwrap()[4], "and 55 more");
+    }
+
+    #[test]
+    fn a_row_is_never_wider_than_the_terminal() {
+        let cells = [&"a".repeat(40), &short_id(&"i".repeat(300)), "security-group", "germanywestcentral-and-more", "Unclassified"];
+        for last in ["", "web", &"a name of many words ".repeat(20), &"x".repeat(300)] {
+            let told = row(cells, last, 100);
+            assert!(told.lines().all(|line| line.chars().count() <= 100) && told.ends_with('\n'), "{told}");
+        }
+        assert_eq!(row(["prod", "i-1", "instance", "eu-west-1", "Covered"], "web", 100).lines().count(), 1);
+    }
+
+    #[test]
     fn a_long_id_keeps_its_end_and_cannot_speak_to_the_terminal() {
         let id = "/subscriptions/aaaaaaaa-0000-4000-8000-000000000001/resourcegroups/shop/providers/x/virtualmachines/web-1";
-        let line = row(["prod", &short_id(id), "instance", "westeurope", "Covered"], "we\u{1b}[2Jb");
-        assert!(line.contains("virtualmachines/web-1 ") && line.chars().count() < 110, "{line}");
+        let line = row(["prod", &short_id(id), "instance", "westeurope", "Covered"], "we\u{1b}[2Jb", 100);
+        assert!(line.contains("virtualmachines/web-1 ") && line.chars().count() <= 100, "{line}");
         assert!(!line.contains('\u{1b}'), "{line}");
-        assert_eq!((short_id("i-1"), cut("ab", 2), cut("abc", 2)), ("i-1".into(), "ab".into(), "ab…".into()));
+        assert_eq!((short_id("i-1"), cut("ab", 2), cut("abc", 2)), ("i-1".into(), "ab".into(), "a…".into()));
     }
 }

@@ -29,8 +29,18 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// A table with aligned columns; the last one may be long. Control characters, which could speak to the terminal, are not printed.
+/// A table with aligned columns that fits the terminal. Control characters, which could speak to the terminal, are not printed.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    table_within(head, rows, width())
+}
+
+/// Between two columns of a table.
+const GAP: &str = "   ";
+/// What a table's last column is narrowed to before another is, and what every other one is narrowed to at most.
+const NARROW: [usize; 2] = [18, 8];
+
+/// A table whose lines are at most this wide: text that does not fit its column goes on below.
+fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
     let plain = |cell: &String| cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
@@ -39,15 +49,43 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
             *width = (*width).max(cell.chars().count());
         }
     }
+    narrow(&mut widths, width.saturating_sub(GAP.len() * head.len().saturating_sub(1)));
     let line = |cells: Vec<&str>| {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        padded.join("   ").trim_end().to_owned() + "\n"
+        let cells: Vec<Vec<String>> = cells.iter().zip(&widths).map(|(cell, width)| within(cell, *width)).collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or_default();
+        let at = |number: usize| {
+            let parts = cells.iter().zip(&widths).map(|(lines, width)| format!("{:width$}", lines.get(number).map_or("", String::as_str)));
+            parts.collect::<Vec<_>>().join(GAP).trim_end().to_owned() + "\n"
+        };
+        (0..height).map(at).collect::<String>()
     };
     let mut text = line(head.to_vec());
     for row in &rows {
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
     text
+}
+
+/// Narrows columns until they fit: first the last one, then whichever is widest.
+fn narrow(widths: &mut [usize], room: usize) {
+    while widths.iter().sum::<usize>() > room {
+        let Some(last) = widths.len().checked_sub(1) else { return };
+        let widest = (0..=last).max_by_key(|at| widths[*at]).unwrap_or(last);
+        let at = if widths[last] > NARROW[0] { last } else { widest };
+        if widths[at] <= NARROW[1] {
+            return;
+        }
+        widths[at] -= 1;
+    }
+}
+
+/// The lines of a cell. What it begins with stands before each of them, so that a name below another stays indented.
+fn within(cell: &str, width: usize) -> Vec<String> {
+    if cell.chars().count() <= width {
+        return vec![cell.to_owned()];
+    }
+    let text = cell.trim_start_matches(' ');
+    paragraph(&" ".repeat(cell.len() - text.len()), text, width).lines().map(str::to_owned).collect()
 }
 
 /// Characters on a line where the terminal does not say.
@@ -103,6 +141,16 @@ mod tests {
     fn columns_are_aligned_by_characters() {
         let rows = vec![vec!["zürich".into(), "x".into()], vec!["a".into(), "y".into()]];
         assert_eq!(table(&["NAME", "B"], &rows), "NAME     B\nzürich   x\na        y\n");
+    }
+
+    #[test]
+    fn a_table_fits_its_width() {
+        let text = "one two three four five six seven eight nine ten ".repeat(5);
+        let row = |first: &str| vec![first.to_owned(), "12 accounts: 10 Active, 2 Closed".to_owned(), text.clone()];
+        let told = table_within(&["NAME", "COVERAGE", "CAUSE"], &[row(&"a".repeat(60)), row("  member")], 100);
+        assert!(told.lines().all(|line| line.chars().count() <= 100) && told.contains("10 Active, 2 Closed"), "{told}");
+        assert_eq!(told.matches("seven").count(), 10, "nothing is cut: {told}");
+        assert!(told.lines().any(|line| line.starts_with("  member ")), "{told}");
     }
 
     #[test]

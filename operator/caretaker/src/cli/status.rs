@@ -6,7 +6,7 @@ use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, Monitor
 use kube::{Api, ResourceExt};
 
 use super::cluster::{ClusterArgs, connect, explain};
-use super::output::{Form, json, table};
+use super::output::{Form, json, paragraph, table, width};
 
 /// Which client, in which form.
 #[derive(clap::Args)]
@@ -78,7 +78,7 @@ async fn one(kube: &kube::Client, name: &str, form: Form) -> anyhow::Result<()> 
     println!("{} ({name}), namespace {namespace}\n", client.spec.display_name);
     print!("{}", table(&["CONDITION", "STATUS", "REASON", "MESSAGE"], &condition_rows(&status.conditions)));
     println!();
-    print!("{}", table(&["ACCOUNT", "READY", "ASSETS", "COVERAGE", "GRANT KIT"], &account_rows(&accounts.items)));
+    print!("{}", table(&["ACCOUNT", "READY", "ASSETS", "COVERAGE", "KIT CONFIGMAP"], &account_rows(&accounts.items)));
     for handover in &handovers.items {
         print_handover(handover);
     }
@@ -114,7 +114,7 @@ fn parent_row(parent: &CloudAccount) -> Vec<String> {
     let (is, _) = ready(&status.conditions);
     let listed =
         if status.members_listed_at.is_some() { caretaker_core::members::summary(&status.members) } else { "not listed yet".into() };
-    let kit = status.kit.map_or_else(|| "-".into(), |kit| format!("configmap/{}", kit.config_map));
+    let kit = status.kit.map_or_else(|| "-".into(), |kit| kit.config_map);
     vec![format!("{} ({})", parent.name_any(), parent.spec.target.kind()), is, "-".into(), listed, kit]
 }
 
@@ -127,27 +127,30 @@ fn account_row(account: &CloudAccount, indent: &str) -> Vec<String> {
     let (assets, coverage) = status
         .inventory
         .map_or_else(|| ("-".into(), "Unknown".into()), |inventory| (inventory.assets.to_string(), inventory.coverage.text));
-    let kit = status.kit.map_or_else(|| "-".into(), |kit| format!("configmap/{}", kit.config_map));
+    let kit = status.kit.map_or_else(|| "-".into(), |kit| kit.config_map);
     vec![format!("{indent}{}", account.name_any()), is, assets, coverage, kit]
 }
 
 fn print_handover(handover: &Handover) {
     let status = handover.status.clone().unwrap_or_default();
     println!("\nHandover {} ({:?})", handover.name_any(), handover.spec.mode);
+    let width = width();
     for step in &status.steps {
-        println!("  {:<14} {:<10} {}", format!("{:?}", step.step), format!("{:?}", step.state), step.message);
+        let head = format!("  {:<14} {:<10} ", format!("{:?}", step.step), format!("{:?}", step.state));
+        print!("{}", paragraph(&head, &step.message, width));
     }
     if let Some(bundle) = &status.bundle {
-        println!("  bundle {} ({} bytes), sha256 {}", bundle.address, bundle.size_bytes, bundle.sha256);
+        let text = format!("bundle {} ({} bytes), sha256 {}", bundle.address, bundle.size_bytes, bundle.sha256);
+        print!("{}", paragraph("  ", &text, width));
     }
     for revocation in &status.revocations {
         let proved = revocation.verified_at.as_ref().map_or_else(
             || format!("{} refusals seen, not proved yet; last answer: {}", revocation.refusals, revocation.last_answer),
             |at| format!("refused {} times in a row, proved at {}", revocation.refusals, at.0),
         );
-        println!("  {}: {proved}", revocation.principal);
+        print!("{}", paragraph("  ", &format!("{}: {proved}", revocation.principal), width));
         if !revocation.left.is_empty() {
-            println!("    left for the client to delete: {}", revocation.left);
+            print!("{}", paragraph("    ", &format!("left for the client to delete: {}", revocation.left), width));
         }
     }
 }
@@ -165,12 +168,8 @@ fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover
         );
     }
     let kitless = accounts.iter().find(|account| ready(&account.status.clone().unwrap_or_default().conditions).1 == "WaitingForGrant");
-    if let Some(kit) = kitless.and_then(|account| account.status.as_ref()?.kit.clone()) {
-        let namespace = client_namespace(&name);
-        return format!(
-            "Next: send the client the grant kit: kubectl get configmap {} -n {namespace} -o jsonpath='{{.data}}'",
-            kit.config_map
-        );
+    if kitless.is_some_and(|account| account.status.as_ref().is_some_and(|status| status.kit.is_some())) {
+        return format!("Next: send the client the grant kit: kubectl caretaker kit {name} --to FOLDER");
     }
     match client.status.as_ref().map(|status| ready(&status.conditions)) {
         Some((is, _)) if is == "True" => format!("Next: rehearse the exit now and then: kubectl caretaker exit {name} --wait"),
