@@ -106,6 +106,18 @@ pub fn files((client, name): (&str, &str), spec: &CloudAccountSpec, provider: &P
     aws_files((client, name), spec, provider.aws.as_ref()?)
 }
 
+/// What the provider must run itself before an account can be read, whatever the client applies: on Google Cloud, where a quota project pays.
+#[must_use]
+pub fn provider_command(spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<String> {
+    let (name, project) = match (&spec.target.gcp, &spec.target.gcp_folder) {
+        (Some(account), _) => (&account.service_account_name, account.service_account_project()),
+        (_, Some(folder)) => (&folder.service_account_name, folder.service_account_project_id.as_str()),
+        _ => return None,
+    };
+    let quota_project = provider.gcp.as_ref()?.quota_project.as_deref()?;
+    Some(crate::kit_gcp::provider_command(quota_project, &crate::kit_gcp::service_account(name, project)))
+}
+
 fn aws_files((client, name): (&str, &str), spec: &CloudAccountSpec, provider: &AwsProvider) -> Option<BTreeMap<String, String>> {
     let account = spec.target.aws.as_ref()?;
     let external_id = account.external_id.as_deref()?;

@@ -189,12 +189,10 @@ impl GcpKit<'_> {
         lines.join("\n")
     }
 
-    /// What the provider does itself, once for each client: lets the client's service account use the project whose quota pays.
+    /// See [`provider_command`].
     #[must_use]
     pub fn provider_command(&self) -> Option<String> {
-        let (project, member) = (shell(self.quota_project?), shell(&format!("serviceAccount:{}", self.email())));
-        let role = "roles/serviceusage.serviceUsageConsumer";
-        Some(format!("gcloud projects add-iam-policy-binding {project} --member={member} --role={role} --condition=None"))
+        Some(provider_command(self.quota_project?, &self.email()))
     }
 
     fn letter(&self) -> String {
@@ -223,6 +221,14 @@ impl GcpKit<'_> {
             member = one_line(self.member),
         )
     }
+}
+
+/// What the provider does itself, once for each client: lets the client's service account use the project whose quota pays.
+#[must_use]
+pub fn provider_command(quota_project: &str, email: &str) -> String {
+    let (project, member) = (shell(quota_project), shell(&format!("serviceAccount:{email}")));
+    let role = "roles/serviceusage.serviceUsageConsumer";
+    format!("gcloud projects add-iam-policy-binding {project} --member={member} --role={role} --condition=None")
 }
 
 /// One block of Terraform.

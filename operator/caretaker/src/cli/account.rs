@@ -1,11 +1,13 @@
 //! `kit`: what a client applies to let us in; and which accounts a command is about.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
+use caretaker_api::cloud_account::{Cloud, CloudAccountStatus, KitStatus};
 use caretaker_api::names::client_namespace;
+use caretaker_api::{CloudAccount, ProviderProfile};
+use caretaker_core::kit::provider_command;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, Client, ResourceExt};
@@ -68,12 +70,17 @@ pub(super) fn when(time: Option<&Time>) -> String {
 /// Lists a kit's files, or writes them.
 pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
     let (kube, accounts) = args.which.accounts().await?;
-    let api = Api::<ConfigMap>::namespaced(kube, &client_namespace(&args.which.client));
+    let api = Api::<ConfigMap>::namespaced(kube.clone(), &client_namespace(&args.which.client));
     let mut all = Vec::new();
     for (account, kit) in with_kits(&accounts, &args.which)? {
         let name = account.name_any();
         let files = api.get(&kit.config_map).await.map_err(explain)?.data.unwrap_or_default();
         all.push((name, kit, files));
+    }
+    // On stderr, since none of it is for the client: a file beside the kits would be sent on with them.
+    match of_provider(&kube, &accounts).await {
+        Ok(commands) => commands.iter().for_each(|command| eprintln!("For you, not for the client: {command}")),
+        Err(error) => eprintln!("what you must run yourself on Google Cloud is not known: {error}"),
     }
     if args.which.output == Form::Json {
         return json(
@@ -93,6 +100,19 @@ pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
         println!("\nNext: kubectl caretaker kit {} --to FOLDER writes them; send the folder to the client", args.which.client);
     }
     Ok(())
+}
+
+/// What the provider must run itself, once for each service account.
+async fn of_provider(kube: &Client, accounts: &[CloudAccount]) -> anyhow::Result<BTreeSet<String>> {
+    let (api, mut commands) = (Api::<ProviderProfile>::all(kube.clone()), BTreeSet::new());
+    let on_google: Vec<_> = accounts.iter().filter(|account| account.spec.is_live() && account.spec.target.cloud() == Cloud::Gcp).collect();
+    let names: BTreeSet<&String> = on_google.iter().map(|account| &account.spec.provider_profile).collect();
+    for name in names {
+        let profile = api.get(name).await.map_err(explain)?;
+        let of_profile = on_google.iter().filter(|account| account.spec.provider_profile == *name);
+        commands.extend(of_profile.filter_map(|account| provider_command(&account.spec, &profile.spec)));
+    }
+    Ok(commands)
 }
 
 /// The accounts that have a kit. Those that have none yet are told beside it: they keep nobody from the others' kits.

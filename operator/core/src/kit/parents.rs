@@ -553,6 +553,20 @@ mod tests {
     }
 
     #[test]
+    fn the_provider_lets_a_folder_s_account_use_its_quota_once() {
+        let folder = spec(json!({"gcpFolder": {"folderId": "77", "serviceAccountProjectId": "acme-seed"}}), &[]);
+        let mut member = folder.clone();
+        member.target = folder.target.member("acme-shop", None);
+        let mut provider = provider();
+        assert_eq!(super::super::provider_command(&folder, &provider), None, "each project pays itself");
+        provider.gcp.as_mut().unwrap().quota_project = Some("provider-quota".into());
+        let command = super::super::provider_command(&folder, &provider).unwrap();
+        assert!(command.contains("'provider-quota' --member='serviceAccount:caretaker@acme-seed.iam.gserviceaccount.com'"), "{command}");
+        assert_eq!(super::super::provider_command(&member, &provider), Some(command), "the service account is the same");
+        assert_eq!(super::super::provider_command(&organization(&[]), &provider), None);
+    }
+
+    #[test]
     fn a_project_of_a_folder_names_the_folders_service_account() {
         let parent: caretaker_api::cloud_account::CloudTarget =
             serde_json::from_value(json!({"gcpFolder": {"folderId": "77", "serviceAccountProjectId": "acme-seed"}})).unwrap();
