@@ -82,7 +82,7 @@ pub async fn generate(shared: &Shared, grant: &GcpGrant, reach: Reach, ours: Opt
         by_base: true,
     };
     let call = Call { token: ours, json: Some(&request), ..Call::default() };
-    let (work, budget) = (Work::once(&grant.service_account), shared.services.budget(&shared.services.provider_project, GENERATE));
+    let (work, budget) = (Work::once(&grant.service_account), shared.services.token_budget(GENERATE));
     let answer = shared.services.call(&work, &budget, (GENERATE, url, call), &parties).await.map_err(|error| no_access(error, grant))?;
     let token = answer["accessToken"].as_str().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, GENERATE, "the answer holds no token"))?;
