@@ -24,6 +24,7 @@ mod presence;
 mod protection;
 #[cfg(feature = "runtime")]
 pub mod pump;
+mod scope;
 mod step;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
@@ -41,11 +42,12 @@ pub use aws_type::AwsType;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
     AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, AzureTenantGrant, Cell, CellKey, EVERYWHERE, GcpFolderGrant, GcpGrant, Identity,
-    Member, MemberState, PermissionGap, Presented, Purpose, Scope, Verdict, WantedPermission, is_principal,
+    Member, MemberState, PermissionGap, Presented, Purpose, Verdict, WantedPermission, is_principal,
 };
 pub use patch::{PatchFacts, patch_cell, patch_service};
 pub use presence::Presence;
 pub use protection::{BackupPlanState, ProtectionState, SelectionState, VaultState};
+pub use scope::Scope;
 pub use step::{CloudStep, Receipt, StepOutcome};
 pub use usage::{HeldKey, Usage};
 pub use verdict::{verdict_of, verdict_with};

@@ -1,6 +1,6 @@
 //! Grants, assets, cells and what a cloud answers: plain data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -166,28 +166,6 @@ pub struct PermissionGap {
     pub missing: Vec<String>,
     /// Whether the cloud could tell. `false`: `missing` says nothing.
     pub known: bool,
-}
-
-/// What to read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// Regions; without it the account is asked which are enabled.
-    pub regions: Option<Vec<String>>,
-    /// Cells that were read to their end already, by a run that this one goes on with. They are passed over, and nothing is told of them.
-    pub finished: BTreeSet<CellKey>,
-}
-
-impl Scope {
-    /// Whether what is in this place is to be read: without regions everything is, else what is in one of them or in a zone of it.
-    #[must_use]
-    pub fn takes(&self, place: &str) -> bool {
-        let place = place.to_ascii_lowercase();
-        self.regions.as_ref().is_none_or(|regions| {
-            regions
-                .iter()
-                .any(|region| place.strip_prefix(&region.to_ascii_lowercase()).is_some_and(|zone| zone.is_empty() || zone.starts_with('-')))
-        })
-    }
 }
 
 /// Kind of an asset.
