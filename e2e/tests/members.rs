@@ -189,7 +189,9 @@ fn leaves(lab: &Lab, clouds: &Clouds) -> Result<()> {
     lab.plugin(&["accept", "clan", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
     lab.condition(&["mc", "clan"], "HandedOver", "True", "HandedOver")?;
     let revocations: Vec<Value> = serde_json::from_value(handover()?["status"]["revocations"].clone())?;
-    ensure!(revocations.len() == 3 + 4 + 2 + 2, "three parents and all their accounts: {revocations:?}");
+    ensure!(revocations.len() == 3 + 4 + 2 + 2 + 1, "three parents, all their accounts, and the one that is left out: {revocations:?}");
+    let left_out = format!("org-excluded-{MANAGEMENT}");
+    ensure!(revocations.iter().any(|revocation| revocation["account"] == left_out), "{revocations:?}");
     for revocation in &revocations {
         ensure!(revocation["refusals"].as_u64() >= Some(3), "{revocation}");
     }

@@ -2,6 +2,7 @@
 
 pub mod advance;
 pub mod contents;
+pub mod excluded;
 pub mod script;
 pub mod steps;
 pub mod terraform;

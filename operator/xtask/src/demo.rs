@@ -248,6 +248,7 @@ impl Stage {
         self.plugin(&["status"])?;
         println!();
         println!();
+        self.plugin(&["coverage", "acme"])?;
         self.plugin(&["inventory", "acme"])?;
         let store = self.installed.as_ref().context("the chart is installed")?.volume("store");
         println!("\nbundles and inventories  {}", store.display());

@@ -8,7 +8,9 @@ use caretaker_api::{CloudAccount, Handover};
 use caretaker_cloud::{CloudError, CloudStep, Presented, Purpose};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::advance::StepResult;
+use caretaker_core::handover::excluded::excluded;
 use caretaker_core::handover::{is_due, script, take_attempt};
+use caretaker_core::kit::parents::STACK_SET;
 use caretaker_core::kit::policy_name;
 use caretaker_core::outcome::Fault;
 use caretaker_core::{grant, kit_gcp};
@@ -25,7 +27,7 @@ use crate::failure::Failure;
 pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
     publish_scripts(ctx, handover, sight).await?;
     let mut revocations = Vec::new();
-    for account in &sight.accounts {
+    for account in sight.accounts.iter().chain(&excluded(&sight.accounts)) {
         let way = way_in(ctx, account).await?;
         if is_others(&way) {
             continue;
@@ -75,7 +77,14 @@ fn plan(account: &CloudAccount, provider: Option<&ProviderProfileSpec>) -> (Vec<
             CloudStep::CloseOwnRole { role: role.clone() },
             CloudStep::DropLastPolicy { role, last },
         ];
-        return (steps, format!("the role {}, without policies and closed to everybody", aws.role_name));
+        let left = format!("the role {}, without policies and closed to everybody", aws.role_name);
+        if target.aws_organization.is_none() {
+            return (steps, left);
+        }
+        let stack_set = format!(
+            "the StackSet {STACK_SET}, which gives our role to accounts that come later: delete it first, by the revocation script"
+        );
+        return (steps, format!("{left}; {stack_set}"));
     }
     if target.azure.is_some() {
         return (vec![CloudStep::DeleteDelegation { subscription_id: target.id() }], String::new());
@@ -146,7 +155,9 @@ const MOST_OF_SCRIPTS: usize = 500_000;
 /// One ConfigMap, or where the scripts are too long for one, further ones with a number behind the name.
 async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<(), Failure> {
     let (mut parts, mut size) = (vec![Map::new()], 0);
-    for (account, profile) in sight.accounts.iter().filter_map(|account| Some((account, sight.profile.as_ref()?))) {
+    for (account, profile) in
+        sight.accounts.iter().chain(&excluded(&sight.accounts)).filter_map(|account| Some((account, sight.profile.as_ref()?)))
+    {
         let (name, text) = script::of(&account.spec.target, &profile.spec);
         size += name.len() + text.len();
         if size > MOST_OF_SCRIPTS {
@@ -167,8 +178,9 @@ async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> R
 /// One fresh attempt for each account that is not proved yet.
 pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
     let mut revocations = handover.status.as_ref().map(|status| status.revocations.clone()).unwrap_or_default();
+    let excluded = excluded(&sight.accounts);
     for revocation in revocations.iter_mut().filter(|revocation| is_due(revocation, ctx.now())) {
-        let Some(account) = sight.accounts.iter().find(|account| account.name_any() == revocation.account) else {
+        let Some(account) = sight.accounts.iter().chain(&excluded).find(|account| account.name_any() == revocation.account) else {
             revocation.last_answer =
                 "the CloudAccount is gone: make it again with the same ExternalId, so that the refusal can be proved".into();
             continue;

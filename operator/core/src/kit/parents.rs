@@ -13,6 +13,9 @@ use super::{Kit, azure, hcl, purposes};
 use crate::grant::{partition, source_identity};
 use crate::kit_gcp::{TOKEN_CREATOR, member, one_line, service_account, shell};
 
+/// Name of the StackSet that gives the role to the accounts of an organization.
+pub const STACK_SET: &str = "caretaker-access";
+
 /// APIs that the project of a folder's service account must have on, where no quota of the provider's pays: those that list, and those that tell whether
 /// something is really gone.
 const APIS: [&str; 11] = [
@@ -136,10 +139,10 @@ impl OrganizationKit<'_> {
              --service-principal member.org.stacksets.cloudformation.amazonaws.com\n\n\
              Then make a StackSet of `caretaker-members.cfn.json`, with permissions managed by the service and deployed automatically, so that\n\
              accounts that come later have the role as well:\n\n    \
-             aws cloudformation create-stack-set --call-as SELF --stack-set-name caretaker-access --permission-model SERVICE_MANAGED \\\n      \
+             aws cloudformation create-stack-set --call-as SELF --stack-set-name {STACK_SET} --permission-model SERVICE_MANAGED \\\n      \
              --auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false --capabilities CAPABILITY_NAMED_IAM \\\n      \
              --region {region} --template-body file://caretaker-members.cfn.json\n    \
-             aws cloudformation create-stack-instances --call-as SELF --stack-set-name caretaker-access --region {region} --regions {region} \\\n      \
+             aws cloudformation create-stack-instances --call-as SELF --stack-set-name {STACK_SET} --region {region} --regions {region} \\\n      \
              --deployment-targets OrganizationalUnitIds=ROOT-OR-UNIT-ID{filter}\n\n{beside}"
         )
     }
