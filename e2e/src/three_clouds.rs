@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use caretaker_arm_simulator::world::{Application, Subscription};
@@ -11,6 +12,8 @@ use caretaker_google_simulator::{TestKey, apply_terraform, judge as google_judge
 use caretaker_testkit::operator::NAMESPACE;
 use caretaker_testkit::python;
 use serde_json::{Value, json};
+
+use crate::Lab;
 
 /// The provider's tenant.
 pub const PROVIDER_TENANT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
@@ -117,6 +120,20 @@ impl Clouds {
             "gcp": {"projectId": PROVIDER_PROJECT, "principal": self.google_principal, "credentials": {"secretName": "gcp-base"}},
         });
         (secrets, spec)
+    }
+
+    /// Starts the operator of a test again, so that it reaches both, and has the profile name the provider on both.
+    ///
+    /// # Errors
+    /// The operator does not start, or does not get in as the provider.
+    pub fn enter(&self, lab: &Lab) -> Result<()> {
+        lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+        let environment = self.environment();
+        lab.start(&environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>())?;
+        let (secrets, spec) = self.provider();
+        lab.kubectl.apply(&secrets.to_string())?;
+        lab.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", &json!({"spec": spec}).to_string()])?;
+        lab.condition(&["pprof", "default"], "IdentityProven", "True", "Proven").map(drop)
     }
 
     /// The client's Owner deploys the kit for Azure.

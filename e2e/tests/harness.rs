@@ -26,8 +26,10 @@ fn processes(folder: &Path) -> Result<Vec<String>> {
 fn neither_an_interrupt_nor_a_crash_leaves_a_process() -> Result<()> {
     for signal in ["-INT", "-KILL"] {
         let folder = tempfile::tempdir()?;
-        let mut child =
-            Command::new(env!("CARGO_BIN_EXE_control-plane")).arg(folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        // Whatever is started in the background of a script ignores interrupts, and so do its children, unless they are told not to.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(env!("CARGO_BIN_EXE_control-plane")).arg(folder.path());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let began = Instant::now();
         // The harness, etcd, three parts of Kubernetes, and kwok.
         while processes(folder.path())?.len() < 6 {
@@ -36,8 +38,11 @@ fn neither_an_interrupt_nor_a_crash_leaves_a_process() -> Result<()> {
             std::thread::sleep(Duration::from_millis(200));
         }
         run(Command::new("kill").args([signal, &child.id().to_string()]))?;
-        child.wait().context("the harness ends")?;
         let began = Instant::now();
+        while child.try_wait().context("the harness ends")?.is_none() {
+            ensure!(began.elapsed() < Duration::from_secs(30), "{signal} does not end the harness");
+            std::thread::sleep(Duration::from_millis(100));
+        }
         while !processes(folder.path())?.is_empty() {
             ensure!(began.elapsed() < Duration::from_secs(10), "{signal} left {:?}", processes(folder.path())?);
             std::thread::sleep(Duration::from_millis(100));

@@ -219,14 +219,7 @@ fn parents_fan_out_to_their_accounts_and_all_of_them_are_left() -> Result<()> {
             world.projects.get_mut(project).context("it is there")?.folder = Some(FOLDER.into());
         }
     }
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
-    let environment = clouds.environment();
-    let extra: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    lab.start(&extra)?;
-    let (secrets, spec) = clouds.provider();
-    lab.kubectl.apply(&secrets.to_string())?;
-    lab.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", &json!({"spec": spec}).to_string()])?;
-    lab.condition(&["pprof", "default"], "IdentityProven", "True", "Proven")?;
+    clouds.enter(lab)?;
 
     apply_client(lab)?;
     organization(lab)?;

@@ -159,13 +159,7 @@ fn every_asset_has_one_verdict_and_only_a_change_of_the_world_is_one() -> Result
 fn azure_s_letter_case_is_no_change_and_no_second_asset(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let clouds = Clouds::start(folder.path())?;
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
-    let environment = clouds.environment();
-    let extra: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    lab.start(&extra)?;
-    let (secrets, spec) = clouds.provider();
-    lab.kubectl.apply(&secrets.to_string())?;
-    lab.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", &json!({"spec": spec}).to_string()])?;
+    clouds.enter(lab)?;
 
     let mut document = Client::new("cases", "200000000603", REGION).document();
     document["spec"]["accounts"] =

@@ -1,7 +1,5 @@
 //! One client with accounts on AWS, Azure and Google Cloud: onboarded, read, handed over, and left. All three clouds are emulated.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, SUBSCRIPTION};
 use caretaker_e2e::{Client, Lab, PATIENCE, lab};
@@ -145,14 +143,7 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
     let lab = lab("three-clouds");
     let folder = tempfile::tempdir()?;
     let clouds = Clouds::start(folder.path())?;
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
-    let environment = clouds.environment();
-    let extra: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    lab.start(&extra)?;
-    let (secrets, spec) = clouds.provider();
-    lab.kubectl.apply(&secrets.to_string())?;
-    lab.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", &json!({"spec": spec}).to_string()])?;
-    lab.condition(&["pprof", "default"], "IdentityProven", "True", "Proven")?;
+    clouds.enter(lab)?;
 
     applied(lab, &clouds)?;
     is_read(lab)?;

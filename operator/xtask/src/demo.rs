@@ -249,6 +249,7 @@ impl Stage {
         println!();
         println!();
         self.plugin(&["coverage", "acme"])?;
+        println!();
         self.plugin(&["inventory", "acme"])?;
         let store = self.installed.as_ref().context("the chart is installed")?.volume("store");
         println!("\nbundles and inventories  {}", store.display());

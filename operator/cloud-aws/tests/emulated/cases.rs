@@ -1,8 +1,10 @@
 //! Cases from practice on AWS, each small. The table of all of them, with the tests of the other clouds, is in `e2e/tests/cases_from_practice.rs`.
 
-use caretaker_aws_shim::{Answer, Fault};
+use std::collections::BTreeSet;
+
+use caretaker_aws_shim::{Answer, Fault, Rows};
 use caretaker_cloud::suite::{Gathered, PAGE, Stage};
-use caretaker_cloud::{AccessGrant, AwsGrant, AwsType, CloudConnector, Presented, Purpose, Scope, Verdict};
+use caretaker_cloud::{AccessGrant, AwsGrant, AwsType, CloudConnector, PatchFacts, Presented, Purpose, Scope, Verdict};
 use serde_json::{Value, json};
 
 use crate::stage::{OnEmulator, PROVIDER, REGIONS, ROLE};
@@ -190,4 +192,33 @@ async fn a_page_token_that_is_refused_is_partial() {
     let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
     let [cell] = gathered.incomplete()[..] else { panic!("one cell only: {:?}", gathered.incomplete()) };
     assert_eq!((cell.verdict, cell.assets), (Verdict::Partial, PAGE as u64), "{cell:?}");
+}
+
+/// 120 machines that Systems Manager looks after, of which it has scanned the first 70: three pages of machines, each with its question for states.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_systems_manager_knows_of_patches_arrives() {
+    let stage = OnEmulator::set().await;
+    let grant = AccessGrant::Aws(stage.grant(&[Purpose::Read]));
+    let id = |number: usize| format!("i-{number:017x}");
+    let known = Rows::made(120, move |number| json!({"InstanceId": id(number), "PingStatus": "Online"}).to_string());
+    let scanned = Rows::made(70, move |number| {
+        json!({
+            "InstanceId": id(number), "PatchGroup": "web", "BaselineId": "pb-0123456789abcdef0", "Operation": "Scan",
+            "OperationStartTime": 1_760_000_000.0, "OperationEndTime": 1_760_000_060.0, "MissingCount": number, "FailedCount": 0,
+            "CriticalNonCompliantCount": 1, "InstalledPendingRebootCount": usize::from(number == 3),
+        })
+        .to_string()
+    });
+    stage.watch.set_rows("ssm/DescribeInstanceInformation", grant.account(), REGIONS[0], known);
+    stage.watch.set_rows("ssm/DescribeInstancePatchStates", grant.account(), REGIONS[0], scanned);
+    let link = stage.connector.connect(&grant, Purpose::Read).await.expect("the role lets us in");
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    assert!(gathered.incomplete().is_empty(), "{:?}", gathered.incomplete());
+    let states: Vec<_> = gathered.assets.iter().filter(|asset| asset.service == AwsType::PatchState.service()).collect();
+    let ids: BTreeSet<_> = states.iter().map(|state| state.id.clone()).collect();
+    assert_eq!((states.len(), ids.len()), (70, 70), "a machine that was never scanned has no state");
+    let facts = |number: usize| PatchFacts::of(states.iter().find(|state| state.id.contains(&id(number))).expect("it is there"));
+    assert_eq!((facts(69).missing, facts(69).critical, facts(69).pending_reboot), (69, 1, false));
+    assert!(facts(3).pending_reboot && facts(3).assessed_at == "2025-10-09T08:54:20Z".parse().ok(), "{:?}", facts(3));
+    assert_eq!((stage.calls("DescribeInstanceInformation").len(), stage.calls("DescribeInstancePatchStates").len()), (4, 3));
 }
