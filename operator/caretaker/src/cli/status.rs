@@ -78,7 +78,7 @@ async fn one(kube: &kube::Client, name: &str, form: Form) -> anyhow::Result<()> 
     println!("{} ({name}), namespace {namespace}\n", client.spec.display_name);
     print!("{}", table(&["CONDITION", "STATUS", "REASON", "MESSAGE"], &condition_rows(&status.conditions)));
     println!();
-    print!("{}", table(&["ACCOUNT", "READY", "ASSETS", "COVERAGE", "KIT CONFIGMAP"], &account_rows(&accounts.items)));
+    print!("{}", table(&["ACCOUNT", "READY", "ASSETS", "COVERAGE", "KIT"], &account_rows(&accounts.items)));
     for handover in &handovers.items {
         print_handover(handover);
     }
@@ -114,7 +114,7 @@ fn parent_row(parent: &CloudAccount) -> Vec<String> {
     let (is, _) = ready(&status.conditions);
     let listed =
         if status.members_listed_at.is_some() { caretaker_core::members::summary(&status.members) } else { "not listed yet".into() };
-    let kit = status.kit.map_or_else(|| "-".into(), |kit| kit.config_map);
+    let kit = status.kit.map_or("-", |_| "made").into();
     vec![format!("{} ({})", parent.name_any(), parent.spec.target.kind()), is, "-".into(), listed, kit]
 }
 
@@ -127,7 +127,7 @@ fn account_row(account: &CloudAccount, indent: &str) -> Vec<String> {
     let (assets, coverage) = status
         .inventory
         .map_or_else(|| ("-".into(), "Unknown".into()), |inventory| (inventory.assets.to_string(), inventory.coverage.text));
-    let kit = status.kit.map_or_else(|| "-".into(), |kit| kit.config_map);
+    let kit = status.kit.map_or("-", |_| "made").into();
     vec![format!("{indent}{}", account.name_any()), is, assets, coverage, kit]
 }
 
