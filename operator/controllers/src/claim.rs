@@ -1,5 +1,5 @@
-//! Claims: an account belongs to one client only, and so does a service account that leads into accounts. A claim is a ConfigMap of the operator's namespace whose name is made from the account's; creating it
-//! is atomic, so that two objects never hold the same account, whatever their caches show.
+//! Claims: an account belongs to one client only, and so does a service account that leads into accounts. A claim is a ConfigMap of the operator's namespace
+//! whose name is made from what is claimed; creating it is atomic, so that two objects never hold the same, whatever their caches show.
 
 use std::collections::BTreeMap;
 

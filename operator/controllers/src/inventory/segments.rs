@@ -99,12 +99,15 @@ impl<'a> Segments<'a> {
         }
         // All or nothing: a segment that ends early must leave nothing behind that would pass for a cell's whole. So it is gone through twice, and never held
         // as a whole.
-        let (mut count, mut is_whole) = (0, true);
+        let mut count = 0;
         for line in lines {
-            is_whole &= line.is_ok_and(|line| serde_json::from_str::<Asset>(&line).is_ok());
+            // A packed file that is spoilt gives its error for ever.
+            if !line.is_ok_and(|line| serde_json::from_str::<Asset>(&line).is_ok()) {
+                return Ok(None);
+            }
             count += 1;
         }
-        if !is_whole || count != head.cells.iter().map(|cell| cell.assets).sum::<u64>() {
+        if count != head.cells.iter().map(|cell| cell.assets).sum::<u64>() {
             return Ok(None);
         }
         for line in BufReader::new(zstd::Decoder::new(bytes.as_ref()).map_err(local)?).lines().skip(1) {
