@@ -1,5 +1,6 @@
 mod odd;
 mod regions;
+mod segments;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -231,84 +232,6 @@ async fn what_the_store_has_lost_is_told_and_stored_again() {
     cloud.cure();
     let cured = take(&cloud, &reading(&store, Some(&later.inventory), hour(4))).await;
     assert_eq!((cured.inventory.assets, cured.inventory.lost_at), (8, None));
-}
-
-/// A run that notes each finished cell, and dies when some are noted.
-async fn die_after(notes: usize, (cloud, inner): (&FakeCloud, &Arc<InMemory>), identity: &str) {
-    let odd = Arc::new(Odd { dies_after: notes, ..Odd::of(inner) });
-    let (store, link) = (Store::with(odd.clone()), link(cloud).await);
-    let reading = noting(&store, identity, hour(0));
-    tokio::select! {
-        _ = run(link.as_ref(), &reading) => panic!("it was to die"),
-        () = odd.died.notified() => {}
-    }
-}
-
-fn noting<'a>(store: &'a Store, identity: &str, now: Timestamp) -> Reading<'a> {
-    let run = Run { identity: identity.into(), within: SignedDuration::from_hours(1), every: Duration::ZERO };
-    Reading { run, ..reading(store, None, now) }
-}
-
-#[tokio::test]
-async fn a_killed_run_goes_on_from_its_finished_cells() {
-    let planned = AwsType::cells(REGIONS.into_iter()).len();
-    let undisturbed = {
-        let (cloud, store) = (cloud(700), Store::in_memory());
-        (take(&cloud, &reading(&store, None, hour(0))).await.inventory, cloud.calls("ec2:Describe"))
-    };
-    for dies_after in [1, 5, planned] {
-        let (cloud, inner) = (cloud(700), Arc::new(InMemory::new()));
-        die_after(dies_after, (&cloud, &inner), "1").await;
-        let store = Store::with(inner);
-        let until_death = cloud.calls("ec2:Describe");
-        let taken = take(&cloud, &noting(&store, "1", hour(0))).await.inventory;
-        assert_eq!(cloud.calls("ec2:Describe"), undisturbed.1, "no finished cell is read again after {dies_after} ({until_death} before)");
-        assert_eq!((taken.digest.as_str(), &taken.coverage), (undisturbed.0.digest.as_str(), &undisturbed.0.coverage));
-        assert!(store.list(&format!("{FOLDER}/run")).await.unwrap().is_empty(), "segments go with the run");
-    }
-}
-
-#[tokio::test]
-async fn only_a_run_of_the_same_kind_and_age_is_continued() {
-    for (reason, identity, now, is_continued) in [
-        ("the same", "1", hour(0), true),
-        ("another generation, scope or request", "2", hour(0), false),
-        ("a run of the last interval", "1", hour(1), false),
-        ("a run from the future", "1", hour(-1), false),
-    ] {
-        let (cloud, inner) = (cloud(2), Arc::new(InMemory::new()));
-        die_after(1, (&cloud, &inner), "1").await;
-        let store = Store::with(inner);
-        let before = cloud.calls("ec2:DescribeInstances");
-        take(&cloud, &noting(&store, identity, now)).await;
-        let again = cloud.calls("ec2:DescribeInstances") - before;
-        assert_eq!(again, if is_continued { 1 } else { 2 }, "{reason}");
-        assert!(store.list(&format!("{FOLDER}/run")).await.unwrap().is_empty(), "{reason}");
-    }
-}
-
-#[tokio::test]
-async fn a_cell_that_was_not_complete_is_read_again_and_a_spoilt_segment_counts_for_nothing() {
-    let (cloud, inner) = (cloud(2), Arc::new(InMemory::new()));
-    let store = Store::with(inner.clone());
-    cloud.fault(Fault::of("ec2:DescribeInstances", ErrorClass::Denied).in_region(REGIONS[0]).times(1));
-    die_after(1, (&cloud, &inner), "1").await;
-    let taken = take(&cloud, &noting(&store, "1", hour(0))).await.inventory;
-    assert_eq!((taken.assets, taken.coverage.complete), (6, taken.coverage.planned));
-    die_after(3, (&cloud, &inner), "2").await;
-    for segment in store.list(&format!("{FOLDER}/run")).await.unwrap() {
-        let bytes = store.get(&segment).await.unwrap();
-        store.put(&segment, bytes.slice(..bytes.len() - 5)).await.unwrap();
-    }
-    let taken = take(&cloud, &noting(&store, "2", hour(0))).await.inventory;
-    assert_eq!((taken.assets, taken.coverage.complete), (6, taken.coverage.planned));
-}
-
-#[tokio::test]
-async fn a_short_run_notes_nothing() {
-    let odd = Arc::new(Odd::of(&Arc::new(InMemory::new())));
-    take(&cloud(2), &reading(&Store::with(odd.clone()), None, hour(0))).await;
-    assert_eq!(odd.notes.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
