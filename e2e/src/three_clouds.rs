@@ -25,7 +25,8 @@ pub const SUBSCRIPTION: &str = "cccccccc-0000-4000-8000-000000000001";
 pub const PROJECT: &str = "acme-production";
 const CLIENT_ID: &str = "dddddddd-0000-4000-8000-000000000001";
 const PRINCIPAL_ID: &str = "eeeeeeee-0000-4000-8000-000000000001";
-const PROVIDER_PROJECT: &str = "provider-project";
+/// The provider's own project.
+pub const PROVIDER_PROJECT: &str = "provider-project";
 
 /// Both clouds.
 pub struct Clouds {

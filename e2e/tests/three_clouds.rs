@@ -1,8 +1,11 @@
 //! One client with accounts on AWS, Azure and Google Cloud: onboarded, read, handed over, and left. All three clouds are emulated.
 
 use anyhow::{Context, Result, ensure};
-use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, SUBSCRIPTION};
+use caretaker_arm_simulator::world::{Application, READER};
+use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, PROVIDER_PROJECT, PROVIDER_TENANT, SUBSCRIPTION};
 use caretaker_e2e::{Client, Lab, PATIENCE, lab};
+use caretaker_google_simulator::TestKey;
+use caretaker_testkit::operator::NAMESPACE;
 use serde_json::{Value, json};
 
 const AWS_ACCOUNT: &str = "200000000501";
@@ -19,7 +22,99 @@ fn file(lab: &Lab, account: &str, name: &str) -> Result<String> {
     })
 }
 
-fn applied(lab: &Lab, clouds: &Clouds) -> Result<Client> {
+/// What leads into another client's accounts: a principal of its own on each cloud, under a profile of its own.
+struct Other {
+    aws: String,
+    google: String,
+}
+
+impl Other {
+    const CLIENT_ID: &str = "dddddddd-0000-4000-8000-000000000002";
+    const OBJECT_ID: &str = "eeeeeeee-0000-4000-8000-000000000002";
+
+    fn made(lab: &Lab, clouds: &Clouds) -> Result<Self> {
+        let user = lab.cloud.call(&["provider", "111111111111", &format!("globex-{}", std::process::id())], "")?;
+        let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
+        let secret = "globex-secret";
+        clouds.azure.change(|world| {
+            let (client_id, object_id) = (Self::CLIENT_ID.into(), Self::OBJECT_ID.into());
+            let (tenant_id, secret) = (PROVIDER_TENANT.into(), Some(secret.into()));
+            world.applications.push(Application { tenant_id, client_id, object_id, secret, federation: None });
+        });
+        let (key, google) = (TestKey::make()?, clouds.google.world().add_account("globex", PROVIDER_PROJECT));
+        clouds.google.world().keys.insert((google.clone(), "key-1".into()), key.public());
+        let held = |name: &str, data: Value| {
+            let metadata = json!({"name": name, "namespace": NAMESPACE});
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+        };
+        let azure = json!({"tenantId": PROVIDER_TENANT, "clientId": Self::CLIENT_ID, "principalId": Self::OBJECT_ID});
+        let mut spec = json!({
+            "displayName": "Care", "contacts": [{"name": "Ops", "email": "ops@example.com"}],
+            "aws": {"principalArn": text("arn")}, "azure": azure, "gcp": {"projectId": PROVIDER_PROJECT, "principal": google},
+        });
+        for cloud in ["aws", "azure", "gcp"] {
+            spec[cloud]["credentials"] = json!({"secretName": format!("globex-{cloud}")});
+        }
+        let keys = json!({"aws_access_key_id": text("accessKeyId"), "aws_secret_access_key": text("secretAccessKey")});
+        let file = key.service_account_json(&google, "key-1")?.to_string();
+        let profile = json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "globex"}, "spec": spec,
+        });
+        let items = json!([
+            held("globex-aws", keys),
+            held("globex-azure", json!({"client_secret": secret})),
+            held("globex-gcp", json!({"key.json": file})),
+            profile,
+        ]);
+        lab.kubectl.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
+        lab.condition(&["pprof", "globex"], "IdentityProven", "True", "Proven")?;
+        Ok(Self { aws: text("arn"), google })
+    }
+
+    /// What is told on AWS, Azure and Google Cloud where it gets in: who, and the cure.
+    fn told(&self) -> [(&str, &str); 3] {
+        [
+            (&self.aws, "Principal of the grant kit"),
+            (Self::CLIENT_ID, "out of the delegation"),
+            (&self.google, "roles/iam.serviceAccountTokenCreator"),
+        ]
+    }
+}
+
+/// The client applies the kits, and by mistake lets another client's principal in beside ours.
+fn with_a_hole(lab: &Lab, clouds: &Clouds, other: &Other) -> Result<()> {
+    let mut aws: Value = serde_json::from_str(&file(lab, "aws", "caretaker-access.cfn.json")?)?;
+    let trusted = &mut aws["Resources"]["CaretakerAccess"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"];
+    ensure!(trusted.is_string(), "{aws}");
+    *trusted = json!([trusted, other.aws]);
+    lab.cloud.call(&["apply-kit", AWS_ACCOUNT], &aws.to_string())?;
+    let azure = file(lab, "azure", "caretaker-access.azure.json")?;
+    clouds.azure.change(|world| {
+        let subscription = world.subscriptions.get_mut(SUBSCRIPTION).expect("it is there");
+        subscription.assignments.push((Other::OBJECT_ID.into(), READER.into()));
+    });
+    clouds.apply_azure(&azure)?;
+    let google = file(lab, "gcp", "caretaker-access.tf")?;
+    let at = google.find("resource \"google_service_account_iam_member\" \"provider\"").context("our binding")?;
+    let ours = google[at..].split_inclusive("\n}\n").next().context("its end")?;
+    let member = ours.split('"').find(|part| part.starts_with("serviceAccount:")).context("our member")?;
+    let theirs = ours.replace("\"provider\"", "\"globex\"").replace(member, &format!("serviceAccount:{}", other.google));
+    clouds.apply_google(&format!("{google}\n{theirs}"))
+}
+
+/// The client corrects the mistake.
+fn closed(lab: &Lab, clouds: &Clouds, other: &Other) -> Result<()> {
+    let kit: Value = serde_json::from_str(&file(lab, "aws", "caretaker-access.cfn.json")?)?;
+    let trust = &kit["Resources"]["CaretakerAccess"]["Properties"]["AssumeRolePolicyDocument"];
+    lab.cloud.call(&["set-trust", AWS_ACCOUNT, "CaretakerAccess"], &trust.to_string())?;
+    clouds.azure.change(|world| world.subscriptions.get_mut(SUBSCRIPTION).expect("it is there").assignments.clear());
+    let mut world = clouds.google.world();
+    let account = world.accounts.get_mut("caretaker@acme-production.iam.gserviceaccount.com").context("the service account")?;
+    account.policy.unbind(&format!("serviceAccount:{}", other.google));
+    Ok(())
+}
+
+fn applied(lab: &Lab, clouds: &Clouds, other: &Other) -> Result<Client> {
     let mut client = Client::new("tri", AWS_ACCOUNT, "eu-west-1");
     client.allow = vec!["Backup".into(), "Revoke".into()];
     let mut document = client.document();
@@ -35,9 +130,17 @@ fn applied(lab: &Lab, clouds: &Clouds) -> Result<Client> {
         let message = lab.condition(&["ca", account, "-n", "client-tri"], "AccessProven", "False", "WaitingForGrant")?;
         ensure!(message.contains("grant kit"), "{account}: {message}");
     }
-    lab.cloud.call(&["apply-kit", AWS_ACCOUNT], &file(lab, "aws", "caretaker-access.cfn.json")?)?;
-    clouds.apply_azure(&file(lab, "azure", "caretaker-access.azure.json")?)?;
-    clouds.apply_google(&file(lab, "gcp", "caretaker-access.tf")?)?;
+    with_a_hole(lab, clouds, other)?;
+    for account in ["aws", "azure", "gcp"] {
+        poke(lab, account)?;
+    }
+    for (account, (principal, cure)) in ["aws", "azure", "gcp"].into_iter().zip(other.told()) {
+        let object = ["ca", account, "-n", "client-tri"];
+        let message = lab.condition(&object, "ConfusedDeputyProtected", "False", "NotRefused").with_context(|| account.to_owned())?;
+        ensure!(message.contains(principal) && message.contains("was let in") && message.contains(cure), "{account}: {message}");
+        lab.condition(&object, "Ready", "False", "NotRefused").with_context(|| account.to_owned())?;
+    }
+    closed(lab, clouds, other)?;
     for account in ["aws", "azure", "gcp"] {
         poke(lab, account)?;
     }
@@ -45,7 +148,7 @@ fn applied(lab: &Lab, clouds: &Clouds) -> Result<Client> {
     Ok(client)
 }
 
-fn is_read(lab: &Lab) -> Result<()> {
+fn is_read(lab: &Lab, other: &Other) -> Result<()> {
     for (account, machines) in [("aws", 2), ("azure", 2), ("gcp", 3)] {
         let object = ["ca", account, "-n", "client-tri"];
         for condition in ["AccessProven", "ConfusedDeputyProtected", "PermissionsSufficient"] {
@@ -54,6 +157,10 @@ fn is_read(lab: &Lab) -> Result<()> {
         lab.condition(&object, "InventoryComplete", "True", "Settled")?;
         let inventory = lab.kubectl.get(&object)?["status"]["inventory"].clone();
         ensure!(inventory["byType"]["instance"] == machines, "{account}: {inventory}");
+    }
+    for (account, (principal, _)) in ["aws", "azure", "gcp"].into_iter().zip(other.told()) {
+        let message = lab.condition(&["ca", account, "-n", "client-tri"], "ConfusedDeputyProtected", "True", "Proven")?;
+        ensure!(message.contains(principal), "{account}: {message}");
     }
     let access = lab.plugin(&["access", "tri"])?;
     for part in ["CaretakerAccess", SUBSCRIPTION, "caretaker@acme-production.iam.gserviceaccount.com"] {
@@ -145,8 +252,9 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
     let clouds = Clouds::start(folder.path())?;
     clouds.enter(lab)?;
 
-    applied(lab, &clouds)?;
-    is_read(lab)?;
+    let other = Other::made(lab, &clouds)?;
+    applied(lab, &clouds, &other)?;
+    is_read(lab, &other)?;
     too_much_is_told_and_nothing_waits_for_it(lab, &clouds)?;
     a_second_claim_is_refused(lab, &clouds)?;
 

@@ -40,7 +40,8 @@ pub struct ManagedClientSpec {
     /// Name of the client as people say it.
     #[schemars(length(min = 1, max = 120))]
     pub display_name: String,
-    /// Name of the ProviderProfile that serves this client.
+    /// Name of the ProviderProfile that serves this client. Where each client has one with principals of its own, it is also proved that those of other
+    /// clients are refused.
     #[serde(default = "default_profile")]
     #[schemars(length(min = 1, max = 253))]
     pub provider_profile: String,

@@ -155,7 +155,6 @@ impl caretaker_controllers::Clouds for SdkClouds {
             quota_project: identity.quota_project.clone(),
             credentials,
             expected_principal: identity.principal.clone(),
-            stranger: None,
             calls_per_minute: CALLS_PER_MINUTE,
         };
         let connector = self.counted(GcpConnector::with_budgets(config, self.budgets.clone())?);

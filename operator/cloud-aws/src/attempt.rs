@@ -14,10 +14,11 @@ pub async fn attempt(shared: &Shared, grant: &AwsGrant, presented: Presented) ->
         Presented::Right => enter(shared, grant, None).await?,
         Presented::Wrong => trespass(shared, grant, Some(WRONG)).await?,
         Presented::Nothing => trespass(shared, grant, None).await?,
+        Presented::Stolen => trespass(shared, grant, Some(&grant.external_id)).await?,
     };
     let principal = answer.assumed_role_user().map(|user| user.arn().to_owned()).unwrap_or_default();
     let account = principal.split(':').nth(4).unwrap_or_default().to_owned();
-    if account != grant.account_id {
+    if account != grant.account_id && presented != Presented::Stolen {
         let message = format!("the role {} leads to account {account}, not {}", grant.role_arn, grant.account_id);
         return Err(CloudError::new(ErrorClass::WrongAccount, "sts:AssumeRole", message));
     }

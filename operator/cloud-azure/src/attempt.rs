@@ -14,10 +14,12 @@ pub async fn attempt(shared: &Shared, grant: &AzureGrant, presented: Presented) 
     let (call, work) = (access::read(grant), Work::once(client(grant)));
     let about = (grant.subscription_id.as_str(), &call);
     let bearer = match presented {
-        Presented::Right => {
+        Presented::Right | Presented::Stolen => {
             let token = shared.fresh_token(client(grant)).await?;
             let answer = shared.send(&work, about, Some(token.secret.secret())).await.map_err(still_expired)?;
-            access::prove(&answer.body, grant, &shared.tenant_id)?;
+            if presented == Presented::Right {
+                access::prove(&answer.body, grant, &shared.tenant_id)?;
+            }
             return Ok(Identity { account: grant.subscription_id.clone(), principal: token.identity.principal });
         }
         Presented::Wrong => Some(WRONG),

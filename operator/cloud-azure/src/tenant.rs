@@ -33,7 +33,7 @@ impl TenantLink {
     /// Signs in and lists. A tenant of which nothing is delegated yet has an empty list; only an attempt says that it does not let us in.
     pub async fn open(shared: &Arc<Shared>, grant: AzureTenantGrant) -> Result<Self> {
         let token = shared.fresh_token(&grant.tenant_id).await?;
-        let members = list(shared, &grant, &token).await?;
+        let members = list(shared, &grant, (&token, Some(&shared.tenant_id))).await?;
         Ok(Self { grant, token, members })
     }
 
@@ -61,9 +61,10 @@ fn takes(grant: &AzureTenantGrant, id: &str) -> bool {
 /// Tries to get in: at least one subscription that is looked after must be delegated to ours.
 pub async fn attempt(shared: &Shared, grant: &AzureTenantGrant, presented: Presented) -> Result<Identity> {
     let bearer = match presented {
-        Presented::Right => {
+        Presented::Right | Presented::Stolen => {
             let token = shared.fresh_token(&grant.tenant_id).await?;
-            if list(shared, grant, &token).await?.is_empty() {
+            let manager = (presented == Presented::Right).then_some(shared.tenant_id.as_str());
+            if list(shared, grant, (&token, manager)).await?.is_empty() {
                 let message = format!(
                     "no subscription of the tenant {} that is looked after is delegated to the tenant {}",
                     grant.tenant_id, shared.tenant_id
@@ -83,12 +84,13 @@ fn first_page() -> Call {
     Call::get(OPERATION, format!("/subscriptions?api-version={SUBSCRIPTIONS}"))
 }
 
-async fn list(shared: &Shared, grant: &AzureTenantGrant, token: &Token) -> Result<Vec<Member>> {
+/// The subscriptions that are looked after: those that this tenant manages, or all that can be seen.
+async fn list(shared: &Shared, grant: &AzureTenantGrant, (token, manager): (&Token, Option<&str>)) -> Result<Vec<Member>> {
     let (mut members, mut links, mut call) = (Vec::new(), HashSet::new(), first_page());
     let work = Work::once(&grant.tenant_id);
     loop {
         let answer = shared.send(&work, (&grant.tenant_id, &call), Some(token.secret.secret())).await.map_err(still_expired)?;
-        let (found, next) = page(&answer.body, grant, &shared.tenant_id)?;
+        let (found, next) = page(&answer.body, grant, manager)?;
         members.extend(found);
         let Some(next) = next else { return Ok(members) };
         if links.len() >= MAX_PAGES || !links.insert(next.clone()) {
@@ -101,7 +103,7 @@ async fn list(shared: &Shared, grant: &AzureTenantGrant, token: &Token) -> Resul
 
 /// The delegated subscriptions on a page that are looked after, and the link to the next one. One that does not say whose it is, or who manages it,
 /// makes the list one from which nothing can be concluded.
-fn page(body: &Value, grant: &AzureTenantGrant, ours: &str) -> Result<(Vec<Member>, Option<String>)> {
+fn page(body: &Value, grant: &AzureTenantGrant, manager: Option<&str>) -> Result<(Vec<Member>, Option<String>)> {
     let silent = |what: &str| {
         let message = format!("the list does not say {what}, so nothing is concluded from it: asked again at the next look");
         CloudError::new(ErrorClass::Unreachable, OPERATION, message)
@@ -118,10 +120,13 @@ fn page(body: &Value, grant: &AzureTenantGrant, ours: &str) -> Result<(Vec<Membe
         if !home.eq_ignore_ascii_case(&grant.tenant_id) {
             continue;
         }
-        let managers = row["managedByTenants"].as_array().ok_or_else(|| silent(&format!("who manages the subscription {id}")))?;
-        if managers.iter().any(|tenant| text(tenant, "tenantId").is_some_and(|tenant| tenant.eq_ignore_ascii_case(ours))) {
-            members.push(Member { id, name: text(row, "displayName").unwrap_or_default(), state: state(row["state"].as_str()) });
+        if let Some(manager) = manager {
+            let managers = row["managedByTenants"].as_array().ok_or_else(|| silent(&format!("who manages the subscription {id}")))?;
+            if !managers.iter().any(|tenant| text(tenant, "tenantId").is_some_and(|tenant| tenant.eq_ignore_ascii_case(manager))) {
+                continue;
+            }
         }
+        members.push(Member { id, name: text(row, "displayName").unwrap_or_default(), state: state(row["state"].as_str()) });
     }
     Ok((members, text(body, "nextLink")))
 }
@@ -206,7 +211,7 @@ mod tests {
             row("dd", CLIENT, &[&OURS.to_uppercase()], "Disabled"),
             row("ee", CLIENT, &[OURS], "PastDue"),
         ]});
-        let (members, next) = page(&body, &grant(), OURS).unwrap();
+        let (members, next) = page(&body, &grant(), Some(OURS)).unwrap();
         let found: Vec<(&str, MemberState)> = members.iter().map(|member| (member.id.as_str(), member.state)).collect();
         assert_eq!(found, [("aa", MemberState::Active), ("dd", MemberState::Suspended), ("ee", MemberState::Active)]);
         assert_eq!(next, None);
@@ -218,7 +223,7 @@ mod tests {
         let ids = |named: &[&str], exclude: &[&str]| -> Vec<String> {
             let list = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
             let grant = AzureTenantGrant { subscription_ids: list(named), exclude: list(exclude), ..grant() };
-            page(&body, &grant, OURS).unwrap().0.into_iter().map(|member| member.id).collect()
+            page(&body, &grant, Some(OURS)).unwrap().0.into_iter().map(|member| member.id).collect()
         };
         assert_eq!(ids(&[], &[]), ["aa", "bb"]);
         assert_eq!(ids(&["aA"], &[]), ["aa"]);
@@ -231,12 +236,14 @@ mod tests {
         for field in ["subscriptionId", "tenantId", "managedByTenants"] {
             let mut one = row("aa", CLIENT, &[OURS], "Enabled");
             one.as_object_mut().unwrap().remove(field);
-            assert_eq!(page(&json!({"value": [one]}), &grant(), OURS).unwrap_err().class, ErrorClass::Unreachable, "{field}");
+            assert_eq!(page(&json!({"value": [one]}), &grant(), Some(OURS)).unwrap_err().class, ErrorClass::Unreachable, "{field}");
         }
-        assert!(page(&json!({}), &grant(), OURS).is_err());
+        assert!(page(&json!({}), &grant(), Some(OURS)).is_err());
         let mut strangers = row("aa", OURS, &[OURS], "Enabled");
         strangers.as_object_mut().unwrap().remove("managedByTenants");
-        assert!(page(&json!({"value": [strangers]}), &grant(), OURS).is_ok(), "of another tenant's nothing is asked");
+        assert!(page(&json!({"value": [strangers]}), &grant(), Some(OURS)).is_ok(), "of another tenant's nothing is asked");
+        let seen = page(&json!({"value": [row("aa", CLIENT, &[], "Enabled"), row("bb", OURS, &[], "Enabled")]}), &grant(), None).unwrap().0;
+        assert_eq!(seen.len(), 1, "whoever sees one of the client's was let in, whoever manages it");
     }
 
     #[test]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use caretaker_arm_simulator::world::{GraphFault, READER, Refusal, Rule};
+use caretaker_arm_simulator::world::{Application, GraphFault, READER, Refusal, Rule};
 use caretaker_cloud::manifest::azure_actions;
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
 use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, CloudStep, EVERYWHERE, Purpose, WantedPermission};
-use caretaker_cloud_azure::AzureConnector;
-use common::{Stage, delegated, delegation};
+use caretaker_cloud_azure::{AzureConfig, AzureConnector};
+use common::{PROVIDER, SECRET, Stage, delegated, delegation};
 use serde_json::{Value, json};
 
 /// The cells of a subscription.
@@ -30,6 +30,8 @@ const CELLS: [&str; 12] = [
     "web",
     "patches",
 ];
+/// Client id and object id of another client's application in the provider's tenant.
+const STRANGER: (&str, &str) = ("dddddddd-0000-4000-8000-0000000000ff", "eeeeeeee-0000-4000-8000-0000000000ff");
 /// Type of a machine.
 const MACHINE: &str = "Microsoft.Compute/virtualMachines";
 
@@ -93,6 +95,23 @@ impl Behaviour for OnSimulator {
 
     fn connector(&self) -> Arc<dyn CloudConnector> {
         self.connector.clone()
+    }
+
+    async fn stranger(&self) -> Arc<dyn CloudConnector> {
+        self.stage.simulator.change(|world| {
+            let (client_id, object_id, secret) = (STRANGER.0.into(), STRANGER.1.into(), Some(SECRET.into()));
+            world.applications.push(Application { tenant_id: PROVIDER.into(), client_id, object_id, secret, federation: None });
+        });
+        let config = AzureConfig { client_id: STRANGER.0.into(), ..self.stage.config() };
+        Arc::new(AzureConnector::new(&config).expect("a connector"))
+    }
+
+    async fn admit(&self, grant: &AccessGrant) {
+        let id = grant.account().to_owned();
+        self.stage.simulator.change(|world| {
+            let subscription = world.subscriptions.get_mut(&id).expect("it was made");
+            subscription.delegations[0].authorizations.push((STRANGER.1.into(), READER.into()));
+        });
     }
 
     async fn account(&self, _purposes: &[Purpose]) -> AccessGrant {

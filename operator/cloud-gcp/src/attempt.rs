@@ -6,7 +6,7 @@ use crate::Shared;
 use crate::config::Secret;
 use crate::session::{Reach, generate, generate_as_base, project};
 
-/// What is presented where a wrong token is asked for and no stranger is configured.
+/// What is presented where a wrong token is asked for. It is no token at all, so it can never be a right one.
 const WRONG: &str = "caretaker-negative-test";
 
 /// Tries to get in. A token of the client's service account is the way in: whoever gets one was let in.
@@ -17,15 +17,16 @@ pub async fn attempt(shared: &Shared, grant: &GcpGrant, presented: Presented) ->
             let (account, _) = project(shared, grant, &held.token).await?;
             return Ok(Identity { account, principal: grant.service_account.clone() });
         }
-        Presented::Wrong => Some(match &shared.stranger {
-            Some(stranger) => stranger.token(&shared.services).await?,
-            None => Secret::new(WRONG),
-        }),
+        Presented::Stolen => {
+            generate_as_base(shared, grant, Reach::Read).await?;
+            return Ok(Identity { account: grant.project_id.clone(), principal: grant.service_account.clone() });
+        }
+        Presented::Wrong => Some(Secret::new(WRONG)),
         Presented::Nothing => None,
     };
     generate(shared, grant, Reach::Read, ours.as_ref()).await.map_err(|mut error| {
-        // "Not authenticated" is the refusal that this attempt is to bring, unless the stranger's own token is worn out.
-        if error.class == ErrorClass::Expired && (presented == Presented::Nothing || shared.stranger.is_none()) {
+        // "Not authenticated" is the refusal that this attempt is to bring.
+        if error.class == ErrorClass::Expired {
             error.class = ErrorClass::Denied;
         }
         error

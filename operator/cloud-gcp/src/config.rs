@@ -149,8 +149,6 @@ pub struct GcpConfig {
     /// The principal that the base credentials must be, in the words of [`caretaker_cloud::Identity::principal`]; nothing is done with
     /// others.
     pub expected_principal: String,
-    /// Another principal of the provider's that no client has granted anything. Without one, negative attempts present an invalid token.
-    pub stranger: Option<BaseCredentials>,
     /// Calls to Cloud Asset in a minute that one paying project is asked for at most.
     pub calls_per_minute: u32,
 }

@@ -116,7 +116,6 @@ impl Services {
 pub(crate) struct Shared {
     pub services: Services,
     pub base: Base,
-    pub stranger: Option<Base>,
     expected_principal: String,
 }
 
@@ -149,12 +148,7 @@ impl GcpConnector {
             calls_per_minute: config.calls_per_minute,
             budgets,
         };
-        let shared = Shared {
-            services,
-            base: Base::new(config.credentials),
-            stranger: config.stranger.map(Base::new),
-            expected_principal: config.expected_principal,
-        };
+        let shared = Shared { services, base: Base::new(config.credentials), expected_principal: config.expected_principal };
         Ok(Self { shared: Arc::new(shared), sessions: Mutex::default(), proven: Mutex::default() })
     }
 

@@ -136,9 +136,11 @@ pub(crate) struct At<'a> {
     pub region: &'a str,
 }
 
+/// A caller and the grant that it uses.
+type As<'a> = (&'a str, &'a AwsGrant);
+
 /// All that the cloud holds.
 pub(crate) struct State {
-    pub principal: String,
     pub accounts: BTreeMap<String, FakeAccount>,
     faults: Vec<Fault>,
     /// Rows in one page of a list.
@@ -169,7 +171,7 @@ impl State {
     }
 
     /// One `sts:AssumeRole` with the base credentials; the account that it leads to.
-    fn assume(&mut self, grant: &AwsGrant, external_id: Option<&str>, (may_teach, named): (bool, bool)) -> Result<String> {
+    fn assume(&mut self, (who, grant): As<'_>, external_id: Option<&str>, (may_teach, named): (bool, bool)) -> Result<String> {
         let account = account_of(&grant.role_arn).to_owned();
         self.call(At { operation: "sts:AssumeRole", account: &account, region: "global" })?;
         let refused = || {
@@ -179,21 +181,22 @@ impl State {
         let role = self.accounts.get_mut(&account).and_then(|held| held.roles.get_mut(&grant.role_arn)).ok_or_else(refused)?;
         let takes_name = role.takes_source_identity;
         let Trust::Principal { arn, external_id: rule } = &mut role.trust else { return Err(refused()) };
-        if named && !takes_name || !is_principal(&self.principal, arn) || !rule.lets_in(external_id, may_teach) {
+        if named && !takes_name || !is_principal(who, arn) || !rule.lets_in(external_id, may_teach) {
             return Err(refused());
         }
         Ok(account)
     }
 
     /// Gets in with the grant's own ExternalId: with the SourceIdentity, and where that is refused once without.
-    pub fn enter(&mut self, grant: &AwsGrant) -> Result<String> {
+    pub fn enter(&mut self, by: As<'_>) -> Result<String> {
+        let (_, grant) = by;
         let id = Some(grant.external_id.as_str());
         if self.is_unnamed(grant) {
-            return self.assume(grant, id, (true, false));
+            return self.assume(by, id, (true, false));
         }
-        match self.assume(grant, id, (true, true)) {
+        match self.assume(by, id, (true, true)) {
             Err(error) if error.is_refusal() => {
-                let account = self.assume(grant, id, (true, false))?;
+                let account = self.assume(by, id, (true, false))?;
                 self.unnamed.insert(grant.clone());
                 Ok(account)
             }
@@ -202,9 +205,9 @@ impl State {
     }
 
     /// Tries to get in with an ExternalId that must be refused, in every way in which the right one could be let in.
-    fn trespass(&mut self, grant: &AwsGrant, external_id: Option<&str>) -> Result<String> {
-        match self.assume(grant, external_id, (false, false)) {
-            Err(error) if error.is_refusal() && !self.is_unnamed(grant) => self.assume(grant, external_id, (false, true)),
+    fn trespass(&mut self, by: As<'_>, external_id: Option<&str>) -> Result<String> {
+        match self.assume(by, external_id, (false, false)) {
+            Err(error) if error.is_refusal() && !self.is_unnamed(by.1) => self.assume(by, external_id, (false, true)),
             other => other,
         }
     }
@@ -219,13 +222,13 @@ impl State {
 #[derive(Clone)]
 pub struct FakeCloud {
     state: Arc<Mutex<State>>,
+    principal: Arc<str>,
 }
 
 impl FakeCloud {
     /// An empty cloud, seen by a provider whose base credentials are `principal`.
-    pub fn new(principal: impl Into<String>) -> Self {
+    pub fn new(principal: impl Into<Arc<str>>) -> Self {
         let state = State {
-            principal: principal.into(),
             accounts: BTreeMap::new(),
             faults: Vec::new(),
             page_rows: PAGE_ROWS,
@@ -233,7 +236,18 @@ impl FakeCloud {
             writes: 0,
             unnamed: HashSet::new(),
         };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), principal: principal.into() }
+    }
+
+    /// The same cloud, seen by a provider whose base credentials are another `principal`.
+    #[must_use]
+    pub fn seen_by(&self, principal: impl Into<Arc<str>>) -> Self {
+        Self { state: self.state.clone(), principal: principal.into() }
+    }
+
+    /// Who the base credentials are.
+    pub(crate) fn principal(&self) -> &str {
+        &self.principal
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -292,9 +306,9 @@ fn account_of(arn: &str) -> &str {
 impl CloudConnector for FakeCloud {
     async fn base_identity(&self) -> Result<Identity> {
         let mut state = self.lock();
-        let principal = state.principal.clone();
-        state.call(At { operation: "sts:GetCallerIdentity", account: account_of(&principal), region: "global" })?;
-        Ok(Identity { account: account_of(&principal).into(), principal })
+        let account = account_of(&self.principal);
+        state.call(At { operation: "sts:GetCallerIdentity", account, region: "global" })?;
+        Ok(Identity { account: account.into(), principal: self.principal.as_ref().into() })
     }
 
     async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
@@ -306,11 +320,12 @@ impl CloudConnector for FakeCloud {
 
     async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
         let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
-        let mut state = self.lock();
+        let (mut state, by) = (self.lock(), (self.principal(), grant));
         let account = match presented {
-            Presented::Right => state.enter(grant)?,
-            Presented::Wrong => state.trespass(grant, Some(WRONG))?,
-            Presented::Nothing => state.trespass(grant, None)?,
+            Presented::Right => state.enter(by)?,
+            Presented::Wrong => state.trespass(by, Some(WRONG))?,
+            Presented::Nothing => state.trespass(by, None)?,
+            Presented::Stolen => state.trespass(by, Some(&grant.external_id))?,
         };
         Ok(Identity { account, principal: grant.role_arn.clone() })
     }

@@ -139,6 +139,8 @@ pub enum Presented {
     Wrong,
     /// None.
     Nothing,
+    /// The grant's own secret, by a principal of the provider's that the client has no reason to trust. Whatever comes of it, it was let in.
+    Stolen,
 }
 
 /// Who a session is.

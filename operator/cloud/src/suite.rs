@@ -131,6 +131,10 @@ pub trait Stage: Send + Sync {
     fn machine_cell(&self, place: &str) -> (String, String);
     /// The connector under test, with credentials that are the trusted provider's.
     fn connector(&self) -> Arc<dyn CloudConnector>;
+    /// A connector of another principal of the same provider: another client's way in, which no account here trusts.
+    async fn stranger(&self) -> Arc<dyn CloudConnector>;
+    /// The client lets the stranger in, by mistake.
+    async fn admit(&self, grant: &AccessGrant);
     /// Makes an account that lets the provider in for these purposes.
     async fn account(&self, purposes: &[Purpose]) -> AccessGrant;
     /// A grant that leads into another account than it names, made from one that is right.
@@ -178,6 +182,7 @@ macro_rules! behaviour_suite {
     ($stage:expr) => {
         $crate::behaviour_suite! { @each $stage;
             the_right_secret_and_no_other_lets_in []
+            another_clients_principal_is_let_in_only_by_a_mistake_of_the_client []
             a_grant_with_another_external_id_shares_no_session [ExternalId]
             a_session_in_another_account_is_refused []
             permissions_say_what_is_missing []

@@ -9,12 +9,13 @@ use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{HandoverMode, HandoverStep};
 use caretaker_api::{CloudAccount, Handover, ProviderProfile, names};
 use caretaker_cloud::{CloudError, CloudLink, ErrorClass, Member, Presented, Purpose};
-use caretaker_core::cloud_account::{self as core, Done, Listing, Observed, Plan, Refusal};
+use caretaker_core::cloud_account::{self as core, Done, Listing, Observed, Plan};
 use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
 use caretaker_core::inventory::address::folder;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
+use caretaker_core::refusals::{Refusal, Refusals, others};
 use caretaker_core::{grant, handover, kit};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
@@ -22,7 +23,7 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
-use crate::access::{WayIn, client_of, way_in};
+use crate::access::{WayIn, client_of, connector, way_in};
 use crate::apply::{self, Owner};
 use crate::claim;
 use crate::context::Context;
@@ -172,7 +173,7 @@ async fn act(
         if matches!(done.proof, Some(Err(_))) {
             return Ok(());
         }
-        prove(account, plan, (&way_in, link.as_ref()), done).await;
+        prove(ctx, account, plan, (&way_in, link.as_ref()), done).await?;
     }
     if plan.discover {
         discover(ctx, account, link.as_ref(), done).await?;
@@ -181,22 +182,45 @@ async fn act(
 }
 
 /// What is asked once the right way in was let in.
-async fn prove(account: &CloudAccount, plan: Plan, (way_in, link): (&WayIn, &dyn CloudLink), done: &mut Done) {
+async fn prove(
+    ctx: &Context,
+    account: &CloudAccount,
+    plan: Plan,
+    (way_in, link): (&WayIn, &dyn CloudLink),
+    done: &mut Done,
+) -> Result<(), Failure> {
     if plan.prove_refusals {
-        for presented in [Presented::Nothing, Presented::Wrong] {
-            done.refusals.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
-        }
+        done.refusals = prove_refusals(ctx, account, way_in).await?;
     }
     let wanted = kit::parents::wanted(&account.spec, &way_in.grant);
     done.gap = Some(link.permissions(&wanted).await);
     // A parent's own role is asked for what it lacks; what is too much, and who gets in, is asked of each of its accounts.
     if account.spec.target.is_parent() {
-        return;
+        return Ok(());
     }
     done.excess = Some(link.excess(&wanted).await);
     if plan.register {
         done.register = Some(link.ways_in().await);
     }
+    Ok(())
+}
+
+/// The attempts that must be refused: nobody's, and those of what leads into other clients' accounts, which know the right secret.
+async fn prove_refusals(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -> Result<Refusals, Failure> {
+    let mut refusals = Refusals::default();
+    for presented in [Presented::Nothing, Presented::Wrong] {
+        refusals.of_nobody.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
+    }
+    let profiles = ctx.cache.list_typed::<ProviderProfile>(None);
+    for other in others(account, &profiles) {
+        let Some(profile) = profiles.iter().find(|profile| profile.name_any() == other.profile) else { continue };
+        let refusal = match connector(ctx, profile, account.spec.target.cloud()).await? {
+            Ok(connector) => Refusal::from_answer(&connector.attempt(&way_in.grant, Presented::Stolen).await),
+            Err(fault) => Refusal::Unknown(format!("ProviderProfile {}: {}", other.profile, fault.message)),
+        };
+        refusals.of_others.push((other.principal, refusal));
+    }
+    Ok(refusals)
 }
 
 /// Accounts of the list that another client's object is for: this client is told neither their names nor their states.

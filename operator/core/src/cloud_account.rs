@@ -15,13 +15,14 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::access::{REGISTER_EVERY, carry, profile, refusals_due, take_excess, take_gap, take_refusals, take_register};
+use crate::access::{REGISTER_EVERY, carry, profile, take_excess, take_gap, take_register};
 use crate::account_budget::{self, LONGEST_WAIT};
 use crate::conditions::{ConditionSet, Is};
 use crate::inventory::Taken;
 use crate::members::is_own;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::period::jittered;
+use crate::refusals::{Refusals, refusals_due, take_refusals};
 use crate::request::is_asked;
 use crate::scope::{self, Named};
 
@@ -160,29 +161,6 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
     }
 }
 
-/// An attempt that must be refused.
-#[derive(Clone, Debug)]
-pub enum Refusal {
-    /// It was.
-    Refused,
-    /// It was let in.
-    LetIn,
-    /// It cannot be told.
-    Unknown(String),
-}
-
-impl Refusal {
-    /// From the answer of an attempt.
-    #[must_use]
-    pub fn from_answer(answer: &Result<Identity, CloudError>) -> Self {
-        match answer {
-            Ok(_) => Self::LetIn,
-            Err(error) if error.is_refusal() => Self::Refused,
-            Err(error) => Self::Unknown(error.to_string()),
-        }
-    }
-}
-
 /// What a visit did.
 #[derive(Clone, Debug, Default)]
 pub struct Done {
@@ -200,8 +178,8 @@ pub struct Done {
     pub excess: Option<Result<ExcessReport, CloudError>>,
     /// Every way in.
     pub register: Option<Result<Register, CloudError>>,
-    /// The attempts without and with a wrong ExternalId.
-    pub refusals: Vec<Refusal>,
+    /// The attempts that must be refused.
+    pub refusals: Refusals,
     /// The new inventory.
     pub inventory: Option<Result<Taken, CloudError>>,
     /// What the reading used of its request budgets, and when it ended.

@@ -254,8 +254,9 @@ impl Kit<'_> {
              To end the access at any time, delete the stack or the role.\n\n\
              Every call of ours stands in your audit log under the session name `{session}`, with the SourceIdentity `{source}`: the object of ours\n\
              that acted.\n\n\
-             Once a week attempts without and with a wrong ExternalId are made on purpose, each without and with the SourceIdentity. They must\n\
-             fail, and stand in your audit log as four failed `AssumeRole` events under the same session name.\n\n\
+             Once a week attempts without and with a wrong ExternalId are made on purpose, each without and with the SourceIdentity, and up to\n\
+             three principals that lead into other clients' accounts try with the right one. They must all fail, and stand in your audit log as\n\
+             failed `AssumeRole` events under the same session name: four, and two for each such principal.\n\n\
              | policy | action | why |\n| --- | --- | --- |\n{rows}",
             account = self.account.account_id,
             role = self.account.role_name,
@@ -350,7 +351,7 @@ mod tests {
         assert_eq!(trust[0]["Action"], json!(["sts:AssumeRole", "sts:SetSourceIdentity"]));
         assert_eq!(trust[0]["Condition"]["StringEquals"]["sts:ExternalId"], "abc123");
         assert_eq!(trust.as_array().unwrap().len(), 1, "nothing is granted outside the condition");
-        for text in ["caretaker-acme-prod", "prod@acme", "four failed"] {
+        for text in ["caretaker-acme-prod", "prod@acme", "four, and two for each"] {
             assert!(files["README.md"].contains(text), "{text}");
         }
     }

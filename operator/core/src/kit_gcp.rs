@@ -213,7 +213,8 @@ impl GcpKit<'_> {
              - `sh caretaker-access.sh` with `gcloud`\n\n\
              It makes the service account `{email}`, of which only `{member}` may make tokens. {paying}\n\
              To end the access at any time, delete the service account.\n\n\
-             Once a week two attempts without and with a wrong token are made on purpose. They must fail.\n\n\
+             Once a week two attempts without and with a wrong token are made on purpose, and up to three with principals that lead into other\n\
+             clients' projects. They must all fail.\n\n\
              | role | permission | why |\n| --- | --- | --- |\n{rows}",
             project = one_line(self.project_id),
             client = one_line(self.client),

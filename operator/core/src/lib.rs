@@ -20,10 +20,10 @@ pub mod members;
 pub mod monitoring_stack;
 pub mod outcome;
 pub mod ownership;
-pub mod period;
-
 pub mod patch;
+pub mod period;
 pub mod provider_profile;
+pub mod refusals;
 pub mod request;
 pub mod scope;
 

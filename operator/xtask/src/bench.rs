@@ -26,7 +26,7 @@ const MANY: usize = 100_000;
 /// Largest ratio of the time that the last of many throttled accounts takes to what its quota alone allows: so none is starved.
 const MAX_THROTTLED_RATIO: f64 = 1.2;
 /// Turns of bare loop and adapter.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 31;
 /// Where the machines of the discovery are.
 const REGION: &str = "eu-west-1";
 const ACCOUNT: &str = "222222222222";

@@ -114,7 +114,8 @@ fn report(account: &CloudAccount, width: usize) -> String {
     line("way in", if access.principal.is_empty() { "not known yet" } else { &access.principal });
     let proven = access.proven_at.as_ref().map_or_else(|| "never".to_owned(), |time| time.0.to_string());
     line("proven", &format!("{}, last {proven}", word(&status, "AccessProven")));
-    line("others", &format!("refused: {}", word(&status, "ConfusedDeputyProtected")));
+    let refused = condition(&status, "ConfusedDeputyProtected").filter(|refused| refused.status == "True");
+    line("others", refused.map_or("not known to be refused", |refused| &refused.message));
     match word(&status, "PermissionsSufficient").as_str() {
         "True" => line("missing", "nothing"),
         _ if access.missing.is_empty() => line("missing", "not known"),

@@ -44,11 +44,40 @@ fn number() -> u64 {
     NEXT.get_or_init(|| AtomicU64::new(first())).fetch_add(1, Ordering::SeqCst)
 }
 
+/// A user of the provider's that may assume roles, and its connector.
+async fn provider(cloud: &Cloud, endpoint: &str) -> (Arc<AwsConnector>, String) {
+    let user = cloud.call(&["provider", PROVIDER, &format!("suite-{}", number())], "").expect("a user");
+    let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
+    let config = AwsConfig {
+        region: "us-east-1".into(),
+        endpoint_url: Some(endpoint.into()),
+        ca_bundle_pem: None,
+        credentials: BaseCredentials::Static {
+            access_key_id: text("accessKeyId"),
+            secret_access_key: text("secretAccessKey"),
+            session_token: None,
+        },
+        expected_principal: text("arn"),
+    };
+    (Arc::new(AwsConnector::new(config).await.expect("a connector")), text("arn"))
+}
+
+fn trust(principal: &str) -> Value {
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": {"AWS": principal},
+        "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
+        "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
+    }]})
+}
+
 pub struct OnEmulator {
     cloud: Cloud,
     pub watch: Watch,
     pub connector: Arc<AwsConnector>,
+    endpoint: String,
     principal: String,
+    stranger: Mutex<String>,
     policies: Mutex<BTreeMap<(String, String), Vec<&'static str>>>,
     faults: Mutex<Vec<Fault>>,
 }
@@ -59,21 +88,9 @@ impl OnEmulator {
         let cloud = tokio::task::spawn_blocking(cloud).await.expect("no panic");
         let watch = Watch::judged();
         let endpoint = start(&cloud.endpoint, watch.clone()).await.expect("a port");
-        let user = cloud.call(&["provider", PROVIDER, &format!("suite-{}", number())], "").expect("a user");
-        let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
-        let config = AwsConfig {
-            region: "us-east-1".into(),
-            endpoint_url: Some(endpoint),
-            ca_bundle_pem: None,
-            credentials: BaseCredentials::Static {
-                access_key_id: text("accessKeyId"),
-                secret_access_key: text("secretAccessKey"),
-                session_token: None,
-            },
-            expected_principal: text("arn"),
-        };
-        let connector = Arc::new(AwsConnector::new(config).await.expect("a connector"));
-        Self { cloud, watch, connector, principal: text("arn"), policies: Mutex::default(), faults: Mutex::default() }
+        let (connector, principal) = provider(&cloud, &endpoint).await;
+        let (policies, faults, stranger) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { cloud, watch, endpoint, connector, principal, stranger, policies, faults }
     }
 
     /// One command to the emulator as the root of accounts.
@@ -110,12 +127,7 @@ impl OnEmulator {
 
     /// The trust of a role in the provider under the ExternalId.
     pub fn trust(&self) -> Value {
-        json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow",
-            "Principal": {"AWS": self.principal},
-            "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
-            "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
-        }]})
+        trust(&self.principal)
     }
 
     /// Adds a fault.
@@ -191,6 +203,17 @@ impl Stage for OnEmulator {
 
     fn connector(&self) -> Arc<dyn CloudConnector> {
         self.connector.clone()
+    }
+
+    async fn stranger(&self) -> Arc<dyn CloudConnector> {
+        let (connector, principal) = provider(&self.cloud, &self.endpoint).await;
+        *self.stranger.lock().expect("no panic while held") = principal;
+        connector
+    }
+
+    async fn admit(&self, grant: &AccessGrant) {
+        let trust = trust(&self.stranger.lock().expect("no panic while held"));
+        self.call(&["set-trust", &aws(grant).account_id, ROLE], &trust);
     }
 
     async fn account(&self, purposes: &[Purpose]) -> AccessGrant {

@@ -21,7 +21,6 @@ pub fn connector(calls_per_minute: u32) -> GcpConnector {
         quota_project: None,
         credentials: BaseCredentials::Key(ServiceAccountKey::from_json(&text("key")).expect("a key")),
         expected_principal: text("principal"),
-        stranger: None,
         calls_per_minute,
     };
     GcpConnector::new(config).expect("a connector")

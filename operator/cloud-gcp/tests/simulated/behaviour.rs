@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use caretaker_cloud::budget::Budgets;
 use caretaker_cloud::manifest::{On as Granted, gcp_permissions};
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
 use caretaker_cloud::{AccessGrant, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, WantedPermission};
-use caretaker_cloud_gcp::GcpConnector;
+use caretaker_cloud_gcp::{BaseCredentials, GcpConfig, GcpConnector};
 use caretaker_core::kit_gcp;
 use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge};
 use serde_json::{Value, json};
 
-use crate::stage::{CELLS, QUOTA, Stage, python};
+use crate::stage::{CELLS, PATIENCE, PROVIDER, QUOTA, Stage, key, python};
 
 struct OnSimulator {
     stage: Stage,
@@ -57,6 +58,8 @@ fn row(project: &str, kind: &str, (id, name): (&str, &str), place: &str) -> Valu
     })
 }
 
+/// Name of another client's principal.
+const STRANGER: &str = "of-another-client";
 const MACHINE: &str = "compute.googleapis.com/Instance";
 
 #[async_trait]
@@ -83,6 +86,21 @@ impl Behaviour for OnSimulator {
 
     fn connector(&self) -> Arc<dyn CloudConnector> {
         self.connector.clone()
+    }
+
+    async fn stranger(&self) -> Arc<dyn CloudConnector> {
+        let email = self.stage.simulator.world().add_account(STRANGER, PROVIDER);
+        self.stage.simulator.world().keys.insert((email.clone(), "key-1".into()), key().public());
+        let credentials = BaseCredentials::Key(Stage::key_file(&email));
+        let config = GcpConfig { credentials, expected_principal: email, ..self.stage.config.clone() };
+        Arc::new(GcpConnector::with_budgets(config, Budgets::with_patience(PATIENCE)).expect("a connector"))
+    }
+
+    async fn admit(&self, grant: &AccessGrant) {
+        let (role, member) =
+            ("roles/iam.serviceAccountTokenCreator", format!("serviceAccount:{STRANGER}@{PROVIDER}.iam.gserviceaccount.com"));
+        let mut world = self.stage.simulator.world();
+        world.accounts.get_mut(&gcp(grant).service_account).expect("it was made").policy.bind(role, &member);
     }
 
     async fn account(&self, _purposes: &[Purpose]) -> AccessGrant {

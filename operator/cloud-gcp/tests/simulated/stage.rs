@@ -72,7 +72,6 @@ impl Stage {
             quota_project: Some(QUOTA.into()),
             credentials,
             expected_principal: us.clone(),
-            stranger: None,
             calls_per_minute: 600_000,
         };
         let grant = GcpGrant { project_id: CLIENT.0.into(), service_account: theirs };

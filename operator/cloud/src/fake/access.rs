@@ -35,11 +35,10 @@ impl FakeLink {
     /// The roles that trust the provider.
     pub(super) fn find_ways_in(&self) -> Result<Register> {
         let mut register = Register::default();
-        let provider = self.cloud.lock().principal.clone();
         let listed = self.call("iam:ListRoles", "global", |account| Ok(account.roles.clone()));
         for (arn, role) in register.take("roles", listed)?.unwrap_or_default() {
             let Trust::Principal { arn: trusted, .. } = &role.trust else { continue };
-            if account_of(trusted) != account_of(&provider) {
+            if account_of(trusted) != account_of(self.cloud.principal()) {
                 continue;
             }
             let mut way = WayIn::new(WayKind::Role, trusted.as_str(), arn.as_str());

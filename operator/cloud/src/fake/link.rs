@@ -30,7 +30,7 @@ impl FakeLink {
     /// Assumes the role and proves that it leads to the declared account.
     pub fn open(&self) -> Result<()> {
         let mut state = self.cloud.lock();
-        let account = state.enter(&self.grant)?;
+        let account = state.enter((self.cloud.principal(), &self.grant))?;
         state.call(At { operation: "sts:GetCallerIdentity", account: &account, region: "global" })?;
         if account != self.grant.account_id {
             let message = format!("the role {} leads to account {account}, not {}", self.grant.role_arn, self.grant.account_id);

@@ -11,6 +11,7 @@ use crate::suite::{Capability, On, Stage, Trouble, When};
 use crate::{AwsType, CloudStep, WantedPermission};
 
 const PROVIDER: &str = "arn:aws:iam::111111111111:user/caretaker";
+const STRANGER: &str = "arn:aws:iam::111111111111:user/of-another-client";
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 
 struct InMemory {
@@ -64,6 +65,15 @@ impl Stage for InMemory {
 
     fn connector(&self) -> Arc<dyn CloudConnector> {
         Arc::new(self.cloud.clone())
+    }
+
+    async fn stranger(&self) -> Arc<dyn CloudConnector> {
+        Arc::new(self.cloud.seen_by(STRANGER))
+    }
+
+    async fn admit(&self, grant: &AccessGrant) {
+        let trust = Trust::Principal { arn: STRANGER.into(), external_id: ExternalIdRule::Demanded("right".into()) };
+        self.cloud.role(&aws(grant).role_arn, |role| role.trust = trust);
     }
 
     async fn account(&self, purposes: &[Purpose]) -> AccessGrant {

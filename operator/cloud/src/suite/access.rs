@@ -17,6 +17,18 @@ pub async fn the_right_secret_and_no_other_lets_in(stage: &dyn Stage) {
     assert_eq!(answer.expect("the right one lets in").account, grant.account());
 }
 
+/// Another principal of the provider is refused, even with the right secret; and where the client trusts it by mistake, that shows.
+pub async fn another_clients_principal_is_let_in_only_by_a_mistake_of_the_client(stage: &dyn Stage) {
+    let grant = stage.account(&[Purpose::Read]).await;
+    stage.connector().attempt(&grant, Presented::Right).await.expect("the right one lets in");
+    let stranger = stage.stranger().await;
+    let answer = stranger.attempt(&grant, Presented::Stolen).await;
+    assert!(answer.as_ref().is_err_and(CloudError::is_refusal), "{answer:?}");
+    stage.admit(&grant).await;
+    let answer = stranger.attempt(&grant, Presented::Stolen).await;
+    assert_eq!(answer.expect("the hole shows").account, grant.account());
+}
+
 /// A session that one ExternalId has opened is not given to whoever names another.
 pub async fn a_grant_with_another_external_id_shares_no_session(stage: &dyn Stage) {
     let grant = stage.account(&[Purpose::Read]).await;

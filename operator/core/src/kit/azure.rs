@@ -148,7 +148,8 @@ impl Delegation {
              No other tenant gets in by it, and no key, secret or content can be read with it.\n\n\
              To end the access at any time: in the portal under Service providers, or `az managedservices assignment delete`. Deleting the\n\
              deployment does not end it. {provider} can end it too, by the second role.\n\n\
-             Once a week two attempts without a token and with a wrong one are made on purpose. They must fail.\n\n\
+             Once a week two attempts without a token and with a wrong one are made on purpose, and up to three with principals that lead into other\n\
+             clients' subscriptions. They must all fail.\n\n\
              | action that is used | why |\n| --- | --- |\n{actions}",
             subscription = self.subscription_id.to_ascii_lowercase(),
             client = self.client,

@@ -178,7 +178,8 @@ impl OrganizationKit<'_> {
              instances and both stacks.\n\n\
              Every call of ours stands in your audit log under the SourceIdentity of the object of ours that acted: `{source}` for the listing, and one\n\
              that ends with `@{client}` for each account. Once a week attempts without and with a wrong ExternalId are made on purpose, in each account,\n\
-             each without and with the SourceIdentity. They must fail, and stand there as failed `AssumeRole` events.\n\n\
+             each without and with the SourceIdentity, and up to three principals that lead into other clients' accounts try with the right one. They\n\
+             must all fail, and stand there as failed `AssumeRole` events.\n\n\
              | role | action | why |\n| --- | --- | --- |\n{rows}",
             external_id = self.external_id,
             stack_set = self.stack_set(),
