@@ -247,7 +247,6 @@ impl Stage {
         progress.say("done\n");
         self.plugin(&["status"])?;
         println!();
-        println!();
         self.plugin(&["coverage", "acme"])?;
         println!();
         self.plugin(&["inventory", "acme"])?;

@@ -1,7 +1,7 @@
 //! What an index lacks, and what the services say of it.
 
 use caretaker_cloud::{
-    CloudStep, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register, WantedPermission,
+    CloudStep, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register, Verdict, WantedPermission,
 };
 
 use super::*;
@@ -11,6 +11,13 @@ use crate::writes::{CountedLink, Writes};
 struct Index {
     inner: Arc<dyn CloudLink>,
     says: Arc<std::sync::Mutex<CloudResult<Presence>>>,
+    asked: std::sync::Mutex<BTreeSet<String>>,
+}
+
+impl Index {
+    async fn of(cloud: &FakeCloud, says: &Arc<std::sync::Mutex<CloudResult<Presence>>>) -> Self {
+        Self { inner: link(cloud).await, says: says.clone(), asked: std::sync::Mutex::default() }
+    }
 }
 
 type CloudResult<T> = caretaker_cloud::Result<T>;
@@ -41,7 +48,8 @@ impl CloudLink for Index {
     fn reads_an_index(&self) -> bool {
         true
     }
-    async fn exists(&self, _asset: &Asset) -> CloudResult<Presence> {
+    async fn exists(&self, asset: &Asset) -> CloudResult<Presence> {
+        self.asked.lock().unwrap().insert(asset.id.clone());
         self.says.lock().unwrap().clone()
     }
     async fn members(&self) -> CloudResult<Vec<Member>> {
@@ -54,7 +62,7 @@ async fn what_an_index_lacks_is_gone_only_once_its_own_service_says_so() {
     let (cloud, store) = (cloud(2), Store::in_memory());
     let says = Arc::new(std::sync::Mutex::new(Ok(Presence::Present)));
     // As the operator sees every link.
-    let index = CountedLink { inner: Arc::new(Index { inner: link(&cloud).await, says: says.clone() }), writes: Writes::default() };
+    let index = CountedLink { inner: Arc::new(Index::of(&cloud, &says).await), writes: Writes::default() };
     // Assets are seen at the machine's own time.
     let hour = |number: i64| Timestamp::now().checked_add(SignedDuration::from_hours(number)).unwrap();
     let mut last = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
@@ -78,7 +86,7 @@ async fn what_an_index_lacks_is_gone_only_once_its_own_service_says_so() {
 #[tokio::test]
 async fn what_cannot_be_asked_for_stays_a_week_and_more_than_one_reading() {
     let (cloud, store) = (cloud(2), Store::in_memory());
-    let index = Index { inner: link(&cloud).await, says: Arc::new(std::sync::Mutex::new(Ok(Presence::Unknown))) };
+    let index = Index::of(&cloud, &Arc::new(std::sync::Mutex::new(Ok(Presence::Unknown)))).await;
     let began = Timestamp::now();
     let first = run(&index, &reading(&store, None, began)).await.unwrap().inventory;
     let after = |hours: i64| began.checked_add(SignedDuration::from_hours(hours)).unwrap();
@@ -98,7 +106,7 @@ async fn what_cannot_be_asked_for_stays_a_week_and_more_than_one_reading() {
 #[tokio::test]
 async fn an_edit_of_the_scope_removes_only_what_it_leaves_out() {
     let (cloud, store) = (cloud(2), Store::in_memory());
-    let index = Index { inner: link(&cloud).await, says: Arc::new(std::sync::Mutex::new(Ok(Presence::Present))) };
+    let index = Index::of(&cloud, &Arc::new(std::sync::Mutex::new(Ok(Presence::Present)))).await;
     let first = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
     for region in REGIONS {
         cloud.account(ACCOUNT, |account| account.assets.insert((region.into(), AwsType::Instance), Vec::new()));
@@ -110,4 +118,53 @@ async fn an_edit_of_the_scope_removes_only_what_it_leaves_out() {
     let narrowed = Reading { scope, ..reading(&store, Some(&kept), hour(2)) };
     let narrowed = run(&index, &narrowed).await.unwrap().inventory;
     assert_eq!(counts(narrowed.since_previous.as_ref()).1, 3, "two machines and a disk of the other region");
+}
+
+/// What was in one place of a subscription, whose cell spans all places.
+fn before(count: usize, place: &str) -> Vec<Line> {
+    let asset = |number: usize| {
+        serde_json::from_value(serde_json::json!({
+            "id": format!("{number:04}"), "cloud": "azure", "account": ACCOUNT, "region": place, "type": "instance",
+            "service": "resource-graph/compute", "source": "", "seenAt": hour(0),
+        }))
+        .unwrap()
+    };
+    (0..count).map(|number| Line { asset: asset(number), verdict: ScopeVerdict::Covered, exclusion: String::new() }).collect()
+}
+
+/// How many of them stay at this hour, and who was asked.
+async fn stay(before: &[Line], scope: &Scope, time: i64) -> (usize, BTreeSet<String>) {
+    let index = Index::of(&cloud(0), &Arc::new(std::sync::Mutex::new(Ok(Presence::Gone)))).await;
+    let mut verdicts = Verdicts::default();
+    verdicts.take(Cell {
+        key: before[0].asset.cell(),
+        verdict: Verdict::Complete,
+        assets: 0,
+        calls: 1,
+        cause: String::new(),
+        retry_after_seconds: None,
+        at: hour(time),
+    });
+    let mut vanished = Vanished::of(&index, (scope, &verdicts), (Some(hour(0)), hour(time))).unwrap();
+    let stays = vanished.stay(0, before, &[]).await.len();
+    drop(vanished);
+    (stays, index.asked.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn where_not_all_can_be_asked_the_others_stay_and_come_first_another_time() {
+    let (before, scope) = (before(600, "westeurope"), Scope::default());
+    let (stays, first) = stay(&before, &scope, 1).await;
+    assert_eq!(stays + first.len(), 600, "who was not asked for stays");
+    assert!((100..200).contains(&first.len()), "one bucket of many leaves questions for the others: {}", first.len());
+    let (_, second) = stay(&before, &scope, 5).await;
+    assert!(first.is_disjoint(&second), "others come first");
+}
+
+#[tokio::test]
+async fn what_the_spec_leaves_out_of_a_cell_for_all_places_is_not_asked_for() {
+    let scope = |region: &str| Scope { regions: Some(vec![region.into()]), ..Scope::default() };
+    let before = before(3, "westeurope");
+    assert_eq!(stay(&before, &scope("westeurope"), 1).await.1.len(), 3);
+    assert_eq!(stay(&before, &scope("northeurope"), 1).await, (0, BTreeSet::new()));
 }
