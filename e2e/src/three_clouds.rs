@@ -43,8 +43,35 @@ pub struct Clouds {
     google_principal: String,
 }
 
+/// What else a client has on Azure: types with names.
+const ON_AZURE: [(&str, &str); 9] = [
+    ("Microsoft.Compute/disks", "web-data"),
+    ("Microsoft.Compute/disks", "db-data"),
+    ("Microsoft.Network/virtualNetworks", "prod"),
+    ("Microsoft.Network/networkSecurityGroups", "web"),
+    ("Microsoft.Storage/storageAccounts", "acmefiles"),
+    ("Microsoft.Sql/servers/databases", "orders"),
+    ("Microsoft.ContainerService/managedClusters", "apps"),
+    ("Microsoft.KeyVault/vaults", "acme-keys"),
+    ("Microsoft.RecoveryServices/vaults", "acme-backups"),
+];
+/// And on Google Cloud: types with what stands before the name in an asset's name, and names.
+const ON_GOOGLE: [(&str, &str, &str); 8] = [
+    ("compute.googleapis.com/Disk", "zones/europe-west1-b/disks", "vm-data"),
+    ("compute.googleapis.com/Network", "global/networks", "prod"),
+    ("compute.googleapis.com/Firewall", "global/firewalls", "web"),
+    ("storage.googleapis.com/Bucket", "buckets", "acme-production-files"),
+    ("sqladmin.googleapis.com/Instance", "instances", "orders"),
+    ("container.googleapis.com/Cluster", "locations/europe-west1/clusters", "apps"),
+    ("run.googleapis.com/Service", "locations/europe-west1/services", "api"),
+    ("cloudkms.googleapis.com/CryptoKey", "locations/europe-west1/keyRings/prod/cryptoKeys", "files"),
+];
+
 fn machine(name: &str) -> Value {
-    let kind = "Microsoft.Compute/virtualMachines";
+    resource("Microsoft.Compute/virtualMachines", name)
+}
+
+fn resource(kind: &str, name: &str) -> Value {
     json!({
         "id": format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/{kind}/{name}"), "name": name, "type": kind.to_lowercase(),
         "location": "westeurope", "subscriptionId": SUBSCRIPTION, "resourceGroup": "prod", "kind": "", "managedBy": "",
@@ -91,6 +118,32 @@ impl Clouds {
         let google_url = runtime.block_on(google.start(0))?;
         let google_key = key.service_account_json(&google_principal, "key-1")?.to_string();
         Ok(Self { runtime, azure, google, google_url, ca_bundle, azure_secret, google_key, google_principal })
+    }
+
+    /// Gives the client more than machines, and has one machine on each cloud looked into for patches.
+    pub fn furnish(&self) {
+        self.azure.change(|world| {
+            let Some(subscription) = world.subscriptions.get_mut(SUBSCRIPTION) else { return };
+            subscription.resources.extend(ON_AZURE.map(|(kind, name)| resource(kind, name)));
+            let mut assessment = resource("Microsoft.Compute/virtualMachines/patchAssessmentResults", "latest");
+            assessment["id"] = json!(format!("{}/patchAssessmentResults/latest", machine("web")["id"].as_str().unwrap_or_default()));
+            assessment["properties"] = json!({
+                "status": "Succeeded", "rebootPending": false, "lastModifiedDateTime": jiff::Timestamp::now().to_string(),
+                "availablePatchCountByClassification": {"critical": 1, "security": 2, "other": 4},
+            });
+            subscription.patch_assessments.push(assessment);
+        });
+        let mut world = self.google.world();
+        for (kind, within, name) in ON_GOOGLE {
+            let service = kind.split('/').next().unwrap_or_default();
+            let row = json!({
+                "name": format!("//{service}/projects/{PROJECT}/{within}/{name}"), "assetType": kind, "displayName": name,
+                "project": "projects/100000000002", "location": "europe-west1", "labels": {"env": "prod"},
+            });
+            world.add_row(PROJECT, row);
+        }
+        let machine = format!("//compute.googleapis.com/projects/{PROJECT}/zones/europe-west1-b/instances/vm-000000");
+        world.add_os_inventory(PROJECT, &machine, &jiff::Timestamp::now().to_string(), 0);
     }
 
     /// What the operator must know to reach them.

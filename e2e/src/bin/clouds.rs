@@ -1,6 +1,6 @@
 //! Azure and Google Cloud, simulated, as a program: `clouds FOLDER [AWS]`. It prints what must be known as one line of JSON, and then takes commands, one a
-//! line: `azure FILE` and `google FILE` apply a grant kit as the client would, `judge` has all exchanges judged. Each is answered by `ok` or by what is
-//! wrong. With the address of an AWS emulator it also starts the shim in front of it.
+//! line: `azure FILE` and `google FILE` apply a grant kit as the client would, `furnish` gives the client more than machines, `judge` has all exchanges
+//! judged. Each is answered by `ok` or by what is wrong. With the address of an AWS emulator it also starts the shim in front of it.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -38,6 +38,10 @@ fn command(clouds: &Clouds, line: &str) -> Result<()> {
     match line.split_once(' ').unwrap_or((line, "")) {
         ("azure", file) => clouds.apply_azure(&std::fs::read_to_string(file)?),
         ("google", file) => clouds.apply_google(&std::fs::read_to_string(file)?),
+        ("furnish", _) => {
+            clouds.furnish();
+            Ok(())
+        }
         ("judge", _) => clouds.judge(),
         (other, _) => bail!("unknown command {other}"),
     }

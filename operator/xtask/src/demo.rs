@@ -157,11 +157,12 @@ impl Stage {
     }
 
     fn onboard(&mut self, progress: &Progress) -> Result<()> {
-        progress.say("making the client's machines, databases, clusters and buckets in its own AWS account");
+        progress.say("making the client's machines, databases, clusters and buckets in its own accounts");
         for region in ["eu-west-1", "us-east-1"] {
             self.cloud()?.call(&["instances", CLIENT, region, "2", "web", "db"], "")?;
         }
         self.cloud()?.call(&["furnish", CLIENT, "eu-west-1"], "")?;
+        self.clouds.say("furnish")?;
         progress.say("applying examples/managed-client-aws.yaml, sealed to a key of the client's");
         self.kubectl.apply(&self.client_yaml()?)?;
         self.two_more_accounts(progress)?;
