@@ -147,7 +147,6 @@ async fn stay(before: &[Line], scope: &Scope, time: i64) -> (usize, BTreeSet<Str
     });
     let mut vanished = Vanished::of(&index, (scope, &verdicts), (Some(hour(0)), hour(time))).unwrap();
     let stays = vanished.stay(0, before, &[]).await.len();
-    drop(vanished);
     (stays, index.asked.into_inner().unwrap())
 }
 
