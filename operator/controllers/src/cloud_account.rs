@@ -15,7 +15,7 @@ use caretaker_core::digest::json_digest;
 use caretaker_core::inventory::address::folder;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
-use caretaker_core::refusals::{Refusal, Refusals, others};
+use caretaker_core::refusals::{Refusal, Refusals, is_shared, others};
 use caretaker_core::{grant, handover, kit};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
@@ -212,6 +212,7 @@ async fn prove_refusals(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -
         refusals.of_nobody.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
     }
     let profiles = ctx.cache.list_typed::<ProviderProfile>(None);
+    refusals.is_shared = is_shared(account, &ctx.cache.list_typed(None), &profiles);
     for other in others(account, &profiles) {
         let Some(profile) = profiles.iter().find(|profile| profile.name_any() == other.profile) else { continue };
         let refusal = match connector(ctx, profile, account.spec.target.cloud()).await? {

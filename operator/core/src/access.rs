@@ -236,7 +236,7 @@ mod tests {
             gap: Some(Ok(gap)),
             excess: Some(Ok(excess)),
             register: Some(Ok(register)),
-            refusals: Refusals { of_nobody: vec![Refusal::Refused, Refusal::Refused], of_others: Vec::new() },
+            refusals: Refusals { of_nobody: vec![Refusal::Refused, Refusal::Refused], ..Refusals::default() },
             ..Done::default()
         };
         cloud_account::status(account, &Observed::default(), &[], &done, at("2026-11-26T10:00:00Z"))

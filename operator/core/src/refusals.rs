@@ -68,6 +68,8 @@ pub struct Refusals {
     pub of_nobody: Vec<Refusal>,
     /// Those of other principals of the provider, with the right ExternalId.
     pub of_others: Vec<(String, Refusal)>,
+    /// Whether the own principal leads into accounts of other clients as well, on a cloud that cannot tell them apart.
+    pub is_shared: bool,
 }
 
 /// Another principal of the provider: the way into other clients' accounts.
@@ -88,6 +90,21 @@ fn principal_of(profile: &ProviderProfile, cloud: Cloud) -> Option<String> {
         }),
         Cloud::Gcp => profile.spec.gcp.as_ref().map(|gcp| gcp.principal.clone()),
     }
+}
+
+/// Whether an account's principal leads into accounts of other clients as well, on a cloud without an ExternalId to keep them apart: there only the
+/// claims of this cluster do.
+#[must_use]
+pub fn is_shared(account: &CloudAccount, accounts: &[CloudAccount], profiles: &[ProviderProfile]) -> bool {
+    let cloud = account.spec.target.cloud();
+    let principal = |account: &CloudAccount| {
+        let profile = profiles.iter().find(|profile| profile.name_any() == account.spec.provider_profile)?;
+        principal_of(profile, cloud)
+    };
+    let is_other =
+        |other: &&CloudAccount| other.namespace() != account.namespace() && other.spec.is_live() && other.spec.target.cloud() == cloud;
+    let own = principal(account);
+    cloud != Cloud::Aws && own.is_some() && accounts.iter().filter(is_other).any(|other| principal(other) == own)
 }
 
 /// The principals of other profiles that are to try an account's way in, each at every round, so that a hole that was found is tried again. Which
@@ -146,10 +163,15 @@ pub fn take_refusals(
         set.set(kind, Is::Unknown, Reason::Unreachable, message);
         return;
     } else {
-        set.set(kind, Is::True, Reason::Proven, refused(&refusals.of_others));
+        let shared = if refusals.is_shared { SHARED } else { "" };
+        set.set(kind, Is::True, Reason::Proven, format!("{}{shared}", refused(&refusals.of_others)));
     }
     access.refusals_proven_at = Some(Time(now));
 }
+
+/// What a principal that is shared means.
+const SHARED: &str = "; the same principal leads into accounts of other clients, and this cloud has no ExternalId to keep them apart: give each \
+                      client a ProviderProfile with a principal of its own";
 
 /// What was refused, and whether another client's principal was among it.
 fn refused(others: &[(String, Refusal)]) -> String {
@@ -275,7 +297,7 @@ mod tests {
             account.spec.target = serde_json::from_value(target).unwrap();
             let done = Done {
                 principal: "us".into(),
-                refusals: Refusals { of_nobody: vec![Refusal::Refused, Refusal::LetIn], of_others: Vec::new() },
+                refusals: Refusals { of_nobody: vec![Refusal::Refused, Refusal::LetIn], ..Refusals::default() },
                 ..Done::default()
             };
             let (status, _) = cloud_account::status(&account, &Observed::default(), &[], &done, at("2026-11-26T10:00:00Z"));
@@ -352,7 +374,11 @@ mod tests {
         let judged = |target: Value, of_others: Vec<(String, Refusal)>| {
             let mut account = account();
             account.spec.target = serde_json::from_value(target).unwrap();
-            let done = Done { principal: "us".into(), refusals: Refusals { of_nobody: refused(), of_others }, ..Done::default() };
+            let done = Done {
+                principal: "us".into(),
+                refusals: Refusals { of_nobody: refused(), of_others, is_shared: false },
+                ..Done::default()
+            };
             let (status, _) = cloud_account::status(&account, &Observed::default(), &[], &done, at("2026-11-26T10:00:00Z"));
             (said(&status, ConditionType::ConfusedDeputyProtected), status.access.unwrap().refusals_proven_at.is_some())
         };
@@ -373,5 +399,46 @@ mod tests {
         assert!(is == "True" && message.ends_with("accounts: first"), "{message}");
         let ((is, _, message), _) = judged(aws(), Vec::new());
         assert!(is == "True" && message.contains("none of another client's was tried"), "{message}");
+    }
+
+    #[test]
+    fn a_principal_that_leads_into_accounts_of_other_clients_is_told_where_nothing_else_keeps_them_apart() {
+        let azure = json!({"tenantId": "T", "clientId": "A", "principalId": "p"});
+        let clouds = json!({
+            "aws": {"principalArn": "arn:aws:iam::999999999999:user/us"}, "azure": azure, "gcp": {"projectId": "p", "principal": "us"},
+        });
+        let profiles = [
+            profile("default", true, &clouds),
+            profile("same", true, &clouds),
+            profile("other", true, &json!({"gcp": {"projectId": "p", "principal": "other"}})),
+        ];
+        let of = |namespace: &str, profile: &str, target: Value| {
+            let mut account = account();
+            account.metadata.namespace = Some(namespace.into());
+            account.spec.provider_profile = profile.into();
+            account.spec.target = serde_json::from_value(target).unwrap();
+            account
+        };
+        let (gcp, aws) = (|| json!({"gcp": {"projectId": "acme-prod"}}), || json!({"aws": {"accountId": "111122223333"}}));
+        let subscription = || json!({"azure": {"subscriptionId": "s"}});
+        let own = of("client-acme", "default", gcp());
+        for (other, expected) in [
+            (of("client-globex", "default", gcp()), true),
+            (of("client-globex", "same", gcp()), true),
+            (of("client-globex", "other", gcp()), false),
+            (of("client-globex", "default", subscription()), false),
+            (of("client-acme", "default", gcp()), false),
+        ] {
+            assert_eq!(is_shared(&own, &[own.clone(), other.clone()], &profiles), expected, "{other:?}");
+        }
+        let pair = |target: fn() -> Value| [of("client-acme", "default", target()), of("client-globex", "default", target())];
+        assert!(is_shared(&pair(subscription)[0], &pair(subscription), &profiles));
+        assert!(!is_shared(&pair(aws)[0], &pair(aws), &profiles), "the ExternalId keeps them apart");
+
+        let refusals = Refusals { of_nobody: vec![Refusal::Refused], of_others: Vec::new(), is_shared: true };
+        let done = Done { principal: "us".into(), refusals, ..Done::default() };
+        let (status, _) = cloud_account::status(&own, &Observed::default(), &[], &done, at("2026-11-26T10:00:00Z"));
+        let (is, _, message) = said(&status, ConditionType::ConfusedDeputyProtected);
+        assert!(is == "True" && message.contains("a principal of its own"), "{message}");
     }
 }
