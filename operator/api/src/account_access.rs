@@ -53,6 +53,9 @@ pub struct AccessStatus {
     /// When they were last tried, with any outcome. Each try leaves failed events in the client's audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusals_tried_at: Option<Time>,
+    /// Attempts to get in with principals that lead into other clients' accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<OthersStatus>,
     /// Permissions that the profile needs and that are not granted, each with the step that does not work without it: `ec2:DescribeVolumes: list disks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
@@ -63,6 +66,32 @@ pub struct AccessStatus {
     /// Every way of the provider into the account, read once a day and on request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register: Option<AccessRegister>,
+}
+
+/// Attempts to get in with principals of other ProviderProfiles, each with the right ExternalId. None may succeed. On AWS a principal whose own policy
+/// allows the roles of its clients only is refused by that policy already, which says nothing of what the role trusts.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OthersStatus {
+    /// When the last of them were made. Each leaves failed events in the client's audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried_at: Option<Time>,
+    /// Digest of the principals that there were. Where it changes, they are tried again.
+    #[serde(default)]
+    pub digest: String,
+    /// How many principals lead into other clients' accounts on this cloud. A few of them try at each round.
+    #[serde(default)]
+    pub known: u32,
+    /// How many of the last round were refused.
+    #[serde(default)]
+    pub refused: u32,
+    /// How many of the last round could not try, or had no answer.
+    #[serde(default)]
+    pub unknown: u32,
+    /// Digests of the principals that were let in. They stay here until they are refused, or no profile has them any more. Whose they are stands in the
+    /// operator's log, and nowhere in this client's namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub let_in: Vec<String>,
 }
 
 /// A permission that is not granted. In the API it is one text, `ACTION: STEP`, so that a status that names permissions alone stays valid.

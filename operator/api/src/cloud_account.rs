@@ -7,7 +7,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crate::account_access::{AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, WayIn};
+pub use crate::account_access::{
+    AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, OthersStatus, WayIn,
+};
 pub use crate::account_budget::{BudgetStatus, KeyWait};
 pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
 use crate::parents::{MemberStatus, Membership};

@@ -44,6 +44,8 @@ words! {
         MembersListed,
         /// The role refuses a caller without the ExternalId and one with a wrong one.
         ConfusedDeputyProtected,
+        /// Principals that lead into other clients' accounts are refused.
+        ClientsSeparated,
         /// Every permission of the manifest is granted.
         PermissionsSufficient,
         /// Nothing beyond the access profile is granted. A warning: `Ready` does not depend on it.

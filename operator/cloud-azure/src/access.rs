@@ -22,16 +22,8 @@ pub fn read(grant: &AzureGrant) -> Call {
 /// nothing about the delegation, neither that it stands nor that it is gone. `Unreachable` where the answer leaves out what decides.
 pub fn prove(body: &Value, grant: &AzureGrant, ours: &str) -> Result<()> {
     let wrong = |message: String| Err(CloudError::new(ErrorClass::WrongAccount, OPERATION, message));
-    let silent = |what: &str| {
-        let message = format!("the answer does not say {what}, so it proves nothing: asked again at the next check");
-        CloudError::new(ErrorClass::Unreachable, OPERATION, message)
-    };
-    let id = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_ascii_lowercase);
+    shown(body, grant)?;
     let (subscription, ours) = (grant.subscription_id.to_ascii_lowercase(), ours.to_ascii_lowercase());
-    let shown = id(body, "subscriptionId").ok_or_else(|| silent("which subscription it shows"))?;
-    if shown != subscription {
-        return wrong(format!("the answer shows the subscription {shown}, not {subscription}"));
-    }
     let home = id(body, "tenantId").ok_or_else(|| silent("which tenant is the subscription's home"))?;
     if home == ours {
         return wrong(format!("the subscription {subscription} is the provider's own: its home is the provider's tenant"));
@@ -52,6 +44,29 @@ pub fn prove(body: &Value, grant: &AzureGrant, ours: &str) -> Result<()> {
     ))
 }
 
+/// Checks that an answer shows the grant's subscription, to whomever.
+///
+/// # Errors
+/// `WrongAccount` where it shows another, `Unreachable` where it shows none.
+pub fn shown(body: &Value, grant: &AzureGrant) -> Result<()> {
+    let (shown, subscription) = (id(body, "subscriptionId"), grant.subscription_id.to_ascii_lowercase());
+    let shown = shown.ok_or_else(|| silent("which subscription it shows"))?;
+    if shown == subscription {
+        return Ok(());
+    }
+    let message = format!("the answer shows the subscription {shown}, not {subscription}");
+    Err(CloudError::new(ErrorClass::WrongAccount, OPERATION, message))
+}
+
+fn id(value: &Value, name: &str) -> Option<String> {
+    value.get(name).and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_ascii_lowercase)
+}
+
+fn silent(what: &str) -> CloudError {
+    let message = format!("the answer does not say {what}, so it proves nothing: asked again at the next check");
+    CloudError::new(ErrorClass::Unreachable, OPERATION, message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,7 +77,7 @@ mod tests {
     const SUBSCRIPTION: &str = "cccccccc-0000-4000-8000-000000000001";
 
     fn outcome(body: &Value, declared: Option<&str>) -> Option<ErrorClass> {
-        let grant = AzureGrant { subscription_id: SUBSCRIPTION.into(), home_tenant_id: declared.map(str::to_owned) };
+        let grant = AzureGrant { client: "acme".into(), subscription_id: SUBSCRIPTION.into(), home_tenant_id: declared.map(str::to_owned) };
         prove(body, &grant, OURS).err().map(|error| error.class)
     }
 

@@ -19,6 +19,8 @@ pub async fn attempt(shared: &Shared, grant: &AzureGrant, presented: Presented) 
             let answer = shared.send(&work, about, Some(token.secret.secret())).await.map_err(still_expired)?;
             if presented == Presented::Right {
                 access::prove(&answer.body, grant, &shared.tenant_id)?;
+            } else {
+                access::shown(&answer.body, grant)?;
             }
             return Ok(Identity { account: grant.subscription_id.clone(), principal: token.identity.principal });
         }

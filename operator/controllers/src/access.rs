@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use caretaker_api::cloud_account::Cloud;
 use caretaker_api::condition::Reason;
-use caretaker_api::provider_profile::ProviderProfile;
+use caretaker_api::provider_profile::{ProviderProfile, ProviderProfileSpec};
 use caretaker_api::{CloudAccount, names};
 use caretaker_cloud::{AccessGrant, CloudConnector};
 use caretaker_core::cloud_account as core;
@@ -25,6 +25,8 @@ pub struct WayIn {
     pub connector: Arc<dyn CloudConnector>,
     /// The account's grant.
     pub grant: AccessGrant,
+    /// Who the connector is.
+    pub provider: ProviderProfileSpec,
 }
 
 /// The way into an account, or the fault that stands in it, such as another object that holds the account. `Ok(Ok(None))`: the ExternalId is not made yet.
@@ -50,7 +52,7 @@ pub async fn way_in(ctx: &Context, account: &CloudAccount) -> Result<Result<Opti
     let Some(grant) = caretaker_core::grant::grant(&client, &account.name_any(), &account.spec, &profile.spec) else {
         return Ok(Ok(None));
     };
-    Ok(connector(ctx, &profile, cloud).await?.map(|connector| Some(WayIn { connector, grant })))
+    Ok(connector(ctx, &profile, cloud).await?.map(|connector| Some(WayIn { connector, grant, provider: profile.spec.clone() })))
 }
 
 /// What keeps every controller out of an account that another object holds.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use caretaker_api::cloud_account::{CloudAccountStatus, InventoryStatus, KitStatus};
@@ -15,8 +16,11 @@ use caretaker_core::digest::json_digest;
 use caretaker_core::inventory::address::folder;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
-use caretaker_core::refusals::{Refusal, Refusals, is_shared, others};
+use caretaker_core::refusals::Refusal;
+use caretaker_core::request::is_asked;
+use caretaker_core::separation::{self, Tried};
 use caretaker_core::{grant, handover, kit};
+use futures::future::join_all;
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
@@ -32,6 +36,9 @@ use crate::engine::{Acted, CleanUp, Reconciler, Seen};
 use crate::failure::Failure;
 use crate::inventory;
 use crate::store::StoreError;
+
+/// Longest wait for an attempt that must be refused, of a principal that leads into other clients' accounts.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The reconciler.
 pub struct CloudAccounts;
@@ -173,55 +180,85 @@ async fn act(
         if matches!(done.proof, Some(Err(_))) {
             return Ok(());
         }
-        prove(ctx, account, plan, (&way_in, link.as_ref()), done).await?;
+        prove(account, plan, (&way_in, link.as_ref()), done).await;
     }
     if plan.discover {
         discover(ctx, account, link.as_ref(), done).await?;
+    }
+    // Last: what other clients' principals wait for must not keep this client waiting.
+    if plan.prove {
+        done.others = separate(ctx, account, &way_in).await;
     }
     Ok(())
 }
 
 /// What is asked once the right way in was let in.
-async fn prove(
-    ctx: &Context,
-    account: &CloudAccount,
-    plan: Plan,
-    (way_in, link): (&WayIn, &dyn CloudLink),
-    done: &mut Done,
-) -> Result<(), Failure> {
+async fn prove(account: &CloudAccount, plan: Plan, (way_in, link): (&WayIn, &dyn CloudLink), done: &mut Done) {
     if plan.prove_refusals {
-        done.refusals = prove_refusals(ctx, account, way_in).await?;
+        for presented in [Presented::Nothing, Presented::Wrong] {
+            done.refusals.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
+        }
     }
     let wanted = kit::parents::wanted(&account.spec, &way_in.grant);
     done.gap = Some(link.permissions(&wanted).await);
     // A parent's own role is asked for what it lacks; what is too much, and who gets in, is asked of each of its accounts.
     if account.spec.target.is_parent() {
-        return Ok(());
+        return;
     }
     done.excess = Some(link.excess(&wanted).await);
     if plan.register {
         done.register = Some(link.ways_in().await);
     }
-    Ok(())
 }
 
-/// The attempts that must be refused: nobody's, and those of what leads into other clients' accounts, which know the right secret.
-async fn prove_refusals(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -> Result<Refusals, Failure> {
-    let mut refusals = Refusals::default();
-    for presented in [Presented::Nothing, Presented::Wrong] {
-        refusals.of_nobody.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
-    }
+/// Has principals that lead into other clients' accounts try this one's way in, with the right secret, where that is due.
+async fn separate(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -> Option<Tried> {
+    let (now, last) = (ctx.now(), account.status.as_ref().and_then(|status| status.last_handled_request.as_ref()));
     let profiles = ctx.cache.list_typed::<ProviderProfile>(None);
-    refusals.is_shared = is_shared(account, &ctx.cache.list_typed(None), &profiles);
-    for other in others(account, &profiles) {
-        let Some(profile) = profiles.iter().find(|profile| profile.name_any() == other.profile) else { continue };
-        let refusal = match connector(ctx, profile, account.spec.target.cloud()).await? {
-            Ok(connector) => Refusal::from_answer(&connector.attempt(&way_in.grant, Presented::Stolen).await),
-            Err(fault) => Refusal::Unknown(format!("ProviderProfile {}: {}", other.profile, fault.message)),
-        };
-        refusals.of_others.push((other.principal, refusal));
+    let own = (account, &way_in.provider);
+    if !separation::is_due(own, &profiles, is_asked(&account.metadata, last), now) {
+        return None;
     }
-    Ok(refusals)
+    let round = separation::round(own, &ctx.cache.list_typed(None), &profiles, now);
+    let attempts = round.others.iter().map(|other| async {
+        let profile = profiles.iter().find(|profile| profile.name_any() == other.profile)?;
+        Some(match tokio::time::timeout(PATIENCE, trespass(ctx, profile, (account, way_in))).await {
+            Ok(refusal) => refusal,
+            Err(_) => Refusal::Unknown(format!("no answer within {} s", PATIENCE.as_secs())),
+        })
+    });
+    let answers: Vec<Refusal> = join_all(attempts).await.into_iter().flatten().collect();
+    for (other, _) in round.others.iter().zip(&answers).filter(|(_, answer)| matches!(answer, Refusal::LetIn)) {
+        let (namespace, name) = (account.namespace().unwrap_or_default(), account.name_any());
+        tracing::warn!(namespace, name, profile = other.profile, digest = other.mark, "another client's principal was let in");
+    }
+    Some(Tried { round, answers })
+}
+
+/// One attempt of another profile's principal. The names of what it works with are none of this client's business.
+async fn trespass(ctx: &Context, profile: &ProviderProfile, (account, way_in): (&CloudAccount, &WayIn)) -> Refusal {
+    let unable = |what: &str, cause: &dyn std::fmt::Display| {
+        let (namespace, name) = (account.namespace().unwrap_or_default(), account.name_any());
+        tracing::info!(namespace, name, profile = profile.name_any(), %cause, "another client's principal could not try to get in");
+        Refusal::Unknown(what.to_owned())
+    };
+    let connector = match connector(ctx, profile, account.spec.target.cloud()).await {
+        Ok(Ok(connector)) => connector,
+        Ok(Err(fault)) => return unable("its ProviderProfile has a fault, which its own status tells", &fault.message),
+        Err(failure) => return unable("its ProviderProfile's Secret could not be read", &failure),
+    };
+    match connector.attempt(&way_in.grant, Presented::Stolen).await {
+        Err(error) if !error.is_refusal() => {
+            let what = match error.class {
+                ErrorClass::Credentials | ErrorClass::Expired => "its own credentials do not work, which its ProviderProfile tells",
+                ErrorClass::Throttled(_) => "the cloud asked to wait",
+                ErrorClass::Unreachable => "the cloud did not answer",
+                _ => "the cloud gave an answer that says nothing of it",
+            };
+            unable(what, &error)
+        }
+        answer => Refusal::from_answer(&answer),
+    }
 }
 
 /// Accounts of the list that another client's object is for: this client is told neither their names nor their states.

@@ -47,8 +47,8 @@ pub fn carry(access: AccessStatus, generation: Option<i64>, principal: &str) -> 
     if access.principal != principal {
         return AccessStatus::default();
     }
-    let AccessStatus { refusals_proven_at, refusals_tried_at, register, .. } = access;
-    AccessStatus { refusals_proven_at, refusals_tried_at, register, ..AccessStatus::default() }
+    let AccessStatus { refusals_proven_at, refusals_tried_at, others, register, .. } = access;
+    AccessStatus { refusals_proven_at, refusals_tried_at, others, register, ..AccessStatus::default() }
 }
 
 /// What is missing of the profile.
@@ -214,7 +214,7 @@ mod tests {
     use crate::cloud_account::{self, Done, Observed};
     use crate::conditions::find;
     use crate::outcome::Outcome;
-    use crate::refusals::{Refusal, Refusals};
+    use crate::refusals::Refusal;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -236,7 +236,7 @@ mod tests {
             gap: Some(Ok(gap)),
             excess: Some(Ok(excess)),
             register: Some(Ok(register)),
-            refusals: Refusals { of_nobody: vec![Refusal::Refused, Refusal::Refused], ..Refusals::default() },
+            refusals: vec![Refusal::Refused, Refusal::Refused],
             ..Done::default()
         };
         cloud_account::status(account, &Observed::default(), &[], &done, at("2026-11-26T10:00:00Z"))

@@ -22,9 +22,10 @@ use crate::inventory::Taken;
 use crate::members::is_own;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::period::jittered;
-use crate::refusals::{Refusals, refusals_due, take_refusals};
+use crate::refusals::{Refusal, refusals_due, take_refusals};
 use crate::request::is_asked;
 use crate::scope::{self, Named};
+use crate::separation::{Tried, take_others};
 
 pub use parent::Listing;
 
@@ -34,6 +35,7 @@ pub use leaving::farewell;
 pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::AccessProven,
     ConditionType::ConfusedDeputyProtected,
+    ConditionType::ClientsSeparated,
     ConditionType::PermissionsSufficient,
     ConditionType::LeastPrivilege,
     ConditionType::AccessLasting,
@@ -178,8 +180,10 @@ pub struct Done {
     pub excess: Option<Result<ExcessReport, CloudError>>,
     /// Every way in.
     pub register: Option<Result<Register, CloudError>>,
-    /// The attempts that must be refused.
-    pub refusals: Refusals,
+    /// The attempts without and with a wrong credential or ExternalId.
+    pub refusals: Vec<Refusal>,
+    /// The attempts with principals that lead into other clients' accounts.
+    pub others: Option<Tried>,
     /// The new inventory.
     pub inventory: Option<Result<Taken, CloudError>>,
     /// What the reading used of its request budgets, and when it ended.
@@ -242,6 +246,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
         access.principal.clone_from(&done.principal);
     }
     take_refusals(account, &mut status, &mut set, &done.refusals, (generation, now));
+    take_others(account, &mut status, &mut set, done.others.as_ref(), (generation, now));
     take_gap(account, &mut status, &mut set, done.gap.as_ref());
     take_excess(&mut status, &mut set, done.excess.as_ref());
     take_register(account, &mut status, &mut set, done.register.as_ref(), now);
@@ -366,8 +371,10 @@ fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &Condition
     if let Some(condition) = set.get(ConditionType::MembersListed).filter(|condition| condition.status != "True") {
         return Outcome::Waiting(Wait { reason: Reason::Pending, message: condition.message.clone(), after: RETRY_PAUSE });
     }
-    if let Some(condition) = set.get(ConditionType::ConfusedDeputyProtected).filter(|condition| condition.status == "False") {
-        return Outcome::Waiting(Wait { reason: Reason::NotRefused, message: condition.message.clone(), after: RETRY_PAUSE });
+    for kind in [ConditionType::ConfusedDeputyProtected, ConditionType::ClientsSeparated] {
+        if let Some(condition) = set.get(kind).filter(|condition| condition.status == "False") {
+            return Outcome::Waiting(Wait { reason: Reason::NotRefused, message: condition.message.clone(), after: RETRY_PAUSE });
+        }
     }
     let minutes = u64::from(account.spec.discovery_interval_minutes).min(10);
     Outcome::Settled(Duration::from_secs(minutes * 60))

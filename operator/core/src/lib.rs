@@ -26,6 +26,7 @@ pub mod provider_profile;
 pub mod refusals;
 pub mod request;
 pub mod scope;
+pub mod separation;
 
 pub use conditions::ConditionSet;
 pub use desired::Desired;

@@ -14,7 +14,8 @@ use super::output::{Form, json, paragraph, width};
 /// What is shown under an account, and where its text begins.
 const LABEL: usize = 12;
 /// Conditions of the way in; each that is not True is told with its cure.
-const TOLD: [&str; 5] = ["AccessProven", "ConfusedDeputyProtected", "PermissionsSufficient", "LeastPrivilege", "AccessLasting"];
+const TOLD: [&str; 6] =
+    ["AccessProven", "ConfusedDeputyProtected", "ClientsSeparated", "PermissionsSufficient", "LeastPrivilege", "AccessLasting"];
 
 /// Which cloud.
 #[derive(clap::Args)]
@@ -114,8 +115,8 @@ fn report(account: &CloudAccount, width: usize) -> String {
     line("way in", if access.principal.is_empty() { "not known yet" } else { &access.principal });
     let proven = access.proven_at.as_ref().map_or_else(|| "never".to_owned(), |time| time.0.to_string());
     line("proven", &format!("{}, last {proven}", word(&status, "AccessProven")));
-    let refused = condition(&status, "ConfusedDeputyProtected").filter(|refused| refused.status == "True");
-    line("others", refused.map_or("not known to be refused", |refused| &refused.message));
+    line("outsiders", &format!("refused: {}", word(&status, "ConfusedDeputyProtected")));
+    line("clients", &format!("other clients' principals refused: {}", word(&status, "ClientsSeparated")));
     match word(&status, "PermissionsSufficient").as_str() {
         "True" => line("missing", "nothing"),
         _ if access.missing.is_empty() => line("missing", "not known"),
