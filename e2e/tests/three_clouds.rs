@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use caretaker_arm_simulator::world::{Application, READER};
 use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, PROVIDER_PROJECT, PROVIDER_TENANT, SUBSCRIPTION};
 use caretaker_e2e::{Client, Lab, PATIENCE, lab};
-use caretaker_google_simulator::TestKey;
+use caretaker_google_simulator::{Fault, FaultKind, TestKey};
 use caretaker_testkit::operator::NAMESPACE;
 use serde_json::{Value, json};
 
@@ -218,6 +218,24 @@ fn too_much_is_told_and_nothing_waits_for_it(lab: &Lab, clouds: &Clouds) -> Resu
     Ok(())
 }
 
+/// An API that is off in the provider's own project is one fault of its profile; the client is asked for nothing, and what was read stays.
+fn a_fault_of_the_provider_s_is_told_by_its_profile(lab: &Lab, clouds: &Clouds) -> Result<()> {
+    let object = ["ca", "gcp", "-n", "client-tri"];
+    let before = lab.kubectl.get(&object)?["status"]["inventory"]["assets"].clone();
+    let off = FaultKind::Disabled { service: "cloudasset.googleapis.com".into(), consumer: format!("projects/{PROVIDER_PROJECT}") };
+    clouds.google.world().faults.push(Fault::of("cloudasset.search", off));
+    poke(lab, "gcp")?;
+    let message = lab.condition(&object, "InventoryComplete", "Unknown", "CredentialsInvalid")?;
+    ensure!(message.contains("see its ProviderProfile"), "{message}");
+    ensure!(lab.kubectl.get(&object)?["status"]["inventory"]["assets"] == before, "what was read is gone");
+    let message = lab.condition(&["pprof", "default"], "ClientsReadable", "False", "CredentialsInvalid")?;
+    ensure!(message.contains("client-tri/gcp") && message.contains("cloudasset.googleapis.com"), "{message}");
+    clouds.google.world().faults.clear();
+    poke(lab, "gcp")?;
+    lab.condition(&object, "InventoryComplete", "True", "Settled")?;
+    lab.condition(&["pprof", "default"], "ClientsReadable", "True", "Settled").map(drop)
+}
+
 /// A second client with the first one's subscription, in another letter case, or with its service account, is told that it is taken, and not by whom.
 /// Neither a reading nor a handover asks anything there.
 fn a_second_claim_is_refused(lab: &Lab, clouds: &Clouds) -> Result<()> {
@@ -263,6 +281,7 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
     applied(lab, &clouds, &other)?;
     is_read(lab)?;
     too_much_is_told_and_nothing_waits_for_it(lab, &clouds)?;
+    a_fault_of_the_provider_s_is_told_by_its_profile(lab, &clouds)?;
     a_second_claim_is_refused(lab, &clouds)?;
 
     lab.plugin(&["exit", "tri", "--final", "--yes", "--wait"])?;

@@ -200,7 +200,9 @@ pub struct AzureAccount {
     pub tenant_id: Option<String>,
     /// Locations to read, such as westeurope. Without it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80))]
+    #[schemars(length(min = 1, max = 80), inner(length(min = 1, max = 60)))]
+    #[x_kube(validation = Rule::new("self.all(place, place.matches('^[a-z0-9-]+$'))")
+        .message("locations are the names that the cloud's own API uses, such as westeurope, in small letters and without spaces"))]
     pub locations: Option<Vec<String>>,
 }
 
@@ -228,7 +230,9 @@ pub struct GcpAccount {
     pub service_account_project_id: Option<String>,
     /// Locations to read, such as europe-west1. Without it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80))]
+    #[schemars(length(min = 1, max = 80), inner(length(min = 1, max = 60)))]
+    #[x_kube(validation = Rule::new("self.all(place, place.matches('^[a-z0-9-]+$'))")
+        .message("locations are the names that the cloud's own API uses, such as europe-west1, in small letters and without spaces"))]
     pub locations: Option<Vec<String>>,
 }
 

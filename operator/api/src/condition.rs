@@ -66,6 +66,8 @@ words! {
         SigningKeyReady,
         /// The provider's own cloud identity answers and is the declared one.
         IdentityProven,
+        /// No account of a client's goes unread because of the provider's own credentials or projects.
+        ClientsReadable,
         /// The bundle is sealed, delivered, read back and verified.
         BundleDelivered,
         /// The client accepted the bundle by its digest.

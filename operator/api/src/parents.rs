@@ -104,7 +104,9 @@ pub struct AzureTenant {
     pub exclude: Vec<String>,
     /// Locations to read, such as westeurope. Without it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80))]
+    #[schemars(length(min = 1, max = 80), inner(length(min = 1, max = 60)))]
+    #[x_kube(validation = Rule::new("self.all(place, place.matches('^[a-z0-9-]+$'))")
+        .message("locations are the names that the cloud's own API uses, such as westeurope, in small letters and without spaces"))]
     pub locations: Option<Vec<String>>,
 }
 
@@ -134,7 +136,9 @@ pub struct GcpFolder {
     pub exclude: Vec<String>,
     /// Locations to read, such as europe-west1. Without it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80))]
+    #[schemars(length(min = 1, max = 80), inner(length(min = 1, max = 60)))]
+    #[x_kube(validation = Rule::new("self.all(place, place.matches('^[a-z0-9-]+$'))")
+        .message("locations are the names that the cloud's own API uses, such as europe-west1, in small letters and without spaces"))]
     pub locations: Option<Vec<String>>,
 }
 

@@ -12,7 +12,7 @@ use crate::Shared;
 use crate::calls::Calls;
 
 /// Length of a session: the longest that role chaining allows.
-const SESSION_SECONDS: i32 = 3600;
+pub const SESSION_SECONDS: i32 = 3600;
 /// Time after which a role is asked again whether it takes a SourceIdentity: each refusal stands in the client's audit log.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 3600);
 

@@ -1,7 +1,7 @@
 //! Sessions: the assumption of a client's role, and the proof of whose session it is.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::{Region, SdkConfig};
@@ -17,7 +17,7 @@ use caretaker_cloud::{
 use serde_json::json;
 use tokio::sync::RwLock;
 
-use crate::assume::enter;
+use crate::assume::{SESSION_SECONDS, enter};
 use crate::calls::{Calls, GLOBAL};
 use crate::{Shared, backup, discover, members, permissions, policies, register, revoke};
 
@@ -28,12 +28,15 @@ const FRESH_FOR: Duration = Duration::from_secs(300);
 pub struct Session {
     pub credentials: Credentials,
     expires: SystemTime,
+    opened: Instant,
     identity: Identity,
 }
 
 impl Session {
     pub fn is_fresh(&self) -> bool {
-        self.expires.duration_since(SystemTime::now()).is_ok_and(|left| left > FRESH_FOR)
+        // Where this machine's clock is behind, the time of AWS's is over before ours says so: what has passed here counts as well.
+        let life = Duration::from_secs(u64::from(SESSION_SECONDS.unsigned_abs()));
+        self.opened.elapsed() + FRESH_FOR < life && self.expires.duration_since(SystemTime::now()).is_ok_and(|left| left > FRESH_FOR)
     }
 }
 
@@ -57,6 +60,7 @@ async fn identity_of(config: &SdkConfig, calls: Calls<'_>) -> Result<Identity> {
 
 /// Assumes a role and proves that it leads to the declared account, before any list call.
 pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<Session> {
+    let opened = Instant::now();
     let answer = enter(shared, grant, Some(&policy_for(purpose))).await?;
     let (credentials, expires) = take(answer.credentials())?;
     let config = with_credentials(&shared.base, &credentials, None);
@@ -66,7 +70,7 @@ pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result
         let message = format!("the role {} leads to account {}, not {}", grant.role_arn, identity.account, grant.account_id);
         return Err(CloudError::new(ErrorClass::WrongAccount, "sts:GetCallerIdentity", message));
     }
-    Ok(Session { credentials, expires, identity })
+    Ok(Session { credentials, expires, opened, identity })
 }
 
 fn take(credentials: Option<&StsCredentials>) -> Result<(Credentials, SystemTime)> {

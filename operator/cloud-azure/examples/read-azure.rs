@@ -27,7 +27,7 @@ async fn main() {
         ..AzureConfig::public(setting("BENCH_TENANT"), setting("BENCH_CLIENT"), credentials)
     };
     let connector = AzureConnector::new(&config).expect("a connector");
-    let grant = AzureGrant { subscription_id: setting("BENCH_SUBSCRIPTION"), home_tenant_id: None };
+    let grant = AzureGrant { client: "acme".into(), subscription_id: setting("BENCH_SUBSCRIPTION"), home_tenant_id: None };
     let target = json!({"subscriptionId": grant.subscription_id});
     let link = connector.connect(&AccessGrant::Azure(grant), Purpose::Read).await.expect("the client lets us in");
     println!("{}", measured::read_twice(link.as_ref(), &json!({"azure": target})).await);

@@ -143,9 +143,9 @@ impl Shared {
     }
 }
 
-/// The client that a grant's work is for, in the turns of a budget: its tenant where it is declared.
+/// The client that a grant's work is for, in the turns of a budget.
 pub(crate) fn client(grant: &AzureGrant) -> &str {
-    grant.home_tenant_id.as_deref().unwrap_or(&grant.subscription_id)
+    &grant.client
 }
 
 /// The provider's way into Azure.
@@ -189,7 +189,11 @@ fn azure(grant: &AccessGrant) -> Result<AzureGrant> {
     if subscription_id.is_empty() || !subscription_id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
         return Err(CloudError::new(ErrorClass::Invalid, "connect", format!("{subscription_id:?} is not the id of a subscription")));
     }
-    Ok(AzureGrant { subscription_id, home_tenant_id: grant.home_tenant_id.as_deref().map(str::to_ascii_lowercase) })
+    Ok(AzureGrant {
+        client: grant.client.clone(),
+        subscription_id,
+        home_tenant_id: grant.home_tenant_id.as_deref().map(str::to_ascii_lowercase),
+    })
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! The pages of one Resource Graph query: what came, what is asked next, and whether the end is really the end.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
@@ -57,7 +58,8 @@ impl Page {
 #[derive(Debug, Default)]
 pub struct Pages {
     tokens: HashSet<String>,
-    ids: HashSet<String>,
+    // Hashes: what is held must not grow with the ids' length.
+    ids: HashSet<u64>,
     rows: u64,
     pages: u64,
 }
@@ -85,7 +87,9 @@ impl Pages {
 
     /// Whether the id, in lower case, is new: Azure spells one id in several letter cases, even on one page.
     pub fn is_new(&mut self, id: &str) -> bool {
-        !self.ids.contains(id) && self.ids.insert(id.to_owned())
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        self.ids.insert(hasher.finish())
     }
 }
 

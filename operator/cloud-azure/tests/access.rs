@@ -17,7 +17,11 @@ async fn connecting(stage: &Stage, grant: &AccessGrant) -> Option<CloudError> {
 }
 
 fn declared(home_tenant_id: &str) -> AccessGrant {
-    AccessGrant::Azure(AzureGrant { subscription_id: SUBSCRIPTION.into(), home_tenant_id: Some(home_tenant_id.into()) })
+    AccessGrant::Azure(AzureGrant {
+        client: "acme".into(),
+        subscription_id: SUBSCRIPTION.into(),
+        home_tenant_id: Some(home_tenant_id.into()),
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +75,7 @@ async fn a_projected_token_lets_in_while_it_is_good() {
 async fn a_delegated_subscription_is_proved_in_any_letter_case() {
     let stage = Stage::new().await;
     for home_tenant_id in [None, Some(CLIENT.to_uppercase())] {
-        let grant = AccessGrant::Azure(AzureGrant { subscription_id: SUBSCRIPTION.to_uppercase(), home_tenant_id });
+        let grant = AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id: SUBSCRIPTION.to_uppercase(), home_tenant_id });
         let link = stage.connector().connect(&grant, Purpose::Read).await.expect("it is delegated");
         let identity = link.identity().await.expect("an answer");
         assert_eq!((identity.account.as_str(), identity.principal), (SUBSCRIPTION, format!("{APPLICATION}/{OBJECT}")));
@@ -110,7 +114,7 @@ async fn a_subscription_that_cannot_be_seen_is_never_called_gone() {
     let error = connecting(&stage, &grant()).await.expect("it is refused");
     assert!(error.is_refusal() && error.message.contains("no access or gone"), "{error}");
     assert_eq!(error.code, "SubscriptionNotFound");
-    let malformed = AccessGrant::Azure(AzureGrant { subscription_id: "../tenants".into(), home_tenant_id: None });
+    let malformed = AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id: "../tenants".into(), home_tenant_id: None });
     assert_eq!(connecting(&stage, &malformed).await.expect("no id").class, ErrorClass::Invalid);
 }
 
@@ -209,7 +213,7 @@ async fn one_refused_subscription_of_many_stops_no_other() {
     stage.rule("/subscriptions/cccccccc-0000-4000-8000-000000000003", "", Refusal::Denied, (0, None));
     for subscription_id in more.into_keys() {
         let refused = subscription_id.ends_with('3');
-        let grant = AccessGrant::Azure(AzureGrant { subscription_id, home_tenant_id: None });
+        let grant = AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id, home_tenant_id: None });
         assert_eq!(connector.connect(&grant, Purpose::Read).await.is_err_and(|error| error.is_refusal()), refused);
     }
 }

@@ -88,7 +88,7 @@ async fn a_wait_is_obeyed_over_the_remaining_quota_and_other_subscriptions_go_on
     let attempt = connector.attempt(&grant(), Presented::Right).await.expect_err("Azure asked to wait");
     assert!(matches!(attempt.class, ErrorClass::Throttled(Some(_))));
     assert_eq!(stage.simulator.exchanges().len(), calls, "not one call is made until then");
-    let grant = AccessGrant::Azure(AzureGrant { subscription_id: other.into(), home_tenant_id: None });
+    let grant = AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id: other.into(), home_tenant_id: None });
     let link = connector.connect(&grant, Purpose::Read).await.expect("the other subscription goes on");
     gather(link.as_ref(), &Scope::default()).await.assert_complete();
 }
@@ -110,7 +110,7 @@ async fn a_wait_survives_a_restart() {
     let error = connector.connect(&grant(), Purpose::Read).await.err().expect("Azure asked to wait");
     assert!(matches!(error.class, ErrorClass::Throttled(Some(left)) if left.as_secs() > 1180), "{error:?}");
     assert_eq!(stage.simulator.exchanges().len(), calls, "not one call is made until then");
-    let grant = AccessGrant::Azure(AzureGrant { subscription_id: other.into(), home_tenant_id: None });
+    let grant = AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id: other.into(), home_tenant_id: None });
     let link = connector.connect(&grant, Purpose::Read).await.expect("the other subscription goes on");
     gather(link.as_ref(), &Scope::default()).await.assert_complete();
 }
@@ -252,7 +252,11 @@ async fn a_changed_grant_takes_no_session_of_the_old_one() {
     connector.connect(&grant(), Purpose::Read).await.expect("a session");
     connector.connect(&grant(), Purpose::Read).await.expect("the same session");
     assert_eq!(stage.tokens(), 1, "a session is kept");
-    let wrong = AccessGrant::Azure(AzureGrant { subscription_id: SUBSCRIPTION.into(), home_tenant_id: Some(SUBSCRIPTION.into()) });
+    let wrong = AccessGrant::Azure(AzureGrant {
+        client: "acme".into(),
+        subscription_id: SUBSCRIPTION.into(),
+        home_tenant_id: Some(SUBSCRIPTION.into()),
+    });
     let error = connector.connect(&wrong, Purpose::Read).await.err().expect("the home is another");
     assert_eq!((error.class, stage.tokens()), (ErrorClass::WrongAccount, 2), "the edit takes effect at once");
     connector.connect(&grant(), Purpose::Read).await.expect("put right, it recovers unaided");

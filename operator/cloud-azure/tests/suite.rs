@@ -118,12 +118,12 @@ impl Behaviour for OnSimulator {
         // The roles of a delegation are the same for every purpose.
         let id = format!("cccccccc-0000-4000-8000-{:012x}", self.next.fetch_add(1, Ordering::SeqCst));
         self.stage.simulator.change(|world| world.subscriptions.insert(id.clone(), delegated()));
-        AccessGrant::Azure(AzureGrant { subscription_id: id, home_tenant_id: None })
+        AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id: id, home_tenant_id: None })
     }
 
     fn misnamed(&self, grant: &AccessGrant) -> AccessGrant {
         let home = Some("ffffffff-0000-4000-8000-00000000000f".into());
-        AccessGrant::Azure(AzureGrant { subscription_id: grant.account().into(), home_tenant_id: home })
+        AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id: grant.account().into(), home_tenant_id: home })
     }
 
     async fn machines(&self, grant: &AccessGrant, place: &str, count: usize) {

@@ -23,8 +23,7 @@ const PAGE_SIZE: &str = "500";
 /// Reads the scope. A fault of the provider's ends the run: no cell of a client could be read, and none says anything about the client.
 pub async fn discover(session: &Session, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
     let (cells, tally) = (Cells { session, scope }, Tally::default());
-    // The service account stands for the client: each has its own.
-    let run = Run { client: &session.grant.service_account, tally: &tally, scope, concurrency: CONCURRENCY };
+    let run = Run { client: &session.grant.client, tally: &tally, scope, concurrency: CONCURRENCY };
     let wanted = GROUPS.into_iter().map(Question::Search).chain([Question::OsInventories]).collect();
     pump::run(&cells, wanted, run, sink).await
 }

@@ -24,6 +24,8 @@ pub struct Call<'a> {
     pub token: Option<&'a Secret>,
     /// The project that pays.
     pub quota_project: Option<&'a str>,
+    /// The caller's own project pays: the quota project need not have every service of the client's switched on.
+    pub pays_itself: bool,
     /// Body in JSON. With one the method is POST.
     pub json: Option<&'a Value>,
     /// Form. With one the method is POST.
@@ -94,7 +96,10 @@ pub async fn send(client: &reqwest::Client, url: Url, call: Call<'_>) -> std::re
     let body = serde_json::from_slice::<Value>(&bytes);
     if status.is_success() {
         // serde's message may quote the text, which may be a token.
-        return body.map_err(|error| Refusal::None(format!("the answer is not JSON (line {}, column {})", error.line(), error.column())));
+        let body =
+            body.map_err(|error| Refusal::None(format!("the answer is not JSON (line {}, column {})", error.line(), error.column())))?;
+        // Every answer of Google's is an object; what a proxy makes of it must not be taken apart as one.
+        return if body.is_object() { Ok(body) } else { Err(Refusal::None("the answer is no JSON object".into())) };
     }
     Err(Refusal::Answer(Answer {
         status: status.as_u16(),

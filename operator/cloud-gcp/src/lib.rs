@@ -227,7 +227,7 @@ mod tests {
             calls_per_minute: CALLS_PER_MINUTE,
             budgets: Budgets::default(),
         };
-        let of = |account: &str| GcpGrant { project_id: "member".into(), service_account: account.into() };
+        let of = |account: &str| GcpGrant { client: "acme".into(), project_id: "member".into(), service_account: account.into() };
         let shared = of("caretaker@seed.iam.gserviceaccount.com");
         assert_eq!(services(None).paying(&shared), "seed", "one budget for all projects of a folder");
         assert_eq!(services(Some("quota")).paying(&shared), "quota");

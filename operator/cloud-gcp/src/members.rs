@@ -26,7 +26,7 @@ pub fn way(grant: &GcpFolderGrant) -> Result<GcpGrant> {
     if grant.folder_id.is_empty() || !grant.folder_id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(CloudError::new(ErrorClass::Invalid, "connect", format!("{:?} is not the number of a folder", grant.folder_id)));
     }
-    Ok(GcpGrant { project_id: grant.project_id.clone(), service_account: grant.service_account.clone() })
+    Ok(GcpGrant { client: grant.client.clone(), project_id: grant.project_id.clone(), service_account: grant.service_account.clone() })
 }
 
 /// Gets in and proves that the folder can be read, before any other call.
@@ -37,7 +37,7 @@ pub async fn open(shared: Arc<Shared>, grant: &GcpFolderGrant, purpose: Purpose)
     let parties = parties(&shared, &way, None);
     let call = Call { token: Some(&held.token), quota_project: shared.services.quota_project.as_deref(), ..Call::default() };
     let url = url(&shared.services.endpoints.resource_manager, &path, &[])?;
-    let (work, budget) = (Work::once(&way.service_account), shared.services.budget(&shared.services.paying(&way), GET_FOLDER));
+    let (work, budget) = (Work::once(&way.client), shared.services.budget(&shared.services.paying(&way), GET_FOLDER));
     let answer = shared.services.call(&work, &budget, (GET_FOLDER, url, call), &parties).await.map_err(|error| no_access(error, grant))?;
     let named = answer["name"].as_str().unwrap_or_default().trim_start_matches("folders/");
     if named != grant.folder_id {
@@ -128,7 +128,12 @@ mod tests {
 
     #[test]
     fn only_a_number_names_a_folder() {
-        let grant = |folder: &str| GcpFolderGrant { folder_id: folder.into(), project_id: "p".into(), service_account: "s".into() };
+        let grant = |folder: &str| GcpFolderGrant {
+            client: "acme".into(),
+            folder_id: folder.into(),
+            project_id: "p".into(),
+            service_account: "s".into(),
+        };
         assert!(way(&grant("123")).is_ok());
         for folder in ["", "12/3", "folders", "1?x"] {
             assert_eq!(way(&grant(folder)).unwrap_err().class, ErrorClass::Invalid, "{folder:?}");

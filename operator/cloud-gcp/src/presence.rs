@@ -215,8 +215,9 @@ fn encoded(path: &str) -> String {
 pub async fn exists(session: &Session, asset: &Asset) -> Result<Presence> {
     let Some((service, path)) = place(&asset.id, &session.grant.project_id) else { return Ok(Presence::Unknown) };
     let base = session.shared.services.endpoints.service(service);
+    let call = Call { pays_itself: true, ..Call::default() };
     // Compute takes no token of the read-only scope.
-    match session.call(READ, Reach::Full, url(&base, &path, &[])?, Call::default()).await {
+    match session.call(READ, Reach::Full, url(&base, &path, &[])?, call).await {
         Ok(_) => Ok(Presence::Present),
         Err(CloudError { class: ErrorClass::NotFound, .. }) => Ok(Presence::Gone),
         // The service does not serve such an address: no answer to what was asked.

@@ -82,7 +82,7 @@ pub async fn generate(shared: &Shared, grant: &GcpGrant, reach: Reach, ours: Opt
         by_base: true,
     };
     let call = Call { token: ours, json: Some(&request), ..Call::default() };
-    let (work, budget) = (Work::once(&grant.service_account), shared.services.token_budget(GENERATE));
+    let (work, budget) = (Work::once(&grant.client), shared.services.token_budget(GENERATE));
     let answer = shared.services.call(&work, &budget, (GENERATE, url, call), &parties).await.map_err(|error| no_access(error, grant))?;
     let token = answer["accessToken"].as_str().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, GENERATE, "the answer holds no token"))?;
@@ -122,7 +122,7 @@ pub async fn project(shared: &Shared, grant: &GcpGrant, token: &Secret) -> Resul
     let parties = parties(shared, grant, None);
     let call = Call { token: Some(token), quota_project: shared.services.quota_project.as_deref(), ..Call::default() };
     let url = url(&shared.services.endpoints.resource_manager, &path, &[])?;
-    let (work, budget) = (Work::once(&grant.service_account), shared.services.budget(&shared.services.paying(grant), GET_PROJECT));
+    let (work, budget) = (Work::once(&grant.client), shared.services.budget(&shared.services.paying(grant), GET_PROJECT));
     let answer = shared.services.call(&work, &budget, (GET_PROJECT, url, call), &parties).await.map_err(|error| no_access(error, grant))?;
     let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
     let (id, number) = (text("projectId"), text("name").trim_start_matches("projects/").to_owned());
@@ -216,14 +216,15 @@ impl Session {
     /// One call with this token, for which the quota project pays, as part of a piece of work.
     pub async fn once(&self, work: &Work, operation: &str, token: &Secret, (url, call): (Url, Call<'_>)) -> Result<Value> {
         let services = &self.shared.services;
-        let call = Call { token: Some(token), quota_project: services.quota_project.as_deref(), ..call };
+        let quota_project = services.quota_project.as_deref().filter(|_| !call.pays_itself);
+        let call = Call { token: Some(token), quota_project, ..call };
         let budget = services.budget(&services.paying(&self.grant), operation);
         services.call(work, &budget, (operation, url, call), &self.parties).await
     }
 
     /// A call, with a new token once where the held one has expired.
     pub async fn call(&self, operation: &str, reach: Reach, url: Url, call: Call<'_>) -> Result<Value> {
-        let (token, work) = (self.token(reach).await?, Work::once(&self.grant.service_account));
+        let (token, work) = (self.token(reach).await?, Work::once(&self.grant.client));
         match self.once(&work, operation, &token, (url.clone(), call)).await {
             Err(error) if error.class == ErrorClass::Expired => {
                 let token = self.renew(reach, &token).await?;

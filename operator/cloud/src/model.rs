@@ -56,6 +56,8 @@ pub struct AwsGrant {
 /// A subscription of a client that is delegated to the provider's tenant by Azure Lighthouse.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AzureGrant {
+    /// Whose it is: the work of one client's grants has one turn in a budget that several clients share.
+    pub client: String,
     /// The subscription's id, in lower case: Azure compares ids without letter case.
     pub subscription_id: String,
     /// The client's own tenant, in lower case, where the client has declared it.
@@ -65,6 +67,8 @@ pub struct AzureGrant {
 /// A project of a client and the service account that leads into it. One service account per client: GCP knows no ExternalId.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GcpGrant {
+    /// Whose it is: the work of one client's grants has one turn in a budget that several clients share.
+    pub client: String,
     /// The project's id.
     pub project_id: String,
     /// E-mail address of the service account that is impersonated.
@@ -85,6 +89,8 @@ pub struct AzureTenantGrant {
 /// A client's folder and the service account that may read what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GcpFolderGrant {
+    /// Whose it is: the work of one client's grants has one turn in a budget that several clients share.
+    pub client: String,
     /// Number of the folder.
     pub folder_id: String,
     /// Id of the project that holds the service account.

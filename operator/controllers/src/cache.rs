@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use caretaker_api::condition::Reason;
 use caretaker_api::names::{self, client_namespace};
 use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
 use futures::StreamExt;
@@ -309,7 +310,11 @@ impl Cache {
             "ProviderProfile" => {
                 all_of(&[Kind::ManagedClient, Kind::CloudAccount], None).into_iter().filter(|wake| self.names_profile(wake, name)).collect()
             }
-            "CloudAccount" => all_of(&[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover], Some(namespace)),
+            "CloudAccount" => {
+                let mut wakes = all_of(&[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover], Some(namespace));
+                wakes.extend(self.blamed_profile(namespace, name));
+                wakes
+            }
             "Handover" => {
                 let client = namespace.strip_prefix(names::NAMESPACE_PREFIX).unwrap_or_default();
                 let mut wakes = all_of(&[Kind::CloudAccount, Kind::BackupPolicy], Some(namespace));
@@ -318,6 +323,15 @@ impl Cache {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The profile of an account that goes unread by a fault of the provider's: it is to tell so.
+    fn blamed_profile(&self, namespace: &str, name: &str) -> Option<Wake> {
+        let account = self.get(Kind::CloudAccount.as_str(), namespace, name)?;
+        let conditions = account.data["status"]["conditions"].as_array()?;
+        let is_blamed = conditions.iter().any(|condition| condition["reason"] == Reason::CredentialsInvalid.as_str());
+        let profile = account.data["spec"]["providerProfile"].as_str().unwrap_or("default");
+        is_blamed.then(|| Wake { kind: Kind::ProviderProfile, namespace: String::new(), name: profile.into() })
     }
 
     fn names_profile(&self, wake: &Wake, profile: &str) -> bool {

@@ -37,11 +37,11 @@ pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &Provi
     let target = &spec.target;
     if let (Some(azure), Some(_)) = (&target.azure, &provider.azure) {
         let home_tenant_id = azure.tenant_id.as_ref().map(|id| id.to_ascii_lowercase());
-        return Some(AccessGrant::Azure(AzureGrant { subscription_id: target.id(), home_tenant_id }));
+        return Some(AccessGrant::Azure(AzureGrant { client: client.into(), subscription_id: target.id(), home_tenant_id }));
     }
     if let (Some(gcp), Some(_)) = (&target.gcp, &provider.gcp) {
         let service_account = kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
-        return Some(AccessGrant::Gcp(GcpGrant { project_id: gcp.project_id.clone(), service_account }));
+        return Some(AccessGrant::Gcp(GcpGrant { client: client.into(), project_id: gcp.project_id.clone(), service_account }));
     }
     if let (Some(tenant), Some(_)) = (&target.azure_tenant, &provider.azure) {
         return Some(AccessGrant::AzureTenant(AzureTenantGrant {
@@ -52,6 +52,7 @@ pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &Provi
     }
     if let (Some(folder), Some(_)) = (&target.gcp_folder, &provider.gcp) {
         return Some(AccessGrant::GcpFolder(GcpFolderGrant {
+            client: client.into(),
             folder_id: folder.folder_id.clone(),
             project_id: folder.service_account_project_id.clone(),
             service_account: kit_gcp::service_account(&folder.service_account_name, &folder.service_account_project_id),

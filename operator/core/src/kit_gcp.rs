@@ -330,7 +330,11 @@ mod tests {
 
     #[test]
     fn both_files_grant_the_manifest_and_nothing_else() {
-        let grant = GcpGrant { project_id: "acme-prod".into(), service_account: service_account("caretaker-acme", "acme-prod") };
+        let grant = GcpGrant {
+            client: "acme".into(),
+            project_id: "acme-prod".into(),
+            service_account: service_account("caretaker-acme", "acme-prod"),
+        };
         for purposes in [vec![Purpose::Read], ALL.to_vec(), vec![Purpose::Read, Purpose::Backup, Purpose::Revoke]] {
             let files = kit(&purposes).files();
             let mut wanted: Vec<String> = wanted(&purposes, &grant).into_iter().map(|wanted| wanted.action).collect();
@@ -355,7 +359,11 @@ mod tests {
 
     #[test]
     fn leaving_reaches_our_own_service_account_only() {
-        let grant = GcpGrant { project_id: "acme-prod".into(), service_account: "sa@acme-prod.iam.gserviceaccount.com".into() };
+        let grant = GcpGrant {
+            client: "acme".into(),
+            project_id: "acme-prod".into(),
+            service_account: "sa@acme-prod.iam.gserviceaccount.com".into(),
+        };
         let on: Vec<String> = wanted(&[Purpose::Revoke], &grant).into_iter().map(|wanted| wanted.resource).collect();
         assert_eq!(on, ["sa@acme-prod.iam.gserviceaccount.com"]);
         let (commands, _) = run(&kit(&ALL).files()["caretaker-access.sh"]);

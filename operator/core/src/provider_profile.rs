@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use caretaker_api::ProviderProfile;
 use caretaker_api::cloud_account::Cloud;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::provider_profile::{AwsIdentityStatus, CloudIdentityStatus, ProviderProfileStatus, SigningStatus};
+use caretaker_api::{CloudAccount, ProviderProfile};
 use caretaker_cloud::{CloudError, ErrorClass, Identity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 
-use crate::conditions::{ConditionSet, Is};
+use crate::conditions::{ConditionSet, Is, find};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::request::is_asked;
 
 /// The kind's own conditions.
-pub const CONDITIONS: &[ConditionType] = &[ConditionType::SigningKeyReady, ConditionType::IdentityProven];
+pub const CONDITIONS: &[ConditionType] = &[ConditionType::SigningKeyReady, ConditionType::IdentityProven, ConditionType::ClientsReadable];
 
 /// Time between two proofs of the own identity.
 const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);
@@ -23,6 +24,9 @@ const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);
 const RESYNC: Duration = Duration::from_secs(600);
 /// Wait after a failed proof.
 const PAUSE: Duration = Duration::from_secs(30);
+
+/// How a client's account tells a fault that is not the client's.
+pub const READ_ELSEWHERE: &str = "a fault of the provider's, see its ProviderProfile: ";
 
 /// What a visit did.
 #[derive(Debug, Default)]
@@ -33,6 +37,8 @@ pub struct Done {
     pub identities: Vec<(Cloud, Result<Identity, CloudError>)>,
     /// What stands in the way of asking.
     pub identity_faults: Vec<Fault>,
+    /// Accounts of clients that go unread by a fault of the provider's, and why.
+    pub unread: Vec<(String, String)>,
 }
 
 /// Clouds that the profile names.
@@ -120,9 +126,40 @@ pub fn status(
             faults.push(fault.clone());
         }
     }
-    let waits = take_identities(profile, is_principal, done, (&mut status, &mut set), now);
+    let mut waits = take_identities(profile, is_principal, done, (&mut status, &mut set), now);
+    waits.extend(take_unread(&done.unread, &mut set));
     status.conditions = set.finish();
     (status, conclude(faults, waits))
+}
+
+/// Accounts that go unread by a fault of the provider's own, and why: those of this profile whose last visit said so.
+#[must_use]
+pub fn unread(profile: &str, accounts: &[CloudAccount]) -> Vec<(String, String)> {
+    let cause = |account: &CloudAccount| {
+        let conditions = account.status.as_ref().map(|status| &status.conditions)?;
+        [ConditionType::AccessProven, ConditionType::InventoryComplete]
+            .into_iter()
+            .filter_map(|kind| find(conditions, kind))
+            .find(|condition| condition.reason == Reason::CredentialsInvalid.as_str())
+            .map(|condition| condition.message.clone())
+    };
+    let own = accounts.iter().filter(|account| account.spec.provider_profile == profile && account.spec.is_live());
+    let name = |account: &CloudAccount| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
+    let mut unread: Vec<(String, String)> = own.filter_map(|account| cause(account).map(|cause| (name(account), cause))).collect();
+    unread.sort();
+    unread
+}
+
+fn take_unread(unread: &[(String, String)], set: &mut ConditionSet) -> Option<Wait> {
+    let kind = ConditionType::ClientsReadable;
+    let Some((first, cause)) = unread.first() else {
+        set.set(kind, Is::True, Reason::Settled, "no account goes unread by a fault of the provider's");
+        return None;
+    };
+    let cause = cause.trim_start_matches(READ_ELSEWHERE);
+    let message = format!("{} account(s) go unread by a fault of the provider's, the first is {first}: {cause}", unread.len());
+    set.set(kind, Is::False, Reason::CredentialsInvalid, &message);
+    Some(Wait { reason: Reason::CredentialsInvalid, message, after: PAUSE })
 }
 
 /// One condition for all clouds: the worst answer stands in it.
@@ -173,4 +210,57 @@ fn conclude(faults: Vec<Fault>, waits: Vec<Wait>) -> Outcome {
         return Outcome::Refused(faults);
     }
     shortest(waits).map_or(Outcome::Settled(RESYNC), Outcome::Waiting)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cloud_account::{self, Observed};
+
+    fn account(name: &str, profile: &str) -> CloudAccount {
+        serde_json::from_value(json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "CloudAccount", "metadata": {"name": name, "namespace": "client-acme", "generation": 1},
+            "spec": {"providerProfile": profile, "gcp": {"projectId": "acme-prod"}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_off_in_the_provider_s_project_is_one_fault_of_its_profile_and_asks_no_client_to_act() {
+        let now: Timestamp = "2026-11-26T10:00:00Z".parse().unwrap();
+        let read = |error: Option<CloudError>| {
+            let mut account = account("prod", "default");
+            let done = cloud_account::Done { principal: "us".into(), inventory: error.map(Err), ..cloud_account::Done::default() };
+            account.status = Some(cloud_account::status(&account, &Observed::default(), &[], &done, now).0);
+            account
+        };
+        let off = || CloudError::new(ErrorClass::Credentials, "cloudasset:search", "is off in provider-quota: gcloud services enable");
+        let hindered = read(Some(off()));
+        let conditions = &hindered.status.as_ref().unwrap().conditions;
+        let told = find(conditions, ConditionType::InventoryComplete).unwrap();
+        assert!(told.reason == "CredentialsInvalid" && told.message.starts_with(READ_ELSEWHERE), "{}", told.message);
+
+        let of_another = CloudAccount { spec: account("prod", "another").spec, ..hindered.clone() };
+        let unreachable = read(Some(CloudError::new(ErrorClass::Unreachable, "cloudasset:search", "no route")));
+        let unread = unread("default", &[read(None), unreachable, of_another, hindered]);
+        assert_eq!(unread.len(), 1, "{unread:?}");
+        let profile: ProviderProfile = serde_json::from_value(json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default", "generation": 1},
+            "spec": {"displayName": "Care", "contacts": []},
+        }))
+        .unwrap();
+        let told = |unread: &[(String, String)]| {
+            let done = Done { unread: unread.to_vec(), ..Done::default() };
+            let (status, outcome) = status(&profile, |_, _| true, &done, now);
+            (find(&status.conditions, ConditionType::ClientsReadable).unwrap().clone(), outcome)
+        };
+        let (condition, outcome) = told(&unread);
+        assert!(condition.status == "False" && matches!(outcome, Outcome::Waiting(_)), "{condition:?}");
+        for part in ["1 account(s)", "client-acme/prod", "gcloud services enable"] {
+            assert!(condition.message.contains(part), "{}", condition.message);
+        }
+        assert_eq!(told(&[]).0.status, "True");
+    }
 }

@@ -49,7 +49,8 @@ async fn the_kit_lets_in_with_nothing_missing_and_out_again() {
         ..AzureConfig::public(PROVIDER, "app", AzureCredentials::ClientSecret("right".into()))
     };
     let connector = AzureConnector::new(&config).expect("a connector");
-    let grant = AccessGrant::Azure(AzureGrant { subscription_id: SUBSCRIPTION.into(), home_tenant_id: Some(CLIENT.into()) });
+    let grant =
+        AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id: SUBSCRIPTION.into(), home_tenant_id: Some(CLIENT.into()) });
     let before = connector.connect(&grant, Purpose::Read).await.err().expect("the kit is not applied yet");
     assert!(before.is_refusal(), "{before}");
     for _ in 0..2 {

@@ -116,7 +116,7 @@ impl Drop for Stage {
 
 /// The grant of the client's subscription.
 pub fn grant() -> AccessGrant {
-    AccessGrant::Azure(AzureGrant { subscription_id: SUBSCRIPTION.into(), home_tenant_id: None })
+    AccessGrant::Azure(AzureGrant { client: "acme".into(), subscription_id: SUBSCRIPTION.into(), home_tenant_id: None })
 }
 
 /// A delegation to the provider with these roles.

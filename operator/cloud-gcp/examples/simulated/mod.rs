@@ -31,5 +31,11 @@ pub fn grants() -> Vec<GcpGrant> {
     let told = told();
     let text = |client: &Value, name: &str| client[name].as_str().expect("the simulator tells it").to_owned();
     let clients = told["clients"].as_array().expect("the simulator tells them").iter();
-    clients.map(|client| GcpGrant { project_id: text(client, "project"), service_account: text(client, "serviceAccount") }).collect()
+    clients
+        .map(|client| GcpGrant {
+            client: "acme".into(),
+            project_id: text(client, "project"),
+            service_account: text(client, "serviceAccount"),
+        })
+        .collect()
 }

@@ -55,7 +55,7 @@ async fn the_providers_own_is_never_read_as_a_clients() {
 async fn no_access_is_never_called_gone() {
     let stage = Stage::set().await;
     let other = |service_account: &str, project_id: &str| {
-        AccessGrant::Gcp(GcpGrant { project_id: project_id.into(), service_account: service_account.into() })
+        AccessGrant::Gcp(GcpGrant { client: "acme".into(), project_id: project_id.into(), service_account: service_account.into() })
     };
     let untrusting = stage.simulator.world().add_account("untrusting", CLIENT.0);
     let cases = [

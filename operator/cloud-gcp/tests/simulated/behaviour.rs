@@ -112,7 +112,7 @@ impl Behaviour for OnSimulator {
         let held = gcp_permissions(Purpose::Read).iter().filter(|permission| permission.on == Granted::Account);
         let held = held.map(|permission| permission.name.to_owned()).filter(|name| !name.is_empty());
         world.roles.insert(format!("projects/{id}/roles/{READ_ROLE}"), held.collect());
-        AccessGrant::Gcp(GcpGrant { project_id: id, service_account })
+        AccessGrant::Gcp(GcpGrant { client: "acme".into(), project_id: id, service_account })
     }
 
     fn misnamed(&self, grant: &AccessGrant) -> AccessGrant {

@@ -24,7 +24,11 @@ async fn applied(purposes: &[Purpose], quota_project: Option<&str>) -> (Stage, G
         customer_id: None,
         purposes,
     };
-    let grant = GcpGrant { project_id: PROJECT.into(), service_account: kit_gcp::service_account("caretaker-acme", PROJECT) };
+    let grant = GcpGrant {
+        client: "acme".into(),
+        project_id: PROJECT.into(),
+        service_account: kit_gcp::service_account("caretaker-acme", PROJECT),
+    };
     {
         let mut world = stage.simulator.world();
         world.add_project(PROJECT, "400000000001");

@@ -47,6 +47,7 @@ async fn applied() -> (Stage, Vec<WantedPermission>, AccessGrant) {
         apply_terraform(&mut world, SEED, &files["caretaker-access.tf"]).expect("the kit can be applied");
     }
     let grant = AccessGrant::GcpFolder(GcpFolderGrant {
+        client: "acme".into(),
         folder_id: FOLDER.into(),
         project_id: SEED.into(),
         service_account: kit_gcp::service_account("caretaker", SEED),
@@ -73,7 +74,7 @@ async fn the_kit_of_a_folder_lists_and_reads_what_is_in_it_and_lets_us_leave() {
     assert_eq!(ids(&members), expected, "sub-folders included, other folders not");
 
     let service_account = kit_gcp::service_account("caretaker", SEED);
-    let project = AccessGrant::Gcp(GcpGrant { project_id: "acme-data".into(), service_account });
+    let project = AccessGrant::Gcp(GcpGrant { client: "acme".into(), project_id: "acme-data".into(), service_account });
     let reading = connector.connect(&project, Purpose::Read).await.expect("the folder's grant covers the project");
     let gathered = Gathered::of(reading.as_ref()).await;
     assert_eq!((gathered.assets.len(), gathered.incomplete().len()), (3, 0), "{:?}", gathered.cells);

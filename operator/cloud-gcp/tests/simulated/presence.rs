@@ -3,7 +3,7 @@
 use caretaker_cloud::{CloudError, ErrorClass, Presence, Purpose};
 use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE};
 
-use crate::stage::{CLIENT, Gathered, Stage};
+use crate::stage::{CLIENT, Gathered, QUOTA, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_index_leaves_out_is_gone_only_where_its_service_says_so() {
@@ -15,6 +15,8 @@ async fn what_the_index_leaves_out_is_gone_only_where_its_service_says_so() {
     let project = |change: &dyn Fn(&mut caretaker_google_simulator::Project)| {
         change(stage.simulator.world().projects.get_mut(CLIENT.0).expect("it is there"));
     };
+    // The provider's project that pays for the index has nothing to do with the client's services.
+    stage.simulator.world().disabled.insert(("compute.googleapis.com".into(), QUOTA.into()));
     project(&|project| project.unindexed.extend([asset.id.clone()]));
     assert_eq!(Gathered::of(link.as_ref()).await.assets.len(), 1, "the index leaves it out");
     assert_eq!(link.exists(&asset).await.expect("an answer"), Presence::Present);

@@ -22,21 +22,16 @@ async fn thirty_projects_of_ten_clients_share_one_quota() {
     let grants: Vec<GcpGrant> = {
         let mut world = stage.simulator.world();
         world.quotas.push(caretaker_google_simulator::Quota::new(QUOTA, CALLS, WINDOW));
-        let big = world.add_client_access("client-project", QUOTA, &member);
         let projects = PROJECTS.0 + PROJECTS.1;
         let mut grants = Vec::new();
         for index in 0..projects {
             let id = format!("project-{index:02}");
             world.add_project(&id, &format!("3{index:011}"));
             world.add_machines(&id, 5);
-            let account = if index < PROJECTS.0 {
-                let read = format!("projects/client-project/roles/{}", caretaker_google_simulator::READ_ROLE);
-                world.projects.get_mut(&id).unwrap().policy.bind(&read, &format!("serviceAccount:{big}"));
-                big.clone()
-            } else {
-                world.add_client_access(&id, QUOTA, &member)
-            };
-            grants.push(GcpGrant { project_id: id, service_account: account });
+            // As the kit makes it: each project has a service account of its own, also those of one client.
+            let account = world.add_client_access(&id, QUOTA, &member);
+            let client = if index < PROJECTS.0 { "big".to_owned() } else { id.clone() };
+            grants.push(GcpGrant { client, project_id: id, service_account: account });
         }
         grants
     };

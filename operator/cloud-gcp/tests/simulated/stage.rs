@@ -74,7 +74,7 @@ impl Stage {
             expected_principal: us.clone(),
             calls_per_minute: 600_000,
         };
-        let grant = GcpGrant { project_id: CLIENT.0.into(), service_account: theirs };
+        let grant = GcpGrant { client: "acme".into(), project_id: CLIENT.0.into(), service_account: theirs };
         Self { simulator, us, grant, config }
     }
 

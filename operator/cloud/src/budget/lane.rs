@@ -11,6 +11,8 @@ const RATE_FLOOR: f64 = 0.25;
 /// First and longest pause after a throttled call whose answer names no wait; doubled for each that follows.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// Longest wait that is obeyed: what asks for more, such as a proxy that answers for a cloud, is asked again after a day.
+const LONGEST_HOLD: Duration = Duration::from_secs(24 * 3600);
 
 /// What may be asked of a cloud under one key.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,7 +116,7 @@ impl Lane {
 
     /// Holds every call back for this long; a longer wait that stands already stays.
     pub fn hold(&mut self, wait: Duration, now: Instant) {
-        let Some(until) = now.checked_add(wait) else { return };
+        let Some(until) = now.checked_add(wait.min(LONGEST_HOLD)) else { return };
         if self.held_until.is_none_or(|held| held < until) {
             (self.held_before, self.held_since) = (self.held_in_all(now), Some(now));
             self.held_until = Some(until);

@@ -11,6 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 const MOST: usize = 500;
 /// How many of them may be asked from the first bucket on; the rest is spread, so that those of no bucket wait for ever.
 const AT_ONCE: usize = 100;
+/// Questions without an answer, one after the other, after which no more are asked in this reading: a service that hangs must not hold it up.
+const MOST_UNANSWERED: usize = 3;
 /// How long an asset stays whose service cannot be asked: an index lags by minutes or hours, never by that much.
 const UNASKABLE_FOR: SignedDuration = SignedDuration::from_hours(24 * 7);
 
@@ -23,6 +25,7 @@ pub struct Vanished<'a> {
     last: Option<Timestamp>,
     now: Timestamp,
     asked: usize,
+    unanswered: usize,
 }
 
 impl<'a> Vanished<'a> {
@@ -33,7 +36,7 @@ impl<'a> Vanished<'a> {
         (scope, verdicts): (&'a Scope, &'a Verdicts),
         (last, now): (Option<Timestamp>, Timestamp),
     ) -> Option<Self> {
-        link.reads_an_index().then_some(Self { link, scope, verdicts, last, now, asked: 0 })
+        link.reads_an_index().then_some(Self { link, scope, verdicts, last, now, asked: 0, unanswered: 0 })
     }
 
     /// Keys of the assets of a bucket that stay, although a complete cell did not show them. Buckets are asked for in their order.
@@ -52,7 +55,7 @@ impl<'a> Vanished<'a> {
         let most = AT_ONCE + (MOST - AT_ONCE) * (usize::from(bucket) + 1) / usize::from(BUCKETS);
         let mut stay = BTreeSet::new();
         for asset in missing {
-            if self.asked >= most || self.stays(asset).await {
+            if self.asked >= most || self.unanswered >= MOST_UNANSWERED || self.stays(asset).await {
                 stay.insert(key(asset));
             }
         }
@@ -61,7 +64,9 @@ impl<'a> Vanished<'a> {
 
     async fn stays(&mut self, asset: &Asset) -> bool {
         self.asked += 1;
-        match self.link.exists(asset).await {
+        let answer = self.link.exists(asset).await;
+        self.unanswered = if answer.is_err() { self.unanswered + 1 } else { 0 };
+        match answer {
             Ok(Presence::Present) => true,
             Ok(Presence::Gone) => false,
             Ok(Presence::Unknown) => {

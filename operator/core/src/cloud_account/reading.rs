@@ -3,6 +3,7 @@
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::CloudAccountStatus;
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_cloud::ErrorClass;
 use jiff::Timestamp;
 
 use super::{Done, RETRY_PAUSE};
@@ -10,6 +11,7 @@ use crate::conditions::{ConditionSet, Is};
 use crate::inventory::Taken;
 use crate::inventory::history::baseline;
 use crate::outcome::Wait;
+use crate::provider_profile::READ_ELSEWHERE;
 use crate::scope::ScopeVerdict;
 
 /// Takes a new inventory, or why there is none.
@@ -35,9 +37,12 @@ pub(super) fn take(
             status.baseline = baseline(status, account.spec.baseline_after_days, now);
         }
         Some(Err(error)) => {
-            let message = error.to_string();
-            set.set(ConditionType::InventoryComplete, Is::Unknown, Reason::CoverageUnknown, &message);
-            waits.push(Wait { reason: Reason::CoverageUnknown, message, after: RETRY_PAUSE });
+            let (reason, message) = match error.class {
+                ErrorClass::Credentials => (Reason::CredentialsInvalid, format!("{READ_ELSEWHERE}{error}")),
+                _ => (Reason::CoverageUnknown, error.to_string()),
+            };
+            set.set(ConditionType::InventoryComplete, Is::Unknown, reason, &message);
+            waits.push(Wait { reason, message, after: RETRY_PAUSE });
         }
     }
 }
