@@ -24,6 +24,8 @@ pub enum FaultKind {
     DoneAndLost,
     /// Something else than JSON.
     Garbled,
+    /// JSON, but no object, as a proxy may answer.
+    NoObject,
     /// The page's token names the page itself.
     RepeatedToken,
     /// The page has no rows but a token.
@@ -125,6 +127,7 @@ pub fn before(world: &mut World, request: &Request, kind: &FaultKind) -> Option<
         FaultKind::Disabled { service, consumer } => Some(envelope::disabled(service, consumer)),
         FaultKind::Exhausted { consumer, unit } => Some(envelope::exhausted(consumer, unit, None)),
         FaultKind::Garbled => Some(Answer { is_garbled: true, ..Answer::ok(json!({})) }),
+        FaultKind::NoObject => Some(Answer { is_garbled: true, ..Answer::ok(json!([])) }),
         FaultKind::Expired => {
             world.expire(request.bearer.as_deref());
             None

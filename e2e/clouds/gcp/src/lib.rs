@@ -163,7 +163,7 @@ async fn handle(Shared(simulator): Shared<Simulator>, method: Method, uri: Uri, 
         "garbled": answer.is_garbled,
     });
     simulator.note(exchange);
-    let text = if answer.is_garbled { "<html>".to_owned() } else { answer.body.to_string() };
+    let text = if answer.is_garbled && answer.body.is_object() { "<html>".to_owned() } else { answer.body.to_string() };
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, [("content-type", "application/json; charset=UTF-8")], text).into_response();
     let date = jiff::Timestamp::from_second(time).ok().map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());

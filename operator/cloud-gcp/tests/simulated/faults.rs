@@ -31,6 +31,7 @@ async fn each_fault_has_its_verdict_and_loses_no_other_cell() {
         (FaultKind::Server(500), Verdict::Unreachable, None, "INTERNAL"),
         (FaultKind::Server(503), Verdict::Unreachable, None, "UNAVAILABLE"),
         (FaultKind::Garbled, Verdict::Unreachable, None, "not JSON"),
+        (FaultKind::NoObject, Verdict::Unreachable, None, "no JSON object"),
     ];
     for (kind, verdict, wait, cause) in cases {
         let name = format!("{kind:?}");

@@ -213,6 +213,14 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_of_a_year_is_one_of_a_day() {
+        let (mut lane, now) = lane();
+        lane.hold(Duration::from_secs(365 * 24 * 3600), now);
+        assert_eq!(lane.held(now), Some(LONGEST_HOLD));
+        assert_eq!(lane.next(now + LONGEST_HOLD), Next::Now);
+    }
+
+    #[test]
     fn after_the_burst_calls_start_at_the_rate() {
         let (mut lane, now) = lane();
         for _ in 0..4 {

@@ -134,7 +134,11 @@ fn before(count: usize, place: &str) -> Vec<Line> {
 
 /// How many of them stay at this hour, and who was asked.
 async fn stay(before: &[Line], scope: &Scope, time: i64) -> (usize, BTreeSet<String>) {
-    let index = Index::of(&cloud(0), &Arc::new(std::sync::Mutex::new(Ok(Presence::Gone)))).await;
+    stay_as((before, Ok(Presence::Gone)), scope, time).await
+}
+
+async fn stay_as((before, says): (&[Line], CloudResult<Presence>), scope: &Scope, time: i64) -> (usize, BTreeSet<String>) {
+    let index = Index::of(&cloud(0), &Arc::new(std::sync::Mutex::new(says))).await;
     let mut verdicts = Verdicts::default();
     verdicts.take(Cell {
         key: before[0].asset.cell(),
@@ -158,6 +162,14 @@ async fn where_not_all_can_be_asked_the_others_stay_and_come_first_another_time(
     assert!((100..200).contains(&first.len()), "one bucket of many leaves questions for the others: {}", first.len());
     let (_, second) = stay(&before, &scope, 5).await;
     assert!(first.is_disjoint(&second), "others come first");
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_not_asked_for_every_asset() {
+    let (before, scope) = (before(50, "westeurope"), Scope::default());
+    let no_answer = || CloudError::new(ErrorClass::Unreachable, "get", "no answer");
+    let (stays, asked) = stay_as((&before, Err(no_answer())), &scope, 1).await;
+    assert_eq!((stays, asked.len()), (50, 3), "all stay");
 }
 
 #[tokio::test]
