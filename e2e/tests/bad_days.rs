@@ -135,6 +135,12 @@ fn a_store_that_is_full_or_takes_no_writes_is_told_and_nothing_is_lost() -> Resu
     let message = lab.condition(&account, "StoreReady", "False", "StoreFull")?;
     ensure!(message.contains("nothing was lost"), "{message}");
     ensure!(address(lab)? == before && instances(lab, &client)? == 3, "the last inventory must stand: {}", address(lab)?);
+    // What cannot be stored is not read again and again at the cost of the client's quota.
+    let listed = || lab.watch.calls().iter().filter(|call| call.contains("ec2/eu-north-1/DescribeInstances")).count();
+    let before_that = listed();
+    lab.poke("store")?;
+    std::thread::sleep(Duration::from_secs(8));
+    ensure!(listed() == before_that, "a reading was made for a store that is full");
     // The process's own view of the volume.
     let inside = Path::new("/proc").join(lab.with_operator(|operator| operator.process.id()).to_string()).join("root");
     let inside = inside.join(store.strip_prefix("/")?);

@@ -59,7 +59,8 @@ pub struct CloudAccountSpec {
     #[serde(default = "default_retention")]
     #[schemars(range(min = 1, max = 3650))]
     pub inventory_retention_days: u32,
-    /// Days from the first reading after which the inventory is frozen as the baseline, which later ones are compared with. It is frozen once.
+    /// Days from the first reading after which the inventory is frozen as the baseline, which later ones are compared with. It is frozen once: the
+    /// first reading without gaps, or what was read when there is none for a week more.
     #[serde(default = "default_baseline")]
     #[schemars(range(min = 0, max = 365))]
     pub baseline_after_days: u32,

@@ -288,6 +288,12 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, d
         baseline: status.baseline.as_ref(),
         ..Reading::of(&ctx.store, account, &name, (identity, now))
     };
+    if core::store_took_nothing(&status.conditions)
+        && let Err(error) = ctx.store.probe(&folder(&client, &name)).await
+    {
+        done.store_fault = Some(store_fault(&error));
+        return Ok(());
+    }
     let read = discovery::run(link, &reading).await;
     done.usage = used.into_inner().ok().flatten().map(|usage| (usage, ctx.now()));
     match read {

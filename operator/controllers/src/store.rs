@@ -18,6 +18,8 @@ use tokio::sync::OwnedMutexGuard;
 
 /// Size of one part while a file is streamed, in bytes: S3 wants at least 5 MiB.
 const PART: usize = 8 << 20;
+/// Size of a probe, in bytes: a full volume may still take a file that is empty.
+const PROBE: usize = 64 << 10;
 
 /// A failed call to the store, by what a person can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +104,16 @@ impl Store {
     pub async fn put(&self, address: &str, bytes: Bytes) -> Result<(), StoreError> {
         self.inner.put(&self.path(address), PutPayload::from(bytes)).await.map_err(|error| classify(&error))?;
         Ok(())
+    }
+
+    /// Writes a little into a folder and removes it again: whether the store takes anything.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn probe(&self, folder: &str) -> Result<(), StoreError> {
+        let address = format!("{folder}/probe");
+        self.put(&address, Bytes::from_static(&[b'.'; PROBE])).await?;
+        self.delete(&address).await
     }
 
     /// Streams a local file to an address, whole or not at all.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{CloudAccountStatus, CloudTarget, KitStatus};
-use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::condition::{ConditionType, Conditions, Reason};
 use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, PermissionGap, Register, Usage};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use kube::ResourceExt;
 
 use crate::access::{REGISTER_EVERY, carry, profile, take_excess, take_gap, take_register};
 use crate::account_budget::{self, LONGEST_WAIT};
-use crate::conditions::{ConditionSet, Is};
+use crate::conditions::{ConditionSet, Is, find};
 use crate::inventory::Taken;
 use crate::members::is_own;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
@@ -99,6 +99,14 @@ pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
         faults.extend(scope::faults(terms, &[named(account)], "spec.scope"));
     }
     faults
+}
+
+/// Whether the store took nothing at the last visit: it is tried with a few bytes first then, since a reading that cannot be stored costs the client's
+/// quota all the same.
+#[must_use]
+pub fn store_took_nothing(conditions: &Conditions) -> bool {
+    let words = [Reason::StoreFull, Reason::StoreReadOnly, Reason::StoreUnreachable].map(Reason::as_str);
+    find(conditions, ConditionType::StoreReady).is_some_and(|found| found.status == "False" && words.contains(&found.reason.as_str()))
 }
 
 /// The account as selectors name it: by its own name, by its parent's, or by its id.

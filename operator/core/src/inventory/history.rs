@@ -62,7 +62,11 @@ pub fn unnamed<'a>(listed: &'a [Listed], named: &BTreeSet<String>, now: Timestam
     listed.iter().filter(goes).map(|object| object.address.as_str()).collect()
 }
 
-/// The baseline, once the account has been read for so many days: the first reading from then on whose coverage is known. It never changes.
+/// How long a baseline waits for a reading without gaps: against one with gaps, all that they hid shows as new for ever.
+const WHOLE_WITHIN_DAYS: u32 = 7;
+
+/// The baseline, once the account has been read for so many days: the first whole reading from then on, or after a week more the first whose coverage is
+/// known. It never changes.
 #[must_use]
 pub fn baseline(status: &CloudAccountStatus, after_days: u32, now: Timestamp) -> Option<BaselineStatus> {
     if status.baseline.is_some() {
@@ -70,8 +74,9 @@ pub fn baseline(status: &CloudAccountStatus, after_days: u32, now: Timestamp) ->
     }
     let inventory = status.inventory.as_ref()?;
     let since = inventory.since.as_ref()?;
-    let is_known = inventory.coverage.planned > 0;
-    (is_known && now.duration_since(since.0) >= days(after_days)).then(|| BaselineStatus {
+    let coverage = &inventory.coverage;
+    let wait = if coverage.complete == coverage.planned { after_days } else { after_days + WHOLE_WITHIN_DAYS };
+    (coverage.planned > 0 && now.duration_since(since.0) >= days(wait)).then(|| BaselineStatus {
         digest: inventory.digest.clone(),
         address: inventory.address.clone(),
         taken_at: inventory.taken_at.clone(),
@@ -116,6 +121,10 @@ mod tests {
         assert_eq!((frozen.digest.as_str(), frozen.taken_at.clone()), ("a", Some(Time(day(14)))));
         status.inventory.as_mut().unwrap().digest = "b".into();
         assert_eq!(baseline(&status, 1, day(400)), Some(frozen), "it never changes");
+        let mut gaps = self::status(10, "c", 0);
+        gaps.inventory.as_mut().unwrap().coverage.complete = 1;
+        assert_eq!(baseline(&gaps, 0, day(6)), None, "what the gaps hide would show as new for ever");
+        assert!(baseline(&gaps, 0, day(7)).is_some(), "a gap that lasts does not keep the baseline away");
     }
 
     fn run(taken: i64, digest: &str) -> Listed {

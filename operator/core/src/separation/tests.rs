@@ -86,7 +86,10 @@ fn only_what_leads_into_other_clients_accounts_of_the_same_cloud_tries() {
         tries.sort_unstable();
         assert_eq!((tries, round.known), (expected.clone(), expected.len()), "{target}");
         assert_eq!(round.is_shared, target["aws"].is_null(), "an ExternalId keeps clients of one principal apart: {target}");
-        assert!(super::round((&own, &profiles[0].spec), &[own.clone()], &profiles, at(0)).others.is_empty(), "nobody else is there");
+        assert!(
+            super::round((&own, &profiles[0].spec), std::slice::from_ref(&own), &profiles, at(0)).others.is_empty(),
+            "nobody else is there"
+        );
     }
 }
 
