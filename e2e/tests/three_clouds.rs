@@ -1,13 +1,17 @@
 //! One client with accounts on AWS, Azure and Google Cloud: onboarded, read, handed over, and left. All three clouds are emulated.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
-use caretaker_arm_simulator::world::{Application, READER};
+use caretaker_arm_simulator::world::{Application, READER, Refusal, Rule};
 use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, PROVIDER_PROJECT, PROVIDER_TENANT, SUBSCRIPTION};
 use caretaker_e2e::{Client, Lab, PATIENCE, lab};
 use caretaker_google_simulator::{Fault, FaultKind, TestKey};
 use caretaker_testkit::operator::NAMESPACE;
 use serde_json::{Value, json};
 
+/// How long a revocation takes to spread on Azure and Google Cloud.
+const SPREAD: Duration = Duration::from_secs(8);
 const AWS_ACCOUNT: &str = "200000000501";
 
 fn poke(lab: &Lab, account: &str) -> Result<()> {
@@ -236,6 +240,39 @@ fn a_fault_of_the_provider_s_is_told_by_its_profile(lab: &Lab, clouds: &Clouds) 
     lab.condition(&["pprof", "default"], "ClientsReadable", "True", "Settled").map(drop)
 }
 
+/// A wait that Azure asks for is kept, also by the process that comes after the one that was asked, and other accounts are read meanwhile.
+fn a_wait_survives_a_restart(lab: &Lab, clouds: &Clouds) -> Result<()> {
+    let object = ["ca", "azure", "-n", "client-tri"];
+    let queries = || clouds.azure.exchanges().iter().filter(|exchange| exchange.url.contains("ResourceGraph")).count();
+    let (path, refusal) = ("resourcegraph".into(), Refusal::Throttled(75));
+    let rule = Rule { path, body: String::new(), refusal, after: 0, times: Some(1), each: 0, fitted: 0 };
+    clouds.azure.change(|world| world.rules.push(rule));
+    poke(lab, "azure")?;
+    let asked = std::time::Instant::now();
+    lab.until("the wait is told", || {
+        let account = lab.kubectl.get(&object)?;
+        let gaps = account["status"]["inventory"]["coverage"]["gaps"].clone();
+        ensure!(gaps[0]["verdict"] == "Throttled", "{gaps}");
+        Ok(())
+    })?;
+    clouds.enter(lab)?;
+    let (before, read) = (queries(), lab.kubectl.get(&["ca", "gcp", "-n", "client-tri"])?["status"]["inventory"]["takenAt"].clone());
+    for account in ["azure", "gcp"] {
+        poke(lab, account)?;
+    }
+    lab.until("another account is read meanwhile", || {
+        let now = lab.kubectl.get(&["ca", "gcp", "-n", "client-tri"])?["status"]["inventory"]["takenAt"].clone();
+        ensure!(now != read, "{now}");
+        Ok(())
+    })?;
+    std::thread::sleep(Duration::from_secs(5));
+    ensure!(asked.elapsed() < Duration::from_secs(70), "the wait was over before it could be seen");
+    ensure!(queries() == before, "Azure was asked before the wait was over");
+    std::thread::sleep(Duration::from_secs(75).saturating_sub(asked.elapsed()));
+    poke(lab, "azure")?;
+    lab.condition(&object, "InventoryComplete", "True", "Settled").map(drop)
+}
+
 /// A second client with the first one's subscription, in another letter case, or with its service account, is told that it is taken, and not by whom.
 /// Neither a reading nor a handover asks anything there.
 fn a_second_claim_is_refused(lab: &Lab, clouds: &Clouds) -> Result<()> {
@@ -282,11 +319,15 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
     is_read(lab)?;
     too_much_is_told_and_nothing_waits_for_it(lab, &clouds)?;
     a_fault_of_the_provider_s_is_told_by_its_profile(lab, &clouds)?;
+    a_wait_survives_a_restart(lab, &clouds)?;
     a_second_claim_is_refused(lab, &clouds)?;
 
     lab.plugin(&["exit", "tri", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-tri"]);
     let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
+    // Revocations spread slowly: what still lets in for a while is no proof that it always will, and no fault.
+    clouds.azure.change(|world| world.revocation_delay = SPREAD);
+    clouds.google.world().revocation_delay = SPREAD;
     lab.plugin(&["accept", "tri", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
     lab.condition(&["mc", "tri"], "HandedOver", "True", "HandedOver")?;
     let revocations: Vec<Value> = serde_json::from_value(handover()?["status"]["revocations"].clone())?;

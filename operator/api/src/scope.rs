@@ -71,7 +71,8 @@ pub struct Selector {
     pub folder: Option<String>,
 }
 
-/// A tag or label.
+/// A tag or label. On AWS those of EC2, RDS and EKS are read; other services tell theirs by further calls, which are not made, so that no tag matches
+/// there: name their types or regions instead.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TagSelector {

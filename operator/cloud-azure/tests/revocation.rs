@@ -31,6 +31,23 @@ async fn ending_our_delegation_ends_in_a_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_spreads_slowly_is_no_refusal_yet_and_no_failure() {
+    let stage = Stage::new().await;
+    let delay = std::time::Duration::from_secs(2);
+    stage.simulator.change(|world| world.revocation_delay = delay);
+    let link = stage.link(Purpose::Revoke).await;
+    let began = std::time::Instant::now();
+    link.perform("revoke", &step()).await.expect("the role lets us");
+    let attempt = stage.connector().attempt(&grant(), Presented::Right).await;
+    assert!(attempt.as_ref().is_err_and(|error| !error.is_refusal()), "it can still be read, and is not delegated any more: {attempt:?}");
+    let again = link.perform("revoke", &step()).await.expect("a second look finds nothing to do");
+    assert_eq!(again.outcome, StepOutcome::AlreadyDone);
+    tokio::time::sleep(delay.saturating_sub(began.elapsed())).await;
+    let attempt = stage.connector().attempt(&grant(), Presented::Right).await;
+    assert!(attempt.as_ref().is_err_and(CloudError::is_refusal), "{attempt:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_of_our_delegations_go_and_nobody_elses() {
     let stage = Stage::new().await;
     let others = Delegation { name: "99999999-0000-4000-8000-0000000000aa".into(), tenant_id: CLIENT.into(), authorizations: Vec::new() };

@@ -106,10 +106,6 @@ impl Reader for Cells<'_> {
     fn verdict(&self, error: &CloudError, assets: u64, key: &CellKey) -> (Verdict, String, Option<u64>) {
         verdict(error, key, assets, &self.session.grant.service_account)
     }
-
-    fn ends_the_run(&self, error: &CloudError) -> bool {
-        error.class == ErrorClass::Credentials
-    }
 }
 
 impl Cells<'_> {

@@ -9,8 +9,8 @@ use crate::asset::Place;
 pub const LIST: &str = "cloudasset:assets.list";
 /// Service of the cell.
 pub const SERVICE: &str = "cloud-asset/os-inventories";
-/// Rows of a page: each holds every package of a machine.
-const PAGE_SIZE: &str = "50";
+/// Rows of a page: each holds every package of a machine, up to a megabyte.
+const PAGE_SIZE: &str = "20";
 /// The one type that has an inventory.
 const MACHINE: &str = "compute.googleapis.com/Instance";
 

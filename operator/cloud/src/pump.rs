@@ -33,8 +33,8 @@ pub trait Reader: Send + Sync {
     }
 
     /// Whether an error is no cell's: a fault of the provider's, with which no cell could be read.
-    fn ends_the_run(&self, _error: &CloudError) -> bool {
-        false
+    fn ends_the_run(&self, error: &CloudError) -> bool {
+        error.class == ErrorClass::Credentials
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an error means for the cell that was being read.
 
-use crate::model::{CellKey, Verdict};
+use crate::model::{CellKey, EVERYWHERE, Verdict};
 use crate::{CloudError, ErrorClass};
 
 /// The verdict of a cell that an error ended after `assets` had come, its cause for a person, and the wait in seconds that the cloud asked for. The cause
@@ -32,6 +32,7 @@ fn verdict_and_cure(error: &CloudError, key: &CellKey, assets: u64) -> (Verdict,
     match error.class {
         ErrorClass::Denied => (Verdict::Denied, format!("Allow {call} in {region} (see the grant kit)")),
         ErrorClass::Throttled(_) => (Verdict::Throttled, "Nothing to do: it is read again at the next reading".into()),
+        ErrorClass::NotEnabled if region == EVERYWHERE => (Verdict::Disabled, "Enable the service in this account".into()),
         ErrorClass::NotEnabled => {
             (Verdict::Disabled, format!("Enable {region} for the service in this account, or leave the region out of the spec"))
         }
@@ -41,7 +42,8 @@ fn verdict_and_cure(error: &CloudError, key: &CellKey, assets: u64) -> (Verdict,
             (verdict, format!("It is read again at the next reading; where it lasts, check the way to {region} and the cloud's own status"))
         }
         ErrorClass::Expired => (Verdict::Partial, "A fresh session is refused as well: check the clock of the operator's node".into()),
-        ErrorClass::Credentials | ErrorClass::WrongAccount => (Verdict::Partial, "See the conditions of the ProviderProfile".into()),
+        ErrorClass::Credentials => (Verdict::Partial, "See the conditions of the ProviderProfile".into()),
+        ErrorClass::WrongAccount => (Verdict::Partial, "See the condition AccessProven of the account".into()),
         ErrorClass::Quota => (Verdict::Partial, "Raise the account's quota".into()),
         _ => (Verdict::Partial, "It is read again at the next reading; where it lasts, report it with this message".into()),
     }

@@ -242,12 +242,13 @@ fn end_delegation(world: &mut World, caller: &Issued, id: &str, name: &str) -> R
     if !world.may(caller, id, Action::DeleteDelegation) {
         return Reply::denied("Microsoft.ManagedServices/registrationAssignments/delete");
     }
-    let accept = world.accept_deletions;
+    let (accept, delay) = (world.accept_deletions, world.revocation_delay);
     let Some(found) = world.subscriptions.get_mut(id) else { return Reply::no_subscription(id) };
     let Some(at) = found.delegations.iter().position(|delegation| delegation.name.eq_ignore_ascii_case(name)) else {
         return Reply::empty(204);
     };
     let gone = found.delegations.remove(at);
+    found.lingering.push((gone.clone(), Instant::now() + delay));
     let body = show_delegation(id, found, &gone, "Deleting", false);
     let reply = Reply::ok(body);
     if accept { Reply { status: 202, ..reply }.with("retry-after", "1") } else { reply }

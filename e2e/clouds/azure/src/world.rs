@@ -84,6 +84,9 @@ pub struct Subscription {
     /// Ids of resources that Resource Graph still shows, though their own provider knows them no more.
     #[serde(default)]
     pub ghosts: Vec<String>,
+    /// Delegations that were ended, and until when they let in all the same.
+    #[serde(skip)]
+    pub lingering: Vec<(Delegation, Instant)>,
 }
 
 impl Subscription {
@@ -205,6 +208,8 @@ pub struct World {
     pub hide_managers: bool,
     /// Deletions are accepted (202) instead of done at once (200).
     pub accept_deletions: bool,
+    /// How long a delegation that was ended still lets in.
+    pub revocation_delay: Duration,
     /// Answers that are given instead of the right ones.
     pub rules: Vec<Rule>,
     /// File that every exchange is appended to, one JSON object a line.
@@ -226,6 +231,7 @@ impl Default for World {
             silent_graph: false,
             hide_managers: false,
             accept_deletions: false,
+            revocation_delay: Duration::ZERO,
             rules: Vec::new(),
             log: None,
         }
@@ -244,7 +250,9 @@ impl World {
     pub fn roles(&self, caller: &Issued, subscription: &str) -> Vec<String> {
         let Some(found) = self.subscriptions.get(subscription) else { return Vec::new() };
         let mine = |(object, _): &&(String, String)| object.eq_ignore_ascii_case(&caller.object_id);
-        let delegated = found.delegations.iter().filter(|delegation| delegation.tenant_id.eq_ignore_ascii_case(&caller.tenant_id));
+        let lingering = found.lingering.iter().filter(|(_, until)| *until > Instant::now()).map(|(delegation, _)| delegation);
+        let stand = found.delegations.iter().chain(lingering);
+        let delegated = stand.filter(|delegation| delegation.tenant_id.eq_ignore_ascii_case(&caller.tenant_id));
         let roles = delegated.flat_map(|delegation| &delegation.authorizations).chain(&found.assignments).filter(mine);
         roles.map(|(_, role)| role.to_ascii_lowercase()).collect()
     }

@@ -1,5 +1,7 @@
 //! Service accounts: tokens, policies, and what their owners do with them.
 
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -30,8 +32,9 @@ pub fn route(world: &mut World, request: &Request) -> Result<Answer, Answer> {
         }
         "iam.projects.serviceAccounts.setIamPolicy" => {
             may(world, request, &caller, "iam.serviceAccounts.setIamPolicy")?;
+            let delay = world.revocation_delay;
             let account = world.accounts.get_mut(&request.resource).ok_or_else(unknown)?;
-            replace(&mut account.policy, &request.body["policy"])
+            replace((&mut account.policy, delay), &request.body["policy"])
         }
         "iam.projects.serviceAccounts.get" => {
             let account = may(world, request, &caller, "iam.serviceAccounts.get")?;
@@ -160,8 +163,8 @@ pub fn shown(policy: &Policy, with_conditions: bool) -> Value {
     shown
 }
 
-/// Replaces a policy, where the etag is the current one.
-pub fn replace(policy: &mut Policy, wanted: &Value) -> Result<Answer, Answer> {
+/// Replaces a policy, where the etag is the current one. What it bound before lets in for the delay.
+pub fn replace((policy, delay): (&mut Policy, Duration), wanted: &Value) -> Result<Answer, Answer> {
     if wanted["etag"].as_str().is_some_and(|sent| sent != etag(policy)) {
         let message = "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.";
         return Err(envelope::error(409, "ABORTED", message));
@@ -172,6 +175,7 @@ pub fn replace(policy: &mut Policy, wanted: &Value) -> Result<Answer, Answer> {
     if is_conditional && wanted["version"] != 3 {
         return Err(envelope::invalid("Conditional bindings need version 3 of the policy."));
     }
-    *policy = Policy { bindings, changes: policy.changes + 1 };
+    let before = std::mem::replace(&mut policy.bindings, bindings);
+    (policy.changes, policy.lingering) = (policy.changes + 1, Some((before, Instant::now() + delay)));
     Ok(Answer::ok(shown(policy, true)))
 }

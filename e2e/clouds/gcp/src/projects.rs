@@ -32,8 +32,9 @@ pub fn route(world: &mut World, request: &Request) -> Result<Answer, Answer> {
         _ => {
             may("resourcemanager.projects.setIamPolicy")?;
             let id = project.id.clone();
+            let delay = world.revocation_delay;
             let project = world.projects.get_mut(&id).ok_or_else(denied)?;
-            replace(&mut project.policy, &request.body["policy"])
+            replace((&mut project.policy, delay), &request.body["policy"])
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Policy {
     pub bindings: Vec<Binding>,
     /// Number of changes so far: what the etag is made of.
     pub changes: u64,
+    /// Bindings of before the last change, and until when they let in all the same.
+    pub lingering: Option<(Vec<Binding>, Instant)>,
 }
 
 impl Policy {
@@ -153,6 +155,8 @@ pub struct World {
     pub issuers: HashMap<String, Issuer>,
     /// APIs that are off, with the project's id.
     pub disabled: BTreeSet<(String, String)>,
+    /// How long what a policy bound before it was replaced still lets in.
+    pub revocation_delay: Duration,
     /// Faults. The first that fits a call wins.
     pub faults: Vec<Fault>,
     /// Most rows of a page of a search; `None` for as many as Google gives.
@@ -252,7 +256,8 @@ impl World {
     }
 
     fn grants(&self, policy: &Policy, principal: &str, permission: &str) -> bool {
-        policy.bindings.iter().any(|binding| {
+        let lingering = policy.lingering.iter().filter(|(_, until)| *until > Instant::now()).flat_map(|(bindings, _)| bindings);
+        policy.bindings.iter().chain(lingering).any(|binding| {
             let applies = binding.condition.as_ref().is_none_or(|condition| condition["expression"] == "true");
             let predefined = ROLES.iter().any(|(role, held)| *role == binding.role && held.contains(&permission));
             let custom = self.roles.get(&binding.role).is_some_and(|held| held.iter().any(|held| held == permission));

@@ -1,5 +1,7 @@
 //! Removing our own access.
 
+use std::time::{Duration, Instant};
+
 use caretaker_cloud::{CloudConnector, CloudError, CloudStep, ErrorClass, Presented, Purpose, StepOutcome};
 use caretaker_cloud_gcp::TOKEN_CREATOR;
 use caretaker_google_simulator::{Binding, Fault, FaultKind};
@@ -33,6 +35,22 @@ async fn our_binding_goes_and_everything_else_stays() {
     assert_eq!((again.outcome, stage.simulator.calls("iam.projects.serviceAccounts.setIamPolicy")), (StepOutcome::AlreadyDone, 1));
     let attempt = stage.connector().attempt(&stage.access(), Presented::Right).await;
     assert!(attempt.as_ref().is_err_and(CloudError::is_refusal), "we are out: {attempt:?}");
+    stage.judged().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_spreads_slowly_is_no_refusal_yet_and_no_failure() {
+    let stage = Stage::set().await;
+    let delay = Duration::from_secs(2);
+    stage.simulator.world().revocation_delay = delay;
+    let link = stage.link(Purpose::Revoke).await;
+    let began = Instant::now();
+    link.perform("key", &step(&stage)).await.expect("we may leave");
+    stage.connector().attempt(&stage.access(), Presented::Right).await.expect("it still lets in");
+    assert_eq!(link.perform("key", &step(&stage)).await.expect("a second look").outcome, StepOutcome::AlreadyDone);
+    tokio::time::sleep(delay.saturating_sub(began.elapsed())).await;
+    let attempt = stage.connector().attempt(&stage.access(), Presented::Right).await;
+    assert!(attempt.as_ref().is_err_and(CloudError::is_refusal), "{attempt:?}");
     stage.judged().await;
 }
 
