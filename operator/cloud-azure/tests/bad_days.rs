@@ -200,11 +200,12 @@ async fn fresh_tokens_that_are_refused_are_our_own_fault() {
     let stage = Stage::with(machines(1)).await;
     let link = stage.link(Purpose::Read).await;
     stage.rule(GRAPH, "", Refusal::TokenEnded, (0, None));
-    let gathered = gather(link.as_ref(), &Scope::default()).await;
-    for cell in &gathered.cells {
-        assert_eq!((cell.verdict, cell.calls), (Verdict::Partial, 2), "one new token, and no more");
-        assert!(cell.cause.contains("check the audience and the clocks"), "{}", cell.cause);
-    }
+    let tokens = stage.tokens();
+    let error =
+        link.discover(&Scope::default(), &mut Gathered::default()).await.expect_err("no cell could be read, and none says anything");
+    assert_eq!(error.class, ErrorClass::Credentials, "{error}");
+    assert!(error.message.contains("check the audience and the clocks"), "{error}");
+    assert_eq!(stage.tokens(), tokens + 1, "one new token, and no more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ pub fn grants() -> Vec<GcpGrant> {
     let clients = told["clients"].as_array().expect("the simulator tells them").iter();
     clients
         .map(|client| GcpGrant {
-            client: "acme".into(),
+            client: text(client, "project"),
             project_id: text(client, "project"),
             service_account: text(client, "serviceAccount"),
         })
