@@ -109,10 +109,19 @@ def plain(form, value):
         yield "/".join(map(str, error.absolute_path)) + ": " + error.message[:200]
 
 
+# Versions of the documents by the first word of a call; where that is not the document's own name, with it.
+VERSIONS = {
+    "cloudasset": "v1", "iamcredentials": "v1", "iam": "v1", "sts": "v1", "compute": "v1", "storage": "v1", "container": "v1", "cloudkms": "v1",
+    "run": "v2", "cloudfunctions": "v2", "sql": "v1", "spanner": "v1", "alloydb": "v1", "bigtableadmin": "v2", "redis": "v1", "firestore": "v1",
+    "secretmanager": "v1", "logging": "v2", "backupdr": "v1", "policyanalyzer": "v1",
+}
+NAMES = {"sql": "sqladmin"}
+
+
 def document_of(call, path):
     service = call.split(".")[0]
-    versions = {"cloudresourcemanager": path.split("/")[1], "cloudasset": "v1", "iamcredentials": "v1", "iam": "v1", "sts": "v1", "compute": "v1"}
-    return f"{service}.{versions[service]}" if service in versions else None
+    version = path.split("/")[1] if service == "cloudresourcemanager" else VERSIONS.get(service)
+    return f"{NAMES.get(service, service)}.{version}" if version else None
 
 
 def parameters(method, query):

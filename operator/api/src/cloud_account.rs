@@ -223,6 +223,10 @@ pub struct InventoryStatus {
     /// Number of assets by verdict of the scope: Covered, Excluded, Unclassified.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_verdict: BTreeMap<String, u64>,
+    /// Number of assets that stay in the inventory although the cloud's index shows them no more: neither their own service nor the cloud's record
+    /// of what was deleted has said that they are gone.
+    #[serde(default)]
+    pub unconfirmed: u64,
     /// Which part was read completely.
     #[serde(default)]
     pub coverage: CoverageStatus,

@@ -51,7 +51,8 @@ pub struct GcpProvider {
     #[x_kube(validation = Rule::new("self.contains('@') || self.contains('://')")
         .message("principal must be the e-mail address of a service account, or the principal:// name of a federated identity"))]
     pub principal: String,
-    /// Project whose quota pays for the calls. Without it each client's own project pays.
+    /// Project whose quota pays for the calls; it has cloudasset, cloudresourcemanager, iam and policyanalyzer.googleapis.com on. Without it each client's own
+    /// project pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 6, max = 60))]
     pub quota_project: Option<String>,

@@ -71,8 +71,7 @@ pub struct Selector {
     pub folder: Option<String>,
 }
 
-/// A tag or label. On AWS those of EC2, RDS and EKS are read; other services tell theirs by further calls, which are not made, so that no tag matches
-/// there: name their types or regions instead.
+/// A tag or label. On AWS those of IAM's roles and users are not read, so that no tag matches there: name their types instead.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TagSelector {

@@ -44,7 +44,7 @@ pub struct Endpoints {
     pub resource_manager: String,
     /// The inventory.
     pub cloud_asset: String,
-    /// All further services, which are asked whether a thing is still there. Without it each is at its own address of Google's.
+    /// All further services, each at a path of its name, such as `BASE/compute`. Without it each is at its own address of Google's.
     pub services: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Default for Endpoints {
 }
 
 impl Endpoints {
-    /// One base URL for all services.
+    /// One base URL for all services. The further ones, some of whose paths are the same, are under `/at/`.
     #[must_use]
     pub fn all_at(url: &str) -> Self {
         let url = url.trim_end_matches('/').to_owned();
@@ -75,14 +75,14 @@ impl Endpoints {
             iam: url.clone(),
             resource_manager: url.clone(),
             cloud_asset: url.clone(),
-            services: Some(url),
+            services: Some(format!("{url}/at")),
         }
     }
 
     /// Base URL of a further service, such as `compute`.
     #[must_use]
     pub fn service(&self, name: &str) -> String {
-        self.services.clone().unwrap_or_else(|| format!("https://{name}.googleapis.com"))
+        self.services.as_ref().map_or_else(|| format!("https://{name}.googleapis.com"), |base| format!("{base}/{name}"))
     }
 }
 

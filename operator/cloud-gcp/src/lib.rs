@@ -10,6 +10,7 @@ mod config;
 mod discover;
 mod errors;
 mod groups;
+mod history;
 mod http;
 mod jwt;
 mod members;
@@ -76,8 +77,12 @@ impl Services {
 
     /// The project that pays for calls under a client's token: where none is named, the one that holds the service account, whatever project is read.
     pub fn paying(&self, grant: &GcpGrant) -> String {
-        let home = || session::home_of(&grant.service_account).unwrap_or_else(|| grant.project_id.clone());
-        self.quota_project.clone().unwrap_or_else(home)
+        self.quota_project.clone().unwrap_or_else(|| Self::home(grant))
+    }
+
+    /// The project that holds a client's service account, and pays where nobody else does.
+    fn home(grant: &GcpGrant) -> String {
+        session::home_of(&grant.service_account).unwrap_or_else(|| grant.project_id.clone())
     }
 
     /// Makes a call in its turn, as part of a piece of work.

@@ -4,6 +4,8 @@
 use caretaker_cloud::access::{is_lasting, unreadable};
 use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, ExcessStatement, Register, Result, WantedPermission, WayIn, WayKind};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::http::{Call, url};
@@ -12,6 +14,7 @@ use crate::session::{Reach, Session, home_of};
 const PROJECT_POLICY: &str = "cloudresourcemanager:projects.getIamPolicy";
 const ACCOUNT_POLICY: &str = "iam:serviceAccounts.getIamPolicy";
 const GET_ROLE: &str = "iam:projects.roles.get";
+const LAST_USE: &str = "policyanalyzer:activities.query";
 const LIST_KEYS: &str = "iam:serviceAccounts.keys.list";
 /// Version of policies that shows conditions.
 const WITH_CONDITIONS: u32 = 3;
@@ -106,9 +109,38 @@ pub async fn ways_in(session: &Session) -> Result<Register> {
         register.ways.push(way(kind, &bound, &account));
     }
     let listed = keys(session).await;
-    let keys = register.take(&format!("the keys of {account}"), listed)?;
-    register.ways.extend(keys.unwrap_or_default());
+    for mut key in register.take(&format!("the keys of {account}"), listed)?.unwrap_or_default() {
+        let answer = last_use(session, &key.id).await.map_err(no_fault_of_ours);
+        let paying = session.shared.services.paying(&session.grant);
+        let what = format!("the last use of the keys of {account} (with policyanalyzer.googleapis.com on in {paying})");
+        key.way.last_used = register.take(&what, answer)?.flatten();
+        register.ways.push(key.way);
+    }
     Ok(register.sorted())
+}
+
+/// Without the service that knows of last uses everything else is still read.
+fn no_fault_of_ours(mut error: CloudError) -> CloudError {
+    if error.class == ErrorClass::Credentials {
+        error.class = ErrorClass::NotEnabled;
+    }
+    error
+}
+
+/// When a key was last used, as far as Google has told: it knows of some 400 days, a day or two late.
+async fn last_use(session: &Session, key: &str) -> Result<Option<Date>> {
+    let account = &session.grant.service_account;
+    let project = home_of(account).unwrap_or_else(|| session.grant.project_id.clone());
+    let path = format!("/v1/projects/{project}/locations/global/activityTypes/serviceAccountKeyLastAuthentication/activities:query");
+    let name = format!("//iam.googleapis.com/projects/{project}/serviceAccounts/{account}/keys/{key}");
+    let filter = format!("activities.full_resource_name=\"{name}\"");
+    let base = session.shared.services.endpoints.service("policyanalyzer");
+    let address = url(&base, &path, &[("filter", &filter)])?;
+    let answer = session.call(LAST_USE, Reach::Full, address, Call::default()).await?;
+    let of_key = |activity: &&Value| activity["fullResourceName"].as_str().is_some_and(|of| of.rsplit('/').next() == Some(key));
+    let uses = answer["activities"].as_array().into_iter().flatten().filter(of_key);
+    let times = uses.filter_map(|activity| activity["activity"]["lastAuthenticatedTime"].as_str()?.parse::<Timestamp>().ok());
+    Ok(times.max().map(|time| time.to_zoned(TimeZone::UTC).date()))
 }
 
 fn way(kind: WayKind, bound: &Bound, scope: &str) -> WayIn {
@@ -182,8 +214,14 @@ fn ends(expression: &str) -> Option<Timestamp> {
     rest.trim_start().trim_start_matches(['"', '\'']).split(['"', '\'']).next()?.parse().ok()
 }
 
+/// A key as a way in.
+struct Key {
+    id: String,
+    way: WayIn,
+}
+
 /// Keys of our service account that people made; Google's own are no way in.
-async fn keys(session: &Session) -> Result<Vec<WayIn>> {
+async fn keys(session: &Session) -> Result<Vec<Key>> {
     let account = &session.grant.service_account;
     let path = format!("/v1/projects/-/serviceAccounts/{account}/keys");
     let address = url(&session.shared.services.endpoints.iam, &path, &[("keyTypes", "USER_MANAGED")])?;
@@ -194,11 +232,11 @@ async fn keys(session: &Session) -> Result<Vec<WayIn>> {
         let id = key["name"].as_str().and_then(|name| name.rsplit('/').next()).ok_or_else(unclear)?;
         let mut way = WayIn::new(WayKind::ServiceAccountKey, format!("{} key {id}", our_member(session)), account.as_str());
         let ends = key["validBeforeTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
-        way.expires = ends.filter(|time| time.to_zoned(jiff::tz::TimeZone::UTC).year() < NO_END);
+        way.expires = ends.filter(|time| time.to_zoned(TimeZone::UTC).year() < NO_END);
         if key["disabled"] == true {
             way.grants.push("disabled".into());
         }
-        keys.push(way);
+        keys.push(Key { id: id.into(), way });
     }
     Ok(keys)
 }

@@ -17,7 +17,7 @@ use crate::config::Secret;
 use crate::errors::{Parties, is_plain};
 use crate::http::{Call, url};
 use crate::token::{FULL_SCOPE, Held, READ_SCOPE};
-use crate::{Shared, discover, members, permissions, presence, register, revoke};
+use crate::{Services, Shared, discover, members, permissions, presence, register, revoke};
 
 /// The call that makes a token of the client's service account.
 const GENERATE: &str = "iamcredentials:generateAccessToken";
@@ -217,9 +217,10 @@ impl Session {
     pub async fn once(&self, work: &Work, operation: &str, token: &Secret, (url, call): (Url, Call<'_>)) -> Result<Value> {
         let services = &self.shared.services;
         let quota_project = services.quota_project.as_deref().filter(|_| !call.pays_itself);
+        let paying = if call.pays_itself { Services::home(&self.grant) } else { services.paying(&self.grant) };
+        let parties = Parties { quota_project: quota_project.map(str::to_owned), ..self.parties.clone() };
         let call = Call { token: Some(token), quota_project, ..call };
-        let budget = services.budget(&services.paying(&self.grant), operation);
-        services.call(work, &budget, (operation, url, call), &self.parties).await
+        services.call(work, &services.budget(&paying, operation), (operation, url, call), &parties).await
     }
 
     /// A call, with a new token once where the held one has expired.

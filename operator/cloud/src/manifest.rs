@@ -3,6 +3,10 @@
 
 use crate::model::Purpose;
 
+mod gcp;
+
+use gcp::{GCP_ENTRY, GCP_MEMBERS, GCP_READ, GCP_REVOKE};
+
 /// What a permission is granted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum On {
@@ -73,6 +77,10 @@ const READ: &[Action] = &[
     action("ssm:DescribeInstanceInformation", "learn which machines Systems Manager can look into"),
     action("ssm:DescribeInstancePatchStates", "learn which machines lack patches"),
     action("s3:ListAllMyBuckets", "list buckets").by("s3:ListBuckets"),
+    action(
+        "tag:GetResources",
+        "read the tags of buckets, functions, tables, keys, load balancers, vaults and trails: their lists show none",
+    ),
     action("iam:ListRoles", "list roles, and find those that trust us"),
     action("iam:ListUsers", "list users, and find ours"),
     action("iam:SimulatePrincipalPolicy", "compare our permissions with this list"),
@@ -138,61 +146,6 @@ pub fn aws_actions(purpose: Purpose) -> &'static [Action] {
         Purpose::Members => MEMBERS,
     }
 }
-
-/// How we get into a project: what our principal is granted on the client's service account.
-const GCP_ENTRY: &[Action] = &[
-    action("", "change our key for a token of ours").by("oauth2.token"),
-    action("", "change the pod's own token for a token of ours").by("sts.token"),
-    action("iam.serviceAccounts.getAccessToken", "get in: make a token of your service account")
-        .by("iamcredentials.projects.serviceAccounts.generateAccessToken")
-        .on(On::OwnPrincipal),
-    action("", "compare our permissions on the project with this list").by("cloudresourcemanager.projects.testIamPermissions"),
-    action("", "compare our permissions on the service account with this list").by("iam.projects.serviceAccounts.testIamPermissions"),
-];
-
-/// Listing the projects of a folder, on the folder.
-const GCP_MEMBERS: &[Action] = &[
-    action("resourcemanager.folders.get", "prove that the folder can be read").by("cloudresourcemanager.folders.get"),
-    action("resourcemanager.folders.list", "list the folders in the folder").by("cloudresourcemanager.folders.list"),
-    action("resourcemanager.projects.list", "list the projects in the folder").by("cloudresourcemanager.projects.list"),
-];
-
-/// Google Cloud, on the project and on our own service account.
-const GCP_READ: &[Action] = &[
-    action("resourcemanager.projects.get", "prove that the project is the one that was declared").by("cloudresourcemanager.projects.get"),
-    action("cloudasset.assets.searchAllResources", "list what is in the project").by("cloudasset.searchAllResources"),
-    action("cloudasset.assets.listOSInventories", "learn which machines lack patches, where VM Manager looks into them")
-        .by("cloudasset.assets.list"),
-    action("resourcemanager.projects.getIamPolicy", "find what we hold beyond this list, and every way in")
-        .by("cloudresourcemanager.projects.getIamPolicy"),
-    action("iam.roles.get", "find permissions of our roles beyond this list").by("iam.projects.roles.get"),
-    action("iam.serviceAccounts.getIamPolicy", "read who may use our own service account")
-        .by("iam.projects.serviceAccounts.getIamPolicy")
-        .on(On::OwnPrincipal),
-    action("iam.serviceAccountKeys.list", "list the keys of our own service account, and when they end")
-        .by("iam.projects.serviceAccounts.keys.list")
-        .on(On::OwnPrincipal),
-    action("compute.instances.get", "tell whether a machine that the list leaves out is really gone"),
-    action("compute.disks.get", "tell whether a disk that the list leaves out is really gone"),
-    action("compute.snapshots.get", "tell whether a copy of a disk that the list leaves out is really gone"),
-    action("compute.networks.get", "tell whether a network that the list leaves out is really gone"),
-    action("compute.subnetworks.get", "tell whether a part of a network that the list leaves out is really gone"),
-    action("compute.firewalls.get", "tell whether a firewall rule that the list leaves out is really gone"),
-    action("storage.buckets.get", "tell whether a bucket that the list leaves out is really gone"),
-    action("container.clusters.get", "tell whether a Kubernetes cluster that the list leaves out is really gone"),
-    action("cloudsql.instances.get", "tell whether a database server that the list leaves out is really gone"),
-    action("cloudkms.keyRings.get", "tell whether a ring of keys that the list leaves out is really gone"),
-    action("cloudkms.cryptoKeys.get", "tell whether a key that the list leaves out is really gone"),
-    action("iam.serviceAccounts.get", "tell whether a service account that the list leaves out is really gone"),
-    action("run.services.get", "tell whether a service that the list leaves out is really gone"),
-    action("cloudfunctions.functions.get", "tell whether a function that the list leaves out is really gone"),
-    action("pubsub.topics.get", "tell whether a topic that the list leaves out is really gone"),
-];
-
-/// Google Cloud, on our own service account only.
-const GCP_REVOKE: &[Action] = &[action("iam.serviceAccounts.setIamPolicy", "remove ourselves from our own service account")
-    .by("iam.projects.serviceAccounts.setIamPolicy")
-    .on(On::OwnPrincipal)];
 
 /// The calls by which we get into a project.
 #[must_use]
@@ -355,7 +308,7 @@ pub const AZURE_SIGHT: Sight = Sight {
 pub const GCP_SIGHT: Sight = Sight {
     looked_at: &[
         "bindings on the project of our service account, of the provider's principal, and of service accounts of the provider's project",
-        "everybody who may use our service account, and its keys that people made",
+        "everybody who may use our service account, and its keys that people made, with the day of their last use",
     ],
     not_looked_at: &[
         "bindings inherited from folders and the organisation, and those of single resources",

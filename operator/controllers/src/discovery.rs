@@ -180,7 +180,8 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Taken, N
     let at = address::manifest(&run);
     let bytes = serde_json::to_vec(&manifest).map_err(|error| Failure::local("write a manifest", error))?;
     reading.store.put(&at, bytes.into()).await.map_err(Failure::Store)?;
-    let mut inventory = InventoryStatus { patches: counts.patches, ..summary(reading, &manifest, &verdicts, at) };
+    let mut inventory =
+        InventoryStatus { patches: counts.patches, unconfirmed: counts.unconfirmed, ..summary(reading, &manifest, &verdicts, at) };
     inventory.lost_at = lost_at(reading, &verdicts, &losses);
     (inventory.since_previous, inventory.since_baseline) = differences(reading, &run, &inventory, &mut losses).await?;
     segments.discard().await;
@@ -218,7 +219,7 @@ async fn write(
     (spool, verdicts): (&Spool, &Verdicts),
     losses: &mut Losses,
 ) -> Result<(Manifest, Counts), NotRead> {
-    let mut vanished = Vanished::of(link, (&reading.scope, verdicts), (last.as_ref().and_then(Reader::taken_at), reading.now));
+    let mut vanished = Vanished::of(link, (&reading.scope, verdicts), reading.now);
     let is_needed = verdicts.has_gaps() || vanished.is_some();
     let mut shards = Shards::new(reading.store, folder, last.as_ref().map(Reader::digests).unwrap_or_default());
     if let Some(digest) = prove_one(reading, last.as_ref(), losses).await? {
@@ -252,6 +253,7 @@ async fn write(
         // Sorting and packing are work: others get their turn.
         tokio::task::yield_now().await;
     }
+    counts.unconfirmed = vanished.as_ref().map_or(0, Vanished::unconfirmed);
     let (shards, missing) = shards.finish(BUCKETS - 1).await?;
     if let Some(digest) = missing.first() {
         let error = StoreError::NotFound(address::shard(folder, digest));

@@ -14,7 +14,8 @@ use crate::kit::hcl;
 /// The role that lets the provider's principal make tokens of the service account.
 pub const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
 /// APIs that the client's project must have on, where the client's own quota pays.
-const APIS: [&str; 3] = ["cloudasset.googleapis.com", "cloudresourcemanager.googleapis.com", "iam.googleapis.com"];
+const APIS: [&str; 4] =
+    ["cloudasset.googleapis.com", "cloudresourcemanager.googleapis.com", "iam.googleapis.com", "policyanalyzer.googleapis.com"];
 
 /// What a kit is made from.
 #[derive(Clone, Copy, Debug)]
@@ -405,7 +406,7 @@ mod tests {
         let blocks = blocks(&hostile().files()["caretaker-access.tf"]);
         let kinds: Vec<&str> = blocks.iter().map(|block| block.labels[0].as_str()).collect();
         assert!(kinds.iter().all(|kind| kind.starts_with("google_")), "{kinds:?}");
-        assert_eq!(kinds.len(), 9, "{kinds:?}");
+        assert_eq!(kinds.len(), 10, "{kinds:?}");
         let provider = blocks.iter().find(|block| block.labels[1].as_str() == "provider").unwrap();
         assert_eq!(attribute(provider, "member").unwrap().as_str(), Some(HOSTILE));
         let account = blocks.iter().find(|block| block.labels[0].as_str() == "google_service_account").unwrap();

@@ -1,7 +1,7 @@
 //! A simulator of the few calls that Caretaker makes to Google Cloud. It decides by signatures, bindings, scopes and etags as Google
 //! describes them, and makes faults on demand. Emulated: what is shown with it is not proved against Google.
 //!
-//! One server answers for all services, whose paths do not collide. Every exchange can be read back, for a judge that knows Google's own
+//! One server answers for all services; those whose paths are the same are under `/at/SERVICE/`. Every exchange can be read back, for a judge that knows Google's own
 //! descriptions.
 
 mod assets;
@@ -9,6 +9,7 @@ mod auth;
 mod envelope;
 mod fault;
 mod folders;
+mod history;
 mod iam;
 mod judge;
 mod keys;
@@ -148,7 +149,9 @@ fn route(world: &mut World, request: &Request) -> std::result::Result<Answer, An
         call if call.starts_with("cloudresourcemanager.") => projects::route(world, request),
         "cloudasset.searchAllResources" => assets::search(world, request),
         "cloudasset.assets.list" => os_inventory::list(world, request),
-        "compute.instances.get" => services::instance(world, request),
+        "cloudasset.batchGetAssetsHistory" => history::show(world, request),
+        "policyanalyzer.projects.locations.activityTypes.activities.query" => register::key_uses(world, request),
+        call if services::knows(call) => services::show(world, request),
         _ => Err(envelope::error(404, "NOT_FOUND", "Method not found.")),
     }
 }

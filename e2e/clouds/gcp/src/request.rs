@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderMap, Method, Uri};
 use serde_json::{Value, json};
 
+use crate::services;
+
 /// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Google's name of the call, such as `cloudasset.searchAllResources`; empty where it is none that is known.
     pub call: &'static str,
-    /// Path, decoded.
+    /// Path, decoded, without the service's name before it.
     pub path: String,
     /// Query parameters; those that may repeat are lists.
     pub query: BTreeMap<String, Vec<String>>,
@@ -55,8 +57,14 @@ impl Request {
         } else {
             serde_json::from_slice(body).unwrap_or(Value::Null)
         };
-        let path = decode(uri.path(), false);
-        let (call, resource) = name(method.as_str(), &path);
+        let asked = decode(uri.path(), false);
+        // Services whose paths are the same are told apart by the one that stands before.
+        let (service, path) = match asked.strip_prefix("/at/").and_then(|rest| rest.split_once('/')) {
+            Some((service, rest)) => (service, format!("/{rest}")),
+            None => ("", asked.clone()),
+        };
+        let known = services::name(method.as_str(), service, &path);
+        let (call, resource) = known.unwrap_or_else(|| name(method.as_str(), &path));
         let mut query: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, value) in pairs(uri.query().unwrap_or_default()) {
             query.entry(key).or_default().push(value);
@@ -110,9 +118,10 @@ fn name(method: &str, path: &str) -> (&'static str, String) {
         ("POST", ["v3", "projects", _], "testIamPermissions") => "cloudresourcemanager.projects.testIamPermissions",
         ("POST", ["v1" | "v3", "projects", _], "getIamPolicy") => "cloudresourcemanager.projects.getIamPolicy",
         ("POST", ["v1" | "v3", "projects", _], "setIamPolicy") => "cloudresourcemanager.projects.setIamPolicy",
-        ("GET", ["compute", "v1", "projects", _, "zones", _, "instances", _], "") => {
-            return ("compute.instances.get", path.trim_start_matches("/compute/v1/").to_owned());
+        ("GET", ["v1", "projects", project, "locations", _, "activityTypes", _, _], "query") => {
+            return ("policyanalyzer.projects.locations.activityTypes.activities.query", (*project).to_owned());
         }
+        ("GET", ["v1", "projects", _], "batchGetAssetsHistory") => "cloudasset.batchGetAssetsHistory",
         ("GET", ["v1", "projects", _], "searchAllResources") => "cloudasset.searchAllResources",
         ("GET", ["v1", "projects", project, "assets"], "") => return ("cloudasset.assets.list", (*project).to_owned()),
         _ => "",

@@ -56,6 +56,14 @@ impl World {
         }
     }
 
+    /// Deletes a row of a project, as its service does: Cloud Asset keeps a record of it.
+    pub fn delete_row(&mut self, project: &str, name: &str, at: &str) {
+        if let Some(held) = self.projects.get_mut(project) {
+            held.assets.retain(|row| row["name"] != name);
+            held.deleted.insert(name.into(), at.into());
+        }
+    }
+
     /// Adds a row to a project.
     pub fn add_row(&mut self, project: &str, row: Value) {
         if let Some(held) = self.projects.get_mut(project) {

@@ -74,6 +74,8 @@ pub struct Project {
     pub unindexed: BTreeSet<String>,
     /// Names of assets that Cloud Asset still shows, though their own service knows them no more.
     pub ghosts: BTreeSet<String>,
+    /// Names of what was deleted, and when: the record that Cloud Asset keeps.
+    pub deleted: BTreeMap<String, String>,
 }
 
 /// A folder.
@@ -151,6 +153,8 @@ pub struct World {
     pub keys: HashMap<(String, String), Vec<u8>>,
     /// When keys end, by key id; those that are not named never do.
     pub key_ends: BTreeMap<String, String>,
+    /// When keys were last used, by key id.
+    pub key_uses: BTreeMap<String, String>,
     /// Trusted issuers by audience.
     pub issuers: HashMap<String, Issuer>,
     /// APIs that are off, with the project's id.

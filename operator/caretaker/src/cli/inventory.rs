@@ -111,6 +111,9 @@ fn counts(accounts: &[CloudAccount]) -> String {
         rows.push(row("all", inventory.assets));
         notes.push_str(&format!("\n{name}: {}\n", verdicts(&inventory.by_verdict)));
         notes.push_str(&patches(&inventory.patches));
+        if inventory.unconfirmed > 0 {
+            notes.push_str(&format!("  {} kept: the index shows them no more, nobody says they are gone\n", inventory.unconfirmed));
+        }
         notes.push_str(&format!("  since the reading before: {}\n", difference(inventory.since_previous.as_ref())));
         let since = match &status.baseline {
             Some(baseline) => {

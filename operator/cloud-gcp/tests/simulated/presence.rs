@@ -1,7 +1,11 @@
-//! Whether what the index leaves out is gone, asked of the asset's own service.
+//! Whether what the index leaves out is gone, asked of the asset's own service and of the record of deletions.
 
-use caretaker_cloud::{CloudError, ErrorClass, Presence, Purpose};
+use std::collections::BTreeSet;
+
+use caretaker_cloud::manifest::gcp_permissions;
+use caretaker_cloud::{Asset, CloudError, ErrorClass, Presence, Purpose};
 use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE};
+use serde_json::json;
 
 use crate::stage::{CLIENT, Gathered, QUOTA, Stage};
 
@@ -29,21 +33,120 @@ async fn what_the_index_leaves_out_is_gone_only_where_its_service_says_so() {
     stage.judged().await;
 }
 
+/// One of each kind that is asked for at its own service; `P` stands for the project's id, `N` for its number.
+const KINDS: [&str; 31] = [
+    "compute.googleapis.com/projects/P/zones/z/instances/one",
+    "compute.googleapis.com/projects/P/zones/z/disks/one",
+    "compute.googleapis.com/projects/P/regions/r/disks/one",
+    "compute.googleapis.com/projects/P/regions/r/subnetworks/one",
+    "compute.googleapis.com/projects/P/regions/r/forwardingRules/one",
+    "compute.googleapis.com/projects/P/regions/r/firewallPolicies/one",
+    "compute.googleapis.com/projects/P/global/snapshots/one",
+    "compute.googleapis.com/projects/P/global/networks/one",
+    "compute.googleapis.com/projects/P/global/firewalls/one",
+    "compute.googleapis.com/projects/P/global/firewallPolicies/one",
+    "compute.googleapis.com/projects/P/global/forwardingRules/one",
+    "storage.googleapis.com/one",
+    "container.googleapis.com/projects/P/locations/l/clusters/one",
+    "container.googleapis.com/projects/P/zones/z/clusters/one",
+    "cloudkms.googleapis.com/projects/P/locations/l/keyRings/one",
+    "cloudkms.googleapis.com/projects/P/locations/l/keyRings/one/cryptoKeys/two",
+    "run.googleapis.com/projects/P/locations/l/services/one",
+    "run.googleapis.com/projects/P/locations/l/jobs/one",
+    "cloudfunctions.googleapis.com/projects/P/locations/l/functions/one",
+    "cloudsql.googleapis.com/projects/P/instances/one",
+    "spanner.googleapis.com/projects/P/instances/one",
+    "spanner.googleapis.com/projects/P/instances/one/databases/two",
+    "alloydb.googleapis.com/projects/P/locations/l/clusters/one",
+    "alloydb.googleapis.com/projects/P/locations/l/clusters/one/instances/two",
+    "bigtable.googleapis.com/projects/P/instances/one",
+    "redis.googleapis.com/projects/P/locations/l/instances/one",
+    "firestore.googleapis.com/projects/P/databases/(default)",
+    "secretmanager.googleapis.com/projects/N/secrets/one",
+    "logging.googleapis.com/projects/P/sinks/one",
+    "backupdr.googleapis.com/projects/P/locations/l/backupVaults/one",
+    "logging.googleapis.com/projects/N/sinks/two",
+];
+
+fn named(asset: &Asset, name: &str) -> Asset {
+    let name = name.replace("/P/", &format!("/{}/", CLIENT.0)).replace("/N/", &format!("/{}/", CLIENT.1));
+    Asset { id: format!("//{name}"), ..asset.clone() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn no_answer_and_no_way_to_ask_are_no_absence() {
+async fn every_kind_is_asked_for_at_its_own_service() {
     let stage = Stage::set().await;
     stage.simulator.world().add_machines(CLIENT.0, 1);
     let link = stage.link(Purpose::Read).await;
     let asset = Gathered::of(link.as_ref()).await.assets.remove(0);
-    let mut unknown = asset.clone();
-    unknown.id = format!("//quantum.googleapis.com/projects/{}/things/one", CLIENT.0);
-    assert_eq!(link.exists(&unknown).await.expect("an answer"), Presence::Unknown, "nobody says how it is asked for");
+    for name in KINDS {
+        let asset = named(&asset, name);
+        assert_eq!(link.exists(&asset).await.expect("an answer"), Presence::Gone, "{name}: the service knows of none");
+        stage.simulator.world().add_row(CLIENT.0, json!({"name": asset.id, "assetType": "example.googleapis.com/Thing"}));
+        assert_eq!(link.exists(&asset).await.expect("an answer"), Presence::Present, "{name}");
+    }
+    let account = named(&asset, &format!("iam.googleapis.com/projects/P/serviceAccounts/{}", stage.grant.service_account));
+    assert_eq!(link.exists(&account).await.expect("an answer"), Presence::Present);
+    assert_eq!(stage.simulator.calls("cloudasset.batchGetAssetsHistory"), 0, "the services have said all");
+    let exchanges = stage.simulator.exchanges();
+    let made: BTreeSet<&str> =
+        exchanges.iter().filter_map(|exchange| exchange["call"].as_str()).filter(|call| call.ends_with(".get")).collect();
+    let named: BTreeSet<&str> = gcp_permissions(Purpose::Read).iter().flat_map(|action| action.call.split(", ")).collect();
+    let gets: BTreeSet<&str> = named.into_iter().filter(|call| call.ends_with(".get") && *call != "iam.projects.roles.get").collect();
+    assert_eq!(made, gets, "the manifest names what is called, and nothing else");
+    stage.judged().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_other_kinds_the_record_of_deletions_is_asked() {
+    let stage = Stage::set().await;
+    stage.simulator.world().add_machines(CLIENT.0, 1);
+    let link = stage.link(Purpose::Read).await;
+    let machine = Gathered::of(link.as_ref()).await.assets.remove(0);
+    let thing = named(&machine, "quantum.googleapis.com/projects/P/things/one");
+    assert_eq!(link.exists(&thing).await.expect("an answer"), Presence::Unknown, "the record has never held it");
+    stage.simulator.world().add_row(CLIENT.0, json!({"name": thing.id, "assetType": "quantum.googleapis.com/Thing"}));
+    assert_eq!(link.exists(&thing).await.expect("an answer"), Presence::Present);
+    stage.simulator.world().delete_row(CLIENT.0, &thing.id, "2026-02-01T00:00:00Z");
+    assert_eq!(link.exists(&thing).await.expect("an answer"), Presence::Gone);
+    // A service that may not be asked is no end: the record tells.
+    revoke(&stage, "compute.instances.get");
+    assert_eq!(link.exists(&machine).await.expect("an answer"), Presence::Present);
+    stage.simulator.world().delete_row(CLIENT.0, &machine.id, "2026-02-01T00:00:00Z");
+    assert_eq!(link.exists(&machine).await.expect("an answer"), Presence::Gone);
+    let exchanges = stage.simulator.exchanges();
+    let shows = |exchange: &serde_json::Value| exchange["call"] == "cloudasset.batchGetAssetsHistory" && exchange["status"] == 200;
+    let shown: Vec<String> = exchanges.iter().filter(|exchange| shows(exchange)).map(|exchange| exchange["response"].to_string()).collect();
+    assert!(
+        shown.len() == 4 && shown.iter().all(|answer| !answer.contains("resource")),
+        "nothing of what a thing holds is asked for: {shown:?}"
+    );
+    revoke(&stage, "cloudasset.assets.exportResource");
     let class = |answer: Result<Presence, CloudError>| answer.err().map(|error| error.class);
+    assert_eq!(class(link.exists(&machine).await), Some(ErrorClass::Denied), "who may read neither learns nothing");
+    assert_eq!(class(link.exists(&thing).await), Some(ErrorClass::Denied));
+    stage.judged().await;
+}
+
+fn revoke(stage: &Stage, permission: &str) {
+    let role = format!("projects/{}/roles/{READ_ROLE}", CLIENT.0);
+    stage.simulator.world().roles.get_mut(&role).expect("it is there").retain(|held| held != permission);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_is_no_absence() {
+    let stage = Stage::set().await;
+    stage.simulator.world().add_machines(CLIENT.0, 1);
+    let link = stage.link(Purpose::Read).await;
+    let asset = Gathered::of(link.as_ref()).await.assets.remove(0);
+    let class = |answer: Result<Presence, CloudError>| answer.err().map(|error| error.class);
+    stage.simulator.world().delete_row(CLIENT.0, &asset.id, "2026-02-01T00:00:00Z");
     stage.fault(Fault::of("compute.", FaultKind::Server(503)).times(1));
     assert_eq!(class(link.exists(&asset).await), Some(ErrorClass::Unreachable));
-    let role = format!("projects/{}/roles/{READ_ROLE}", CLIENT.0);
-    stage.simulator.world().roles.get_mut(&role).expect("it is there").retain(|held| held != "compute.instances.get");
-    assert_eq!(class(link.exists(&asset).await), Some(ErrorClass::Denied), "who may not read it learns nothing");
+    let thing = named(&asset, "quantum.googleapis.com/projects/P/things/one");
+    stage.simulator.world().delete_row(CLIENT.0, &thing.id, "2026-02-01T00:00:00Z");
+    stage.fault(Fault::of("cloudasset.batch", FaultKind::Server(503)).times(1));
+    assert_eq!(class(link.exists(&thing).await), Some(ErrorClass::Unreachable));
     // Last, since the wait holds the service for all calls.
     stage.fault(Fault::of("compute.", FaultKind::Throttled { retry_after: Some(7), retry_info: None }).times(1));
     assert!(matches!(class(link.exists(&asset).await), Some(ErrorClass::Throttled(Some(_)))));

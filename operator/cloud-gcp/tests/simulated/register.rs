@@ -8,7 +8,7 @@ use caretaker_core::kit_gcp;
 use caretaker_google_simulator::{Binding, Fault, FaultKind, READ_ROLE};
 use serde_json::json;
 
-use crate::stage::{CLIENT, PROVIDER, Stage, key};
+use crate::stage::{CLIENT, PROVIDER, QUOTA, Stage, key};
 
 const PROJECT_POLICY: &str = "cloudresourcemanager.projects.getIamPolicy";
 
@@ -98,6 +98,7 @@ async fn every_way_in_is_listed_with_its_end() {
         world.keys.insert((account.clone(), "key-7".into()), key().public());
         world.keys.insert((account.clone(), "key-8".into()), key().public());
         world.key_ends.insert("key-8".into(), "2026-12-24T00:00:00Z".into());
+        world.key_uses.insert("key-7".into(), "2026-05-04T07:00:00Z".into());
     }
     let register = stage.link(Purpose::Read).await.ways_in().await.expect("an answer");
     assert!(register.unread.is_empty(), "{register:?}");
@@ -113,6 +114,14 @@ async fn every_way_in_is_listed_with_its_end() {
     let keys = found(WayKind::ServiceAccountKey);
     let ends: Vec<Option<String>> = keys.iter().map(|key| key.expires.map(|time| time.to_string())).collect();
     assert_eq!(ends, [None, Some("2026-12-24T00:00:00Z".to_owned())], "{keys:?}");
+    let used: Vec<Option<String>> = keys.iter().map(|key| key.last_used.map(|day| day.to_string())).collect();
+    assert_eq!(used, [Some("2026-05-04".to_owned()), None], "{keys:?}");
+    // Without the service that knows of last uses the keys are still listed, and a line says what it takes.
+    stage.simulator.world().disabled.insert(("policyanalyzer.googleapis.com".into(), QUOTA.into()));
+    let without = stage.link(Purpose::Read).await.ways_in().await.expect("an answer");
+    assert_eq!((without.ways.len(), without.unread.len()), (register.ways.len(), 1), "{without:?}");
+    let line = &without.unread[0];
+    assert!(line.contains("policyanalyzer.googleapis.com") && line.contains(QUOTA) && line.contains("SERVICE_DISABLED"), "{line}");
     stage.judged().await;
 }
 
@@ -134,11 +143,15 @@ async fn a_part_that_is_refused_is_a_line_and_a_part_that_does_not_answer_stops_
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_that_is_made_is_in_the_manifest() {
     let stage = Stage::set().await;
+    stage.simulator.world().keys.insert((stage.grant.service_account.clone(), "key-7".into()), key().public());
+    stage.simulator.world().add_machines(CLIENT.0, 1);
     let link = stage.link(Purpose::Read).await;
     link.permissions(&wanted(&stage)).await.expect("an answer");
     link.excess(&wanted(&stage)).await.expect("an answer");
     link.ways_in().await.expect("an answer");
-    crate::stage::Gathered::of(link.as_ref()).await;
+    let mut asset = crate::stage::Gathered::of(link.as_ref()).await.assets.remove(0);
+    asset.id = format!("//quantum.googleapis.com/projects/{}/things/one", CLIENT.0);
+    link.exists(&asset).await.expect("an answer");
     let step = caretaker_cloud::CloudStep::RemoveBinding { project_id: CLIENT.0.into(), member: format!("serviceAccount:{}", stage.us) };
     stage.link(Purpose::Revoke).await.perform("key", &step).await.expect("we may leave");
     let tables = [gcp_entry(), gcp_permissions(Purpose::Read), gcp_permissions(Purpose::Revoke)];
@@ -148,7 +161,7 @@ async fn every_call_that_is_made_is_in_the_manifest() {
     for call in &made {
         assert!(named.contains(call.as_str()), "{call} is not in the manifest");
     }
-    // This stage exchanges no federated token, and no asset is missing from the index, so no service is asked for one.
+    // This stage exchanges no federated token, and no service is asked for what the index lacks: another test asks them all.
     let unmade: Vec<&&str> = named.iter().filter(|call| !made.contains(**call)).collect();
     assert!(
         unmade.iter().all(|call| **call == "sts.token" || call.ends_with(".get")),

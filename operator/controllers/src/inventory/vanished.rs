@@ -1,11 +1,11 @@
-//! What an index lacks: gone only once the asset's own service says so.
+//! What an index lacks: gone only once the cloud says so in words.
 
 use std::collections::BTreeSet;
 
-use caretaker_cloud::{Asset, CloudLink, Presence, Scope, Verdict};
+use caretaker_cloud::{Asset, CloudLink, ErrorClass, Presence, Scope, Verdict};
 use caretaker_core::inventory::address::{BUCKETS, key};
 use caretaker_core::inventory::{Line, Verdicts};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// Most assets whose service is asked in one reading; the others stay until a later one.
 const MOST: usize = 500;
@@ -13,30 +13,29 @@ const MOST: usize = 500;
 const AT_ONCE: usize = 100;
 /// Questions without an answer, one after the other, after which no more are asked in this reading: a service that hangs must not hold it up.
 const MOST_UNANSWERED: usize = 3;
-/// How long an asset stays whose service cannot be asked: an index lags by minutes or hours, never by that much.
-const UNASKABLE_FOR: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// The questions of one reading.
 pub struct Vanished<'a> {
     link: &'a dyn CloudLink,
     scope: &'a Scope,
     verdicts: &'a Verdicts,
-    /// When the last inventory was taken.
-    last: Option<Timestamp>,
     now: Timestamp,
     asked: usize,
     unanswered: usize,
+    unconfirmed: u64,
 }
 
 impl<'a> Vanished<'a> {
     /// None asked yet; `None` where the cloud's own lists are read, which need no second word.
     #[must_use]
-    pub fn of(
-        link: &'a dyn CloudLink,
-        (scope, verdicts): (&'a Scope, &'a Verdicts),
-        (last, now): (Option<Timestamp>, Timestamp),
-    ) -> Option<Self> {
-        link.reads_an_index().then_some(Self { link, scope, verdicts, last, now, asked: 0, unanswered: 0 })
+    pub fn of(link: &'a dyn CloudLink, (scope, verdicts): (&'a Scope, &'a Verdicts), now: Timestamp) -> Option<Self> {
+        link.reads_an_index().then_some(Self { link, scope, verdicts, now, asked: 0, unanswered: 0, unconfirmed: 0 })
+    }
+
+    /// Number of assets that stay without a word of the cloud's on whether they are there.
+    #[must_use]
+    pub const fn unconfirmed(&self) -> u64 {
+        self.unconfirmed
     }
 
     /// Keys of the assets of a bucket that stay, although a complete cell did not show them. Buckets are asked for in their order.
@@ -55,27 +54,23 @@ impl<'a> Vanished<'a> {
         let most = AT_ONCE + (MOST - AT_ONCE) * (usize::from(bucket) + 1) / usize::from(BUCKETS);
         let mut stay = BTreeSet::new();
         for asset in missing {
-            if self.asked >= most || self.unanswered >= MOST_UNANSWERED || self.stays(asset).await {
+            let is_left = self.asked >= most || self.unanswered >= MOST_UNANSWERED;
+            let said = if is_left { Presence::Unknown } else { self.ask(asset).await };
+            self.unconfirmed += u64::from(said == Presence::Unknown);
+            // An absence is never concluded from silence, however long it lasts.
+            if said != Presence::Gone {
                 stay.insert(key(asset));
             }
         }
         stay
     }
 
-    async fn stays(&mut self, asset: &Asset) -> bool {
+    async fn ask(&mut self, asset: &Asset) -> Presence {
         self.asked += 1;
         let answer = self.link.exists(asset).await;
-        self.unanswered = if answer.is_err() { self.unanswered + 1 } else { 0 };
-        match answer {
-            Ok(Presence::Present) => true,
-            Ok(Presence::Gone) => false,
-            Ok(Presence::Unknown) => {
-                // One reading that lacks it may follow on a long pause.
-                let is_first = self.last.is_none_or(|last| asset.seen_at >= last);
-                is_first || self.now.duration_since(asset.seen_at) < UNASKABLE_FOR
-            }
-            // No answer, or a refusal, says nothing of the asset.
-            Err(_) => true,
-        }
+        // A refusal comes at once, and says nothing of other services.
+        let is_silence = answer.as_ref().is_err_and(|error| error.class != ErrorClass::Denied);
+        self.unanswered = if is_silence { self.unanswered + 1 } else { 0 };
+        answer.unwrap_or(Presence::Unknown)
     }
 }

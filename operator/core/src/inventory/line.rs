@@ -47,6 +47,8 @@ pub struct Counts {
     pub by_verdict: BTreeMap<String, u64>,
     /// Machines by what is known of their patches.
     pub patches: PatchStatus,
+    /// Assets that stay although the cloud's index shows them no more.
+    pub unconfirmed: u64,
     /// Some of the unclassified assets, as people read them.
     pub unclassified: Vec<String>,
 }

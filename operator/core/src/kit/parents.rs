@@ -17,11 +17,12 @@ use crate::kit_gcp::{TOKEN_CREATOR, member, one_line, service_account, shell};
 pub const STACK_SET: &str = "caretaker-access";
 
 /// APIs that the project of a folder's service account must have on, where no quota of the provider's pays: those that list, and those that tell whether
-/// something is really gone.
-const APIS: [&str; 11] = [
+/// something of the most common kinds is really gone; of the others Cloud Asset's own record is asked.
+const APIS: [&str; 12] = [
     "cloudasset.googleapis.com",
     "cloudresourcemanager.googleapis.com",
     "iam.googleapis.com",
+    "policyanalyzer.googleapis.com",
     "compute.googleapis.com",
     "storage.googleapis.com",
     "container.googleapis.com",

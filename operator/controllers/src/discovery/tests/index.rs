@@ -84,23 +84,20 @@ async fn what_an_index_lacks_is_gone_only_once_its_own_service_says_so() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_for_stays_a_week_and_more_than_one_reading() {
+async fn what_nobody_can_be_asked_for_stays_however_long_and_is_counted() {
     let (cloud, store) = (cloud(2), Store::in_memory());
-    let index = Index::of(&cloud, &Arc::new(std::sync::Mutex::new(Ok(Presence::Unknown)))).await;
-    let began = Timestamp::now();
-    let first = run(&index, &reading(&store, None, began)).await.unwrap().inventory;
-    let after = |hours: i64| began.checked_add(SignedDuration::from_hours(hours)).unwrap();
+    let says = Arc::new(std::sync::Mutex::new(Ok(Presence::Unknown)));
+    let index = Index::of(&cloud, &says).await;
+    let mut last = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
+    assert_eq!(last.unconfirmed, 0);
     cloud.account(ACCOUNT, |account| account.assets.insert((REGIONS[0].into(), AwsType::Instance), Vec::new()));
-    let removed = async |last: &InventoryStatus, hours: i64| {
-        let taken = run(&index, &reading(&store, Some(last), after(hours))).await.unwrap().inventory;
-        (counts(taken.since_previous.as_ref()).1, taken)
-    };
-    let (gone, kept) = removed(&first, 100).await;
-    assert_eq!(gone, 0, "not yet a week");
-    assert_eq!(removed(&kept, 200).await.0, 2);
-    let (gone, kept) = removed(&first, 200).await;
-    assert_eq!(gone, 0, "the first reading after a long pause lacks it");
-    assert_eq!(removed(&kept, 201).await.0, 2);
+    for hours in [1, 200, 400, 24 * 365] {
+        last = run(&index, &reading(&store, Some(&last), hour(hours))).await.unwrap().inventory;
+        assert_eq!((counts(last.since_previous.as_ref()).1, last.unconfirmed), (0, 2), "after {hours} hours");
+    }
+    *says.lock().unwrap() = Ok(Presence::Present);
+    last = run(&index, &reading(&store, Some(&last), hour(24 * 366))).await.unwrap().inventory;
+    assert_eq!((counts(last.since_previous.as_ref()).1, last.unconfirmed), (0, 0), "the service has shown them");
 }
 
 #[tokio::test]
@@ -149,7 +146,7 @@ async fn stay_as((before, says): (&[Line], CloudResult<Presence>), scope: &Scope
         retry_after_seconds: None,
         at: hour(time),
     });
-    let mut vanished = Vanished::of(&index, (scope, &verdicts), (Some(hour(0)), hour(time))).unwrap();
+    let mut vanished = Vanished::of(&index, (scope, &verdicts), hour(time)).unwrap();
     let stays = vanished.stay(0, before, &[]).await.len();
     (stays, index.asked.into_inner().unwrap())
 }
@@ -170,6 +167,9 @@ async fn a_service_that_does_not_answer_is_not_asked_for_every_asset() {
     let no_answer = || CloudError::new(ErrorClass::Unreachable, "get", "no answer");
     let (stays, asked) = stay_as((&before, Err(no_answer())), &scope, 1).await;
     assert_eq!((stays, asked.len()), (50, 3), "all stay");
+    let refusal = CloudError::new(ErrorClass::Denied, "get", "not for you");
+    let (stays, asked) = stay_as((&before, Err(refusal)), &scope, 1).await;
+    assert_eq!((stays, asked.len()), (50, 50), "a refusal costs no time, and another service may answer");
 }
 
 #[tokio::test]
