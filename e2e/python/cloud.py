@@ -197,13 +197,14 @@ def role(account, name):
 
 
 def furnish(account, region):
-    """One of each thing that is no machine."""
+    """One of each thing that is no machine, tagged where the cloud tags it."""
+    tag = {"Key": "team", "Value": "shop"}
     root("rds", account, region).create_db_instance(
         DBInstanceIdentifier="orders", DBInstanceClass="db.t3.micro", Engine="postgres", AllocatedStorage=20,
-        MasterUsername="admin1", MasterUserPassword="only-for-tests", Tags=[{"Key": "team", "Value": "shop"}],
+        MasterUsername="admin1", MasterUserPassword="only-for-tests", Tags=[tag],
     )
     root("dynamodb", account, region).create_table(
-        TableName="carts", BillingMode="PAY_PER_REQUEST",
+        TableName="carts", BillingMode="PAY_PER_REQUEST", Tags=[tag],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
@@ -219,14 +220,17 @@ def furnish(account, region):
         archive.writestr("index.py", "def handler(event, context):\n    return 1\n")
     root("lambda", account, region).create_function(
         FunctionName="resize", Runtime="python3.12", Role=role, Handler="index.handler", Code={"ZipFile": code.getvalue()},
+        Tags={"team": "shop"},
     )
-    root("elbv2", account, region).create_load_balancer(Name="front", Subnets=["subnet-1"])
+    root("elbv2", account, region).create_load_balancer(Name="front", Subnets=["subnet-1"], Tags=[tag])
     kms = root("kms", account, region)
-    key = kms.create_key(Description="orders")["KeyMetadata"]["KeyId"]
+    key = kms.create_key(Description="orders", Tags=[{"TagKey": "team", "TagValue": "shop"}])["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName="alias/orders", TargetKeyId=key)
-    root("s3", account).create_bucket(Bucket=f"backups-{account}")
+    near = root("s3", account, region)
+    near.create_bucket(Bucket=f"backups-{account}", CreateBucketConfiguration={"LocationConstraint": region})
+    near.put_bucket_tagging(Bucket=f"backups-{account}", Tagging={"TagSet": [tag]})
     root("s3", account).create_bucket(Bucket=f"trail-{account}")
-    root("cloudtrail", account, region).create_trail(Name="audit", S3BucketName=f"trail-{account}")
+    root("cloudtrail", account, region).create_trail(Name="audit", S3BucketName=f"trail-{account}", TagsList=[tag])
     return {"key": key}
 
 

@@ -209,6 +209,8 @@ def judge(exchange):
     if operation.has_streaming_output:
         return
     kind = "ec2" if "ec2" in protocol else "query" if "query" in protocol else service.metadata["protocol"]
+    # A service may speak several protocols; the answer is in that of the request.
+    kind = "json" if "x-amz-target" in exchange["headers"] else kind
     parser = botocore.parsers.create_parser(kind)
     try:
         said = parser.parse(

@@ -42,7 +42,8 @@ impl Reader for Cells<'_> {
     async fn read(&self, (region, kind): &Self::Cell, out: &CellSink) -> Result<()> {
         let link = self.link;
         let calls = Calls::new(&out.work, link.budget(region));
-        let place = Place { account: &link.grant.account_id, region, calls, names: OnceCell::new() };
+        let partition = link.grant.role_arn.split(':').nth(1).unwrap_or("aws");
+        let place = Place { account: &link.grant.account_id, region, partition, calls, names: OnceCell::new() };
         let asked = (!kind.is_global()).then_some(region.as_str());
         let (mut token, mut tokens, mut renewed) = (None::<String>, Tokens::of(kind.operation()), false);
         loop {

@@ -23,6 +23,7 @@ mod revoke;
 mod session;
 mod sessions;
 mod storage;
+mod tags;
 mod whole;
 
 use std::fmt;

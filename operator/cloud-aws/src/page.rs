@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::calls::Calls;
-use crate::{databases, ec2, identity, keys, patches, platform, storage};
+use crate::{databases, ec2, identity, keys, patches, platform, storage, tags};
 
 /// Pages of one list after which it is taken for endless.
 const MAX_PAGES: usize = 100_000;
@@ -21,13 +21,21 @@ pub type Page = (Vec<Asset>, Option<String>);
 pub struct Place<'a> {
     pub account: &'a str,
     pub region: &'a str,
+    /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: &'a str,
     pub calls: Calls<'a>,
     /// What the first page asked once for all: names of keys by their id.
     pub names: OnceCell<HashMap<String, String>>,
 }
 
-/// One page of one type.
+/// One page of one type, with all tags.
 pub async fn page(kind: AwsType, config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
+    let (mut assets, next) = listed(kind, config, place, token).await?;
+    tags::add(kind, config, place, &mut assets).await?;
+    Ok((assets, next))
+}
+
+async fn listed(kind: AwsType, config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
     match kind {
         AwsType::Instance | AwsType::Volume | AwsType::Snapshot | AwsType::Vpc | AwsType::Subnet | AwsType::SecurityGroup => {
             ec2::page(kind, config, place, token).await

@@ -51,7 +51,7 @@ const fn json(service: &'static str, action: &'static str, held: &'static str) -
 }
 
 /// All of them.
-const LISTS: [List; 15] = [
+const LISTS: [List; 16] = [
     ec2("DescribeInstances", "reservationSet"),
     ec2("DescribeVolumes", "volumeSet"),
     ec2("DescribeSnapshots", "snapshotSet"),
@@ -65,6 +65,12 @@ const LISTS: [List; 15] = [
     json("account", "POST:listRegions", "Regions"),
     List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-vaults:", "BackupVaultList") },
     json("organizations", "ListAccounts", "Accounts"),
+    List {
+        asked: ("ResourcesPerPage", "PaginationToken"),
+        next: "PaginationToken",
+        chosen: Some(("ResourceARNList", "ResourceARN")),
+        ..json("tagging", "GetResources", "ResourceTagMappingList")
+    },
     json("ssm", "DescribeInstanceInformation", "InstanceInformationList"),
     List { chosen: Some(("InstanceIds", "InstanceId")), ..json("ssm", "DescribeInstancePatchStates", "InstancePatchStates") },
 ];

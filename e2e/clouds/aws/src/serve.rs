@@ -119,7 +119,7 @@ impl Shim {
             Err(error) => return plain(StatusCode::BAD_GATEWAY, error.to_string()),
             Ok(answer) => {
                 let (status, headers) = (answer.status(), answer.headers().clone());
-                Said { status, headers, body: answer.bytes().await.unwrap_or_default(), given: false }
+                Said { status, headers, body: mended(call, answer.bytes().await.unwrap_or_default()), given: false }
             }
         };
         self.learn(call, &said);
@@ -186,6 +186,15 @@ impl Shim {
         }
         Ok(Said { status: StatusCode::OK, headers, body: text.into(), given: given.is_some() })
     }
+}
+
+/// The emulator's answer, where it breaks AWS's own model: it gives functions an empty ARN of their runtime's version.
+fn mended(call: &Call, body: Bytes) -> Bytes {
+    if call.service != "lambda" {
+        return body;
+    }
+    let version = format!("\"RuntimeVersionArn\": \"arn:aws:lambda:{}::runtime:emulated\"", call.region);
+    String::from_utf8_lossy(&body).replace("\"RuntimeVersionArn\": \"\"", &version).into()
 }
 
 fn respond(said: Said) -> Response<Body> {

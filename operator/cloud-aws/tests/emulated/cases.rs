@@ -1,13 +1,13 @@
 //! Cases from practice on AWS, each small. The table of all of them, with the tests of the other clouds, is in `e2e/tests/cases_from_practice.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use caretaker_aws_shim::{Answer, Fault, Rows};
 use caretaker_cloud::suite::{Gathered, PAGE, Stage};
 use caretaker_cloud::{AccessGrant, AwsGrant, AwsType, CloudConnector, PatchFacts, Presented, Purpose, Scope, Verdict};
 use serde_json::{Value, json};
 
-use crate::stage::{OnEmulator, PROVIDER, REGIONS, ROLE};
+use crate::stage::{OnEmulator, PROVIDER, REGIONS, ROLE, aws};
 
 fn scope() -> Scope {
     Scope { regions: Some(REGIONS.map(str::to_owned).to_vec()), ..Scope::default() }
@@ -221,4 +221,46 @@ async fn what_systems_manager_knows_of_patches_arrives() {
     assert_eq!((facts(69).missing, facts(69).critical, facts(69).pending_reboot), (69, 1, false));
     assert!(facts(3).pending_reboot && facts(3).assessed_at == "2025-10-09T08:54:20Z".parse().ok(), "{:?}", facts(3));
     assert_eq!((stage.calls("DescribeInstanceInformation").len(), stage.calls("DescribeInstancePatchStates").len()), (4, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_that_no_list_shows_are_asked_for_and_without_them_nothing_is_listed() {
+    let stage = OnEmulator::set().await;
+    let grant = AccessGrant::Aws(stage.grant(&[Purpose::Read]));
+    let account = aws(&grant).account_id.clone();
+    stage.call(&["furnish", &account, REGIONS[0]], &Value::Null);
+    let link = stage.connector.connect(&grant, Purpose::Read).await.expect("the role lets us in");
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    assert!(gathered.incomplete().is_empty(), "{:?}", gathered.incomplete());
+    let of = |id: &str, service: &str| {
+        let is_it = |asset: &&caretaker_cloud::Asset| asset.service == service && (asset.id == id || asset.name == id);
+        gathered.assets.iter().find(is_it).unwrap_or_else(|| panic!("{id} is not in the inventory")).tags.clone()
+    };
+    let told = BTreeMap::from([("team".to_owned(), "shop".to_owned())]);
+    let bucket = format!("backups-{account}");
+    for (id, kind) in [("carts", AwsType::Table), ("resize", AwsType::Function), ("alias/orders", AwsType::Key), (&bucket, AwsType::Bucket)]
+    {
+        assert_eq!(of(id, kind.service()), told, "{id}");
+    }
+    assert!(of(&format!("trail-{account}"), AwsType::Bucket.service()).is_empty(), "nobody tagged it");
+    // The emulator's own tagging API knows no load balancers and no trails.
+    let untold = |asset: &&caretaker_cloud::Asset| [AwsType::LoadBalancer, AwsType::Trail].map(AwsType::service).contains(&&*asset.service);
+    let arns: Vec<String> = gathered.assets.iter().filter(untold).map(|asset| asset.id.clone()).collect();
+    assert_eq!(arns.len(), 2, "{arns:?}");
+    let row = |arn: &String| json!({"ResourceARN": arn, "Tags": [{"Key": "team", "Value": "shop"}]}).to_string();
+    stage.watch.set_rows("tagging/GetResources", &account, REGIONS[0], Rows::These(arns.iter().map(row).collect()));
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    assert!(gathered.assets.iter().filter(untold).all(|asset| asset.tags == told), "{:?}", gathered.assets);
+    stage.forbid_action(&grant, "tag:GetResources").await;
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    let untold = ["carts", "resize", "alias/orders", &bucket];
+    assert!(
+        !gathered.assets.iter().any(|asset| untold.contains(&asset.name.as_str())),
+        "an asset without its tags would be judged by them"
+    );
+    let denied: Vec<&str> = gathered.incomplete().into_iter().map(|cell| cell.key.service.as_str()).collect();
+    assert_eq!(denied.len(), 6, "each kind that there is any of: {denied:?}");
+    for cell in gathered.incomplete() {
+        assert!(cell.verdict == Verdict::Denied && cell.cause.contains("tag:GetResources"), "{cell:?}");
+    }
 }

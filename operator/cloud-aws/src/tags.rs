@@ -1,0 +1,74 @@
+//! Tags of what the services' own lists show without any, asked of Resource Groups Tagging: one question for up to 100 assets.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_config::{Region, SdkConfig};
+use caretaker_cloud::{Asset, AwsType, CloudError, EVERYWHERE, ErrorClass, Result};
+
+use crate::page::Place;
+
+/// ARNs in one question: at most 100.
+const MOST: usize = 100;
+const OPERATION: &str = "tag:GetResources";
+
+/// Whether the list of a kind shows no tags. Those of IAM's roles and users are in no list and not asked for, one by one, either.
+const fn are_untold(kind: AwsType) -> bool {
+    use AwsType::{BackupVault, Bucket, Function, Key, LoadBalancer, Table, Trail};
+    matches!(kind, BackupVault | Bucket | Function | Key | LoadBalancer | Table | Trail)
+}
+
+/// Adds the tags of a page's assets. Where they cannot be read the page is not read either: a scope would judge assets by tags that they only seem not to have.
+pub async fn add(kind: AwsType, config: &SdkConfig, place: &Place<'_>, assets: &mut [Asset]) -> Result<()> {
+    if !are_untold(kind) || assets.is_empty() {
+        return Ok(());
+    }
+    // A bucket's tags are told in its own region only.
+    let mut by_region: BTreeMap<String, Vec<(String, &mut Asset)>> = BTreeMap::new();
+    for asset in assets {
+        if let Some(arn) = arn(kind, asset, place) {
+            by_region.entry(asset.region.clone()).or_default().push((arn, asset));
+        }
+    }
+    for (region, mut assets) in by_region {
+        let config = if region == EVERYWHERE { config.clone() } else { config.to_builder().region(Region::new(region)).build() };
+        let client = aws_sdk_resourcegroupstagging::Client::new(&config);
+        for part in assets.chunks_mut(MOST) {
+            let mut told = tags(&client, place, part.iter().map(|(arn, _)| arn.clone()).collect()).await?;
+            for (arn, asset) in part {
+                asset.tags = told.remove(arn).unwrap_or_default();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tags by ARN; what never had one is not among them.
+async fn tags(
+    client: &aws_sdk_resourcegroupstagging::Client,
+    place: &Place<'_>,
+    arns: Vec<String>,
+) -> Result<HashMap<String, BTreeMap<String, String>>> {
+    let request = || client.get_resources().set_resource_arn_list(Some(arns.clone())).send();
+    let answer = place.calls.make(OPERATION, request).await?;
+    if answer.pagination_token().is_some_and(|token| !token.is_empty()) {
+        return Err(CloudError::new(
+            ErrorClass::Conflict,
+            OPERATION,
+            "the answer about named resources has a further page, which cannot be asked for",
+        ));
+    }
+    let of = |tag: &aws_sdk_resourcegroupstagging::types::Tag| (tag.key().to_owned(), tag.value().to_owned());
+    let mapped = answer.resource_tag_mapping_list().iter();
+    Ok(mapped.filter_map(|item| Some((item.resource_arn()?.to_owned(), item.tags().iter().map(of).collect()))).collect())
+}
+
+/// The ARN of an asset, where it has one.
+fn arn(kind: AwsType, asset: &Asset, place: &Place<'_>) -> Option<String> {
+    let partition = place.partition;
+    match kind {
+        AwsType::Bucket => Some(format!("arn:{partition}:s3:::{}", asset.id)),
+        AwsType::Table => Some(format!("arn:{partition}:dynamodb:{}:{}:table/{}", place.region, place.account, asset.id)),
+        _ if asset.id.starts_with("arn:") => Some(asset.id.clone()),
+        _ => asset.facts.get("arn").cloned(),
+    }
+}
