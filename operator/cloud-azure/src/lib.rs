@@ -128,7 +128,8 @@ impl Shared {
         // Resource Graph counts by principal, whatever subscription is asked about.
         let limits = Limits {
             per_second: f64::from(self.queries_per_second.get()),
-            burst: self.queries_per_second.get(),
+            // Azure counts in windows: what is saved up would be too much for one of them.
+            burst: 1,
             concurrency: QUERIES_AT_ONCE,
         };
         let of_principal = self.budgets.of(Key::azure(GRAPH, &self.client_id), limits);

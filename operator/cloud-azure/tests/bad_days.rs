@@ -3,10 +3,13 @@
 
 mod common;
 
+use std::time::Duration;
+
+use caretaker_arm_simulator::limits::Limits;
 use caretaker_arm_simulator::world::{GraphFault, Refusal};
 use caretaker_cloud::budget::{Budgets, Key};
 use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, ErrorClass, Presented, Purpose, Scope, Verdict};
-use caretaker_cloud_azure::AzureConnector;
+use caretaker_cloud_azure::{AzureConfig, AzureConnector, QUERIES_PER_SECOND};
 use common::{Gathered, SUBSCRIPTION, Stage, delegated, gather, grant, machines, resource};
 
 /// Part of the query of the cell of machines, and of no other.
@@ -144,6 +147,42 @@ async fn half_of_all_calls_throttled_still_ends_complete() {
     let gathered = gather(link.as_ref(), &Scope::default()).await;
     assert_eq!((gathered.cell("compute").verdict, gathered.cell("compute").calls), (Verdict::Throttled, 61), "patience has an end");
     assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 11]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_the_buckets_of_azure_itself_all_is_read_and_hardly_anything_refused() {
+    let stage = Stage::with(machines(1)).await;
+    let others = [1, 2].map(|number| format!("cccccccc-0000-4000-8000-00000000000{number}"));
+    stage.simulator.change(|world| {
+        world.subscriptions.extend(others.clone().map(|id| (id, delegated())));
+        world.limits = Some(Limits::public());
+    });
+    let config = AzureConfig { queries_per_second: QUERIES_PER_SECOND, ..stage.config() };
+    let connector = AzureConnector::new(&config).expect("a connector");
+    let read = async |id: &str| {
+        let grant = AccessGrant::Azure(AzureGrant { client: id.into(), subscription_id: id.into(), home_tenant_id: None });
+        let link = connector.connect(&grant, Purpose::Read).await.expect("a session");
+        gather(link.as_ref(), &Scope::default()).await.assert_complete();
+    };
+    tokio::join!(read(SUBSCRIPTION), read(&others[0]), read(&others[1]));
+    let queries = stage.queries().len();
+    let refused = stage.simulator.change(|world| world.limits.as_ref().expect("it is set").refused());
+    assert!(queries > 30 && refused * 20 <= queries, "{refused} of {queries} were refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_finds_the_bucket_of_its_subscription_empty_is_told_how_long_to_wait() {
+    let stage = Stage::with(machines(1)).await;
+    // Resource Manager gives one read a second here, and Resource Graph all that is asked for.
+    stage.simulator.change(|world| world.limits = Some(Limits::new((1, 1.0), (10_000, Duration::from_secs(5)))));
+    let link = stage.link(Purpose::Read).await;
+    gather(link.as_ref(), &Scope::default()).await.assert_complete();
+    let error = link.ways_in().await.expect_err("the proof took the only read");
+    assert!(matches!(error.class, ErrorClass::Throttled(Some(_))), "{error:?}");
+    stage.simulator.change(|world| world.limits = Some(Limits::public()));
+    let began = std::time::Instant::now();
+    link.ways_in().await.expect("an answer");
+    assert!(began.elapsed() >= Duration::from_millis(900), "not one call earlier");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ pub mod entra;
 mod graph;
 pub mod judge;
 mod kql;
+pub mod limits;
 mod manager;
 mod reply;
 mod serve;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::limits::quota;
 use crate::reply::Reply;
 use crate::services;
 use crate::world::{Action, Delegation, Issued, Refusal, Subscription, World, actions};
@@ -48,13 +49,37 @@ pub fn answer(world: &mut World, request: &Request) -> Reply {
         return refused;
     }
     let reply = match caller(world, request.bearer.as_deref()) {
-        Ok(caller) => route(world, &caller, request),
+        Ok(caller) => counted(world, &caller, request),
         Err(refused) => refused,
     };
     if rule == Some(Refusal::TimeoutAfterSuccess) {
         Reply::error(504, "GatewayTimeout", "The gateway did not receive a response.")
     } else {
         reply
+    }
+}
+
+/// The answer where the caller's bucket has room, with what is left of it.
+fn counted(world: &mut World, caller: &Issued, request: &Request) -> Reply {
+    let Some(limits) = &mut world.limits else { return route(world, caller, request) };
+    let path = request.path.to_ascii_lowercase();
+    if path.contains("microsoft.resourcegraph") {
+        return match limits.query(&caller.object_id) {
+            Ok(left) => {
+                let mut reply = route(world, caller, request);
+                reply.headers.retain(|(name, _)| !name.starts_with("x-ms-user-quota"));
+                quota(reply, left)
+            }
+            Err(refused) => refused,
+        };
+    }
+    let subscription = path.trim_matches('/').split('/').nth(1).unwrap_or_default().to_owned();
+    if request.method != "GET" || subscription.is_empty() {
+        return route(world, caller, request);
+    }
+    match limits.read(&subscription, &caller.object_id) {
+        Ok(left) => route(world, caller, request).with("x-ms-ratelimit-remaining-subscription-reads", left.to_string()),
+        Err(refused) => refused,
     }
 }
 

@@ -210,6 +210,8 @@ pub struct World {
     pub accept_deletions: bool,
     /// How long a delegation that was ended still lets in.
     pub revocation_delay: Duration,
+    /// What Azure grants; `None` for as much as anybody asks for.
+    pub limits: Option<crate::limits::Limits>,
     /// Answers that are given instead of the right ones.
     pub rules: Vec<Rule>,
     /// File that every exchange is appended to, one JSON object a line.
@@ -232,6 +234,7 @@ impl Default for World {
             hide_managers: false,
             accept_deletions: false,
             revocation_delay: Duration::ZERO,
+            limits: None,
             rules: Vec::new(),
             log: None,
         }
