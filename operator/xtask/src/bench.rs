@@ -28,8 +28,8 @@ const MAX_THROTTLED_RATIO: f64 = 1.2;
 /// Turns of bare loop and adapter.
 const ROUNDS: usize = 31;
 /// Where the machines of the discovery are.
-const REGION: &str = "eu-west-1";
-const ACCOUNT: &str = "222222222222";
+pub const REGION: &str = "eu-west-1";
+pub const ACCOUNT: &str = "222222222222";
 const PROVIDER: &str = "111111111111";
 const ROLE: &str = "CaretakerAccess";
 const EXTERNAL_ID: &str = "5f0c6a4e1b7d4c8a9e3f2d1c0b9a8f7e";
@@ -57,7 +57,7 @@ enum Part {
     Line,
     /// An account's machines read by the AWS adapter, beside a bare loop over the SDK.
     Discovery,
-    /// Accounts with few and with many assets read into a store, on the simulators of Azure and Google Cloud.
+    /// Accounts with few and with many assets read into a store, on the emulator of AWS and the simulators of Azure and Google Cloud.
     Memory,
     /// Many accounts at once, each under a throttle, on the simulator of Google Cloud.
     Throttle,
@@ -203,46 +203,55 @@ fn discovery(folder: &Path, instances: usize) -> Result<Value> {
     build(&["--workspace", "--example", "discovery"])?;
     let emulator = Emulator::start(&folder.join("ministack.log"))?;
     eprintln!("making {instances} machines");
-    let cloud = &emulator.cloud;
-    let user = cloud.call(&["provider", PROVIDER, "caretaker-bench"], "")?;
-    let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
-    cloud.call(&["apply-kit", ACCOUNT], &kit(&text("arn")).to_string())?;
-    cloud.call(&["instances", ACCOUNT, REGION, &instances.to_string()], "")?;
+    let settings = aws_account(&emulator, "ec2:Describe*")?;
+    emulator.cloud.call(&["instances", ACCOUNT, REGION, &instances.to_string()], "")?;
     let mut command = Command::new(built("examples/discovery"));
-    command
-        .env("BENCH_ENDPOINT", &cloud.endpoint)
-        .env("BENCH_ACCESS_KEY_ID", text("accessKeyId"))
-        .env("BENCH_SECRET_ACCESS_KEY", text("secretAccessKey"))
-        .env("BENCH_PRINCIPAL", text("arn"))
-        .envs([("BENCH_REGION", REGION), ("BENCH_ACCOUNT", ACCOUNT), ("BENCH_ROLE", ROLE), ("BENCH_EXTERNAL_ID", EXTERNAL_ID)])
-        .env("BENCH_ROUNDS", ROUNDS.to_string());
+    command.envs(settings).env("BENCH_ENDPOINT", &emulator.cloud.endpoint).env("BENCH_ROUNDS", ROUNDS.to_string());
     measure(&mut command)
 }
 
+/// A provider, and an account whose role allows this; the settings of the programs that read it.
+pub fn aws_account(emulator: &Emulator, allowed: &str) -> Result<Vec<(&'static str, String)>> {
+    let user = emulator.cloud.call(&["provider", PROVIDER, "caretaker-bench"], "")?;
+    let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
+    emulator.cloud.call(&["apply-kit", ACCOUNT], &kit(&text("arn"), allowed).to_string())?;
+    Ok(vec![
+        ("BENCH_ACCESS_KEY_ID", text("accessKeyId")),
+        ("BENCH_SECRET_ACCESS_KEY", text("secretAccessKey")),
+        ("BENCH_PRINCIPAL", text("arn")),
+        ("BENCH_REGION", REGION.into()),
+        ("BENCH_ACCOUNT", ACCOUNT.into()),
+        ("BENCH_ROLE", ROLE.into()),
+        ("BENCH_EXTERNAL_ID", EXTERNAL_ID.into()),
+    ])
+}
+
 /// The role that is read with, in the form of the grant kit.
-fn kit(principal: &str) -> Value {
+fn kit(principal: &str, allowed: &str) -> Value {
     let statement = |action: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]});
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole",
         "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
     }]});
-    let policies = json!([{"PolicyName": "caretaker-read", "PolicyDocument": statement("ec2:Describe*")}]);
+    let policies = json!([{"PolicyName": "caretaker-read", "PolicyDocument": statement(allowed)}]);
     json!({"Resources": {"Access": {"Type": "AWS::IAM::Role", "Properties": {
         "RoleName": ROLE, "AssumeRolePolicyDocument": trust, "Policies": policies,
     }}}})
 }
 
 fn memory(folder: &Path) -> Result<Value> {
-    let programs = ["--bin", "caretaker-arm-simulator", "--bin", "caretaker-google-simulator"];
-    build(&[&["--workspace"][..], &programs[..], &["--example", "read-azure", "--example", "read-google"][..]].concat())?;
+    python::environment("ministack")?;
+    let programs = ["--bin", "caretaker-arm-simulator", "--bin", "caretaker-google-simulator", "--bin", "caretaker-aws-shim"];
+    let examples = ["--example", "read-azure", "--example", "read-google", "--example", "read-aws"];
+    build(&[&["--workspace"][..], &programs[..], &examples[..]].concat())?;
     let of =
         |read: fn(&Path, usize) -> Result<Value>| -> Result<Value> { Ok(json!({"few": read(folder, FEW)?, "many": read(folder, MANY)?})) };
-    Ok(json!({"azure": of(bench_clouds::azure)?, "google": of(bench_clouds::google)?}))
+    Ok(json!({"aws": of(bench_clouds::aws)?, "azure": of(bench_clouds::azure)?, "google": of(bench_clouds::google)?}))
 }
 
 fn judge_memory(found: &Value) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for cloud in ["azure", "google"] {
+    for cloud in ["aws", "azure", "google"] {
         let (few, many) = (&found[cloud]["few"], &found[cloud]["many"]);
         let mib = |of: &Value| Ok::<_, anyhow::Error>(number(of, "peakRssBytes")? / f64::from(1 << 20));
         figures.extend([

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
+use caretaker_testkit::emulator::Emulator;
 use serde_json::{Value, json};
 
-use crate::bench::{built, measure};
+use crate::bench::{ACCOUNT, REGION, aws_account, built, measure};
 
 const TENANT: &str = "aaaaaaaa-0000-4000-8000-00000000000f";
 const CLIENT: &str = "bbbbbbbb-0000-4000-8000-00000000000f";
@@ -37,6 +38,16 @@ fn start(command: &mut Command) -> Result<(Running, String)> {
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;
     Ok((child, line.trim().to_owned()))
+}
+
+/// A reading of so many machines of an account of the emulator. The shim gives them, in pages as AWS does: the emulator could not bear so many.
+pub fn aws(folder: &Path, machines: usize) -> Result<Value> {
+    let emulator = Emulator::start(&folder.join("ministack.log"))?;
+    let settings = aws_account(&emulator, "*")?;
+    let mut shim = Command::new(built("caretaker-aws-shim"));
+    shim.args(["--upstream", &emulator.cloud.endpoint, "--account", ACCOUNT, "--region", REGION, "--machines", &machines.to_string()]);
+    let (_shim, url) = start(&mut shim)?;
+    measure(Command::new(built("examples/read-aws")).envs(settings).env("BENCH_ENDPOINT", url))
 }
 
 /// A reading of so many machines of a subscription of the ARM simulator.

@@ -51,6 +51,17 @@ impl Rows {
     }
 }
 
+/// A machine as EC2 shows it, for lists that are longer than the emulator can bear.
+#[must_use]
+pub fn machine(account: &str, region: &str, number: usize) -> String {
+    format!(
+        "<item><reservationId>r-{number:017x}</reservationId><ownerId>{account}</ownerId><groupSet/><instancesSet><item>\
+         <instanceId>i-{number:017x}</instanceId><imageId>ami-12345678</imageId><instanceState><code>16</code><name>running</name>\
+         </instanceState><instanceType>t3.micro</instanceType><launchTime>2026-01-01T00:00:00.000Z</launchTime><placement>\
+         <availabilityZone>{region}a</availabilityZone></placement></item></instancesSet></item>"
+    )
+}
+
 /// All of them.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {

@@ -14,7 +14,7 @@ mod serve;
 mod watch;
 mod xml;
 
-pub use answers::{Answers, Rows};
+pub use answers::{Answers, Rows, machine};
 pub use fault::{Answer, Bucket, Fault};
 pub use serve::start;
 pub use watch::{Exchange, Watch};

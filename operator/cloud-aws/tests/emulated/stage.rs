@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
-use caretaker_aws_shim::{Answer, Fault, Rows, Watch, judge, start};
+use caretaker_aws_shim::{Answer, Fault, Rows, Watch, judge, machine, start};
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::suite::{Capability, On, Stage, Trouble, When};
 use caretaker_cloud::{AccessGrant, AwsGrant, AwsType, CloudConnector, CloudStep, Purpose, WantedPermission};
@@ -166,16 +166,6 @@ fn policy_name(purpose: Purpose) -> String {
 pub fn aws(grant: &AccessGrant) -> &AwsGrant {
     let AccessGrant::Aws(grant) = grant else { panic!("a grant of AWS") };
     grant
-}
-
-/// A machine as EC2 shows it, for lists that are longer than the emulator can bear.
-fn machine(account: &str, region: &str, number: usize) -> String {
-    format!(
-        "<item><reservationId>r-{number:017x}</reservationId><ownerId>{account}</ownerId><groupSet/><instancesSet><item>\
-         <instanceId>i-{number:017x}</instanceId><imageId>ami-12345678</imageId><instanceState><code>16</code><name>running</name>\
-         </instanceState><instanceType>t3.micro</instanceType><launchTime>2026-01-01T00:00:00.000Z</launchTime><placement>\
-         <availabilityZone>{region}a</availabilityZone></placement></item></instancesSet></item>"
-    )
 }
 
 #[async_trait]
