@@ -5,6 +5,7 @@
 Prints what it read as JSON.
 """
 
+import datetime
 import json
 import pathlib
 import sys
@@ -40,6 +41,7 @@ def main():
     written = accounts.setIamPolicy(resource=name, body={"policy": policy}).execute()
 
     search = client("cloudasset.v1", url, theirs).v1()
+    since = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%SZ")
     found, pages, page = [], 0, None
     # Not with searchAllResources_next: it cannot repeat a parameter.
     while pages == 0 or page:
@@ -48,7 +50,19 @@ def main():
             assetTypes=[r"compute\.googleapis\.com/.*", r"storage\.googleapis\.com/.*"]).execute()
         found += [row["name"] for row in answer.get("results", [])]
         pages, page = pages + 1, answer.get("nextPageToken")
+    record = search.batchGetAssetsHistory(
+        parent=f"projects/{project}", contentType="RESOURCE", assetNames=[found[0]], readTimeWindow_startTime=since,
+        fields="assets(window,deleted,asset(name))").execute()
+    key = f"//iam.googleapis.com/projects/{project}/serviceAccounts/{account}/keys/key-7"
+    kinds = client("policyanalyzer.v1", url, theirs).projects().locations().activityTypes()
+    uses = kinds.activities().query(
+        parent=f"projects/{project}/locations/global/activityTypes/serviceAccountKeyLastAuthentication",
+        filter=f'activities.full_resource_name="{key}"').execute()
+    databases = client("spanner.v1", url + "/at/spanner", theirs).projects().instances()
+    server = databases.get(name=f"projects/{project}/instances/orders").execute()
     print(json.dumps({
+        "record": [entry.get("deleted", False) for entry in record["assets"]], "server": server["name"],
+        "used": [activity["activity"]["lastAuthenticatedTime"] for activity in uses["activities"]],
         "project": shown["projectId"], "held": held.get("permissions", []), "assets": len(set(found)), "pages": pages,
         "etagChanged": policy["etag"] != written["etag"], "bindings": len(written["bindings"]),
     }))

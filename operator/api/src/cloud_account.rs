@@ -227,6 +227,9 @@ pub struct InventoryStatus {
     /// of what was deleted has said that they are gone.
     #[serde(default)]
     pub unconfirmed: u64,
+    /// Why the first of them could not be asked for. Empty where all could.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unconfirmed_cause: String,
     /// Which part was read completely.
     #[serde(default)]
     pub coverage: CoverageStatus,

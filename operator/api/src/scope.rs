@@ -71,7 +71,8 @@ pub struct Selector {
     pub folder: Option<String>,
 }
 
-/// A tag or label. On AWS those of IAM's roles and users are not read, so that no tag matches there: name their types instead.
+/// A tag or label. On AWS those of IAM's roles and users are not read, so that no tag matches there: name their types instead. Those of buckets, functions,
+/// tables, keys, load balancers, vaults and trails come from an index of AWS's, which learns of a new tag some minutes later.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TagSelector {

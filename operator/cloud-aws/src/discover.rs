@@ -1,5 +1,7 @@
 //! Discovery: one cell per region and kind. What is read side by side, and what an error means for a cell, is the pump's to say.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use caretaker_cloud::budget::Tally;
 use caretaker_cloud::pump::{self, CellSink, Reader, Run};
@@ -43,7 +45,7 @@ impl Reader for Cells<'_> {
         let link = self.link;
         let calls = Calls::new(&out.work, link.budget(region));
         let partition = link.grant.role_arn.split(':').nth(1).unwrap_or("aws");
-        let place = Place { account: &link.grant.account_id, region, partition, calls, names: OnceCell::new() };
+        let place = Place { account: &link.grant.account_id, region, partition, calls, names: OnceCell::new(), left_out: Mutex::default() };
         let asked = (!kind.is_global()).then_some(region.as_str());
         let (mut token, mut tokens, mut renewed) = (None::<String>, Tokens::of(kind.operation()), false);
         loop {
@@ -65,7 +67,7 @@ impl Reader for Cells<'_> {
             }
             token = tokens.after(next.as_deref())?;
             if token.is_none() {
-                return Ok(());
+                return place.left_out.into_inner().expect("no panic while held").map_or(Ok(()), Err);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! One page of one cell, whatever service answers it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Mutex;
 
 use aws_config::SdkConfig;
 use aws_smithy_types::DateTime;
@@ -26,6 +27,8 @@ pub struct Place<'a> {
     pub calls: Calls<'a>,
     /// What the first page asked once for all: names of keys by their id.
     pub names: OnceCell<HashMap<String, String>>,
+    /// Why some of what is there was left out.
+    pub left_out: Mutex<Option<CloudError>>,
 }
 
 /// One page of one type, with all tags.

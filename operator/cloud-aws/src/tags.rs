@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_config::{Region, SdkConfig};
+use caretaker_cloud::access::is_lasting;
 use caretaker_cloud::{Asset, AwsType, CloudError, EVERYWHERE, ErrorClass, Result};
 
 use crate::page::Place;
@@ -18,25 +19,39 @@ const fn are_untold(kind: AwsType) -> bool {
 }
 
 /// Adds the tags of a page's assets. Where they cannot be read the page is not read either: a scope would judge assets by tags that they only seem not to have.
-pub async fn add(kind: AwsType, config: &SdkConfig, place: &Place<'_>, assets: &mut [Asset]) -> Result<()> {
-    if !are_untold(kind) || assets.is_empty() {
+/// Buckets are told in their own regions: those of one that refuses are left out, and the refusal stays in the place.
+pub async fn add(kind: AwsType, config: &SdkConfig, place: &Place<'_>, assets: &mut Vec<Asset>) -> Result<()> {
+    if !are_untold(kind) {
         return Ok(());
     }
-    // A bucket's tags are told in its own region only.
-    let mut by_region: BTreeMap<String, Vec<(String, &mut Asset)>> = BTreeMap::new();
-    for asset in assets {
-        if let Some(arn) = arn(kind, asset, place) {
-            by_region.entry(asset.region.clone()).or_default().push((arn, asset));
+    let mut by_region: BTreeMap<String, Vec<Asset>> = BTreeMap::new();
+    for asset in assets.drain(..) {
+        by_region.entry(asset.region.clone()).or_default().push(asset);
+    }
+    for (region, mut found) in by_region {
+        match in_region(kind, config, place, (&region, &mut found)).await {
+            Ok(()) => assets.extend(found),
+            Err(error) if kind == AwsType::Bucket && is_lasting(&error) => {
+                let message = format!("{} bucket(s) in {region} are left out: {}", found.len(), error.message);
+                place.left_out.lock().expect("no panic while held").get_or_insert(CloudError { message, ..error });
+            }
+            Err(error) => return Err(error),
         }
     }
-    for (region, mut assets) in by_region {
-        let config = if region == EVERYWHERE { config.clone() } else { config.to_builder().region(Region::new(region)).build() };
-        let client = aws_sdk_resourcegroupstagging::Client::new(&config);
-        for part in assets.chunks_mut(MOST) {
-            let mut told = tags(&client, place, part.iter().map(|(arn, _)| arn.clone()).collect()).await?;
-            for (arn, asset) in part {
-                asset.tags = told.remove(arn).unwrap_or_default();
-            }
+    Ok(())
+}
+
+async fn in_region(kind: AwsType, config: &SdkConfig, place: &Place<'_>, (region, assets): (&str, &mut [Asset])) -> Result<()> {
+    if region == EVERYWHERE {
+        return Err(CloudError::new(ErrorClass::Invalid, OPERATION, "S3 does not say which region they are in"));
+    }
+    let config = config.to_builder().region(Region::new(region.to_owned())).build();
+    let client = aws_sdk_resourcegroupstagging::Client::new(&config);
+    for part in assets.chunks_mut(MOST) {
+        let arns: Vec<Option<String>> = part.iter().map(|asset| arn(kind, asset, place)).collect();
+        let mut told = tags(&client, place, arns.iter().flatten().cloned().collect()).await?;
+        for (asset, arn) in part.iter_mut().zip(arns) {
+            asset.tags = arn.and_then(|arn| told.remove(&arn)).unwrap_or_default();
         }
     }
     Ok(())

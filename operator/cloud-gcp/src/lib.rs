@@ -64,8 +64,12 @@ pub(crate) struct Services {
 impl Services {
     /// The budget of a project that pays; Google counts for each of its services, which `operation` begins with.
     pub fn budget(&self, project: &str, operation: &str) -> Budget {
-        let service = operation.split(':').next().unwrap_or_default();
-        let limits = Limits { per_second: f64::from(self.calls_per_minute) / 60.0, burst: BURST, concurrency: CALLS_AT_ONCE };
+        // The record of deletions has a quota of its own, beside that of the search.
+        let (service, per_minute) = match operation {
+            history::HISTORY => (operation, self.calls_per_minute.min(history::PER_MINUTE)),
+            _ => (operation.split(':').next().unwrap_or_default(), self.calls_per_minute),
+        };
+        let limits = Limits { per_second: f64::from(per_minute) / 60.0, burst: BURST, concurrency: CALLS_AT_ONCE };
         self.budgets.of(Key::gcp(project, service), limits)
     }
 

@@ -1,9 +1,7 @@
-//! Whether an asset is still there: asked of its own service, and where that has no answer, of the record that Cloud Asset keeps of what was deleted. Its
-//! search is an index, which may lag behind or leave something out.
+//! Whether an asset is still there, asked of its own service: Cloud Asset is an index, which may lag behind or leave something out.
 
 use caretaker_cloud::{Asset, CloudError, ErrorClass, Presence, Result};
 
-use crate::history;
 use crate::http::{Call, url};
 use crate::session::{Reach, Session};
 
@@ -161,22 +159,8 @@ fn encoded(path: &str) -> String {
     })
 }
 
-/// Asks the asset's service, then the record. Who may not read it learns nothing: Google answers alike for what is not there.
+/// Asks the asset's service. Who may not read it learns nothing: Google answers alike for what is not there.
 pub async fn exists(session: &Session, asset: &Asset) -> Result<Presence> {
-    match of_service(session, asset).await {
-        // No service to ask, or none that may answer us: what it says is no word on the thing.
-        Ok(Presence::Unknown) => history::exists(session, asset).await,
-        Err(refused) if matches!(refused.class, ErrorClass::Denied | ErrorClass::NotEnabled | ErrorClass::Credentials) => {
-            match history::exists(session, asset).await {
-                Ok(Presence::Unknown) => Err(refused),
-                said => said,
-            }
-        }
-        said => said,
-    }
-}
-
-async fn of_service(session: &Session, asset: &Asset) -> Result<Presence> {
     let Some((service, path)) = place(&asset.id, &session.parties.client) else { return Ok(Presence::Unknown) };
     let base = session.shared.services.endpoints.service(service);
     let call = Call { pays_itself: true, ..Call::default() };
@@ -245,5 +229,15 @@ mod tests {
         for (shape, permission) in SERVED.iter().flat_map(|served| served.shapes) {
             assert!(granted.contains(permission), "{permission} for {shape}");
         }
+    }
+
+    #[test]
+    fn a_folders_kit_has_every_service_on_that_is_asked() {
+        let mut asked: Vec<String> =
+            SERVED.iter().map(|served| served.service).chain(["storage"]).map(|name| format!("{name}.googleapis.com")).collect();
+        let mut on = caretaker_core::kit::parents::TELLING.to_vec();
+        asked.sort();
+        on.sort_unstable();
+        assert_eq!(asked, on);
     }
 }

@@ -111,9 +111,10 @@ pub async fn ways_in(session: &Session) -> Result<Register> {
     let listed = keys(session).await;
     for mut key in register.take(&format!("the keys of {account}"), listed)?.unwrap_or_default() {
         let answer = last_use(session, &key.id).await.map_err(no_fault_of_ours);
+        let is_off = answer.as_ref().is_err_and(|error| error.code == "SERVICE_DISABLED");
         let paying = session.shared.services.paying(&session.grant);
-        let what = format!("the last use of the keys of {account} (with policyanalyzer.googleapis.com on in {paying})");
-        key.way.last_used = register.take(&what, answer)?.flatten();
+        let cure = if is_off { format!(" (policyanalyzer.googleapis.com must be on in {paying})") } else { String::new() };
+        key.way.last_used = register.take(&format!("the last use of the keys of {account}{cure}"), answer)?.flatten();
         register.ways.push(key.way);
     }
     Ok(register.sorted())
@@ -131,6 +132,10 @@ fn no_fault_of_ours(mut error: CloudError) -> CloudError {
 async fn last_use(session: &Session, key: &str) -> Result<Option<Date>> {
     let account = &session.grant.service_account;
     let project = home_of(account).unwrap_or_else(|| session.grant.project_id.clone());
+    if project != session.grant.project_id {
+        let message = format!("project {project} holds the account, and nothing is granted there");
+        return Err(CloudError::new(ErrorClass::Unsupported, LAST_USE, message));
+    }
     let path = format!("/v1/projects/{project}/locations/global/activityTypes/serviceAccountKeyLastAuthentication/activities:query");
     let name = format!("//iam.googleapis.com/projects/{project}/serviceAccounts/{account}/keys/{key}");
     let filter = format!("activities.full_resource_name=\"{name}\"");

@@ -17,7 +17,7 @@ use crate::config::Secret;
 use crate::errors::{Parties, is_plain};
 use crate::http::{Call, url};
 use crate::token::{FULL_SCOPE, Held, READ_SCOPE};
-use crate::{Services, Shared, discover, members, permissions, presence, register, revoke};
+use crate::{Services, Shared, discover, history, members, permissions, presence, register, revoke};
 
 /// The call that makes a token of the client's service account.
 const GENERATE: &str = "iamcredentials:generateAccessToken";
@@ -280,6 +280,10 @@ impl CloudLink for Session {
 
     async fn exists(&self, asset: &Asset) -> Result<Presence> {
         presence::exists(self, asset).await
+    }
+
+    async fn deleted(&self, assets: &[&Asset]) -> Result<Vec<bool>> {
+        history::deleted(self, assets).await
     }
 
     async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {

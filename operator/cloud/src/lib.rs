@@ -101,6 +101,15 @@ pub trait CloudLink: Send + Sync {
     /// No answer came, or the cloud asks to wait: that says nothing about the asset.
     async fn exists(&self, asset: &Asset) -> Result<Presence>;
 
+    /// Of which of these assets the cloud's record says that they were deleted after they were seen last, in their order; false where it says nothing.
+    /// Some calls for all of them; writes nothing.
+    ///
+    /// # Errors
+    /// No answer came, or a refusal: that says nothing about the assets.
+    async fn deleted(&self, assets: &[&Asset]) -> Result<Vec<bool>> {
+        Ok(vec![false; assets.len()])
+    }
+
     /// Reads the state of the backup objects whose name starts with `prefix` in the regions given.
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState>;
 

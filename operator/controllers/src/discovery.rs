@@ -180,8 +180,12 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Taken, N
     let at = address::manifest(&run);
     let bytes = serde_json::to_vec(&manifest).map_err(|error| Failure::local("write a manifest", error))?;
     reading.store.put(&at, bytes.into()).await.map_err(Failure::Store)?;
-    let mut inventory =
-        InventoryStatus { patches: counts.patches, unconfirmed: counts.unconfirmed, ..summary(reading, &manifest, &verdicts, at) };
+    let mut inventory = InventoryStatus {
+        patches: counts.patches,
+        unconfirmed: counts.unconfirmed,
+        unconfirmed_cause: counts.unconfirmed_cause,
+        ..summary(reading, &manifest, &verdicts, at)
+    };
     inventory.lost_at = lost_at(reading, &verdicts, &losses);
     (inventory.since_previous, inventory.since_baseline) = differences(reading, &run, &inventory, &mut losses).await?;
     segments.discard().await;
@@ -253,7 +257,10 @@ async fn write(
         // Sorting and packing are work: others get their turn.
         tokio::task::yield_now().await;
     }
-    counts.unconfirmed = vanished.as_ref().map_or(0, Vanished::unconfirmed);
+    if let Some(vanished) = &vanished {
+        counts.unconfirmed = vanished.unconfirmed();
+        counts.unconfirmed_cause = vanished.cause().filter(|_| counts.unconfirmed > 0).unwrap_or_default().to_owned();
+    }
     let (shards, missing) = shards.finish(BUCKETS - 1).await?;
     if let Some(digest) = missing.first() {
         let error = StoreError::NotFound(address::shard(folder, digest));

@@ -146,6 +146,10 @@ impl CloudLink for CountedLink {
         self.inner.exists(asset).await
     }
 
+    async fn deleted(&self, assets: &[&Asset]) -> caretaker_cloud::Result<Vec<bool>> {
+        self.inner.deleted(assets).await
+    }
+
     async fn protection(&self, regions: &[String], prefix: &str) -> caretaker_cloud::Result<ProtectionState> {
         self.inner.protection(regions, prefix).await
     }

@@ -243,8 +243,10 @@ mod tests {
         assert!(told.reason == "CredentialsInvalid" && told.message.starts_with(READ_ELSEWHERE), "{}", told.message);
 
         let of_another = CloudAccount { spec: account("prod", "another").spec, ..hindered.clone() };
+        let mut closed = hindered.clone();
+        closed.spec.member = Some(serde_json::from_value(json!({"parent": "org", "state": "Closed"})).unwrap());
         let unreachable = read(Some(CloudError::new(ErrorClass::Unreachable, "cloudasset:search", "no route")));
-        let unread = unread("default", &[read(None), unreachable, of_another, hindered]);
+        let unread = unread("default", &[read(None), unreachable, of_another, closed, hindered]);
         assert_eq!(unread.len(), 1, "{unread:?}");
         let profile: ProviderProfile = serde_json::from_value(json!({
             "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default", "generation": 1},

@@ -30,29 +30,80 @@ pub fn show(world: &mut World, request: &Request) -> Result<Answer, Answer> {
         return Err(envelope::invalid("Too many asset names."));
     }
     let Some(project) = world.project(&id) else { return Err(denied()) };
+    let since = since.unwrap_or(oldest);
     let mut entries = Vec::new();
     for name in &names {
-        entries.extend(
-            of(project, name, request.parameter("fields").is_some())
-                .ok_or_else(|| envelope::invalid(&format!("The asset {name} does not exist.")))?,
-        );
+        let record = of(project, name, oldest).ok_or_else(|| envelope::invalid(&format!("The asset {name} does not exist.")))?;
+        // A window that ended before is not asked for.
+        entries.extend(record.into_iter().filter(|entry| time(&entry["window"]["endTime"]).is_none_or(|ended| ended > since)));
     }
-    Ok(Answer::ok(if entries.is_empty() { json!({}) } else { json!({"assets": entries}) }))
+    let answer = if entries.is_empty() { json!({}) } else { json!({"assets": entries}) };
+    Ok(Answer::ok(request.parameter("fields").map_or_else(|| answer.clone(), |mask| masked(&answer, mask))))
 }
 
-/// The record of one asset; `None` where there never was one.
-fn of(project: &Project, name: &str, is_partial: bool) -> Option<Vec<Value>> {
-    let deleted = project.deleted.get(name);
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+/// The record of one asset; `None` where it holds nothing of it. What was deleted is forgotten in the end.
+fn of(project: &Project, name: &str, oldest: Timestamp) -> Option<Vec<Value>> {
+    let deleted = project.deleted.get(name).filter(|at| at.parse::<Timestamp>().is_ok_and(|at| at > oldest));
     let is_there = project.assets.iter().any(|row| row["name"] == name);
-    let asset = if is_partial { json!({"name": name}) } else { json!({"name": name, "resource": {"version": "v1", "data": {}}}) };
+    let asset = json!({"name": name, "assetType": "example.googleapis.com/Thing", "resource": {"version": "v1", "data": {"secret": "of the client's"}}});
     let mut entries = Vec::new();
     if let Some(time) = deleted {
         entries.push(json!({"window": {"startTime": "2026-01-01T00:00:00Z", "endTime": time}, "asset": asset}));
         entries.push(json!({"window": {"startTime": time}, "deleted": true, "asset": asset}));
     }
-    if is_there {
-        let began = deleted.map_or("2026-01-01T00:00:00Z", |_| "9999-01-01T00:00:00Z");
-        entries.push(json!({"window": {"startTime": began}, "asset": asset}));
+    if is_there && deleted.is_none() {
+        entries.push(json!({"window": {"startTime": "2026-01-01T00:00:00Z"}, "asset": asset}));
     }
     (!entries.is_empty()).then_some(entries)
+}
+
+/// The fields that a mask such as `a,b(c)` names, of an object or of each object of a list.
+fn masked(value: &Value, mask: &str) -> Value {
+    if let Value::Array(rows) = value {
+        return rows.iter().map(|row| masked(row, mask)).collect();
+    }
+    let mut kept = json!({});
+    for part in parts(mask) {
+        let (field, inner) = part.split_once('(').map_or((part, None), |(field, rest)| (field, rest.strip_suffix(')')));
+        if let Some(held) = value.get(field) {
+            kept[field] = inner.map_or_else(|| held.clone(), |inner| masked(held, inner));
+        }
+    }
+    kept
+}
+
+/// The parts of a mask between the commas that are in no parentheses.
+fn parts(mask: &str) -> Vec<&str> {
+    let (mut depth, mut from, mut parts) = (0, 0, Vec::new());
+    for (at, sign) in mask.char_indices() {
+        match sign {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&mask[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&mask[from..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_keeps_what_it_names_and_nothing_else() {
+        let row =
+            json!({"assets": [{"window": {"startTime": "t"}, "deleted": true, "asset": {"name": "a", "resource": {"data": 1}}}], "x": 1});
+        let kept = masked(&row, "assets(window,deleted,asset(name))");
+        assert_eq!(kept, json!({"assets": [{"window": {"startTime": "t"}, "deleted": true, "asset": {"name": "a"}}]}));
+        assert_eq!(masked(&row, "assets")["assets"][0]["asset"]["resource"]["data"], 1);
+    }
 }

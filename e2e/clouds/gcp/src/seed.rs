@@ -24,6 +24,9 @@ impl World {
             "cloudasset.assets.listOSInventories",
             "resourcemanager.projects.getIamPolicy",
             "iam.roles.get",
+            "cloudasset.assets.exportResource",
+            "policyanalyzer.serviceAccountKeyLastAuthenticationActivities.query",
+            "spanner.instances.get",
         ];
         self.roles.insert(role(READ_ROLE), permissions(&reading));
         let own = ["iam.serviceAccounts.getIamPolicy", "iam.serviceAccountKeys.list", "iam.serviceAccounts.setIamPolicy"];

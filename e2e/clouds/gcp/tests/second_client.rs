@@ -17,6 +17,9 @@ async fn googles_own_client_reads_the_simulator() {
         world.add_project("client-project", "2");
         world.add_machines("client-project", 1_234);
         let account = world.add_client_access("client-project", "provider-project", "user:admin@provider.example");
+        let spanner = "//spanner.googleapis.com/projects/client-project/instances/orders";
+        world.add_row("client-project", json!({"name": spanner, "assetType": "spanner.googleapis.com/Instance"}));
+        world.key_uses.insert("key-7".into(), "2026-05-04T07:00:00Z".into());
         (world.token_for("user:admin@provider.example", &[SCOPE]), account)
     };
     let url = simulator.start(0).await.expect("a port");
@@ -27,6 +30,7 @@ async fn googles_own_client_reads_the_simulator() {
     assert!(output.status.success());
     let read: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let expected = json!({
+        "record": [false], "used": ["2026-05-04T07:00:00Z"], "server": "projects/client-project/instances/orders",
         "project": "client-project", "held": ["resourcemanager.projects.get"], "assets": 1_234, "pages": 3, "etagChanged": true, "bindings": 2,
     });
     assert_eq!(read, expected);

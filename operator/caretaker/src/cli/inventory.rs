@@ -112,7 +112,9 @@ fn counts(accounts: &[CloudAccount]) -> String {
         notes.push_str(&format!("\n{name}: {}\n", verdicts(&inventory.by_verdict)));
         notes.push_str(&patches(&inventory.patches));
         if inventory.unconfirmed > 0 {
-            notes.push_str(&format!("  {} kept: the index shows them no more, nobody says they are gone\n", inventory.unconfirmed));
+            let cause = if inventory.unconfirmed_cause.is_empty() { String::new() } else { format!(" ({})", inventory.unconfirmed_cause) };
+            let kept = format!("{} kept: the index shows them no more, nobody says that they are gone{cause}", inventory.unconfirmed);
+            notes.push_str(&paragraph("  ", &kept, width()));
         }
         notes.push_str(&format!("  since the reading before: {}\n", difference(inventory.since_previous.as_ref())));
         let since = match &status.baseline {

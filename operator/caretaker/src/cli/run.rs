@@ -42,7 +42,7 @@ pub struct Args {
     /// File of the pod's own token for Azure, as Azure Workload Identity mounts it.
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE")]
     azure_token_file: Option<PathBuf>,
-    /// One base URL for all services of Google Cloud, for private endpoints and simulators.
+    /// One base URL for all services of Google Cloud, for proxies and simulators. Services whose paths are the same are asked at URL/at/SERVICE/.
     #[arg(long, env = "CARETAKER_GCP_ENDPOINT_URL")]
     gcp_endpoint_url: Option<String>,
     /// File of the pod's own token for Google Cloud.

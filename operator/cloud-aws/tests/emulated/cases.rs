@@ -251,6 +251,19 @@ async fn tags_that_no_list_shows_are_asked_for_and_without_them_nothing_is_liste
     stage.watch.set_rows("tagging/GetResources", &account, REGIONS[0], Rows::These(arns.iter().map(row).collect()));
     let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
     assert!(gathered.assets.iter().filter(untold).all(|asset| asset.tags == told), "{:?}", gathered.assets);
+    // A region that refuses costs its own buckets and no others.
+    let far = REGIONS[1];
+    stage.fault(Fault::error(&format!("tagging/{far}/GetResources"), 403, "AccessDeniedException"));
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    let buckets: Vec<&str> =
+        gathered.assets.iter().filter(|asset| asset.service == AwsType::Bucket.service()).map(|asset| asset.id.as_str()).collect();
+    assert_eq!(buckets, [bucket.as_str()]);
+    let incomplete = gathered.incomplete();
+    let cell = incomplete.iter().find(|cell| cell.key.service == AwsType::Bucket.service()).expect("the cell is not complete");
+    assert!(
+        cell.verdict == Verdict::Denied && cell.assets == 1 && cell.cause.contains(far) && cell.cause.contains("tag:GetResources"),
+        "{cell:?}"
+    );
     stage.forbid_action(&grant, "tag:GetResources").await;
     let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
     let untold = ["carts", "resize", "alias/orders", &bucket];

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use caretaker_cloud::manifest::gcp_permissions;
 use caretaker_cloud::{Asset, CloudError, ErrorClass, Presence, Purpose};
 use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::stage::{CLIENT, Gathered, QUOTA, Stage};
@@ -97,34 +98,44 @@ async fn every_kind_is_asked_for_at_its_own_service() {
     stage.judged().await;
 }
 
+/// A time so many days ago.
+fn days_ago(days: i64) -> Timestamp {
+    Timestamp::now() - SignedDuration::from_hours(24 * days)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn of_other_kinds_the_record_of_deletions_is_asked() {
+async fn of_what_nobody_can_be_asked_for_the_record_tells_the_deletion() {
     let stage = Stage::set().await;
     stage.simulator.world().add_machines(CLIENT.0, 1);
     let link = stage.link(Purpose::Read).await;
     let machine = Gathered::of(link.as_ref()).await.assets.remove(0);
-    let thing = named(&machine, "quantum.googleapis.com/projects/P/things/one");
-    assert_eq!(link.exists(&thing).await.expect("an answer"), Presence::Unknown, "the record has never held it");
-    stage.simulator.world().add_row(CLIENT.0, json!({"name": thing.id, "assetType": "quantum.googleapis.com/Thing"}));
-    assert_eq!(link.exists(&thing).await.expect("an answer"), Presence::Present);
-    stage.simulator.world().delete_row(CLIENT.0, &thing.id, "2026-02-01T00:00:00Z");
-    assert_eq!(link.exists(&thing).await.expect("an answer"), Presence::Gone);
-    // A service that may not be asked is no end: the record tells.
-    revoke(&stage, "compute.instances.get");
-    assert_eq!(link.exists(&machine).await.expect("an answer"), Presence::Present);
-    stage.simulator.world().delete_row(CLIENT.0, &machine.id, "2026-02-01T00:00:00Z");
-    assert_eq!(link.exists(&machine).await.expect("an answer"), Presence::Gone);
+    let thing = |name: &str| Asset { seen_at: days_ago(3), ..named(&machine, &format!("quantum.googleapis.com/projects/P/things/{name}")) };
+    assert_eq!(link.exists(&thing("there")).await.expect("an answer"), Presence::Unknown, "nobody says how it is asked for");
+    let row = json!({"name": thing("there").id, "assetType": "quantum.googleapis.com/Thing"});
+    stage.simulator.world().add_row(CLIENT.0, row);
+    for (name, days) in [("deleted", 2), ("long-ago", 20), ("forgotten", 40)] {
+        stage.simulator.world().delete_row(CLIENT.0, &thing(name).id, &days_ago(days).to_string());
+    }
+    let asked = ["there", "deleted", "long-ago", "forgotten", "unheard-of"].map(thing);
+    let gone = link.deleted(&asked.iter().collect::<Vec<_>>()).await.expect("an answer");
+    assert_eq!(gone, [false, true, false, false, false], "what was seen since it was deleted was made again");
+    // More than one question takes, and one of them unheard of; who was seen before the record begins is not asked for.
+    let many: Vec<Asset> = (0..60).map(|number| thing(&format!("many-{number}"))).collect();
+    many.iter().skip(1).for_each(|thing| stage.simulator.world().delete_row(CLIENT.0, &thing.id, &days_ago(2).to_string()));
+    let gone = link.deleted(&many.iter().collect::<Vec<_>>()).await.expect("an answer");
+    assert!(!gone[0] && gone[1..].iter().all(|gone| *gone), "{gone:?}");
+    let calls = stage.simulator.calls("cloudasset.batchGetAssetsHistory");
+    assert_eq!(link.deleted(&[&Asset { seen_at: days_ago(40), ..thing("deleted") }]).await.expect("no question"), [false]);
+    assert_eq!(stage.simulator.calls("cloudasset.batchGetAssetsHistory"), calls);
     let exchanges = stage.simulator.exchanges();
-    let shows = |exchange: &serde_json::Value| exchange["call"] == "cloudasset.batchGetAssetsHistory" && exchange["status"] == 200;
-    let shown: Vec<String> = exchanges.iter().filter(|exchange| shows(exchange)).map(|exchange| exchange["response"].to_string()).collect();
-    assert!(
-        shown.len() == 4 && shown.iter().all(|answer| !answer.contains("resource")),
-        "nothing of what a thing holds is asked for: {shown:?}"
-    );
+    let of_record = |exchange: &&serde_json::Value| exchange["call"] == "cloudasset.batchGetAssetsHistory" && exchange["status"] == 200;
+    let shown: String = exchanges.iter().filter(of_record).map(|exchange| exchange["response"].to_string()).collect();
+    assert!(shown.contains("deleted") && !shown.contains("resource"), "nothing of what a thing holds is asked for");
     revoke(&stage, "cloudasset.assets.exportResource");
-    let class = |answer: Result<Presence, CloudError>| answer.err().map(|error| error.class);
-    assert_eq!(class(link.exists(&machine).await), Some(ErrorClass::Denied), "who may read neither learns nothing");
-    assert_eq!(class(link.exists(&thing).await), Some(ErrorClass::Denied));
+    let class = |answer: Result<Vec<bool>, CloudError>| answer.err().map(|error| error.class);
+    assert_eq!(class(link.deleted(&[&asked[1]]).await), Some(ErrorClass::Denied), "who may not read the record learns nothing");
+    stage.fault(Fault::of("cloudasset.batch", FaultKind::Server(503)).times(1));
+    assert_eq!(class(link.deleted(&[&asked[1]]).await), Some(ErrorClass::Unreachable));
     stage.judged().await;
 }
 
@@ -134,19 +145,17 @@ fn revoke(stage: &Stage, permission: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_answer_is_no_absence() {
+async fn no_answer_and_a_refusal_are_no_absence() {
     let stage = Stage::set().await;
     stage.simulator.world().add_machines(CLIENT.0, 1);
     let link = stage.link(Purpose::Read).await;
     let asset = Gathered::of(link.as_ref()).await.assets.remove(0);
     let class = |answer: Result<Presence, CloudError>| answer.err().map(|error| error.class);
-    stage.simulator.world().delete_row(CLIENT.0, &asset.id, "2026-02-01T00:00:00Z");
+    stage.simulator.world().delete_row(CLIENT.0, &asset.id, &days_ago(0).to_string());
     stage.fault(Fault::of("compute.", FaultKind::Server(503)).times(1));
     assert_eq!(class(link.exists(&asset).await), Some(ErrorClass::Unreachable));
-    let thing = named(&asset, "quantum.googleapis.com/projects/P/things/one");
-    stage.simulator.world().delete_row(CLIENT.0, &thing.id, "2026-02-01T00:00:00Z");
-    stage.fault(Fault::of("cloudasset.batch", FaultKind::Server(503)).times(1));
-    assert_eq!(class(link.exists(&thing).await), Some(ErrorClass::Unreachable));
+    revoke(&stage, "compute.instances.get");
+    assert_eq!(class(link.exists(&asset).await), Some(ErrorClass::Denied), "who may not read it learns nothing");
     // Last, since the wait holds the service for all calls.
     stage.fault(Fault::of("compute.", FaultKind::Throttled { retry_after: Some(7), retry_info: None }).times(1));
     assert!(matches!(class(link.exists(&asset).await), Some(ErrorClass::Throttled(Some(_)))));

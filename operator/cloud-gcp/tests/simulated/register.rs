@@ -151,7 +151,7 @@ async fn every_call_that_is_made_is_in_the_manifest() {
     link.ways_in().await.expect("an answer");
     let mut asset = crate::stage::Gathered::of(link.as_ref()).await.assets.remove(0);
     asset.id = format!("//quantum.googleapis.com/projects/{}/things/one", CLIENT.0);
-    link.exists(&asset).await.expect("an answer");
+    link.deleted(&[&asset]).await.expect("an answer");
     let step = caretaker_cloud::CloudStep::RemoveBinding { project_id: CLIENT.0.into(), member: format!("serviceAccount:{}", stage.us) };
     stage.link(Purpose::Revoke).await.perform("key", &step).await.expect("we may leave");
     let tables = [gcp_entry(), gcp_permissions(Purpose::Read), gcp_permissions(Purpose::Revoke)];

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use caretaker_cloud::{Asset, CloudLink, ErrorClass, Presence, Scope, Verdict};
+use caretaker_cloud::access::unreadable;
+use caretaker_cloud::{Asset, CloudError, CloudLink, ErrorClass, Presence, Scope, Verdict};
 use caretaker_core::inventory::address::{BUCKETS, key};
 use caretaker_core::inventory::{Line, Verdicts};
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ const MOST: usize = 500;
 const AT_ONCE: usize = 100;
 /// Questions without an answer, one after the other, after which no more are asked in this reading: a service that hangs must not hold it up.
 const MOST_UNANSWERED: usize = 3;
+/// Most assets of which the cloud's record is asked in one reading.
+const MOST_RECORDED: usize = 5_000;
 
 /// The questions of one reading.
 pub struct Vanished<'a> {
@@ -22,20 +25,40 @@ pub struct Vanished<'a> {
     now: Timestamp,
     asked: usize,
     unanswered: usize,
+    recorded: usize,
+    is_record_closed: bool,
     unconfirmed: u64,
+    cause: Option<String>,
 }
 
 impl<'a> Vanished<'a> {
     /// None asked yet; `None` where the cloud's own lists are read, which need no second word.
     #[must_use]
     pub fn of(link: &'a dyn CloudLink, (scope, verdicts): (&'a Scope, &'a Verdicts), now: Timestamp) -> Option<Self> {
-        link.reads_an_index().then_some(Self { link, scope, verdicts, now, asked: 0, unanswered: 0, unconfirmed: 0 })
+        link.reads_an_index().then_some(Self {
+            link,
+            scope,
+            verdicts,
+            now,
+            asked: 0,
+            unanswered: 0,
+            recorded: 0,
+            is_record_closed: false,
+            unconfirmed: 0,
+            cause: None,
+        })
     }
 
     /// Number of assets that stay without a word of the cloud's on whether they are there.
     #[must_use]
     pub const fn unconfirmed(&self) -> u64 {
         self.unconfirmed
+    }
+
+    /// Why the first of them could not be asked for; `None` where all could.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// Keys of the assets of a bucket that stay, although a complete cell did not show them. Buckets are asked for in their order.
@@ -52,13 +75,19 @@ impl<'a> Vanished<'a> {
         let first = turn.checked_rem(missing.len()).unwrap_or_default();
         missing.rotate_left(first);
         let most = AT_ONCE + (MOST - AT_ONCE) * (usize::from(bucket) + 1) / usize::from(BUCKETS);
-        let mut stay = BTreeSet::new();
+        let (mut stay, mut unsaid) = (BTreeSet::new(), Vec::new());
         for asset in missing {
             let is_left = self.asked >= most || self.unanswered >= MOST_UNANSWERED;
-            let said = if is_left { Presence::Unknown } else { self.ask(asset).await };
-            self.unconfirmed += u64::from(said == Presence::Unknown);
-            // An absence is never concluded from silence, however long it lasts.
-            if said != Presence::Gone {
+            match if is_left { Presence::Unknown } else { self.ask(asset).await } {
+                Presence::Present => drop(stay.insert(key(asset))),
+                Presence::Gone => {}
+                Presence::Unknown => unsaid.push(asset),
+            }
+        }
+        // An absence is never concluded from silence, however long it lasts.
+        for (asset, is_deleted) in unsaid.iter().zip(self.deleted(&unsaid).await) {
+            if !is_deleted {
+                self.unconfirmed += 1;
                 stay.insert(key(asset));
             }
         }
@@ -67,10 +96,40 @@ impl<'a> Vanished<'a> {
 
     async fn ask(&mut self, asset: &Asset) -> Presence {
         self.asked += 1;
-        let answer = self.link.exists(asset).await;
-        // A refusal comes at once, and says nothing of other services.
-        let is_silence = answer.as_ref().is_err_and(|error| error.class != ErrorClass::Denied);
-        self.unanswered = if is_silence { self.unanswered + 1 } else { 0 };
-        answer.unwrap_or(Presence::Unknown)
+        match self.link.exists(asset).await {
+            Ok(said) => {
+                self.unanswered = 0;
+                said
+            }
+            Err(error) => {
+                // A refusal comes at once, and says nothing of other services.
+                let is_silence = matches!(error.class, ErrorClass::Unreachable | ErrorClass::Throttled(_) | ErrorClass::Expired);
+                self.unanswered = if is_silence { self.unanswered + 1 } else { 0 };
+                self.note(&error);
+                Presence::Unknown
+            }
+        }
+    }
+
+    /// What the cloud's record says of these. One that refuses is not asked again in this reading.
+    async fn deleted(&mut self, assets: &[&Asset]) -> Vec<bool> {
+        let nothing = vec![false; assets.len()];
+        if assets.is_empty() || self.is_record_closed || self.recorded >= MOST_RECORDED {
+            return nothing;
+        }
+        self.recorded += assets.len();
+        match self.link.deleted(assets).await {
+            Ok(gone) if gone.len() == assets.len() => gone,
+            Ok(_) => nothing,
+            Err(error) => {
+                self.is_record_closed = true;
+                self.note(&error);
+                nothing
+            }
+        }
+    }
+
+    fn note(&mut self, error: &CloudError) {
+        self.cause.get_or_insert_with(|| unreadable("the first that was not told", error));
     }
 }

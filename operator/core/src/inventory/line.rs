@@ -49,6 +49,8 @@ pub struct Counts {
     pub patches: PatchStatus,
     /// Assets that stay although the cloud's index shows them no more.
     pub unconfirmed: u64,
+    /// Why the first of them could not be asked for; empty where all could.
+    pub unconfirmed_cause: String,
     /// Some of the unclassified assets, as people read them.
     pub unclassified: Vec<String>,
 }

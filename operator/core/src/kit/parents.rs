@@ -16,13 +16,11 @@ use crate::kit_gcp::{TOKEN_CREATOR, member, one_line, service_account, shell};
 /// Name of the StackSet that gives the role to the accounts of an organization.
 pub const STACK_SET: &str = "caretaker-access";
 
-/// APIs that the project of a folder's service account must have on, where no quota of the provider's pays: those that list, and those that tell whether
-/// something of the most common kinds is really gone; of the others Cloud Asset's own record is asked.
-const APIS: [&str; 12] = [
-    "cloudasset.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
+/// APIs that list: the project of a folder's service account must have them on where no quota of the provider's pays.
+const LISTING: [&str; 2] = ["cloudasset.googleapis.com", "cloudresourcemanager.googleapis.com"];
+/// APIs that tell whether something is really gone: that project must have them on whoever pays for the lists.
+pub const TELLING: [&str; 16] = [
     "iam.googleapis.com",
-    "policyanalyzer.googleapis.com",
     "compute.googleapis.com",
     "storage.googleapis.com",
     "container.googleapis.com",
@@ -30,7 +28,14 @@ const APIS: [&str; 12] = [
     "cloudkms.googleapis.com",
     "run.googleapis.com",
     "cloudfunctions.googleapis.com",
-    "pubsub.googleapis.com",
+    "spanner.googleapis.com",
+    "alloydb.googleapis.com",
+    "bigtableadmin.googleapis.com",
+    "redis.googleapis.com",
+    "firestore.googleapis.com",
+    "secretmanager.googleapis.com",
+    "logging.googleapis.com",
+    "backupdr.googleapis.com",
 ];
 
 /// Account id that stands in the members' template until CloudFormation puts each account's own in its place.
@@ -275,8 +280,9 @@ impl FolderKit<'_> {
     }
 
     /// APIs that the client enables: a call without a quota project is one of the project that holds the service account, whatever project it is about.
-    fn apis(&self) -> &'static [&'static str] {
-        if self.provider.quota_project.is_some() { &[] } else { &APIS }
+    fn apis(&self) -> Vec<&'static str> {
+        let listing: &[&str] = if self.provider.quota_project.is_some() { &[] } else { &LISTING };
+        [listing, &TELLING].concat()
     }
 
     fn email(&self) -> String {
@@ -339,14 +345,15 @@ impl FolderKit<'_> {
     fn letter(&self) -> String {
         let rows: String = folder_actions(self.spec).map(|action| format!("| {} | {} |\n", action.name, action.why)).collect();
         let paying = match &self.provider.quota_project {
-            Some(project) => format!("Calls are paid for by the provider's project {}.", one_line(project)),
-            None => format!(
-                "Calls are\n\
-                 paid for by project {}, which holds the service account, so these APIs are enabled in it: {}.",
-                one_line(&self.folder.service_account_project_id),
-                self.apis().join(", "),
-            ),
+            Some(project) => format!("The lists are paid for by the provider's project {}, all other calls", one_line(project)),
+            None => "Calls are paid for".to_owned(),
         };
+        let paying = format!(
+            "{paying}\n\
+             by project {}, which holds the service account, so these APIs are enabled in it: {}.",
+            one_line(&self.folder.service_account_project_id),
+            self.apis().join(", "),
+        );
         format!(
             "# Access to folder {folder} for {client}\n\n\
              Once, as somebody who may make roles of the organisation and grant them on the folder: `terraform apply` with `caretaker-access.tf`.\n\
@@ -539,22 +546,24 @@ mod tests {
     }
 
     #[test]
-    fn without_a_quota_project_the_project_of_the_service_account_has_the_apis_on() {
+    fn the_project_of_the_service_account_has_the_apis_on_that_it_pays_for() {
         let spec = spec(json!({"gcpFolder": {"folderId": "77", "serviceAccountProjectId": "acme-seed"}}), &[]);
         let mut provider = provider();
         let files = super::super::files(("acme", "org"), &spec, &provider).unwrap();
         let body = hcl::parse(&files["caretaker-access.tf"]).unwrap();
         let services: Vec<&hcl::Block> = body.blocks().filter(|block| block.labels()[0].as_str() == "google_project_service").collect();
-        assert_eq!(services.len(), APIS.len());
+        assert_eq!(services.len(), LISTING.len() + TELLING.len());
         for block in services {
             let of = |key: &str| block.body().attributes().find(|attribute| attribute.key() == key).unwrap().expr.to_string();
             assert_eq!((of("project").as_str(), of("disable_on_destroy").as_str()), ("\"acme-seed\"", "false"));
         }
         let letter = &files["README.md"];
-        assert!(letter.contains("project acme-seed, which holds the service account") && letter.contains(APIS[0]), "{letter}");
+        assert!(letter.contains("project acme-seed, which holds the service account") && letter.contains(LISTING[0]), "{letter}");
         provider.gcp.as_mut().unwrap().quota_project = Some("provider-quota".into());
         let files = super::super::files(("acme", "org"), &spec, &provider).unwrap();
-        assert!(!files["caretaker-access.tf"].contains("google_project_service") && files["README.md"].contains("provider-quota"));
+        let (terraform, letter) = (&files["caretaker-access.tf"], &files["README.md"]);
+        assert_eq!(terraform.matches("google_project_service\"").count(), TELLING.len(), "the lists are paid for elsewhere");
+        assert!(!terraform.contains(LISTING[0]) && letter.contains("provider-quota") && letter.contains(TELLING[1]), "{letter}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What an index lacks, and what the services say of it.
 
+use std::sync::Mutex;
+
 use caretaker_cloud::{
     CloudStep, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register, Verdict, WantedPermission,
 };
@@ -10,13 +12,23 @@ use crate::writes::{CountedLink, Writes};
 /// An account that is read by an index, with what its services say of assets when they are asked.
 struct Index {
     inner: Arc<dyn CloudLink>,
-    says: Arc<std::sync::Mutex<CloudResult<Presence>>>,
-    asked: std::sync::Mutex<BTreeSet<String>>,
+    says: Arc<Mutex<CloudResult<Presence>>>,
+    asked: Mutex<BTreeSet<String>>,
+    /// Ids that the record says were deleted; an error where it refuses.
+    record: Mutex<CloudResult<BTreeSet<String>>>,
+    /// Questions to the record.
+    recorded: Mutex<usize>,
 }
 
 impl Index {
-    async fn of(cloud: &FakeCloud, says: &Arc<std::sync::Mutex<CloudResult<Presence>>>) -> Self {
-        Self { inner: link(cloud).await, says: says.clone(), asked: std::sync::Mutex::default() }
+    async fn of(cloud: &FakeCloud, says: &Arc<Mutex<CloudResult<Presence>>>) -> Self {
+        Self {
+            inner: link(cloud).await,
+            says: says.clone(),
+            asked: Mutex::default(),
+            record: Mutex::new(Ok(BTreeSet::new())),
+            recorded: Mutex::default(),
+        }
     }
 }
 
@@ -52,6 +64,10 @@ impl CloudLink for Index {
         self.asked.lock().unwrap().insert(asset.id.clone());
         self.says.lock().unwrap().clone()
     }
+    async fn deleted(&self, assets: &[&Asset]) -> CloudResult<Vec<bool>> {
+        *self.recorded.lock().unwrap() += 1;
+        self.record.lock().unwrap().clone().map(|gone| assets.iter().map(|asset| gone.contains(&asset.id)).collect())
+    }
     async fn members(&self) -> CloudResult<Vec<Member>> {
         self.inner.members().await
     }
@@ -60,7 +76,7 @@ impl CloudLink for Index {
 #[tokio::test]
 async fn what_an_index_lacks_is_gone_only_once_its_own_service_says_so() {
     let (cloud, store) = (cloud(2), Store::in_memory());
-    let says = Arc::new(std::sync::Mutex::new(Ok(Presence::Present)));
+    let says = Arc::new(Mutex::new(Ok(Presence::Present)));
     // As the operator sees every link.
     let index = CountedLink { inner: Arc::new(Index::of(&cloud, &says).await), writes: Writes::default() };
     // Assets are seen at the machine's own time.
@@ -86,7 +102,7 @@ async fn what_an_index_lacks_is_gone_only_once_its_own_service_says_so() {
 #[tokio::test]
 async fn what_nobody_can_be_asked_for_stays_however_long_and_is_counted() {
     let (cloud, store) = (cloud(2), Store::in_memory());
-    let says = Arc::new(std::sync::Mutex::new(Ok(Presence::Unknown)));
+    let says = Arc::new(Mutex::new(Ok(Presence::Unknown)));
     let index = Index::of(&cloud, &says).await;
     let mut last = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
     assert_eq!(last.unconfirmed, 0);
@@ -101,9 +117,33 @@ async fn what_nobody_can_be_asked_for_stays_however_long_and_is_counted() {
 }
 
 #[tokio::test]
+async fn what_the_record_says_was_deleted_goes_and_a_record_that_refuses_is_asked_once() {
+    for says in [Ok(Presence::Unknown), Err(CloudError::new(ErrorClass::Denied, "get", "not for you"))] {
+        let (cloud, store) = (cloud(20), Store::in_memory());
+        let index = Index::of(&cloud, &Arc::new(Mutex::new(says))).await;
+        let first = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
+        let things = |line: &Line| [AssetType::Instance, AssetType::Volume].contains(&line.asset.asset_type);
+        let all = lines(&store, &first).await;
+        let ids: Vec<String> = all.into_iter().filter(things).map(|line| line.asset.id).collect();
+        cloud.account(ACCOUNT, |account| account.assets.clear());
+        *index.record.lock().unwrap() = Err(CloudError::new(ErrorClass::Denied, "history", "no"));
+        let kept = run(&index, &reading(&store, Some(&first), hour(1))).await.unwrap().inventory;
+        assert_eq!((kept.assets, kept.unconfirmed), (first.assets, ids.len() as u64), "a refusal is no deletion");
+        assert!(!kept.unconfirmed_cause.is_empty() && *index.recorded.lock().unwrap() == 1, "{kept:?}");
+        // A machine of each region has the same id.
+        let named: BTreeSet<String> = ids.iter().filter(|id| **id != ids[0]).cloned().collect();
+        let unnamed = ids.iter().filter(|id| **id == ids[0]).count() as u64;
+        *index.record.lock().unwrap() = Ok(named);
+        let left = run(&index, &reading(&store, Some(&kept), hour(2))).await.unwrap().inventory;
+        let removed = counts(left.since_previous.as_ref()).1;
+        assert_eq!((removed + unnamed, left.unconfirmed), (ids.len() as u64, unnamed), "what is not named stays");
+    }
+}
+
+#[tokio::test]
 async fn an_edit_of_the_scope_removes_only_what_it_leaves_out() {
     let (cloud, store) = (cloud(2), Store::in_memory());
-    let index = Index::of(&cloud, &Arc::new(std::sync::Mutex::new(Ok(Presence::Present)))).await;
+    let index = Index::of(&cloud, &Arc::new(Mutex::new(Ok(Presence::Present)))).await;
     let first = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
     for region in REGIONS {
         cloud.account(ACCOUNT, |account| account.assets.insert((region.into(), AwsType::Instance), Vec::new()));
@@ -135,7 +175,7 @@ async fn stay(before: &[Line], scope: &Scope, time: i64) -> (usize, BTreeSet<Str
 }
 
 async fn stay_as((before, says): (&[Line], CloudResult<Presence>), scope: &Scope, time: i64) -> (usize, BTreeSet<String>) {
-    let index = Index::of(&cloud(0), &Arc::new(std::sync::Mutex::new(says))).await;
+    let index = Index::of(&cloud(0), &Arc::new(Mutex::new(says))).await;
     let mut verdicts = Verdicts::default();
     verdicts.take(Cell {
         key: before[0].asset.cell(),
@@ -167,9 +207,11 @@ async fn a_service_that_does_not_answer_is_not_asked_for_every_asset() {
     let no_answer = || CloudError::new(ErrorClass::Unreachable, "get", "no answer");
     let (stays, asked) = stay_as((&before, Err(no_answer())), &scope, 1).await;
     assert_eq!((stays, asked.len()), (50, 3), "all stay");
-    let refusal = CloudError::new(ErrorClass::Denied, "get", "not for you");
-    let (stays, asked) = stay_as((&before, Err(refusal)), &scope, 1).await;
-    assert_eq!((stays, asked.len()), (50, 50), "a refusal costs no time, and another service may answer");
+    for class in [ErrorClass::Denied, ErrorClass::NotEnabled, ErrorClass::Credentials] {
+        let refusal = CloudError::new(class, "get", "not for you");
+        let (stays, asked) = stay_as((&before, Err(refusal)), &scope, 1).await;
+        assert_eq!((stays, asked.len()), (50, 50), "a refusal costs no time, and another service may answer");
+    }
 }
 
 #[tokio::test]
