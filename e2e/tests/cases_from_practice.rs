@@ -15,7 +15,7 @@
 //! | a long wait beside a header that says there is room | cloud-azure `a_wait_is_obeyed_over_the_remaining_quota_and_other_subscriptions_go_on`, `a_wait_survives_a_restart` |
 //! | an API that is off, in the client's project or the provider's | cloud-gcp `an_api_that_is_off_in_the_clients_project_is_one_disabled_cell`, `an_api_that_is_off_in_the_quota_project_is_the_providers_fault` |
 //! | thirty projects behind one quota | cloud-gcp `thirty_projects_of_ten_clients_share_one_quota` |
-//! | an index that lacks what is there and lists what is gone | controllers `what_an_index_lacks_is_gone_only_once_its_own_service_says_so`; cloud-azure `what_the_index_leaves_out_is_gone_only_where_its_provider_says_so`, cloud-gcp `what_the_index_leaves_out_is_gone_only_where_its_service_says_so` |
+//! | an index that lacks what is there and lists what is gone | controllers `what_an_index_lacks_is_gone_only_once_its_own_service_says_so`, `what_nobody_can_be_asked_for_stays_however_long_and_is_counted`; cloud-azure `what_the_index_leaves_out_is_gone_only_where_its_provider_says_so`, cloud-gcp `what_the_index_leaves_out_is_gone_only_where_its_service_says_so`, `every_kind_is_asked_for_at_its_own_service`, `of_what_nobody_can_be_asked_for_the_record_tells_the_deletion` |
 //! | an account that refuses everything, then its object is deleted | here `an_account_that_refuses_everything_is_let_go_without_a_word_of_proof`; core `what_was_not_verified_is_said` |
 
 use std::collections::BTreeSet;

@@ -67,13 +67,7 @@ pub fn take_refusals(
 ) {
     let kind = ConditionType::ConfusedDeputyProtected;
     if refusals.is_empty() {
-        let Some(access) = status.access.as_ref().filter(|access| access.generation == generation) else { return };
-        // Found out of the same principal in an earlier generation, it holds for this one.
-        if access.refusals_tried_at.is_some() {
-            set.keep(kind);
-        } else {
-            set.set(kind, Is::Unknown, Reason::Pending, "tried once the right way in works");
-        }
+        keep_or_wait(status, set, (kind, generation), |access| access.refusals_tried_at.is_some());
         return;
     }
     let access = status.access.get_or_insert_default();
@@ -87,6 +81,20 @@ pub fn take_refusals(
         set.set(kind, Is::True, Reason::Proven, "callers without and with a wrong credential or ExternalId were refused");
     }
     access.refusals_proven_at = Some(Time(now));
+}
+
+/// Where nothing was tried now: what was found out of the same principal in an earlier generation holds for this one, and without that it is still to come.
+pub(crate) fn keep_or_wait(
+    status: &CloudAccountStatus,
+    set: &mut ConditionSet,
+    (kind, generation): (ConditionType, Option<i64>),
+    is_known: impl Fn(&AccessStatus) -> bool,
+) {
+    match status.access.as_ref().filter(|access| access.generation == generation) {
+        None => {}
+        Some(access) if is_known(access) => set.keep(kind),
+        Some(_) => set.set(kind, Is::Unknown, Reason::Pending, "tried once the right way in works"),
+    }
 }
 
 /// What it means that a caller was let in who must not be, and what ends it.

@@ -14,7 +14,7 @@ use crate::conditions::{ConditionSet, Is};
 use crate::digest::sha256_hex;
 use crate::grant::partition;
 use crate::period::jittered;
-use crate::refusals::{REFUSALS_AGAIN, REFUSALS_EVERY, Refusal};
+use crate::refusals::{REFUSALS_AGAIN, REFUSALS_EVERY, Refusal, keep_or_wait};
 
 /// Most principals that try at one round, beside those that were let in before.
 const MOST: usize = 3;
@@ -172,12 +172,7 @@ pub fn take_others(
 ) {
     let kind = ConditionType::ClientsSeparated;
     let Some(tried) = tried else {
-        let Some(access) = status.access.as_ref().filter(|access| access.generation == generation) else { return };
-        if access.others.is_some() {
-            set.keep(kind);
-        } else {
-            set.set(kind, Is::Unknown, Reason::Pending, "tried once the right way in works");
-        }
+        keep_or_wait(status, set, (kind, generation), |access| access.others.is_some());
         return;
     };
     let count = |is: fn(&Refusal) -> bool| u32::try_from(tried.answers.iter().filter(|answer| is(answer)).count()).unwrap_or(u32::MAX);
