@@ -144,6 +144,21 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_took_nothing_is_tried_before_the_next_reading_and_one_that_lost_something_is_not() {
+        let after = |reason: Reason| {
+            let (mut status, mut waits) = (CloudAccountStatus::default(), Vec::new());
+            let mut set = ConditionSet::new(&[], super::super::CONDITIONS, 1, Timestamp::UNIX_EPOCH);
+            let done = Done { store_fault: Some((reason, "no room".into())), ..Done::default() };
+            take((&account(), Timestamp::UNIX_EPOCH), &mut status, &mut set, &done, &mut waits);
+            super::super::store_took_nothing(&set.finish())
+        };
+        for reason in [Reason::StoreFull, Reason::StoreReadOnly, Reason::StoreUnreachable] {
+            assert!(after(reason), "{reason:?}");
+        }
+        assert!(!after(Reason::InventoryLost) && !super::super::store_took_nothing(&Vec::new()));
+    }
+
+    #[test]
     fn a_loss_in_the_store_is_a_condition() {
         let lost = Taken { losses: vec!["the last inventory is lost (not in the store: x)".into()], ..taken(3, 0) };
         assert_eq!(told(lost)["StoreReady"].0, "False InventoryLost");
