@@ -7,7 +7,7 @@ use caretaker_cloud::suite::{Gathered, PAGE, Stage};
 use caretaker_cloud::{AccessGrant, AwsGrant, AwsType, CloudConnector, PatchFacts, Presented, Purpose, Scope, Verdict};
 use serde_json::{Value, json};
 
-use crate::stage::{OnEmulator, PROVIDER, REGIONS, ROLE, aws};
+use crate::stage::{HOME, OnEmulator, PROVIDER, REGIONS, ROLE, aws};
 
 fn scope() -> Scope {
     Scope { regions: Some(REGIONS.map(str::to_owned).to_vec()), ..Scope::default() }
@@ -67,7 +67,7 @@ async fn regions_that_may_not_be_asked_for_are_told_with_both_cures() {
     for action in ["ec2:DescribeRegions", "account:ListRegions"] {
         stage.forbid_action(&grant, action).await;
         // The emulator lets the second one slip through.
-        let name = if action.starts_with("account") { "account/us-east-1/POST:listRegions" } else { "DescribeRegions" };
+        let name = if action.starts_with("account") { "POST:listRegions" } else { "DescribeRegions" };
         stage.fault(Fault::error(name, 403, "AccessDeniedException"));
     }
     let link = stage.connector.connect(&grant, Purpose::Read).await.expect("the role lets us in");
@@ -102,6 +102,8 @@ async fn a_region_that_does_not_take_our_session_is_denied_by_itself() {
         }
         assert!(gathered.cells.iter().any(|cell| cell.key.region == whole), "the other region is read");
         assert!(stage.calls("AssumeRole").len() <= assumed + 1, "at most one more session");
+        let regional = exchanges(&stage, "AssumeRole").iter().all(|exchange| exchange["region"] == HOME);
+        assert!(regional, "a session of the global endpoint is good for no region that was opted into");
         stage.connector.attempt(&grant, Presented::Right).await.expect("access stands");
     }
 }

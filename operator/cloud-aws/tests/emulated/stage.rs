@@ -19,6 +19,8 @@ const ENDPOINT: &str = "CARETAKER_E2E_AWS";
 pub const PROVIDER: &str = "111111111111";
 /// Regions that tests read.
 pub const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
+/// Region whose STS the provider asks.
+pub const HOME: &str = "eu-central-1";
 pub const ROLE: &str = "CaretakerAccess";
 const EXTERNAL_ID: &str = "5f0c6a4e1b7d4c8a9e3f2d1c0b9a8f7e";
 /// Machines that the emulator itself is given at most: it makes its whole answer anew for each page.
@@ -49,7 +51,7 @@ async fn provider(cloud: &Cloud, endpoint: &str) -> (Arc<AwsConnector>, String) 
     let user = cloud.call(&["provider", PROVIDER, &format!("suite-{}", number())], "").expect("a user");
     let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
     let config = AwsConfig {
-        region: "us-east-1".into(),
+        region: HOME.into(),
         endpoint_url: Some(endpoint.into()),
         ca_bundle_pem: None,
         credentials: BaseCredentials::Static {
