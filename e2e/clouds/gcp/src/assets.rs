@@ -47,19 +47,14 @@ const FIELDS: &[&str] = &[
 
 /// A page of what is in a project.
 pub fn search(world: &mut World, request: &Request) -> Result<Answer, Answer> {
-    let caller = world.admit(request, "cloudasset.googleapis.com", &["cloud-platform"])?;
-    let permission = "cloudasset.assets.searchAllResources";
-    let project = world.project(&request.resource).filter(|project| world.may_on_project(&caller.principal, permission, project));
-    let denied = || envelope::denied(permission, &format!("cloudresourcemanager.googleapis.com/projects/{}", request.resource));
-    let id = project.ok_or_else(denied)?.id.clone();
-    world.spend(request, &id)?;
+    let id = world.asset_project(request, "cloudasset.assets.searchAllResources")?;
     let kinds = kinds(request)?;
     let terms = terms(request.parameter("query").unwrap_or_default())?;
     let fields = fields(request)?;
     let size = request.parameter("pageSize").map_or(Ok(0), str::parse).map_err(|_| envelope::invalid("pageSize is no number."))?;
     let size = if size == 0 { DEFAULT_PAGE } else { size.min(MAX_PAGE) }.min(world.page_rows.unwrap_or(MAX_PAGE));
     let from = offset(request).ok_or_else(|| envelope::invalid("The page token is not of this question."))?;
-    let Some(project) = world.project(&id) else { return Err(denied()) };
+    let project = &world.projects[&id];
     let is_asked_for = |row: &&Value| {
         let kind = row["assetType"].as_str().unwrap_or_default();
         (kinds.is_empty() || kinds.iter().any(|wanted| wanted.is_match(kind))) && terms.iter().all(|term| term.fits(row))

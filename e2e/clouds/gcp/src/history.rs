@@ -14,12 +14,7 @@ const MOST: usize = 100;
 
 /// The record of some assets of a project.
 pub fn show(world: &mut World, request: &Request) -> Result<Answer, Answer> {
-    let caller = world.admit(request, "cloudasset.googleapis.com", &["cloud-platform"])?;
-    let permission = "cloudasset.assets.exportResource";
-    let project = world.project(&request.resource).filter(|project| world.may_on_project(&caller.principal, permission, project));
-    let denied = || envelope::denied(permission, &format!("cloudresourcemanager.googleapis.com/projects/{}", request.resource));
-    let id = project.ok_or_else(denied)?.id.clone();
-    world.spend(request, &id)?;
+    let id = world.asset_project(request, "cloudasset.assets.exportResource")?;
     let since = request.parameter("readTimeWindow.startTime").and_then(|text| text.parse::<Timestamp>().ok());
     let oldest = Timestamp::from_second(world.now()).unwrap_or(Timestamp::MAX) - KEPT;
     if request.parameter("contentType") != Some("RESOURCE") || since.is_none_or(|since| since <= oldest) {
@@ -29,7 +24,7 @@ pub fn show(world: &mut World, request: &Request) -> Result<Answer, Answer> {
     if names.len() > MOST {
         return Err(envelope::invalid("Too many asset names."));
     }
-    let Some(project) = world.project(&id) else { return Err(denied()) };
+    let project = &world.projects[&id];
     let since = since.unwrap_or(oldest);
     let mut entries = Vec::new();
     for name in &names {

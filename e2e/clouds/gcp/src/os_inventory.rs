@@ -14,19 +14,14 @@ const DEFAULT_PAGE: usize = 100;
 
 /// A page of the machines of a project that have an inventory.
 pub fn list(world: &mut World, request: &Request) -> Result<Answer, Answer> {
-    let caller = world.admit(request, "cloudasset.googleapis.com", &["cloud-platform"])?;
-    let permission = "cloudasset.assets.listOSInventories";
-    let project = world.project(&request.resource).filter(|project| world.may_on_project(&caller.principal, permission, project));
-    let denied = || envelope::denied(permission, &format!("cloudresourcemanager.googleapis.com/projects/{}", request.resource));
-    let id = project.ok_or_else(denied)?.id.clone();
-    world.spend(request, &id)?;
+    let id = world.asset_project(request, "cloudasset.assets.listOSInventories")?;
     if request.parameter("contentType") != Some("OS_INVENTORY") {
         return Err(envelope::invalid("Only the content type OS_INVENTORY is simulated."));
     }
     let size = request.parameter("pageSize").map_or(Ok(0), str::parse).map_err(|_| envelope::invalid("pageSize is no number."))?;
     let size = if size == 0 { DEFAULT_PAGE } else { size.min(MAX_PAGE) };
     let from = offset(request).ok_or_else(|| envelope::invalid("The page token is not of this question."))?;
-    let Some(project) = world.project(&id) else { return Err(denied()) };
+    let project = &world.projects[&id];
     let is_asked_for = |row: &&Value| {
         request.query.get("assetTypes").is_none_or(|kinds| kinds.iter().any(|kind| row["assetType"].as_str() == Some(kind.as_str())))
     };

@@ -330,8 +330,18 @@ impl World {
         }
     }
 
+    /// The id of the project that a call to Cloud Asset is about, where the caller may make it and the quota has room.
+    pub(crate) fn asset_project(&mut self, request: &Request, permission: &str) -> Result<String, Answer> {
+        let caller = self.admit(request, "cloudasset.googleapis.com", &["cloud-platform"])?;
+        let project = self.project(&request.resource).filter(|project| self.may_on_project(&caller.principal, permission, project));
+        let denied = || envelope::denied(permission, &format!("cloudresourcemanager.googleapis.com/projects/{}", request.resource));
+        let id = project.ok_or_else(denied)?.id.clone();
+        self.spend(request, &id)?;
+        Ok(id)
+    }
+
     /// Counts a search against the quota of the project that pays.
-    pub(crate) fn spend(&mut self, request: &Request, project: &str) -> Result<(), Answer> {
+    fn spend(&mut self, request: &Request, project: &str) -> Result<(), Answer> {
         let paying = request.quota_project.as_deref().unwrap_or(project).to_owned();
         let number = self.project(&paying).map(|project| project.number.clone()).unwrap_or_default();
         let Some(quota) = self.quotas.iter_mut().find(|quota| quota.project == paying) else { return Ok(()) };

@@ -77,15 +77,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// When it was taken; `None` where it does not say.
-    #[must_use]
-    pub fn taken_at(&self) -> Option<Timestamp> {
-        match &self.source {
-            Source::Shards { manifest, .. } => Some(manifest.taken_at),
-            Source::File(_) => None,
-        }
-    }
-
     /// Digests of all shards.
     #[must_use]
     pub fn digests(&self) -> BTreeSet<String> {

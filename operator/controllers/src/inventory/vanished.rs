@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use caretaker_cloud::access::unreadable;
 use caretaker_cloud::{Asset, CloudError, CloudLink, ErrorClass, Presence, Scope, Verdict};
 use caretaker_core::inventory::address::{BUCKETS, key};
 use caretaker_core::inventory::{Line, Verdicts};
@@ -130,6 +129,8 @@ impl<'a> Vanished<'a> {
     }
 
     fn note(&mut self, error: &CloudError) {
-        self.cause.get_or_insert_with(|| unreadable("the first that was not told", error));
+        // Clouds put numbers of their own into messages, which would change the status each time.
+        let why = if error.code.is_empty() { format!("{:?}", error.class) } else { error.code.clone() };
+        self.cause.get_or_insert_with(|| format!("{}: {why}", error.operation));
     }
 }
