@@ -124,10 +124,10 @@ fn a_store_that_is_full_or_takes_no_writes_is_told_and_nothing_is_lost() -> Resu
     let (before, store) = (address(lab)?, lab.installed.volume("store"));
     let stop = || lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20))).map(drop);
     stop()?;
-    // A volume of 128 KiB with what was there, and no room for one byte more.
+    // A volume with what was there, other clients' inventories too, and no room for one byte more: the filler alone decides what is free.
     let shown = store.display();
     let prepare = format!(
-        "cp -a {shown} /tmp/caretaker-store-$$ && mount -t tmpfs -o size=128k tmpfs {shown} && cp -a /tmp/caretaker-store-$$/. {shown} && rm -r /tmp/caretaker-store-$$ && (cat /dev/zero > {shown}/filler 2>/dev/null || true)"
+        "cp -a {shown} /tmp/caretaker-store-$$ && mount -t tmpfs -o size=8m tmpfs {shown} && cp -a /tmp/caretaker-store-$$/. {shown} && rm -r /tmp/caretaker-store-$$ && (cat /dev/zero > {shown}/filler 2>/dev/null || true)"
     );
     lab.start_after(&[], &prepare)?;
     lab.cloud.call(&["instances", &client.account, "eu-north-1", "2"], "")?;
