@@ -169,9 +169,9 @@ def validate(shape, value, what):
 
 def strange_json(shape, value, place):
     """Fields of an answer in JSON that the model does not have: botocore's own parser passes over them."""
+    if getattr(shape, "is_document_type", False):
+        return
     if shape.type_name == "structure" and isinstance(value, dict):
-        if shape.is_document_type:
-            return
         known = {member.serialization.get("name", name): member for name, member in shape.members.items()}
         for key, inner in value.items():
             if key not in known:

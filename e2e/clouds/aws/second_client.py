@@ -42,8 +42,28 @@ def patches():
     return {row["InstanceId"]: row["MissingCount"] for row in rows}
 
 
+def others():
+    explorer = client("resource-explorer-2")
+    indexes = explorer.list_indexes()["Indexes"]
+    state = explorer.get_index()["State"]
+    view = explorer.get_view(ViewArn=explorer.get_default_view()["ViewArn"])["View"]
+    pages = list(explorer.get_paginator("list_resources").paginate(ViewArn=view["ViewArn"], PaginationConfig={"PageSize": 500}))
+    rows = [row for page in pages for row in page["Resources"]]
+    return {
+        "indexes": [[index["Region"], index["Type"]] for index in indexes],
+        "state": state,
+        "filter": view["Filters"]["FilterString"],
+        "pages": [len(page["Resources"]) for page in pages],
+        "tags": [{tag["Key"]: tag["Value"] for tag in row["Properties"][0]["Data"]} for row in rows],
+    }
+
+
+def no_index():
+    return client("resource-explorer-2").get_index()
+
+
 try:
-    found = {"machines": machines, "machines-once": machines, "regions": regions, "bad-token": bad_token, "patches": patches, "patches-once": patches}[what]()
+    found = {"machines": machines, "machines-once": machines, "regions": regions, "bad-token": bad_token, "patches": patches, "patches-once": patches, "others": others, "no-index": no_index}[what]()
 except ClientError as error:
     found = {"code": error.response["Error"]["Code"]}
 print(json.dumps(found))

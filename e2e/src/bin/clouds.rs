@@ -1,12 +1,12 @@
 //! Azure and Google Cloud, simulated, as a program: `clouds FOLDER [AWS]`. It prints what must be known as one line of JSON, and then takes commands, one a
-//! line: `azure FILE` and `google FILE` apply a grant kit as the client would, `furnish` gives the client more than machines, `judge` has all exchanges
-//! judged. Each is answered by `ok` or by what is wrong. With the address of an AWS emulator it also starts the shim in front of it.
+//! line: `azure FILE` and `google FILE` apply a grant kit as the client would, `furnish ACCOUNT` gives the client more than machines (on AWS, what only
+//! Resource Explorer shows), `judge` has all exchanges judged. Each is answered by `ok` or by what is wrong. With the address of an AWS emulator it also starts the shim in front of it.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use caretaker_aws_shim::Watch;
+use caretaker_aws_shim::{Explorer, Rows, Watch, judge, resource};
 use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, SUBSCRIPTION};
 use serde_json::json;
 
@@ -15,8 +15,9 @@ fn main() -> Result<()> {
     let clouds = Clouds::start(&folder)?;
     let (secrets, spec) = clouds.provider();
     let runtime = tokio::runtime::Runtime::new()?;
+    let watch = Watch::judged();
     let aws = match std::env::args().nth(2) {
-        Some(upstream) => Some(runtime.block_on(caretaker_aws_shim::start(&upstream, Watch::default()))?),
+        Some(upstream) => Some(runtime.block_on(caretaker_aws_shim::start(&upstream, watch.clone()))?),
         None => None,
     };
     let shown = json!({
@@ -25,7 +26,7 @@ fn main() -> Result<()> {
     });
     println!("{shown}");
     for line in std::io::stdin().lock().lines() {
-        match command(&clouds, &line?) {
+        match command((&clouds, &watch), &line?) {
             Ok(()) => println!("ok"),
             Err(error) => println!("{}", format!("{error:#}").replace('\n', " ")),
         }
@@ -34,15 +35,32 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn command(clouds: &Clouds, line: &str) -> Result<()> {
+fn command((clouds, watch): (&Clouds, &Watch), line: &str) -> Result<()> {
     match line.split_once(' ').unwrap_or((line, "")) {
         ("azure", file) => clouds.apply_azure(&std::fs::read_to_string(file)?),
         ("google", file) => clouds.apply_google(&std::fs::read_to_string(file)?),
-        ("furnish", _) => {
+        ("furnish", account) => {
             clouds.furnish();
+            furnish(watch, account);
             Ok(())
         }
-        ("judge", _) => clouds.judge(),
+        ("judge", _) => {
+            clouds.judge()?;
+            let exchanges = watch.exchanges();
+            if exchanges.is_empty() { Ok(()) } else { judge::judge(&exchanges) }
+        }
         (other, _) => bail!("unknown command {other}"),
     }
+}
+
+/// Resource Explorer is on in two regions of the client's account on AWS, one of which has the copy of all.
+fn furnish(watch: &Watch, account: &str) {
+    let [home, far] = ["eu-west-1", "us-east-1"];
+    let shown = vec![
+        resource("sqs:queue", (account, home), "orders", &[("team", "shop")]),
+        resource("sns:topic", (account, far), "orders-placed", &[("team", "shop")]),
+        resource("cloudfront:distribution", (account, "global"), "distribution/E2CARETAKER", &[]),
+    ];
+    let indexes = [(home, shown), (far, Vec::new())].map(|(region, rows)| (region.to_owned(), Rows::These(rows)));
+    watch.set_explorer(account, Explorer { aggregator: Some(home.into()), ..Explorer::on(indexes.into()) });
 }

@@ -224,7 +224,7 @@ pub struct InventoryStatus {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_verdict: BTreeMap<String, u64>,
     /// Number of assets that stay in the inventory although the cloud's index shows them no more: neither their own service nor the cloud's record
-    /// of what was deleted has said that they are gone.
+    /// of what was deleted has said that they are gone. On AWS these are kinds that only Resource Explorer shows, whose services are not asked.
     #[serde(default)]
     pub unconfirmed: u64,
     /// Why the first of them could not be asked for. Empty where all could.
@@ -317,6 +317,11 @@ pub struct CoverageStatus {
     /// The cells that were not, at most 50, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<CellStatus>,
+    /// What no cell shows although it was read completely, and what to do about it: on AWS the kinds that only Resource Explorer lists (queues, topics,
+    /// certificates and the like), in regions where it is off. The handover bundle tells it among its gaps. Network interfaces, spot requests and tasks, which
+    /// services make and end by themselves, are not listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One (region, service) that was not read completely.

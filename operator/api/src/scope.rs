@@ -57,7 +57,7 @@ pub struct Selector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<TagSelector>,
     /// Kind of asset: a word of the inventory, such as instance, volume or database, or the cloud's own type, such as AWS::EC2::Instance,
-    /// Microsoft.Compute/virtualMachines or compute.googleapis.com/Instance.
+    /// sqs:queue (of what only Resource Explorer shows), Microsoft.Compute/virtualMachines or compute.googleapis.com/Instance.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 150))]
     pub kind: Option<String>,

@@ -22,11 +22,12 @@ pub async fn discover(link: &Link, scope: &Scope, sink: &mut dyn AssetSink) -> R
     let (client, tally) = (link.grant.account_id.as_str(), Tally::default());
     let regions = regions(link, scope, &tally.work(client)).await?;
     let cells = AwsType::cells(regions.iter().map(String::as_str));
-    pump::run(&Cells { link }, cells, Run { client, tally: &tally, scope, concurrency: CONCURRENCY }, sink).await
+    pump::run(&Cells { link, regions }, cells, Run { client, tally: &tally, scope, concurrency: CONCURRENCY }, sink).await
 }
 
 struct Cells<'a> {
     link: &'a Link,
+    regions: Vec<String>,
 }
 
 #[async_trait]
@@ -43,9 +44,19 @@ impl Reader for Cells<'_> {
 
     async fn read(&self, (region, kind): &Self::Cell, out: &CellSink) -> Result<()> {
         let link = self.link;
-        let calls = Calls::new(&out.work, link.budget(region));
+        let budget = if kind.is_of_an_index() { link.index_budget() } else { link.budget(region) };
+        let calls = Calls::new(&out.work, budget);
         let partition = link.grant.role_arn.split(':').nth(1).unwrap_or("aws");
-        let place = Place { account: &link.grant.account_id, region, partition, calls, names: OnceCell::new(), left_out: Mutex::default() };
+        let place = Place {
+            account: &link.grant.account_id,
+            region,
+            regions: &self.regions,
+            partition,
+            calls,
+            names: OnceCell::new(),
+            index: OnceCell::new(),
+            left_out: Mutex::default(),
+        };
         let asked = (!kind.is_global()).then_some(region.as_str());
         let (mut token, mut tokens, mut renewed) = (None::<String>, Tokens::of(kind.operation()), false);
         loop {
@@ -67,6 +78,9 @@ impl Reader for Cells<'_> {
             }
             token = tokens.after(next.as_deref())?;
             if token.is_none() {
+                if let Some(plan) = place.index.get() {
+                    out.note(plan.note.clone());
+                }
                 return place.left_out.into_inner().expect("no panic while held").map_or(Ok(()), Err);
             }
         }

@@ -12,6 +12,7 @@ mod errors;
 mod identity;
 mod keys;
 mod members;
+mod others;
 mod page;
 mod patches;
 mod permissions;

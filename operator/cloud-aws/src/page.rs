@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::calls::Calls;
-use crate::{databases, ec2, identity, keys, patches, platform, storage, tags};
+use crate::{databases, ec2, identity, keys, others, patches, platform, storage, tags};
 
 /// Pages of one list after which it is taken for endless.
 const MAX_PAGES: usize = 100_000;
@@ -22,11 +22,15 @@ pub type Page = (Vec<Asset>, Option<String>);
 pub struct Place<'a> {
     pub account: &'a str,
     pub region: &'a str,
+    /// All regions that are read.
+    pub regions: &'a [String],
     /// Partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     pub partition: &'a str,
     pub calls: Calls<'a>,
     /// What the first page asked once for all: names of keys by their id.
     pub names: OnceCell<HashMap<String, String>>,
+    /// Where Resource Explorer is asked.
+    pub index: OnceCell<others::Plan>,
     /// Why some of what is there was left out.
     pub left_out: Mutex<Option<CloudError>>,
 }
@@ -56,6 +60,7 @@ async fn listed(kind: AwsType, config: &SdkConfig, place: &Place<'_>, token: Opt
         AwsType::Trail => identity::trails(config, place).await,
         AwsType::Role => identity::roles(config, place, token).await,
         AwsType::User => identity::users(config, place, token).await,
+        AwsType::Other => others::page(config, place, token).await,
     }
 }
 

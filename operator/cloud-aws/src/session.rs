@@ -8,18 +8,18 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::types::Credentials as StsCredentials;
-use caretaker_cloud::budget::{Budget, Work};
+use caretaker_cloud::budget::{Budget, Key, Work};
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::{
-    Asset, AssetSink, AwsGrant, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport, Identity, Member, PermissionGap,
-    Presence, ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, AwsGrant, AwsType, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport, Identity, Member,
+    PermissionGap, Presence, ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
 };
 use serde_json::json;
 use tokio::sync::RwLock;
 
 use crate::assume::{SESSION_SECONDS, enter};
 use crate::calls::{Calls, GLOBAL};
-use crate::{Shared, backup, discover, members, permissions, policies, register, revoke};
+use crate::{Shared, backup, discover, members, others, permissions, policies, register, revoke};
 
 /// A session with less than this left is not used for new work.
 const FRESH_FOR: Duration = Duration::from_secs(300);
@@ -132,6 +132,11 @@ impl Link {
         self.shared.budget(&self.grant.account_id, if region == EVERYWHERE { GLOBAL } else { region })
     }
 
+    /// The budget of the account's Resource Explorer, which counts by itself.
+    pub fn index_budget(&self) -> Budget {
+        self.shared.budgets.of(Key::aws(&self.grant.account_id, "resource-explorer"), others::LIMITS)
+    }
+
     /// The key of the session in use: tells whether somebody else has renewed it meanwhile.
     pub async fn session_key(&self) -> String {
         self.session.read().await.credentials.access_key_id().to_owned()
@@ -169,13 +174,13 @@ impl CloudLink for Link {
         discover::discover(self, scope, sink).await
     }
 
-    // The services' own lists are read: what a complete cell lacks is gone.
-    fn reads_an_index(&self) -> bool {
-        false
+    fn reads_an_index(&self, service: &str) -> bool {
+        AwsType::of_service(service).is_some_and(AwsType::is_of_an_index)
     }
 
-    async fn exists(&self, _asset: &Asset) -> Result<Presence> {
-        Ok(Presence::Gone)
+    async fn exists(&self, asset: &Asset) -> Result<Presence> {
+        // What a service's own list lacks is gone. How to ask the service of what only the index shows is not known.
+        Ok(if self.reads_an_index(&asset.service) { Presence::Unknown } else { Presence::Gone })
     }
 
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {

@@ -163,7 +163,7 @@ impl CloudLink for TenantLink {
         Self::unsupported("discover")
     }
 
-    fn reads_an_index(&self) -> bool {
+    fn reads_an_index(&self, _service: &str) -> bool {
         false
     }
 

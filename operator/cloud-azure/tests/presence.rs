@@ -17,7 +17,7 @@ async fn what_the_index_leaves_out_is_gone_only_where_its_provider_says_so() {
     let stage = Stage::with(machines(2)).await;
     let asset = first(&stage, "virtualmachines").await;
     let link = stage.link(Purpose::Read).await;
-    assert!(link.reads_an_index());
+    assert!(link.reads_an_index(""));
     stage.edit(|subscription| subscription.unindexed = vec![asset.id.to_uppercase()]);
     assert_eq!(stage.discover().await.assets.len(), 1, "the index leaves it out");
     assert_eq!(link.exists(&asset).await.expect("an answer"), Presence::Present);

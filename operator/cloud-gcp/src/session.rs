@@ -274,7 +274,7 @@ impl CloudLink for Session {
         discover::discover(self, scope, sink).await
     }
 
-    fn reads_an_index(&self) -> bool {
+    fn reads_an_index(&self, _service: &str) -> bool {
         true
     }
 

@@ -45,6 +45,8 @@ pub enum AwsType {
     Role,
     /// A user of IAM.
     User,
+    /// What none of the lists above shows, and Resource Explorer does.
+    Other,
 }
 
 /// Asset type, cell's service, AWS's own type, call.
@@ -52,7 +54,7 @@ type Row = (AssetType, &'static str, &'static str, &'static str);
 
 impl AwsType {
     /// Every type.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Instance,
         Self::Volume,
         Self::Snapshot,
@@ -72,6 +74,7 @@ impl AwsType {
         Self::Bucket,
         Self::Role,
         Self::User,
+        Self::Other,
     ];
 
     const fn row(self) -> Row {
@@ -102,6 +105,9 @@ impl AwsType {
             Self::Bucket => (AssetType::Bucket, "s3/buckets", "AWS::S3::Bucket", "s3:ListAllMyBuckets"),
             Self::Role => (AssetType::Principal, "iam/roles", "AWS::IAM::Role", "iam:ListRoles"),
             Self::User => (AssetType::Principal, "iam/users", "AWS::IAM::User", "iam:ListUsers"),
+            Self::Other => {
+                (AssetType::Other, "resource-explorer/others", "AWS::ResourceExplorer2::Resource", "resource-explorer-2:ListResources")
+            }
         }
     }
 
@@ -132,7 +138,13 @@ impl AwsType {
     /// Whether one answer speaks for all regions of the account.
     #[must_use]
     pub const fn is_global(self) -> bool {
-        matches!(self, Self::Bucket | Self::Role | Self::User)
+        matches!(self, Self::Bucket | Self::Role | Self::User | Self::Other)
+    }
+
+    /// Whether an index is read that AWS keeps of the services, and not their own lists: what it lacks may be there all the same.
+    #[must_use]
+    pub const fn is_of_an_index(self) -> bool {
+        matches!(self, Self::Other)
     }
 
     /// The cells of an account, as region and type: each regional type in every region, the others once, [`EVERYWHERE`].

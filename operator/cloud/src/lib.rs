@@ -90,9 +90,9 @@ pub trait CloudLink: Send + Sync {
     /// the run; `Err` means that not even the cells could be planned, or that the sink failed.
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()>;
 
-    /// Whether `discover` reads an index of the account, which may lag behind the services or leave something out, and not the services' own lists. What a
-    /// complete cell of an index lacks is gone only once [`CloudLink::exists`] says so.
-    fn reads_an_index(&self) -> bool;
+    /// Whether the cells of this service ([`CellKey::service`]) are read from an index of the account, which may lag behind the services or leave something
+    /// out, and not from the services' own lists. What a complete cell of an index lacks is gone only once [`CloudLink::exists`] says so.
+    fn reads_an_index(&self, service: &str) -> bool;
 
     /// Asks an asset's own service whether it is still there. One or two calls; writes nothing. Where the services' own lists are read, what a complete
     /// cell lacks is gone, and nobody is asked.

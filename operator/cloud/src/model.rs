@@ -284,7 +284,8 @@ pub struct Asset {
     /// Kind.
     #[serde(rename = "type")]
     pub asset_type: AssetType,
-    /// The cloud's own type, such as `AWS::EC2::Instance`, `Microsoft.Compute/virtualMachines` or `compute.googleapis.com/Instance`.
+    /// The cloud's own type, such as `AWS::EC2::Instance`, `Microsoft.Compute/virtualMachines` or `compute.googleapis.com/Instance`; of what
+    /// only Resource Explorer shows its word, such as `sqs:queue`.
     #[serde(default)]
     pub native_type: String,
     /// Service and part of the cell that showed it, in the words of [`CellKey::service`].
@@ -369,7 +370,7 @@ pub struct Cell {
     pub assets: u64,
     /// Number of calls that were made.
     pub calls: u32,
-    /// What happened and what to do; empty where the verdict is Complete.
+    /// What happened and what to do. Where the verdict is Complete: what the cell cannot show all the same, mostly nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cause: String,
     /// How long the cloud asked to wait, in seconds, where it did.

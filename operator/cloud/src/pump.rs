@@ -1,6 +1,7 @@
 //! How the cells of a run are read: some at the same time, their assets through one bounded channel to the sink, each with its own verdict.
 //! One cell's error is its verdict, never the end of the run. Held here once, so that no adapter has rules of its own.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -49,6 +50,7 @@ pub struct CellSink {
     pub work: Work,
     sender: mpsc::Sender<Found>,
     assets: AtomicU64,
+    note: Mutex<String>,
 }
 
 impl CellSink {
@@ -59,6 +61,14 @@ impl CellSink {
     pub async fn asset(&self, asset: Asset) -> Result<()> {
         self.assets.fetch_add(1, Ordering::Relaxed);
         send(&self.sender, Found::Asset(Box::new(asset))).await
+    }
+
+    /// Says what a person must know of the cell although it is read to its end: what it cannot show. It becomes the cause of a complete cell.
+    ///
+    /// # Panics
+    /// Never: nothing panics while the note is held.
+    pub fn note(&self, note: String) {
+        *self.note.lock().expect("no panic while held") = note;
     }
 
     /// Assets that came so far.
@@ -94,7 +104,11 @@ pub async fn run<R: Reader>(reader: &R, cells: Vec<R::Cell>, run: Run<'_>, sink:
     let read = async move {
         let sender = &sender;
         let each = |cell: R::Cell| {
-            one(reader, cell, CellSink { work: run.tally.work(run.client), sender: sender.clone(), assets: AtomicU64::new(0) })
+            one(
+                reader,
+                cell,
+                CellSink { work: run.tally.work(run.client), sender: sender.clone(), assets: AtomicU64::new(0), note: Mutex::default() },
+            )
         };
         let cells = cells.into_iter().filter(|cell| !run.scope.finished.contains(&reader.key(cell)));
         let mut reading = futures::stream::iter(cells).map(each).buffer_unordered(run.concurrency.max(1));
@@ -127,7 +141,7 @@ pub async fn run<R: Reader>(reader: &R, cells: Vec<R::Cell>, run: Run<'_>, sink:
 async fn one<R: Reader>(reader: &R, cell: R::Cell, out: CellSink) -> Result<()> {
     let key = reader.key(&cell);
     let (verdict, cause, retry_after_seconds) = match reader.read(&cell, &out).await {
-        Ok(()) => (Verdict::Complete, String::new(), None),
+        Ok(()) => (Verdict::Complete, std::mem::take(&mut *out.note.lock().expect("no panic while held")), None),
         Err(error) if error.class == ErrorClass::Sink || reader.ends_the_run(&error) => return Err(error),
         Err(error) => reader.verdict(&error, out.assets(), &key),
     };

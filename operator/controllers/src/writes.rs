@@ -138,8 +138,8 @@ impl CloudLink for CountedLink {
         self.inner.discover(scope, sink).await
     }
 
-    fn reads_an_index(&self) -> bool {
-        self.inner.reads_an_index()
+    fn reads_an_index(&self, service: &str) -> bool {
+        self.inner.reads_an_index(service)
     }
 
     async fn exists(&self, asset: &Asset) -> caretaker_cloud::Result<Presence> {

@@ -99,7 +99,9 @@ impl Verdicts {
         gaps.sort_by(|a, b| (a.verdict, &a.key).cmp(&(b.verdict, &b.key)));
         let gaps = gaps.into_iter().take(MAX_GAPS).map(gap);
         let text = if planned == 0 { "Unknown".to_owned() } else { format!("{complete}/{planned}") };
-        CoverageStatus { text, planned, complete, gaps: gaps.collect() }
+        let noted = |cell: &&Cell| cell.verdict == Verdict::Complete && !cell.cause.is_empty();
+        let notes = self.cells().into_iter().filter(noted).map(|cell| cell.cause.clone());
+        CoverageStatus { text, planned, complete, gaps: gaps.collect(), notes: notes.collect() }
     }
 }
 

@@ -17,20 +17,15 @@ pub struct Clouds {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    /// What it told at its start: `environment`, `secrets`, `spec`, `azure`, `gcp`.
+    /// What it told at its start: `environment`, `secrets`, `spec`, `azure`, `gcp`, `aws`.
     pub told: Value,
 }
 
 impl Clouds {
-    /// Starts it without AWS.
-    pub fn start(folder: &Path) -> Result<Self> {
-        Self::start_with(folder, None)
-    }
-
     /// Starts it, with a shim in front of the AWS emulator at this address.
-    fn start_with(folder: &Path, aws: Option<&str>) -> Result<Self> {
+    pub fn start(folder: &Path, aws: &str) -> Result<Self> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(target().join("debug/clouds")).arg(folder).args(aws);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(target().join("debug/clouds")).arg(folder).arg(aws);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(std::fs::File::create(folder.join("clouds.log"))?);
         let mut child = command.spawn().context("start the simulators; setpriv is part of util-linux")?;
         let input = child.stdin.take().context("the input is piped")?;
@@ -75,7 +70,7 @@ pub fn stand() -> Result<()> {
     ensure!(status.success(), "cargo {} failed", args.join(" "));
     let folder = tempfile::tempdir()?;
     let emulator = Emulator::start(&folder.path().join("ministack.log"))?;
-    let mut clouds = Clouds::start_with(folder.path(), Some(&emulator.cloud.endpoint))?;
+    let mut clouds = Clouds::start(folder.path(), &emulator.cloud.endpoint)?;
     progress.say("up until Ctrl-C. Emulated: what is shown with them is not proved against the clouds themselves");
     for line in shown(&clouds.told, &emulator.cloud.endpoint) {
         println!("{line}");

@@ -59,7 +59,7 @@ pub fn demo(args: &Args) -> Result<()> {
     stage.provider(&progress)?;
     let mut operator = stage.start(&progress)?;
     stage.onboard(&progress)?;
-    stage.clouds.say("judge").context("the simulators and the operator speak as Microsoft and Google describe")?;
+    stage.clouds.say("judge").context("the simulators and the operator speak as AWS, Microsoft and Google describe")?;
     stage.leave(&progress)?;
     stage.summary(&progress, args.keep)?;
     if args.keep {
@@ -99,29 +99,27 @@ struct Stage {
 
 impl Stage {
     fn set(progress: &Progress, folder: &Path, context: Option<&str>) -> Result<Self> {
-        progress.say("starting the simulators of Azure and Google Cloud");
-        let clouds = Clouds::start(folder)?;
-        let mut stage = match context {
+        let (world, emulator, kubectl) = match context {
             None => {
                 let world = World::start(progress, folder)?;
                 let kubectl = world.plane.kubectl();
-                Self { world: Some(world), emulator: None, kubectl, folder: folder.into(), installed: None, clouds }
+                (Some(world), None, kubectl)
             }
             Some(context) => {
                 progress.say("starting the AWS emulator, and proving that it refuses what AWS refuses");
                 let emulator = caretaker_testkit::emulator::Emulator::start(&folder.join("ministack.log"))?;
-                Self {
-                    world: None,
-                    emulator: Some(emulator),
-                    kubectl: own_cluster(folder, context)?,
-                    folder: folder.into(),
-                    installed: None,
-                    clouds,
-                }
+                (None, Some(emulator), own_cluster(folder, context)?)
             }
         };
+        progress.say("starting the simulators of Azure and Google Cloud, and what the AWS emulator lacks");
+        let running = world.as_ref().map(|world| &world.emulator).or(emulator.as_ref()).context("the emulator runs")?;
+        let clouds = Clouds::start(folder, &running.cloud.endpoint)?;
+        let mut stage = Self { world, emulator, kubectl, folder: folder.into(), installed: None, clouds };
         progress.say("installing the chart with Helm");
-        let values = vec![format!("aws.endpointUrl={}", stage.cloud()?.endpoint), "log.format=text".into()];
+        let values = vec![
+            format!("aws.endpointUrl={}", stage.clouds.told["aws"]["endpoint"].as_str().unwrap_or_default()),
+            "log.format=text".into(),
+        ];
         stage.installed = Some(operator::install(&stage.kubectl, &folder.join("operator"), &binary(), &values)?);
         Ok(stage)
     }
@@ -162,7 +160,7 @@ impl Stage {
             self.cloud()?.call(&["instances", CLIENT, region, "2", "web", "db"], "")?;
         }
         self.cloud()?.call(&["furnish", CLIENT, "eu-west-1"], "")?;
-        self.clouds.say("furnish")?;
+        self.clouds.say(&format!("furnish {CLIENT}"))?;
         progress.say("applying examples/managed-client-aws.yaml, sealed to a key of the client's");
         self.kubectl.apply(&self.client_yaml()?)?;
         self.two_more_accounts(progress)?;

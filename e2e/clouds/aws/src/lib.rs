@@ -7,6 +7,7 @@
 mod answers;
 mod call;
 mod clock;
+mod explorer;
 mod fault;
 pub mod judge;
 mod pages;
@@ -15,6 +16,7 @@ mod watch;
 mod xml;
 
 pub use answers::{Answers, Rows, machine};
+pub use explorer::{Explorer, resource};
 pub use fault::{Answer, Bucket, Fault};
 pub use serve::start;
 pub use watch::{Exchange, Watch};

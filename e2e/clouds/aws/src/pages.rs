@@ -51,7 +51,7 @@ const fn json(service: &'static str, action: &'static str, held: &'static str) -
 }
 
 /// All of them.
-const LISTS: [List; 16] = [
+const LISTS: [List; 18] = [
     ec2("DescribeInstances", "reservationSet"),
     ec2("DescribeVolumes", "volumeSet"),
     ec2("DescribeSnapshots", "snapshotSet"),
@@ -63,6 +63,8 @@ const LISTS: [List; 16] = [
     iam("ListRoles", "Roles"),
     iam("ListUsers", "Users"),
     json("account", "POST:listRegions", "Regions"),
+    json("resource-explorer-2", "POST:ListIndexes", "Indexes"),
+    json("resource-explorer-2", "POST:ListResources", "Resources"),
     List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-vaults:", "BackupVaultList") },
     json("organizations", "ListAccounts", "Accounts"),
     List {

@@ -1,5 +1,6 @@
 //! The way of a call: the clock, the buckets and the faults first, then the emulator, then the pages.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::explorer::{self, Explorer};
 use crate::fault::{Answer, error, plain, put, silence, throttled};
 use crate::pages::{self, Cut};
 use crate::watch::Watch;
@@ -127,6 +129,7 @@ impl Shim {
             self.watch.keep(|| exchange);
             return silence();
         }
+        let said = self.explored(call, said);
         let mut said = match self.paged(call, said, fault == Some(Answer::RepeatedToken)) {
             Ok(said) => said,
             Err(refusal) => {
@@ -163,6 +166,32 @@ impl Shim {
         {
             self.watch.learn(&key, account);
         }
+    }
+
+    /// What Resource Explorer says, where the emulator knows the caller; that of an account without it has no index.
+    fn explored(&self, call: &Call, said: Said) -> Said {
+        if call.service != explorer::SERVICE || matches!(said.status.as_u16(), 401 | 403) {
+            return said;
+        }
+        let account = self.watch.account_of(&call.key).unwrap_or_else(|| call.key.clone());
+        let found = self.watch.state().explorers.get(&account).cloned().unwrap_or_else(|| Explorer::on(BTreeMap::new()));
+        let (status, body) = match found.rows(call, &account) {
+            // It is put into pages like any other list.
+            Some(rows) => {
+                self.watch.state().answers.set(&format!("{}/{}", call.service, call.action), &account, &call.region, rows);
+                (StatusCode::OK, json!({}))
+            }
+            None => {
+                let (status, body) = found.answer(call, &account);
+                (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), body)
+            }
+        };
+        let mut headers = HeaderMap::new();
+        put(&mut headers, "content-type", "application/json");
+        if let Some(code) = body["__type"].as_str() {
+            put(&mut headers, "x-amzn-errortype", code);
+        }
+        Said { status, headers, body: body.to_string().into(), given: true }
     }
 
     /// The page that is asked for, where the emulator has let the caller in.

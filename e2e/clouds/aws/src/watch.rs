@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::answers::{Answers, Rows};
 use crate::call::Call;
+use crate::explorer::Explorer;
 use crate::fault::{Answer, Bucket, Fault};
 
 /// One call with its answer, as the judge reads it.
@@ -20,6 +21,7 @@ pub struct State {
     /// Accounts by access key, as the answers to AssumeRole told them.
     accounts: HashMap<String, String>,
     pub answers: Answers,
+    pub explorers: HashMap<String, Explorer>,
     pub page_rows: Option<usize>,
     pub clock_ahead: i64,
     exchanges: Option<Vec<Exchange>>,
@@ -92,6 +94,11 @@ impl Watch {
         self.state().answers.set(operation, account, region, rows);
     }
 
+    /// Turns Resource Explorer on in an account.
+    pub fn set_explorer(&self, account: &str, explorer: Explorer) {
+        self.state().explorers.insert(account.to_owned(), explorer);
+    }
+
     /// The account that an access key belongs to, as far as it was told.
     #[must_use]
     pub fn account_of(&self, key: &str) -> Option<String> {
@@ -130,5 +137,7 @@ impl Watch {
 fn is_write(call: &str) -> bool {
     let action = call.split(' ').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
     // REST services name no action; some of their lists are asked for by POST.
-    !["Describe", "List", "Get", "Assume", "Simulate", "GET", "POST:list"].iter().any(|read| action.starts_with(read))
+    !["Describe", "List", "Get", "Assume", "Simulate", "GET", "POST:list", "POST:List", "POST:Get"]
+        .iter()
+        .any(|read| action.starts_with(read))
 }

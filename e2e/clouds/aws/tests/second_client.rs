@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use caretaker_aws_shim::{Answer, Bucket, Fault, Rows, Watch, judge, start};
+use caretaker_aws_shim::{Answer, Bucket, Explorer, Fault, Rows, Watch, judge, resource, start};
 use caretaker_testkit::emulator::Emulator;
 use caretaker_testkit::python;
 use serde_json::{Value, json};
@@ -52,6 +52,15 @@ async fn awss_own_client_reads_through_the_shim() {
     watch.set_rows("ssm/DescribeInstancePatchStates", ACCOUNT, REGION, Rows::made(3, patches));
     assert_eq!(ask(&url, &root, "patches"), json!({"i-00000000000000001": 1, "i-00000000000000002": 2}));
     assert_eq!(ask(&url, &[&key, &secret], "patches-once")["code"], "AccessDeniedException", "given rows let nobody in");
+
+    assert_eq!(ask(&url, &root, "no-index"), json!({"code": "ResourceNotFoundException"}));
+    let queue = |number: usize| resource("sqs:queue", (ACCOUNT, REGION), &format!("queue-{number}"), &[("number", &number.to_string())]);
+    let explorer = Explorer::on([(REGION.to_owned(), Rows::made(12, queue))].into());
+    watch.set_explorer(ACCOUNT, Explorer { aggregator: Some(REGION.into()), ..explorer });
+    let tags: Vec<Value> = (0..12).map(|number| json!({"number": number.to_string()})).collect();
+    let seen = json!({"indexes": [[REGION, "AGGREGATOR"]], "state": "ACTIVE", "filter": "", "pages": [10, 2], "tags": tags});
+    assert_eq!(ask(&url, &root, "others"), seen);
+    assert_eq!(ask(&url, &[&key, "wrong"], "no-index")["code"], "InvalidSignatureException", "given rows let nobody in");
 
     watch.set_buckets(vec![Bucket::new("DescribeInstances", 0.0, 2.0)]);
     assert_eq!(ask(&url, &root, "machines-once"), json!({"code": "RequestLimitExceeded"}), "the third page is one too many");

@@ -303,6 +303,9 @@ pub async fn coverage(args: Which) -> anyhow::Result<()> {
             println!("{name}: what was known of the other cells is lost in the store since {}", lost.0);
         }
     }
+    for (name, inventory) in &all {
+        inventory.coverage.notes.iter().for_each(|note| print!("{}", paragraph(&format!("{name}: "), note, width())));
+    }
     let rows: Vec<Vec<String>> = all.iter().flat_map(|(name, inventory)| gap_rows(name, &inventory.coverage)).collect();
     if !rows.is_empty() {
         print!("\n{}", table(&["ACCOUNT", "REGION", "SERVICE", "VERDICT", "CAUSE"], &rows));

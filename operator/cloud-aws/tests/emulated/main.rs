@@ -3,6 +3,7 @@
 
 mod cases;
 mod members;
+mod others;
 mod register;
 mod stage;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
-use caretaker_aws_shim::{Answer, Fault, Rows, Watch, judge, machine, start};
+use caretaker_aws_shim::{Answer, Explorer, Fault, Rows, Watch, judge, machine, resource, start};
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::suite::{Capability, On, Stage, Trouble, When};
 use caretaker_cloud::{AccessGrant, AwsGrant, AwsType, CloudConnector, CloudStep, Purpose, WantedPermission};
@@ -177,8 +177,7 @@ impl Stage for OnEmulator {
     }
 
     fn lacks(&self) -> &'static [Capability] {
-        // Each of its services lists its own kinds.
-        &[Capability::AnyType]
+        &[]
     }
 
     fn places(&self) -> [&'static str; 2] {
@@ -237,8 +236,11 @@ impl Stage for OnEmulator {
         vec!["-", "a\"b", "$(reboot)", "ünïcødé 名前 🦀", "a/b", "<script>&amp;", "line\nend\ttab", "\u{202e}rtl", "a&b=c%20+d", "'; --"]
     }
 
-    async fn unknown_type(&self, _grant: &AccessGrant) -> String {
-        unreachable!("each service lists its own kinds")
+    async fn unknown_type(&self, grant: &AccessGrant) -> String {
+        let kind = "fis:experiment-template";
+        let rows = vec![resource(kind, (grant.account(), REGIONS[0]), "experiment-template/EXT1", &[])];
+        self.watch.set_explorer(grant.account(), Explorer::on([(REGIONS[0].to_owned(), Rows::These(rows))].into()));
+        kind.to_owned()
     }
 
     async fn page_rows(&self, rows: usize) {

@@ -15,7 +15,7 @@ async fn what_the_index_leaves_out_is_gone_only_where_its_service_says_so() {
     let stage = Stage::set().await;
     stage.simulator.world().add_machines(CLIENT.0, 2);
     let link = stage.link(Purpose::Read).await;
-    assert!(link.reads_an_index());
+    assert!(link.reads_an_index(""));
     let asset = Gathered::of(link.as_ref()).await.assets.remove(0);
     let project = |change: &dyn Fn(&mut caretaker_google_simulator::Project)| {
         change(stage.simulator.world().projects.get_mut(CLIENT.0).expect("it is there"));

@@ -304,13 +304,13 @@ impl CloudLink for FakeLink {
         Ok(())
     }
 
-    // The services' own lists are read: what a complete cell lacks is gone.
-    fn reads_an_index(&self) -> bool {
-        false
+    fn reads_an_index(&self, service: &str) -> bool {
+        AwsType::of_service(service).is_some_and(AwsType::is_of_an_index)
     }
 
-    async fn exists(&self, _asset: &Asset) -> Result<Presence> {
-        Ok(Presence::Gone)
+    async fn exists(&self, asset: &Asset) -> Result<Presence> {
+        // What a service's own list lacks is gone. How to ask the service of what only the index shows is not known.
+        Ok(if self.reads_an_index(&asset.service) { Presence::Unknown } else { Presence::Gone })
     }
 
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::manifest::aws_actions;
 use crate::suite::{Capability, On, Stage, Trouble, When};
-use crate::{AwsType, CloudStep, WantedPermission};
+use crate::{AwsType, CloudStep, EVERYWHERE, WantedPermission};
 
 const PROVIDER: &str = "arn:aws:iam::111111111111:user/caretaker";
 const STRANGER: &str = "arn:aws:iam::111111111111:user/of-another-client";
@@ -48,7 +48,7 @@ impl Stage for InMemory {
     }
 
     fn lacks(&self) -> &'static [Capability] {
-        &[Capability::PageTokens, Capability::Clock, Capability::AnyType]
+        &[Capability::PageTokens, Capability::Clock]
     }
 
     fn places(&self) -> [&'static str; 2] {
@@ -100,8 +100,14 @@ impl Stage for InMemory {
         vec!["-", "a\"b", "$(reboot)", "ünïcødé 名前", "line\nend", "\u{202e}rtl", "\u{1}", "'; --"]
     }
 
-    async fn unknown_type(&self, _grant: &AccessGrant) -> String {
-        unreachable!("it lists by type")
+    async fn unknown_type(&self, grant: &AccessGrant) -> String {
+        let kind = "fis:experiment-template";
+        self.cloud.account(grant.account(), |account| {
+            account.add_assets(EVERYWHERE, AwsType::Other, 1);
+            let held = account.assets.get_mut(&(EVERYWHERE.to_owned(), AwsType::Other)).expect("made");
+            held.iter_mut().for_each(|asset| asset.native_type = kind.into());
+        });
+        kind.to_owned()
     }
 
     async fn page_rows(&self, rows: usize) {

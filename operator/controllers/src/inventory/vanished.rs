@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use caretaker_cloud::{Asset, CloudError, CloudLink, ErrorClass, Presence, Scope, Verdict};
+use caretaker_api::cloud_account::InventoryStatus;
+use caretaker_cloud::{Asset, Cell, CloudError, CloudLink, EVERYWHERE, ErrorClass, Presence, Scope, Verdict};
 use caretaker_core::inventory::address::{BUCKETS, key};
 use caretaker_core::inventory::{Line, Verdicts};
 use jiff::Timestamp;
@@ -31,10 +32,17 @@ pub struct Vanished<'a> {
 }
 
 impl<'a> Vanished<'a> {
-    /// None asked yet; `None` where the cloud's own lists are read, which need no second word.
+    /// None asked yet; `None` where the last inventory held nothing of an index: the services' own lists need no second word.
     #[must_use]
-    pub fn of(link: &'a dyn CloudLink, (scope, verdicts): (&'a Scope, &'a Verdicts), now: Timestamp) -> Option<Self> {
-        link.reads_an_index().then_some(Self {
+    pub fn of(
+        link: &'a dyn CloudLink,
+        (cells, last): (&[Cell], Option<&InventoryStatus>),
+        (scope, verdicts): (&'a Scope, &'a Verdicts),
+        now: Timestamp,
+    ) -> Option<Self> {
+        let showed_some = |cell: &Cell| cell.assets > 0 && link.reads_an_index(&cell.key.service);
+        let has_some = cells.iter().any(showed_some) || last.is_some_and(|last| last.unconfirmed > 0);
+        has_some.then_some(Self {
             link,
             scope,
             verdicts,
@@ -64,9 +72,10 @@ impl<'a> Vanished<'a> {
     pub async fn stay(&mut self, bucket: u8, before: &[Line], found: &[Line]) -> BTreeSet<String> {
         let seen: BTreeSet<String> = found.iter().map(|line| key(&line.asset)).collect();
         let is_missing = |asset: &&Asset| {
-            // What the spec leaves out now is not asked for.
-            let is_complete = self.verdicts.of(&asset.cell()) == Some(Verdict::Complete) && self.scope.takes(&asset.region);
-            is_complete && !seen.contains(&key(asset))
+            let is_complete = self.verdicts.of(&asset.cell()) == Some(Verdict::Complete);
+            // What the spec leaves out now is not asked for; what is in no region is never left out by it.
+            let is_read = asset.region == EVERYWHERE || self.scope.takes(&asset.region);
+            is_complete && is_read && self.link.reads_an_index(&asset.service) && !seen.contains(&key(asset))
         };
         let mut missing: Vec<&Asset> = before.iter().map(|line| &line.asset).filter(is_missing).collect();
         // Where not all can be asked, others come first the next time.

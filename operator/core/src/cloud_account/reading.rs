@@ -61,7 +61,8 @@ fn coverage(set: &mut ConditionSet, taken: &Taken) {
     if coverage.planned == 0 {
         set.set(kind, Is::Unknown, Reason::CoverageUnknown, "no cell was planned: coverage cannot be told");
     } else if coverage.complete == coverage.planned {
-        set.set(kind, Is::True, Reason::Settled, format!("{} cells read completely", coverage.planned));
+        let notes: String = coverage.notes.iter().map(|note| format!("; {note}")).collect();
+        set.set(kind, Is::True, Reason::Settled, format!("{} cells read completely{notes}", coverage.planned));
     } else {
         // The cause names account, region and service.
         let first = coverage.gaps.first().map(|gap| gap.cause.as_str()).unwrap_or_default();
@@ -124,7 +125,7 @@ mod tests {
     }
 
     fn taken(complete: u32, unclassified: u64) -> Taken {
-        let coverage = CoverageStatus { planned: 3, complete, text: format!("{complete}/3"), gaps: Vec::new() };
+        let coverage = CoverageStatus { planned: 3, complete, text: format!("{complete}/3"), gaps: Vec::new(), notes: Vec::new() };
         let by_verdict = [("Covered", 10), ("Unclassified", unclassified)];
         let by_verdict = by_verdict.into_iter().filter(|(_, count)| *count > 0).map(|(word, count)| (word.to_owned(), count)).collect();
         let inventory = InventoryStatus { assets: 10 + unclassified, by_verdict, coverage, ..InventoryStatus::default() };

@@ -175,6 +175,9 @@ impl Inputs<'_> {
             if !reading.gap.is_empty() {
                 gaps.push(json!({"part": "02-inventory", "account": reading.account, "reason": reading.gap}));
             }
+            for note in reading.inventory.iter().flat_map(|inventory| &inventory.coverage.notes) {
+                gaps.push(json!({"part": "02-inventory", "account": reading.account, "reason": note}));
+            }
             for gap in reading.inventory.iter().flat_map(|inventory| &inventory.coverage.gaps) {
                 gaps.push(json!({
                     "part": "02-inventory", "account": reading.account, "region": gap.region, "service": gap.service,

@@ -98,7 +98,8 @@ mod tests {
     }
 
     fn status(planned: u32, digest: &str, taken: i64) -> CloudAccountStatus {
-        let coverage = CoverageStatus { planned, complete: planned, text: format!("{planned}/{planned}"), gaps: Vec::new() };
+        let coverage =
+            CoverageStatus { planned, complete: planned, text: format!("{planned}/{planned}"), gaps: Vec::new(), notes: Vec::new() };
         let inventory = InventoryStatus {
             digest: digest.into(),
             taken_at: Some(Time(day(taken))),

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use caretaker_cloud::{
-    CloudStep, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register, Verdict, WantedPermission,
+    CloudStep, EVERYWHERE, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register, Verdict,
+    WantedPermission,
 };
 
 use super::*;
@@ -57,7 +58,7 @@ impl CloudLink for Index {
     async fn perform(&self, key: &str, step: &CloudStep) -> CloudResult<Receipt> {
         self.inner.perform(key, step).await
     }
-    fn reads_an_index(&self) -> bool {
+    fn reads_an_index(&self, _service: &str) -> bool {
         true
     }
     async fn exists(&self, asset: &Asset) -> CloudResult<Presence> {
@@ -114,6 +115,29 @@ async fn what_nobody_can_be_asked_for_stays_however_long_and_is_counted() {
     *says.lock().unwrap() = Ok(Presence::Present);
     last = run(&index, &reading(&store, Some(&last), hour(24 * 366))).await.unwrap().inventory;
     assert_eq!((counts(last.since_previous.as_ref()).1, last.unconfirmed), (0, 0), "the service has shown them");
+}
+
+/// On AWS the services' own lists are read, and an index of what they do not show.
+#[tokio::test]
+async fn beside_an_index_the_services_own_lists_are_believed() {
+    let (cloud, store) = (cloud(2), Store::in_memory());
+    let link = link(&cloud).await;
+    cloud.account(ACCOUNT, |account| account.add_assets(EVERYWHERE, AwsType::Other, 3)).unwrap();
+    let before = run(link.as_ref(), &reading(&store, None, hour(0))).await.unwrap().inventory;
+    cloud.account(ACCOUNT, |account| {
+        account.assets.insert((REGIONS[0].into(), AwsType::Instance), Vec::new());
+        account.assets.insert((EVERYWHERE.into(), AwsType::Other), Vec::new());
+    });
+    // Whether the spec names regions or not: what is in none is left out by neither.
+    for scope in [Scope::default(), Scope { regions: Some(REGIONS.map(str::to_owned).to_vec()), ..Scope::default() }] {
+        let reading = Reading { scope, ..reading(&store, Some(&before), hour(1)) };
+        let after = run(link.as_ref(), &reading).await.unwrap().inventory;
+        assert_eq!(
+            (before.assets - after.assets, after.unconfirmed),
+            (2, 3),
+            "two machines are gone, and nobody has said that the others are"
+        );
+    }
 }
 
 #[tokio::test]
@@ -186,7 +210,8 @@ async fn stay_as((before, says): (&[Line], CloudResult<Presence>), scope: &Scope
         retry_after_seconds: None,
         at: hour(time),
     });
-    let mut vanished = Vanished::of(&index, (scope, &verdicts), hour(time)).unwrap();
+    let last = InventoryStatus { unconfirmed: 1, ..InventoryStatus::default() };
+    let mut vanished = Vanished::of(&index, (&[], Some(&last)), (scope, &verdicts), hour(time)).unwrap();
     let stays = vanished.stay(0, before, &[]).await.len();
     (stays, index.asked.into_inner().unwrap())
 }
