@@ -125,7 +125,12 @@ fn a_client_is_onboarded_and_leaves_with_everything_and_with_proof() -> Result<(
         .call(&["instances", &client.account, "eu-west-1", "5", "5Stage", "web", "web", "日本", "a\"\n}\nresource \"x\" \"y\" {"], "")?;
     // Of kinds that no list of Caretaker's shows: Resource Explorer is on, and tells them.
     let queue = resource("sqs:queue", (&client.account, "eu-west-1"), "orders", &[]);
-    lab.watch.set_explorer(&client.account, Explorer::on([("eu-west-1".to_owned(), Rows::These(vec![queue]))].into()));
+    lab.watch.set_explorer(
+        &client.account,
+        Explorer::on(
+            [("eu-west-1", vec![queue]), ("us-east-1", vec![])].map(|(region, rows)| (region.to_owned(), Rows::These(rows))).into(),
+        ),
+    );
     lab.onboard(&client)?;
     let plans = lab.cloud.call(&["backup", &client.account, "eu-west-1"], "")?;
     ensure!(plans["plans"].as_array().is_some_and(|plans| plans.len() == 1 && plans[0]["selections"] == 1), "{plans}");

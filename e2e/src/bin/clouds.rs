@@ -46,8 +46,7 @@ fn command((clouds, watch): (&Clouds, &Watch), line: &str) -> Result<()> {
         }
         ("judge", _) => {
             clouds.judge()?;
-            let exchanges = watch.exchanges();
-            if exchanges.is_empty() { Ok(()) } else { judge::judge(&exchanges) }
+            judge::judge(&watch.exchanges())
         }
         (other, _) => bail!("unknown command {other}"),
     }

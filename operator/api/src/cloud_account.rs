@@ -318,8 +318,8 @@ pub struct CoverageStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<CellStatus>,
     /// What no cell shows although it was read completely, and what to do about it: on AWS the kinds that only Resource Explorer lists (queues, topics,
-    /// certificates and the like), in regions where it is off. The handover bundle tells it among its gaps. Network interfaces, spot requests and tasks, which
-    /// services make and end by themselves, are not listed.
+    /// certificates and the like), in regions where it is off. The handover bundle tells it among its gaps. What services make and end by themselves is not
+    /// listed: network interfaces, spot requests, tasks, pods, sessions, automatic snapshots.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

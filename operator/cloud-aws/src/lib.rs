@@ -9,6 +9,7 @@ mod databases;
 mod discover;
 mod ec2;
 mod errors;
+mod explored;
 mod identity;
 mod keys;
 mod members;

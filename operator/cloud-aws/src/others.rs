@@ -7,23 +7,30 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_resourceexplorer2::Client;
 use aws_sdk_resourceexplorer2::types::{IndexState, IndexType, Resource, ResourceProperty, View};
 use aws_smithy_types::Document;
+use caretaker_cloud::access::is_lasting;
 use caretaker_cloud::budget::Limits;
-use caretaker_cloud::{Asset, AwsType, EVERYWHERE, ErrorClass, Result};
+use caretaker_cloud::{Asset, AwsType, CloudError, EVERYWHERE, ErrorClass, Result};
 
+use crate::explored;
 use crate::page::{Page, Place, Tokens, asset, next, own, with_facts};
 
-/// What is asked of Resource Explorer in an account: it takes five searches a second.
-pub const LIMITS: Limits = Limits { per_second: 4.0, burst: 4, concurrency: 2 };
+/// What is asked of Resource Explorer in an account: a region takes three calls a second that are no searches.
+pub const LIMITS: Limits = Limits { per_second: 2.5, burst: 2, concurrency: 2 };
 /// Resources in one page. Where 1,000 are asked for, AWS gives no token for the next page.
 const PAGE: i32 = 500;
 /// Indexes in one page: at most 100.
 const INDEXES_PAGE: i32 = 100;
 /// Region of what is in none.
 const NOWHERE: &str = "global";
-/// What services make and end by themselves, many times a day: nobody could say of each that it is gone.
-const PASSING: [&str; 3] = ["ec2:network-interface", "ec2:spot-instances-request", "ecs:task"];
-/// Regions that a note names.
+/// Region whose index shows what is in none, in the partition `aws`; of the others nothing is said.
+const HOME: &str = "us-east-1";
+const OFF: &str = "it is off";
+/// Regions that a note names with a reason.
 const NAMED: usize = 6;
+/// Reasons that a note names.
+const REASONS: usize = 4;
+/// Characters of a view's filter that a note shows.
+const FILTER: usize = 80;
 
 /// Where the index is asked, and what it does not show.
 pub struct Plan {
@@ -41,6 +48,9 @@ enum Sight {
     Nothing(&'static str),
 }
 
+/// Regions by why their index does not show everything.
+type Unseen = BTreeMap<String, Vec<String>>;
+
 /// A page of one region's index, or the first one of the next region.
 pub async fn page(config: &SdkConfig, place: &Place<'_>, token: Option<String>) -> Result<Page> {
     let plan = place.index.get_or_try_init(|| plan(config, place)).await?;
@@ -49,7 +59,7 @@ pub async fn page(config: &SdkConfig, place: &Place<'_>, token: Option<String>) 
     let Some((region, view)) = plan.asked.get(at) else { return Ok((Vec::new(), None)) };
     let client = client(config, region);
     let request = || client.list_resources().view_arn(view).max_results(PAGE).set_next_token(token.clone()).send();
-    let answer = place.calls.make(AwsType::Other.operation(), request).await?;
+    let answer = place.calls.make(AwsType::Other.operation(), request).await.map_err(|error| inside(region, error))?;
     let assets = answer.resources().iter().filter(|resource| is_listed(resource, place)).map(|resource| read(resource, place));
     let more = match next(answer.next_token()) {
         Some(token) => Some(format!("{at} {token}")),
@@ -62,32 +72,49 @@ fn client(config: &SdkConfig, region: &str) -> Client {
     Client::new(&config.to_builder().region(Region::new(region.to_owned())).build())
 }
 
-/// The aggregator's index has a copy of those of all regions; without one each is asked.
+/// The aggregator's index has a copy of those of all regions; without one each region that is read is asked. One that refuses costs its own resources only, and
+/// the refusal stays in the place.
 async fn plan(config: &SdkConfig, place: &Place<'_>) -> Result<Plan> {
     let indexes = indexes(config, place).await?;
-    let mut unseen: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let off = place.regions.iter().filter(|region| !indexes.contains_key(*region));
-    off.for_each(|region| unseen.entry("it is off".into()).or_default().push(region.clone()));
-    let mut asked = Vec::new();
+    let home = (place.partition == "aws").then_some(HOME);
+    let mut unseen = Unseen::new();
+    let mut off = |region: &str, why: &str| {
+        if !indexes.contains_key(region) {
+            unseen.entry(why.to_owned()).or_default().push(region.to_owned());
+        }
+    };
+    place.regions.iter().for_each(|region| off(region, OFF));
+    let home = home.filter(|home| !place.regions.iter().any(|region| region == home));
+    home.into_iter().for_each(|home| off(home, "it is off, and what is in no region shows only there"));
     let aggregator = indexes.iter().find(|(_, is_aggregator)| **is_aggregator).map(|(region, _)| region);
     if let Some(region) = aggregator
-        && let Sight::View(view, limit) = sight(&client(config, region), place).await?
+        && let Sight::View(view, limit) = sight(config, region, place).await?
     {
         limit.into_iter().for_each(|limit| unseen.entry(limit).or_default().push("all regions".into()));
-        asked.push((region.clone(), view));
-    } else {
-        for region in indexes.keys() {
-            let reason = match sight(&client(config, region), place).await? {
-                Sight::View(view, limit) => {
-                    asked.push((region.clone(), view));
-                    limit
-                }
-                Sight::Nothing(reason) => Some(reason.to_owned()),
-            };
-            reason.into_iter().for_each(|reason| unseen.entry(reason).or_default().push(region.clone()));
-        }
+        return Ok(Plan { asked: vec![(region.clone(), view)], note: note(&unseen) });
+    }
+    let mut asked = Vec::new();
+    for region in indexes.keys().filter(|region| place.regions.contains(region) || home == Some(region.as_str())) {
+        let reason = match sight(config, region, place).await {
+            Ok(Sight::View(view, limit)) => {
+                asked.push((region.clone(), view));
+                limit
+            }
+            Ok(Sight::Nothing(reason)) => Some(reason.to_owned()),
+            Err(error) if is_lasting(&error) => {
+                place.left_out.lock().expect("no panic while held").get_or_insert(error);
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        reason.into_iter().for_each(|reason| unseen.entry(reason).or_default().push(region.clone()));
     }
     Ok(Plan { asked, note: note(&unseen) })
+}
+
+/// The error of a call in a region: the cell spans all of them, and does not say which.
+fn inside(region: &str, error: CloudError) -> CloudError {
+    CloudError { message: format!("in {region}: {}", error.message), ..error }
 }
 
 /// Regions that have an index, and whether it is the aggregator's.
@@ -109,87 +136,71 @@ async fn indexes(config: &SdkConfig, place: &Place<'_>) -> Result<BTreeMap<Strin
     }
 }
 
-async fn sight(client: &Client, place: &Place<'_>) -> Result<Sight> {
+async fn sight(config: &SdkConfig, region: &str, place: &Place<'_>) -> Result<Sight> {
+    let client = client(config, region);
     let index = match place.calls.make("resource-explorer-2:GetIndex", || client.get_index().send()).await {
-        Err(error) if error.class == ErrorClass::NotFound => return Ok(Sight::Nothing("it is off")),
-        answer => answer?,
+        Err(error) if error.class == ErrorClass::NotFound => return Ok(Sight::Nothing(OFF)),
+        answer => answer.map_err(|error| inside(region, error))?,
     };
-    let answer = match place.calls.make("resource-explorer-2:GetDefaultView", || client.get_default_view().send()).await {
+    if matches!(index.state(), Some(IndexState::Deleting | IndexState::Deleted)) {
+        return Ok(Sight::Nothing(OFF));
+    }
+    let arn = match place.calls.make("resource-explorer-2:GetDefaultView", || client.get_default_view().send()).await {
         Err(error) if error.class == ErrorClass::NotFound => None,
-        answer => answer?.view_arn().and_then(|arn| own(Some(arn))),
+        answer => own(answer.map_err(|error| inside(region, error))?.view_arn()),
     };
-    let Some(arn) = answer else { return Ok(Sight::Nothing("it has no default view")) };
-    let answer = place.calls.make("resource-explorer-2:GetView", || client.get_view().view_arn(&arn).send()).await?;
-    Ok(match answer.view() {
-        // A scope would judge assets by tags that they only seem not to have.
-        Some(view) if has_tags(view) => Sight::View(arn, limit(view, index.state())),
-        _ => Sight::Nothing("its default view leaves tags out"),
-    })
-}
-
-fn has_tags(view: &View) -> bool {
-    view.included_properties().iter().any(|property| property.name() == "tags")
+    let Some(arn) = arn else { return Ok(Sight::Nothing("it has no default view")) };
+    let answer = place.calls.make("resource-explorer-2:GetView", || client.get_view().view_arn(&arn).send()).await;
+    let answer = answer.map_err(|error| inside(region, error))?;
+    let Some(view) = answer.view() else { return Ok(Sight::Nothing("it has no default view")) };
+    // One of an organization has pages of every account, or none of this one.
+    if view.scope().is_some_and(|scope| !scope.ends_with(&format!(":iam::{}:root", place.account))) {
+        return Ok(Sight::Nothing("its default view is not of this account alone"));
+    }
+    // A scope would judge assets by tags that they only seem not to have.
+    if !view.included_properties().iter().any(|property| property.name() == "tags") {
+        return Ok(Sight::Nothing("its default view leaves tags out"));
+    }
+    let limit = limit(view, index.state());
+    Ok(Sight::View(arn, limit))
 }
 
 fn limit(view: &View, state: Option<&IndexState>) -> Option<String> {
-    match view.filters().map(|filters| filters.filter_string().trim()).filter(|filter| !filter.is_empty()) {
-        Some(filter) => Some(format!("its default view shows only `{filter}`")),
-        None => (state != Some(&IndexState::Active)).then(|| "its index is not complete yet".into()),
+    let filter = view.filters().map(|filters| filters.filter_string().trim()).unwrap_or_default();
+    if filter.is_empty() {
+        return (state != Some(&IndexState::Active)).then(|| "its index is not complete yet".into());
     }
+    // The words are the client's, and as many as they like.
+    let mut shown: String = filter.chars().filter(|letter| !letter.is_control()).take(FILTER).collect();
+    shown.extend((filter.chars().count() > FILTER).then_some('…'));
+    Some(format!("its default view shows only `{shown}`"))
 }
 
-fn note(unseen: &BTreeMap<String, Vec<String>>) -> String {
+fn note(unseen: &Unseen) -> String {
     if unseen.is_empty() {
         return String::new();
     }
-    let told = unseen.iter().map(|(reason, regions)| {
-        let more = regions.len().saturating_sub(NAMED);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        format!("{}{more} ({reason})", regions.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
+    let more = |all: usize, shown: usize| if all > shown { format!(" and {} more", all - shown) } else { String::new() };
+    let told = unseen.iter().take(REASONS).map(|(reason, regions)| {
+        let named: Vec<&str> = regions.iter().take(NAMED).map(String::as_str).collect();
+        format!("{}{} ({reason})", named.join(", "), more(regions.len(), NAMED))
     });
     format!(
-        "kinds that Caretaker has no list of its own for (queues, topics, certificates and the like) may be missing: AWS Resource Explorer does not \
-         show them all in {}. To have them, turn it on there (free of charge), with a default view that includes tags and has no filter",
-        told.collect::<Vec<_>>().join("; ")
+        "kinds that Caretaker has no list of its own for (queues, topics, certificates and the like) may be missing: AWS Resource Explorer does not show them \
+         all in {}{}. To have them, turn it on there (free of charge), with a default view that includes tags and has no filter",
+        told.collect::<Vec<_>>().join("; "),
+        more(unseen.len(), REASONS)
     )
 }
 
 /// Whether the inventory has it from here: not what the services' own lists show, another account's, or what the spec leaves out.
 fn is_listed(resource: &Resource, place: &Place<'_>) -> bool {
-    let (kind, region) = (resource.resource_type().unwrap_or_default(), resource.region().unwrap_or(NOWHERE));
+    let (kind, arn) = (resource.resource_type().unwrap_or_default(), resource.arn().unwrap_or_default());
+    let region = resource.region().unwrap_or(NOWHERE);
     let is_own = resource.owning_account_id().is_none_or(|owner| owner == place.account);
     let is_read = region == NOWHERE || place.regions.iter().any(|read| read == region);
-    let by_name = |native: &AwsType| resource.cfn_resource_type() == Some(native.native_type());
-    let has_a_list = AwsType::ALL.iter().any(|native| by_name(native) || explored(*native).contains(&kind));
-    resource.arn().is_some_and(|arn| !arn.is_empty()) && is_own && is_read && !has_a_list && !PASSING.contains(&kind)
-}
-
-/// The types of Resource Explorer whose resources a service's own list shows.
-const fn explored(kind: AwsType) -> &'static [&'static str] {
-    match kind {
-        AwsType::Instance => &["ec2:instance"],
-        AwsType::Volume => &["ec2:volume"],
-        AwsType::Snapshot => &["ec2:snapshot"],
-        AwsType::Vpc => &["ec2:vpc"],
-        AwsType::Subnet => &["ec2:subnet"],
-        AwsType::SecurityGroup => &["ec2:security-group"],
-        AwsType::DbInstance => &["rds:db"],
-        AwsType::DbCluster => &["rds:cluster"],
-        AwsType::Table => &["dynamodb:table"],
-        AwsType::EksCluster => &["eks:cluster"],
-        AwsType::Function => &["lambda:function"],
-        // Those of the first generation (`elasticloadbalancing:loadbalancer`) are in no list here.
-        AwsType::LoadBalancer => {
-            &["elasticloadbalancing:loadbalancer/app", "elasticloadbalancing:loadbalancer/net", "elasticloadbalancing:loadbalancer/gwy"]
-        }
-        AwsType::Key => &["kms:key"],
-        AwsType::BackupVault => &["backup:backup-vault"],
-        AwsType::Trail => &["cloudtrail:trail"],
-        AwsType::Bucket => &["s3:bucket"],
-        AwsType::Role => &["iam:role"],
-        AwsType::User => &["iam:user"],
-        AwsType::PatchState | AwsType::Other => &[],
-    }
+    let has_a_list = resource.cfn_resource_type().is_some_and(|known| AwsType::ALL.iter().any(|native| native.native_type() == known));
+    !arn.is_empty() && is_own && is_read && !has_a_list && explored::is_listed(kind, arn)
 }
 
 fn read(resource: &Resource, place: &Place<'_>) -> Asset {

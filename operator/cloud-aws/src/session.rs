@@ -19,7 +19,7 @@ use tokio::sync::RwLock;
 
 use crate::assume::{SESSION_SECONDS, enter};
 use crate::calls::{Calls, GLOBAL};
-use crate::{Shared, backup, discover, members, others, permissions, policies, register, revoke};
+use crate::{Shared, backup, discover, explored, members, others, permissions, policies, register, revoke};
 
 /// A session with less than this left is not used for new work.
 const FRESH_FOR: Duration = Duration::from_secs(300);
@@ -179,8 +179,10 @@ impl CloudLink for Link {
     }
 
     async fn exists(&self, asset: &Asset) -> Result<Presence> {
-        // What a service's own list lacks is gone. How to ask the service of what only the index shows is not known.
-        Ok(if self.reads_an_index(&asset.service) { Presence::Unknown } else { Presence::Gone })
+        // What a service's own list lacks is gone, and so is from the index what an earlier release listed from it. How to ask the service of what only the
+        // index shows is not known.
+        let is_indexed = self.reads_an_index(&asset.service) && explored::is_listed(&asset.native_type, &asset.id);
+        Ok(if is_indexed { Presence::Unknown } else { Presence::Gone })
     }
 
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {

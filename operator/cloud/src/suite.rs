@@ -66,8 +66,6 @@ pub enum Capability {
     Clock,
     /// A quota of each account's own: on Google Cloud the accounts that one project pays for share its quota.
     OwnQuota,
-    /// Lists over all types, so that a type that nobody knows can show.
-    AnyType,
 }
 
 /// Which calls a trouble is about.
@@ -145,7 +143,7 @@ pub trait Stage: Send + Sync {
     async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]);
     /// Names in which every kind of character stands that the cloud takes.
     fn legal_names(&self) -> Vec<&'static str>;
-    /// Makes one thing of a type that nobody knows; the type. Only where [`Capability::AnyType`] is had.
+    /// Makes one thing of a type that nobody knows; the type.
     async fn unknown_type(&self, grant: &AccessGrant) -> String;
     /// Most rows of a page from now on.
     async fn page_rows(&self, rows: usize);
@@ -203,7 +201,7 @@ macro_rules! behaviour_suite {
             an_expired_session_is_renewed_while_reading []
             access_that_ends_in_mid_run_leaves_no_unread_cell_complete []
             a_clock_that_is_ten_minutes_off_stops_nothing [Clock]
-            a_type_that_nobody_knows_is_listed [AnyType]
+            a_type_that_nobody_knows_is_listed []
             names_with_every_legal_character_arrive_unchanged []
             nothing_is_complete_as_well []
             a_hundred_thousand_assets_come_once_each []

@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::failure::Failure;
-use crate::inventory::{Reader, Run, Segments, Shards, Spool, Vanished, compare, merge};
+use crate::inventory::{Reader, Run, Segments, Shards, Spool, Vanished, compare, may_hold_some, merge};
 use crate::store::{Store, StoreError};
 
 /// What the last inventory is called where it is lost.
@@ -172,7 +172,7 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Taken, N
     link.discover(&scope, &mut sink).await.map_err(NotRead::Cloud)?;
     let Sink { spool, mut verdicts, segments, .. } = sink;
     let mut losses = Losses::default();
-    let is_needed = verdicts.has_gaps() || verdicts.cells().iter().any(|cell| link.reads_an_index(&cell.key.service));
+    let is_needed = verdicts.has_gaps() || may_hold_some(link, reading.last, &verdicts);
     let last = last(reading, is_needed, &mut losses).await?;
     verdicts.take_missing(last.as_ref().map(Reader::cells).unwrap_or_default(), &reading.scope);
     let (manifest, counts) = write((link, reading, last), &folder, (&spool, &verdicts), &mut losses).await?;
@@ -224,8 +224,7 @@ async fn write(
     (spool, verdicts): (&Spool, &Verdicts),
     losses: &mut Losses,
 ) -> Result<(Manifest, Counts), NotRead> {
-    let known = last.as_ref().map(Reader::cells).unwrap_or_default();
-    let mut vanished = Vanished::of(link, (known, reading.last), (&reading.scope, verdicts), reading.now);
+    let mut vanished = Vanished::of(link, reading.last, (&reading.scope, verdicts), reading.now);
     let is_needed = verdicts.has_gaps() || vanished.is_some();
     let mut shards = Shards::new(reading.store, folder, last.as_ref().map(Reader::digests).unwrap_or_default());
     if let Some(digest) = prove_one(reading, last.as_ref(), losses).await? {

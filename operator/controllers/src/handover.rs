@@ -211,6 +211,7 @@ async fn discover(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<S
 fn slim(mut inventory: InventoryStatus) -> InventoryStatus {
     if folder_of_manifest(&inventory.address).is_some() {
         inventory.coverage.gaps.clear();
+        inventory.coverage.notes.clear();
     }
     InventoryStatus { since_previous: None, since_baseline: None, ..inventory }
 }

@@ -16,7 +16,7 @@ pub use reader::{Reader, differences, read};
 pub use segments::{Resumed, Run, Segments};
 pub use shards::Shards;
 pub use spool::Spool;
-pub use vanished::Vanished;
+pub use vanished::{Vanished, may_hold_some};
 
 /// zstd's level for inventories: they are written often and read seldom.
 pub const LEVEL: i32 = 3;

@@ -99,9 +99,14 @@ impl Verdicts {
         gaps.sort_by(|a, b| (a.verdict, &a.key).cmp(&(b.verdict, &b.key)));
         let gaps = gaps.into_iter().take(MAX_GAPS).map(gap);
         let text = if planned == 0 { "Unknown".to_owned() } else { format!("{complete}/{planned}") };
+        CoverageStatus { text, planned, complete, gaps: gaps.collect(), notes: self.notes() }
+    }
+
+    /// What complete cells cannot show all the same, in their order.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
         let noted = |cell: &&Cell| cell.verdict == Verdict::Complete && !cell.cause.is_empty();
-        let notes = self.cells().into_iter().filter(noted).map(|cell| cell.cause.clone());
-        CoverageStatus { text, planned, complete, gaps: gaps.collect(), notes: notes.collect() }
+        self.cells().into_iter().filter(noted).map(|cell| cell.cause.clone()).collect()
     }
 }
 
@@ -175,7 +180,16 @@ pub(crate) mod tests {
         verdicts.take(cell("a", Verdict::Complete));
         verdicts.take(cell("b", Verdict::Denied));
         let coverage = verdicts.coverage();
-        assert_eq!((coverage.text.as_str(), coverage.gaps.len()), ("1/2", 1));
+        assert_eq!((coverage.text.as_str(), coverage.gaps.len(), coverage.notes.len()), ("1/2", 1, 0));
+    }
+
+    #[test]
+    fn what_a_complete_cell_cannot_show_is_a_note_and_no_gap() {
+        let mut verdicts = Verdicts::default();
+        verdicts.take(Cell { cause: "some may be missing".into(), ..cell("a", Verdict::Complete) });
+        verdicts.take(Cell { cause: "refused".into(), ..cell("b", Verdict::Denied) });
+        let coverage = verdicts.coverage();
+        assert_eq!((coverage.text.as_str(), coverage.gaps.len(), coverage.notes), ("1/2", 1, vec!["some may be missing".to_owned()]));
     }
 
     #[test]

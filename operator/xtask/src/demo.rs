@@ -117,7 +117,7 @@ impl Stage {
         let mut stage = Self { world, emulator, kubectl, folder: folder.into(), installed: None, clouds };
         progress.say("installing the chart with Helm");
         let values = vec![
-            format!("aws.endpointUrl={}", stage.clouds.told["aws"]["endpoint"].as_str().unwrap_or_default()),
+            format!("aws.endpointUrl={}", stage.clouds.told["aws"]["endpoint"].as_str().context("the shim has an address")?),
             "log.format=text".into(),
         ];
         stage.installed = Some(operator::install(&stage.kubectl, &folder.join("operator"), &binary(), &values)?);

@@ -25,13 +25,15 @@ pub struct Explorer {
     pub filter: Option<&'static str>,
     /// Whether the default views show tags.
     pub shows_tags: bool,
+    /// Whether the default views are those of an organization.
+    pub is_of_an_organization: bool,
 }
 
 impl Explorer {
     /// On in these regions, with the views that AWS makes by itself.
     #[must_use]
     pub fn on(indexes: BTreeMap<String, Rows>) -> Self {
-        Self { indexes, aggregator: None, state: "ACTIVE", filter: Some(""), shows_tags: true }
+        Self { indexes, aggregator: None, state: "ACTIVE", filter: Some(""), shows_tags: true, is_of_an_organization: false }
     }
 
     /// What an index shows, where the call lists something.
@@ -70,8 +72,12 @@ impl Explorer {
             ("POST:GetDefaultView", Some(_)) => (200, json!({"ViewArn": view})),
             ("POST:GetView", Some(filter)) if call.parameter("ViewArn").as_deref() == Some(&view) => {
                 let properties = if self.shows_tags { json!([{"Name": "tags"}]) } else { json!([]) };
+                let scope = match self.is_of_an_organization {
+                    true => format!("arn:aws:organizations::{account}:organization/o-1234567890"),
+                    false => format!("arn:aws:iam::{account}:root"),
+                };
                 let shown = json!({
-                    "ViewArn": view, "ViewName": "all", "Owner": account, "LastUpdatedAt": MADE, "Scope": format!("arn:aws:iam::{account}:root"),
+                    "ViewArn": view, "ViewName": "all", "Owner": account, "LastUpdatedAt": MADE, "Scope": scope,
                     "IncludedProperties": properties, "Filters": {"FilterString": filter},
                 });
                 (200, json!({"View": shown, "Tags": {}}))

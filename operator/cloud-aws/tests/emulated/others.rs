@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use caretaker_aws_shim::{Answer, Explorer, Fault, Rows, resource};
 use caretaker_cloud::suite::{Gathered, Stage};
-use caretaker_cloud::{AccessGrant, Asset, AwsType, CloudConnector, EVERYWHERE, Presence, Purpose, Verdict};
+use caretaker_cloud::{AccessGrant, Asset, AwsType, CloudConnector, EVERYWHERE, Presence, Purpose, Scope, Verdict};
 use serde_json::Value;
 
 use crate::stage::{OnEmulator, REGIONS};
@@ -39,7 +39,7 @@ async fn what_no_list_shows_is_read_from_the_index_and_nothing_is_listed_twice()
         row("cloudfront:distribution", "global", "distribution/E1"),
         row("elasticloadbalancing:loadbalancer", here, "loadbalancer/first-generation"),
         row("ec2:instance", here, "instance/i-0"),
-        row("elasticloadbalancing:loadbalancer/app", here, "loadbalancer/app/web/1"),
+        row("elasticloadbalancing:loadbalancer", here, "loadbalancer/app/web/1"),
         renamed.to_string(),
         row("ec2:network-interface", here, "network-interface/eni-0"),
         row("sqs:queue", "ap-south-1", "of-a-region-that-the-spec-leaves-out"),
@@ -93,24 +93,21 @@ async fn without_an_aggregator_each_region_is_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_index_cannot_show_is_told() {
     let [here, there] = REGIONS;
-    for (explorer, shown, words) in [
-        (None, 0, vec![format!("{here}, {there} (it is off)")]),
+    let both = format!("{here}, {there}");
+    let all = || on([vec![], vec![]]);
+    for (explorer, shown, word) in [
+        (None, 0, format!("{both} (it is off)")),
+        (Some(Explorer { indexes: [(here.to_owned(), Rows::These(Vec::new()))].into(), ..all() }), 0, format!("in {there} (it is off)")),
+        (Some(Explorer { state: "DELETING", ..all() }), 0, format!("{both} (it is off)")),
+        (Some(Explorer { filter: None, ..all() }), 0, format!("{both} (it has no default view)")),
+        (Some(Explorer { filter: None, aggregator: Some(there.into()), ..all() }), 0, format!("{both} (it has no default view)")),
+        (Some(Explorer { shows_tags: false, ..all() }), 0, format!("{both} (its default view leaves tags out)")),
+        (Some(Explorer { is_of_an_organization: true, ..all() }), 0, format!("{both} (its default view is not of this account alone)")),
+        (Some(Explorer { state: "CREATING", ..all() }), 1, format!("{both} (its index is not complete yet)")),
         (
-            Some(Explorer { indexes: [(here.to_owned(), Rows::These(Vec::new()))].into(), ..on([vec![], vec![]]) }),
-            0,
-            vec![format!("in {there} (it is off)")],
-        ),
-        (Some(Explorer { filter: None, ..on([vec![], vec![]]) }), 0, vec![format!("{here}, {there} (it has no default view)")]),
-        (
-            Some(Explorer { shows_tags: false, ..on([vec![], vec![]]) }),
-            0,
-            vec![format!("{here}, {there} (its default view leaves tags out)")],
-        ),
-        (Some(Explorer { state: "CREATING", ..on([vec![], vec![]]) }), 1, vec![format!("{here}, {there} (its index is not complete yet)")]),
-        (
-            Some(Explorer { filter: Some("service:ec2"), aggregator: Some(there.into()), ..on([vec![], vec![]]) }),
+            Some(Explorer { filter: Some(LONG), aggregator: Some(there.into()), ..all() }),
             1,
-            vec!["all regions (its default view shows only `service:ec2`)".to_owned()],
+            format!("all regions (its default view shows only `{}…`)", &LONG[..80]),
         ),
     ] {
         let stage = OnEmulator::set().await;
@@ -127,10 +124,58 @@ async fn what_the_index_cannot_show_is_told() {
         let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
         let note = note(&gathered);
         assert_eq!(others(&gathered).len(), shown, "{what}: {:?}", gathered.assets);
-        for word in words.iter().map(String::as_str).chain(["Resource Explorer", "turn it on", "free of charge"]) {
+        for word in [word.as_str(), "Resource Explorer", "turn it on", "free of charge"] {
             assert!(note.contains(word), "{what}: {word} is not in {note}");
         }
     }
+}
+
+/// A filter as long as AWS takes it.
+const LONG: &str = "service:ec2 -tag:stage=prod region:eu* service:s3 service:rds service:lambda service:sqs service:sns service:dynamodb";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_that_the_spec_leaves_out_are_not_asked_and_what_is_in_none_has_its_own() {
+    let stage = OnEmulator::set().await;
+    let grant = AccessGrant::Aws(stage.grant(&[Purpose::Read]));
+    let [here, home] = REGIONS;
+    let row = |kind: &str, region: &str, id: &str| resource(kind, (grant.account(), region), id, &[]);
+    let rows = |rows: Vec<String>| Rows::These(rows);
+    let mut indexes = std::collections::BTreeMap::from([
+        (here.to_owned(), rows(vec![row("sqs:queue", here, "orders")])),
+        ("ap-south-1".to_owned(), rows(vec![row("sqs:queue", "ap-south-1", "far")])),
+    ]);
+    let link = stage.connector.connect(&grant, Purpose::Read).await.expect("the role lets us in");
+    let scope = Scope { regions: Some(vec![here.to_owned()]), ..Scope::default() };
+    for (has_home, shown, told) in [(false, 1, "us-east-1 (it is off, and what is in no region shows only there)"), (true, 2, "")] {
+        if has_home {
+            indexes.insert(
+                home.to_owned(),
+                rows(vec![row("cloudfront:distribution", "global", "distribution/E1"), row("sqs:queue", home, "not-read")]),
+            );
+        }
+        stage.watch.set_explorer(grant.account(), Explorer::on(indexes.clone()));
+        let mut gathered = Gathered::default();
+        link.discover(&scope, &mut gathered).await.expect("the cells can be planned");
+        assert_eq!(others(&gathered).len(), shown, "{:?}", gathered.assets);
+        assert!(note(&gathered).contains(told) && note(&gathered).is_empty() == told.is_empty(), "{}", note(&gathered));
+    }
+    assert!(stage.calls("resource-explorer-2/ap-south-1/").is_empty(), "nobody reads that region");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_refuses_costs_its_own_resources_only() {
+    let stage = OnEmulator::set().await;
+    let grant = AccessGrant::Aws(stage.grant(&[Purpose::Read]));
+    let [shut, open] = REGIONS;
+    stage
+        .watch
+        .set_explorer(grant.account(), on(REGIONS.map(|region| vec![resource("sqs:queue", (grant.account(), region), "orders", &[])])));
+    stage.fault(Fault::error(&format!("resource-explorer-2/{shut}/POST:GetIndex"), 403, "AccessDeniedException"));
+    let link = stage.connector.connect(&grant, Purpose::Read).await.expect("the role lets us in");
+    let gathered = Gathered::of(&stage, &grant, link.as_ref()).await;
+    let [cell] = gathered.incomplete()[..] else { panic!("one cell only: {:?}", gathered.incomplete()) };
+    assert!(cell.verdict == Verdict::Denied && cell.assets == 1 && cell.cause.contains(&format!("in {shut}")), "{cell:?}");
+    assert_eq!(others(&gathered)[0].region, open);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,5 +194,6 @@ async fn an_index_that_may_not_be_asked_is_denied_and_names_the_call() {
         let [cell] = gathered.incomplete()[..] else { panic!("one cell only: {:?}", gathered.incomplete()) };
         assert_eq!((cell.key.service.as_str(), cell.verdict), (AwsType::Other.service(), Verdict::Denied), "{cell:?}");
         assert!(cell.cause.contains(&format!("resource-explorer-2:{name}")), "{}", cell.cause);
+        assert!(name == "ListIndexes" || cell.cause.contains("in eu-west-1: "), "{}", cell.cause);
     }
 }

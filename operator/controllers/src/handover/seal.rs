@@ -11,7 +11,7 @@ use caretaker_cloud::Verdict;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::contents::Inputs;
 use caretaker_core::handover::terraform::Imports;
-use caretaker_core::inventory::{Line, gap};
+use caretaker_core::inventory::{Line, Verdicts, gap};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -66,7 +66,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     for reading in &mut readings {
         let Some(inventory) = &mut reading.inventory else { continue };
         let written = async {
-            inventory.coverage.gaps = gaps(ctx, inventory).await?;
+            untold(ctx, inventory).await?;
             lines(ctx, inventory, &mut imports).await
         };
         let file = match written.await {
@@ -98,12 +98,17 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     Ok(Files { entries, gaps: inputs.gaps().len(), _inventories: inventories })
 }
 
-/// All gaps of a reading: the handover's status holds none, and an account's only the worst. An inventory of an earlier release has them in the status.
-async fn gaps(ctx: &Context, inventory: &InventoryStatus) -> Result<Vec<CellStatus>, Failure> {
-    let reader = Reader::open(&ctx.store, inventory).await?;
-    let cells = reader.cells().iter().filter(|cell| cell.verdict != Verdict::Complete);
-    let found: Vec<CellStatus> = cells.map(gap).collect();
-    Ok(if found.is_empty() { inventory.coverage.gaps.clone() } else { found })
+/// All gaps and notes of a reading: the handover's status holds none, and an account's only the worst. An inventory of an earlier release has them in the
+/// status.
+async fn untold(ctx: &Context, inventory: &mut InventoryStatus) -> Result<(), Failure> {
+    let mut verdicts = Verdicts::default();
+    Reader::open(&ctx.store, inventory).await?.cells().iter().for_each(|cell| verdicts.take(cell.clone()));
+    let found: Vec<CellStatus> = verdicts.cells().into_iter().filter(|cell| cell.verdict != Verdict::Complete).map(gap).collect();
+    if !found.is_empty() {
+        inventory.coverage.gaps = found;
+    }
+    inventory.coverage.notes = verdicts.notes();
+    Ok(())
 }
 
 /// The inventory as the receiver gets it: one file with one line for each asset.

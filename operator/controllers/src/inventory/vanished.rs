@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use caretaker_api::cloud_account::InventoryStatus;
-use caretaker_cloud::{Asset, Cell, CloudError, CloudLink, EVERYWHERE, ErrorClass, Presence, Scope, Verdict};
+use caretaker_cloud::{Asset, AssetType, Cell, CloudError, CloudLink, EVERYWHERE, ErrorClass, Presence, Scope, Verdict};
 use caretaker_core::inventory::address::{BUCKETS, key};
 use caretaker_core::inventory::{Line, Verdicts};
 use jiff::Timestamp;
@@ -16,6 +16,15 @@ const AT_ONCE: usize = 100;
 const MOST_UNANSWERED: usize = 3;
 /// Most assets of which the cloud's record is asked in one reading.
 const MOST_RECORDED: usize = 5_000;
+
+/// Whether the last inventory may hold assets of an index, whatever came of its cells then: it holds also what it could not read. Where services' own lists
+/// are read as well, the index shows only what is of no kind of ours.
+pub fn may_hold_some(link: &dyn CloudLink, last: Option<&InventoryStatus>, verdicts: &Verdicts) -> bool {
+    let cells = verdicts.cells();
+    let (of_an_index, of_lists): (Vec<&Cell>, Vec<&Cell>) = cells.into_iter().partition(|cell| link.reads_an_index(&cell.key.service));
+    let holds_others = |last: &InventoryStatus| last.by_type.is_empty() || last.by_type.contains_key(AssetType::Other.as_str());
+    !of_an_index.is_empty() && (of_lists.is_empty() || last.is_some_and(holds_others))
+}
 
 /// The questions of one reading.
 pub struct Vanished<'a> {
@@ -36,13 +45,11 @@ impl<'a> Vanished<'a> {
     #[must_use]
     pub fn of(
         link: &'a dyn CloudLink,
-        (cells, last): (&[Cell], Option<&InventoryStatus>),
+        last: Option<&InventoryStatus>,
         (scope, verdicts): (&'a Scope, &'a Verdicts),
         now: Timestamp,
     ) -> Option<Self> {
-        let showed_some = |cell: &Cell| cell.assets > 0 && link.reads_an_index(&cell.key.service);
-        let has_some = cells.iter().any(showed_some) || last.is_some_and(|last| last.unconfirmed > 0);
-        has_some.then_some(Self {
+        may_hold_some(link, last, verdicts).then_some(Self {
             link,
             scope,
             verdicts,

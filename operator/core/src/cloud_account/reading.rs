@@ -140,7 +140,13 @@ mod tests {
         let (is, message) = &all["ScopeAmbiguous"];
         assert_eq!(is, "True UnclassifiedAssets");
         assert!(message.starts_with("7 of 17 assets match neither") && message.contains("i-4 (instance, eu-west-1), …;"), "{message}");
-        assert_eq!(all["InventoryComplete"].0, "True Settled");
+        assert_eq!(all["InventoryComplete"], ("True Settled".to_owned(), "3 cells read completely".to_owned()));
+        let mut noted = taken(3, 0);
+        noted.inventory.coverage.notes.push("some may be missing".into());
+        assert_eq!(
+            told(noted)["InventoryComplete"],
+            ("True Settled".to_owned(), "3 cells read completely; some may be missing".to_owned())
+        );
         assert!(!told(taken(3, 5))["ScopeAmbiguous"].1.contains('…'));
     }
 

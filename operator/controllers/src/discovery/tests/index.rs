@@ -120,7 +120,8 @@ async fn what_nobody_can_be_asked_for_stays_however_long_and_is_counted() {
 /// On AWS the services' own lists are read, and an index of what they do not show.
 #[tokio::test]
 async fn beside_an_index_the_services_own_lists_are_believed() {
-    let (cloud, store) = (cloud(2), Store::in_memory());
+    // More than are ever asked for in one reading.
+    let (cloud, store) = (cloud(700), Store::in_memory());
     let link = link(&cloud).await;
     cloud.account(ACCOUNT, |account| account.add_assets(EVERYWHERE, AwsType::Other, 3)).unwrap();
     let before = run(link.as_ref(), &reading(&store, None, hour(0))).await.unwrap().inventory;
@@ -134,9 +135,45 @@ async fn beside_an_index_the_services_own_lists_are_believed() {
         let after = run(link.as_ref(), &reading).await.unwrap().inventory;
         assert_eq!(
             (before.assets - after.assets, after.unconfirmed),
-            (2, 3),
-            "two machines are gone, and nobody has said that the others are"
+            (700, 3),
+            "the machines are gone, and nobody has said that the others are"
         );
+    }
+}
+
+/// Whatever a reading in between could not say.
+#[tokio::test]
+async fn an_index_that_failed_and_then_shows_nothing_removes_nothing() {
+    let (cloud, store) = (cloud(1), Store::in_memory());
+    let link = link(&cloud).await;
+    cloud.account(ACCOUNT, |account| account.add_assets(EVERYWHERE, AwsType::Other, 3)).unwrap();
+    let mut last = run(link.as_ref(), &reading(&store, None, hour(0))).await.unwrap().inventory;
+    let assets = last.assets;
+    cloud.fault(Fault::of(AwsType::Other.operation(), ErrorClass::Denied).times(1));
+    for (time, unconfirmed) in [(1, 0), (2, 3), (3, 3)] {
+        let taken = run(link.as_ref(), &reading(&store, Some(&last), hour(time))).await.unwrap().inventory;
+        assert_eq!((taken.assets, taken.unconfirmed), (assets, unconfirmed), "reading {time}: {:?}", taken.coverage);
+        last = taken;
+        cloud.account(ACCOUNT, |account| account.assets.insert((EVERYWHERE.into(), AwsType::Other), Vec::new()));
+    }
+}
+
+/// A wait after a wait: the cells of an index that could not be read say nothing of what the inventory holds.
+#[tokio::test]
+async fn what_an_index_lacks_after_an_outage_is_asked_for() {
+    let (cloud, store) = (cloud(2), Store::in_memory());
+    let says = Arc::new(Mutex::new(Ok(Presence::Present)));
+    let index = Index::of(&cloud, &says).await;
+    let mut last = run(&index, &reading(&store, None, hour(0))).await.unwrap().inventory;
+    let assets = last.assets;
+    // Nothing is read, then nothing is shown, twice.
+    let kinds = AwsType::ALL.map(AwsType::operation);
+    kinds.iter().for_each(|operation| cloud.fault(Fault::of(*operation, ErrorClass::Unreachable).times(2)));
+    for time in 1..=3 {
+        last = run(&index, &reading(&store, Some(&last), hour(time))).await.unwrap().inventory;
+        assert_eq!((last.assets, last.unconfirmed), (assets, 0), "reading {time}");
+        cloud.account(ACCOUNT, |account| account.assets.values_mut().for_each(Vec::clear));
+        cloud.cure();
     }
 }
 
@@ -210,8 +247,7 @@ async fn stay_as((before, says): (&[Line], CloudResult<Presence>), scope: &Scope
         retry_after_seconds: None,
         at: hour(time),
     });
-    let last = InventoryStatus { unconfirmed: 1, ..InventoryStatus::default() };
-    let mut vanished = Vanished::of(&index, (&[], Some(&last)), (scope, &verdicts), hour(time)).unwrap();
+    let mut vanished = Vanished::of(&index, None, (scope, &verdicts), hour(time)).unwrap();
     let stays = vanished.stay(0, before, &[]).await.len();
     (stays, index.asked.into_inner().unwrap())
 }
