@@ -1,6 +1,6 @@
-//! Azure and Google Cloud, simulated, as a program: `clouds FOLDER [AWS]`. It prints what must be known as one line of JSON, and then takes commands, one a
-//! line: `azure FILE` and `google FILE` apply a grant kit as the client would, `furnish ACCOUNT` gives the client more than machines (on AWS, what only
-//! Resource Explorer shows), `judge` has all exchanges judged. Each is answered by `ok` or by what is wrong. With the address of an AWS emulator it also starts the shim in front of it.
+//! Azure and Google Cloud, simulated, and the shim in front of the AWS emulator at an address, as a program: `clouds FOLDER AWS`. It prints what must be known
+//! as one line of JSON, and then takes commands, one a line: `azure FILE` and `google FILE` apply a grant kit as the client would, `furnish ACCOUNT` gives the
+//! client more than machines (on AWS, what only Resource Explorer shows), `judge` has all exchanges judged. Each is answered by `ok` or by what is wrong.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -16,10 +16,8 @@ fn main() -> Result<()> {
     let (secrets, spec) = clouds.provider();
     let runtime = tokio::runtime::Runtime::new()?;
     let watch = Watch::judged();
-    let aws = match std::env::args().nth(2) {
-        Some(upstream) => Some(runtime.block_on(caretaker_aws_shim::start(&upstream, watch.clone()))?),
-        None => None,
-    };
+    let upstream = std::env::args().nth(2).context("give the address of an AWS emulator")?;
+    let aws = runtime.block_on(caretaker_aws_shim::start(&upstream, watch.clone()))?;
     let shown = json!({
         "environment": clouds.environment(), "secrets": secrets, "spec": spec,
         "azure": {"subscriptionId": SUBSCRIPTION, "tenantId": CLIENT_TENANT}, "gcp": {"projectId": PROJECT}, "aws": {"endpoint": aws},

@@ -121,7 +121,7 @@ pub struct AwsAccount {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9+=,.@_-]+$')").message("roleName takes letters, digits and + = , . @ _ -"))]
     pub role_name: String,
-    /// Regions to read. Without it the account itself is asked which regions are enabled. Buckets, roles, users and what else is in no region are always read.
+    /// Regions to read. Without it the account itself is asked which regions are enabled. Buckets, roles, users and what else is in no region are read whichever are named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40))]
     pub regions: Option<Vec<String>>,
@@ -318,8 +318,9 @@ pub struct CoverageStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<CellStatus>,
     /// What no cell shows although it was read completely, and what to do about it: on AWS the kinds that only Resource Explorer lists (queues, topics,
-    /// certificates and the like), in regions where it is off. The handover bundle tells it among its gaps. What services make and end by themselves is not
-    /// listed: network interfaces, spot requests, tasks, pods, sessions, automatic snapshots.
+    /// certificates and the like), in regions where it is off or its default view does not show everything. The handover bundle tells it among its gaps. What
+    /// services make and end by themselves is not listed from there: network interfaces, spot requests, tasks, pods, sessions, the copies that RDS,
+    /// ElastiCache, MemoryDB, Redshift and AWS Backup make by a schedule, and backups of FSx.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use caretaker_cloud::{CellKey, CloudError, ErrorClass, Verdict, verdict_of, verdict_with};
+use caretaker_cloud::{CellKey, CloudError, EVERYWHERE, ErrorClass, Verdict, verdict_of, verdict_with};
 
 /// The class of an error code. Source: the error tables of the services' API references.
 pub fn class_of(code: &str) -> ErrorClass {
@@ -89,7 +89,7 @@ fn words(error: &dyn Error) -> String {
 pub fn verdict(error: &CloudError, key: &CellKey, assets: u64) -> (Verdict, String, Option<u64>) {
     // These speak of the session, which every other region takes: no permission cures them.
     let is_session = matches!(error.code.as_str(), "AuthFailure" | "InvalidClientTokenId" | "UnrecognizedClientException");
-    if error.class == ErrorClass::Denied && is_session {
+    if error.class == ErrorClass::Denied && is_session && key.region != EVERYWHERE {
         let cure = format!("{} does not take our session: enable the region in this account, or leave it out of the spec", key.region);
         return verdict_with(error, key, assets, Some(cure));
     }

@@ -3,7 +3,7 @@
 use caretaker_cloud::AwsType;
 
 /// What services make and end by themselves, many times a day: nobody could say of each that it is gone.
-const PASSING: [&str; 10] = [
+const PASSING: [&str; 11] = [
     "ec2:network-insights-analysis",
     "ec2:network-interface",
     "ec2:spot-instances-request",
@@ -13,10 +13,11 @@ const PASSING: [&str; 10] = [
     "eks:endpointslice",
     "eks:pod",
     "eks:replicaset",
+    "fsx:backup",
     "ssm:session",
 ];
-/// What stands in the ARNs of the copies that services make each night.
-const AUTOMATIC: [&str; 2] = ["snapshot:rds:", "snapshot:automatic."];
+/// What stands in the ARNs of the copies that services make each night: RDS, ElastiCache, MemoryDB, AWS Backup, Redshift.
+const AUTOMATIC: [&str; 5] = ["snapshot:rds:", "snapshot:automatic.", "snapshot/automatic.", "snapshot:awsbackup:", "/rs:"];
 /// Types whose resources a service's own list shows.
 const WITH_A_LIST: [(&str, AwsType); 17] = [
     ("ec2:instance", AwsType::Instance),
@@ -41,7 +42,12 @@ const WITH_A_LIST: [(&str, AwsType); 17] = [
 /// Whether a resource of this type is listed from the index: not where a service's own list shows it, and not what passes.
 pub fn is_listed(kind: &str, arn: &str) -> bool {
     let has_a_list = WITH_A_LIST.iter().any(|(listed, _)| *listed == kind) || is_load_balancer(kind, arn);
-    !has_a_list && !PASSING.contains(&kind) && !AUTOMATIC.iter().any(|part| arn.contains(part))
+    !has_a_list && !passes(kind, arn)
+}
+
+/// Whether it is of what services make and end by themselves.
+pub fn passes(kind: &str, arn: &str) -> bool {
+    PASSING.contains(&kind) || AUTOMATIC.iter().any(|part| arn.contains(part))
 }
 
 /// Of the second generation, which has a list. Resource Explorer may call both generations by one word; their ARNs differ.
@@ -77,7 +83,11 @@ mod tests {
             ("rds:snapshot", arn("rds", "snapshot:before-the-move"), true),
             ("rds:snapshot", arn("rds", "snapshot:rds:orders-2026-11-26-00-10"), false),
             ("rds:cluster-snapshot", arn("rds", "cluster-snapshot:rds:orders-2026-11-26"), false),
+            ("rds:snapshot", arn("rds", "snapshot:awsbackup:job-0"), false),
             ("elasticache:snapshot", arn("elasticache", "snapshot:automatic.carts-2026-11-26"), false),
+            ("memorydb:snapshot", arn("memorydb", "snapshot/automatic.carts-2026-11-26"), false),
+            ("redshift:snapshot", arn("redshift", "snapshot:sales/rs:sales-2026-11-26"), false),
+            ("redshift:snapshot", arn("redshift", "snapshot:sales/before-the-move"), true),
         ] {
             assert_eq!(is_listed(kind, &arn), listed, "{kind} {arn}");
         }

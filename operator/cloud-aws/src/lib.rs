@@ -11,6 +11,7 @@ mod ec2;
 mod errors;
 mod explored;
 mod identity;
+mod index;
 mod keys;
 mod members;
 mod others;

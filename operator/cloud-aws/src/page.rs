@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::calls::Calls;
-use crate::{databases, ec2, identity, keys, others, patches, platform, storage, tags};
+use crate::{databases, ec2, identity, index, keys, others, patches, platform, storage, tags};
 
 /// Pages of one list after which it is taken for endless.
 const MAX_PAGES: usize = 100_000;
@@ -30,7 +30,7 @@ pub struct Place<'a> {
     /// What the first page asked once for all: names of keys by their id.
     pub names: OnceCell<HashMap<String, String>>,
     /// Where Resource Explorer is asked.
-    pub index: OnceCell<others::Plan>,
+    pub index: OnceCell<index::Plan>,
     /// Why some of what is there was left out.
     pub left_out: Mutex<Option<CloudError>>,
 }

@@ -179,9 +179,9 @@ impl CloudLink for Link {
     }
 
     async fn exists(&self, asset: &Asset) -> Result<Presence> {
-        // What a service's own list lacks is gone, and so is from the index what an earlier release listed from it. How to ask the service of what only the
+        // What a service's own list lacks is gone, and so is what is listed from the index no more since it passes. How to ask the service of what only the
         // index shows is not known.
-        let is_indexed = self.reads_an_index(&asset.service) && explored::is_listed(&asset.native_type, &asset.id);
+        let is_indexed = self.reads_an_index(&asset.service) && !explored::passes(&asset.native_type, &asset.id);
         Ok(if is_indexed { Presence::Unknown } else { Presence::Gone })
     }
 

@@ -17,6 +17,8 @@ use super::output::{Form, json, paragraph, table, width};
 
 /// Longest id in a table that is printed as it comes, in characters; `-o json` shows it whole.
 const LONG: usize = 30;
+/// Accounts that a note names.
+const NAMED: usize = 5;
 /// Longest account and longest region there.
 const LONG_PLACE: [usize; 2] = [16, 20];
 
@@ -303,14 +305,27 @@ pub async fn coverage(args: Which) -> anyhow::Result<()> {
             println!("{name}: what was known of the other cells is lost in the store since {}", lost.0);
         }
     }
-    for (name, inventory) in &all {
-        inventory.coverage.notes.iter().for_each(|note| print!("{}", paragraph(&format!("{name}: "), note, width())));
-    }
+    print!("{}", notes(&all));
     let rows: Vec<Vec<String>> = all.iter().flat_map(|(name, inventory)| gap_rows(name, &inventory.coverage)).collect();
     if !rows.is_empty() {
         print!("\n{}", table(&["ACCOUNT", "REGION", "SERVICE", "VERDICT", "CAUSE"], &rows));
     }
     Ok(())
+}
+
+/// What complete cells cannot show, each note once for all accounts that have it.
+fn notes(all: &[(String, InventoryStatus)]) -> String {
+    let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, inventory) in all {
+        inventory.coverage.notes.iter().for_each(|note| named.entry(note).or_default().push(name));
+    }
+    let told = named.into_iter().map(|(note, names)| {
+        let more = names.len().saturating_sub(NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let names = names.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+        format!("\n{}", paragraph("Note: ", &format!("{names}{more}: {note}"), width()))
+    });
+    told.collect()
 }
 
 /// The gaps of an account, and how many more the store holds.
@@ -329,6 +344,20 @@ fn gap_rows(name: &str, coverage: &CoverageStatus) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_note_stands_once_for_all_accounts_that_have_it() {
+        let with = |note: &str| {
+            let coverage = CoverageStatus { notes: vec![note.to_owned()], ..CoverageStatus::default() };
+            InventoryStatus { coverage, ..InventoryStatus::default() }
+        };
+        let mut all: Vec<_> = (0..9).map(|number| (format!("org-{number}"), with("some may be missing"))).collect();
+        all.push(("prod".into(), with("others may be missing")));
+        let told = notes(&all);
+        assert!(told.contains("org-0, org-1") && told.contains("and 4 more: some may be missing"), "{told}");
+        assert!(told.contains("prod: others may be missing") && told.matches("some may").count() == 1, "{told}");
+        assert_eq!(notes(&[]), "");
+    }
 
     #[test]
     fn gaps_that_are_left_out_are_counted() {

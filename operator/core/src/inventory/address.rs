@@ -20,7 +20,7 @@ const STAMP: &str = "%Y%m%dT%H%M%SZ";
 const OF: char = '\0';
 
 /// What makes an asset itself, in the cloud's own way of comparing. Ids of Azure and Google Cloud are unique by themselves, those of AWS within their
-/// region and type.
+/// region and type, where they are no ARNs.
 #[must_use]
 pub fn key(asset: &Asset) -> String {
     if asset.asset_type == AssetType::PatchState {
@@ -33,6 +33,8 @@ fn key_of(asset: &Asset, native_type: &str) -> String {
     match asset.cloud.as_str() {
         "azure" => asset.id.to_lowercase(),
         "gcp" => asset.id.clone(),
+        // An ARN is unique by itself; the words that Resource Explorer has for a type may change.
+        _ if AwsType::of_service(&asset.service).is_some_and(AwsType::is_of_an_index) => format!("{}/{}", asset.account, asset.id),
         _ => format!("{}/{}/{native_type}/{}", asset.account, asset.region, asset.id),
     }
 }
