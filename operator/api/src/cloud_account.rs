@@ -121,7 +121,8 @@ pub struct AwsAccount {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9+=,.@_-]+$')").message("roleName takes letters, digits and + = , . @ _ -"))]
     pub role_name: String,
-    /// Regions to read. Without it the account itself is asked which regions are enabled. Buckets, roles, users and what else is in no region are read whichever are named.
+    /// Regions to read. Without it the account itself is asked which regions are enabled. Buckets, roles, users and what else is in no region are read
+    /// whichever are named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 40))]
     pub regions: Option<Vec<String>>,

@@ -42,6 +42,7 @@ async fn what_no_list_shows_is_read_from_the_index_and_nothing_is_listed_twice()
         row("elasticloadbalancing:loadbalancer", here, "loadbalancer/app/web/1"),
         renamed.to_string(),
         row("ec2:network-interface", here, "network-interface/eni-0"),
+        resource("ec2:image", (grant.account(), here), "image/ami-0", &[("aws:backup:source-resource", "i-0")]),
         row("sqs:queue", FAR, "of-a-region-that-the-spec-leaves-out"),
         resource("sqs:queue", ("999999999999", here), "of-another-account-of-the-organization", &[]),
     ];

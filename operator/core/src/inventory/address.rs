@@ -132,4 +132,15 @@ mod tests {
         assert_ne!(of("aws", "i-1"), key(&Asset { cloud: "aws".into(), ..asset("eu-west-1") }));
         assert!(bucket("x") < BUCKETS);
     }
+
+    #[test]
+    fn an_arn_is_one_key_whatever_its_type_is_called() {
+        let of = |service: AwsType, native_type: &str| {
+            let (service, native_type, id) =
+                (service.service().to_owned(), native_type.to_owned(), "arn:aws:sqs:eu-west-1:1:orders".to_owned());
+            key(&Asset { id, service, native_type, ..asset("eu-west-1") })
+        };
+        assert_eq!(of(AwsType::Other, "sqs:queue"), of(AwsType::Other, "sqs:fifo-queue"));
+        assert_ne!(of(AwsType::Volume, "AWS::EC2::Volume"), of(AwsType::Volume, "AWS::EC2::Snapshot"));
+    }
 }

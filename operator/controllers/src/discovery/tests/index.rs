@@ -153,7 +153,8 @@ async fn an_index_that_failed_and_then_shows_nothing_removes_nothing() {
     for (time, unconfirmed) in [(1, 0), (2, 3), (3, 3)] {
         let taken = run(link.as_ref(), &reading(&store, Some(&last), hour(time))).await.unwrap().inventory;
         assert_eq!((taken.assets, taken.unconfirmed), (assets, unconfirmed), "reading {time}: {:?}", taken.coverage);
-        last = taken;
+        // An earlier release counted no types.
+        last = if time == 2 { InventoryStatus { by_type: std::collections::BTreeMap::new(), ..taken } } else { taken };
         cloud.account(ACCOUNT, |account| account.assets.insert((EVERYWHERE.into(), AwsType::Other), Vec::new()));
     }
 }
