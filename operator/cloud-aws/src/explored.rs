@@ -47,7 +47,7 @@ pub fn is_listed(kind: &str, arn: &str) -> bool {
 
 /// Whether it is of what services make and end by themselves.
 pub fn passes(kind: &str, arn: &str) -> bool {
-    PASSING.contains(&kind) || AUTOMATIC.iter().any(|part| arn.contains(part))
+    PASSING.contains(&kind) || kind.ends_with("snapshot") && AUTOMATIC.iter().any(|part| arn.contains(part))
 }
 
 /// Of the second generation, which has a list. Resource Explorer may call both generations by one word; their ARNs differ.
@@ -88,6 +88,7 @@ mod tests {
             ("memorydb:snapshot", arn("memorydb", "snapshot/automatic.carts-2026-11-26"), false),
             ("redshift:snapshot", arn("redshift", "snapshot:sales/rs:sales-2026-11-26"), false),
             ("redshift:snapshot", arn("redshift", "snapshot:sales/before-the-move"), true),
+            ("ssm:parameter", arn("ssm", "parameter/rs:of-people"), true),
         ] {
             assert_eq!(is_listed(kind, &arn), listed, "{kind} {arn}");
         }
