@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use caretaker_cloud::fake::{ExternalIdRule, FakeAccount, FakeCloud, FakeRole, Trust};
 use caretaker_cloud::{AwsType, CloudConnector, CloudError, ErrorClass, Purpose};
 use caretaker_controllers::Clouds;
-use caretaker_controllers::clouds::{AwsIdentity, AzureIdentity, GcpIdentity};
+use caretaker_controllers::counted_link::CountedConnector;
 use caretaker_controllers::operator::{self, OperatorConfig};
-use caretaker_controllers::writes::{CountedConnector, Writes};
+use caretaker_controllers::provider_identity::{AwsIdentity, AzureIdentity, GcpIdentity};
 use caretaker_e2e::bench;
+use caretaker_engine::write_gate::Writes;
 use kube::Config;
 use tracing_subscriber::EnvFilter;
 

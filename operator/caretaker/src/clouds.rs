@@ -11,8 +11,9 @@ use caretaker_cloud::{CloudConnector, CloudError, ErrorClass, Result};
 use caretaker_cloud_aws::{AwsConfig, AwsConnector, BaseCredentials};
 use caretaker_cloud_azure::{AzureConfig, AzureConnector, AzureCredentials};
 use caretaker_cloud_gcp::{BaseCredentials as GcpCredentials, CALLS_PER_MINUTE, Endpoints, GcpConfig, GcpConnector, ServiceAccountKey};
-use caretaker_controllers::clouds::{AwsIdentity, AwsKeys, AzureIdentity, GcpIdentity};
-use caretaker_controllers::writes::{CountedConnector, Writes};
+use caretaker_controllers::counted_link::CountedConnector;
+use caretaker_controllers::provider_identity::{AwsIdentity, AwsKeys, AzureIdentity, GcpIdentity};
+use caretaker_engine::write_gate::Writes;
 use tokio::sync::Mutex;
 
 /// How the clouds are reached in this installation.

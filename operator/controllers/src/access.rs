@@ -14,9 +14,9 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 
 use crate::claim;
-use crate::clouds::{AwsIdentity, AwsKeys, AzureIdentity, GcpIdentity, SecretText};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::provider_identity::{AwsIdentity, AwsKeys, AzureIdentity, GcpIdentity, SecretText};
+use caretaker_engine::Failure;
 
 /// A connector and the grant to use with it.
 #[derive(Clone)]

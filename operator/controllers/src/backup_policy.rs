@@ -16,8 +16,8 @@ use kube::ResourceExt;
 
 use crate::access::{WayIn, client_of, way_in};
 use crate::context::Context;
-use crate::engine::{Acted, CleanUp, Reconciler, Seen};
-use crate::failure::Failure;
+use caretaker_engine::Failure;
+use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 
 /// The reconciler.
 pub struct BackupPolicies;
@@ -62,6 +62,7 @@ async fn look(ctx: &Context, policy: &BackupPolicy, account: &CloudAccount) -> R
 #[async_trait]
 impl Reconciler for BackupPolicies {
     type Object = BackupPolicy;
+    type Context = Context;
     type Observed = Sight;
     type Plan = (Vec<RegionPlan>, Vec<(String, WayIn)>);
     type Done = Vec<RegionDone>;

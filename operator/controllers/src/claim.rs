@@ -12,7 +12,7 @@ use kube::core::ObjectMeta;
 use kube::{Api, ResourceExt};
 
 use crate::context::Context;
-use crate::failure::Failure;
+use caretaker_engine::Failure;
 
 const HOLDER_NAMESPACE: &str = "namespace";
 const HOLDER_NAME: &str = "name";

@@ -10,15 +10,15 @@ use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{HandoverMode, HandoverStep};
 use caretaker_api::{CloudAccount, Handover, ProviderProfile, names};
 use caretaker_cloud::{CloudError, CloudLink, ErrorClass, Member, Presented, Purpose};
+use caretaker_core::cloud_account::cross_client_probe::{self, Tried};
+use caretaker_core::cloud_account::intrusion_probe::Refusal;
 use caretaker_core::cloud_account::{self as core, Done, Listing, Observed, Plan};
 use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
 use caretaker_core::inventory::address::folder;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
-use caretaker_core::refusals::Refusal;
-use caretaker_core::request::is_asked;
-use caretaker_core::separation::{self, Tried};
+use caretaker_core::visit_request::is_asked;
 use caretaker_core::{grant, handover, kit};
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -28,14 +28,14 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
 use crate::access::{WayIn, client_of, connector, way_in};
-use crate::apply::{self, Owner};
 use crate::claim;
 use crate::context::Context;
 use crate::discovery::{self, NotRead, Reading};
-use crate::engine::{Acted, CleanUp, Reconciler, Seen};
-use crate::failure::Failure;
-use crate::inventory;
-use crate::store::StoreError;
+use caretaker_engine::Failure;
+use caretaker_engine::apply::{self, Owner};
+use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
+use caretaker_store::StoreError;
+use caretaker_store::inventory;
 
 /// Longest wait for an attempt that must be refused, of a principal that leads into other clients' accounts.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,6 +70,7 @@ fn is_revoking(handover: &Handover) -> bool {
 #[async_trait]
 impl Reconciler for CloudAccounts {
     type Object = CloudAccount;
+    type Context = Context;
     type Observed = Sight;
     type Plan = (Plan, Option<WayIn>, Option<Desired>, String);
     type Done = Done;
@@ -216,10 +217,10 @@ async fn separate(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -> Opti
     let (now, last) = (ctx.now(), account.status.as_ref().and_then(|status| status.last_handled_request.as_ref()));
     let profiles = ctx.cache.list_typed::<ProviderProfile>(None);
     let own = (account, &way_in.provider);
-    if !separation::is_due(own, &profiles, is_asked(&account.metadata, last), now) {
+    if !cross_client_probe::is_due(own, &profiles, is_asked(&account.metadata, last), now) {
         return None;
     }
-    let round = separation::round(own, &ctx.cache.list_typed(None), &profiles, now);
+    let round = cross_client_probe::round(own, &ctx.cache.list_typed(None), &profiles, now);
     let attempts = round.others.iter().map(|other| async {
         let profile = profiles.iter().find(|profile| profile.name_any() == other.profile)?;
         Some(match tokio::time::timeout(PATIENCE, trespass(ctx, profile, (account, way_in))).await {
@@ -303,8 +304,8 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, d
             done.inventory = Some(Ok(taken));
         }
         Err(NotRead::Cloud(error)) => done.inventory = Some(Err(error)),
-        Err(NotRead::Failed(Failure::Store(error))) => done.store_fault = Some(store_fault(&error)),
-        Err(NotRead::Failed(failure)) => return Err(failure),
+        Err(NotRead::Failed(error @ StoreError::Local { .. })) => return Err(Failure::store(error)),
+        Err(NotRead::Failed(error)) => done.store_fault = Some(store_fault(&error)),
     }
     if let Some(Err(error @ CloudError { class: ErrorClass::Throttled(_), .. })) = &done.inventory {
         done.proof = Some(Err(error.clone()));
@@ -336,7 +337,9 @@ pub fn store_fault(error: &StoreError) -> (Reason, String) {
     let reason = match error {
         StoreError::Full(_) => Reason::StoreFull,
         StoreError::ReadOnly(_) => Reason::StoreReadOnly,
-        StoreError::NotFound(_) | StoreError::Damaged(_) | StoreError::Unreachable(_) => Reason::StoreUnreachable,
+        StoreError::NotFound(_) | StoreError::Damaged(_) | StoreError::Unreachable(_) | StoreError::Local { .. } => {
+            Reason::StoreUnreachable
+        }
     };
     (reason, error.to_string())
 }

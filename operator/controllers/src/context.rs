@@ -1,103 +1,30 @@
 //! What every controller is given.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
-use kube::api::{GetParams, ListParams, ObjectList};
-use kube::core::Request;
-use kube::runtime::events::Recorder;
-use kube::{Client, Resource};
-use serde::de::DeserializeOwned;
+use caretaker_store::Store;
 
-use crate::cache::Cache;
-use crate::clouds::Clouds;
-use crate::failure::Failure;
-use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::provider_identity::Clouds;
 
-/// Tells the time. Injected, so that tests can move it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// What every controller is given.
+/// What every controller is given: the engine's part, and what only controllers use.
 #[derive(Clone)]
 pub struct Context {
-    /// The API server.
-    pub client: Client,
-    /// Objects that we watch.
-    pub cache: Cache,
+    /// API server, cache, clock, events and metrics.
+    pub engine: caretaker_engine::Context,
     /// Where inventories and bundles are.
     pub store: Store,
     /// The ways into clouds.
     pub clouds: Arc<dyn Clouds>,
-    /// The time.
-    pub clock: Clock,
-    /// The operator's own namespace.
-    pub namespace: String,
-    /// Publishes events.
-    pub recorder: Recorder,
-    /// Counts what happens.
-    pub metrics: Metrics,
     /// Claims that this process knows to be held: name of the claim, uid of the holder.
     pub claims: Arc<Mutex<HashMap<String, String>>>,
 }
 
-impl Context {
-    /// The time now.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        (self.clock)()
-    }
+impl Deref for Context {
+    type Target = caretaker_engine::Context;
 
-    /// An object of our own kinds, from the cache if it is there. Its absence is the API server's word: a watch may be behind.
-    ///
-    /// # Errors
-    /// The API server's answer; that the object does not exist is none.
-    pub async fn find<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, Failure>
-    where
-        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
-    {
-        match self.cache.typed(namespace, name) {
-            Some(held) => Ok(Some(held)),
-            None => self.fetch(namespace, name).await,
-        }
-    }
-
-    /// An object of our own kinds as it is now.
-    ///
-    /// # Errors
-    /// The API server's answer; that the object does not exist is none.
-    pub async fn fetch<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, Failure>
-    where
-        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
-    {
-        let what = format!("get {} {name}", K::kind(&()));
-        let request = self.request::<K>(namespace).get(name, &GetParams::default());
-        match self.client.request(request.map_err(|error| Failure::kubernetes(what.clone())(kube::Error::BuildRequest(error)))?).await {
-            Ok(found) => Ok(Some(found)),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(error) => Err(Failure::kubernetes(what)(error)),
-        }
-    }
-
-    /// All objects of one of our own kinds in a namespace as they are now.
-    ///
-    /// # Errors
-    /// The API server's answer.
-    pub async fn fetch_all<K>(&self, namespace: &str) -> Result<Vec<K>, Failure>
-    where
-        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
-    {
-        let what = format!("list {}", K::plural(&()));
-        let request = self.request::<K>(namespace).list(&ListParams::default());
-        let request = request.map_err(|error| Failure::kubernetes(what.clone())(kube::Error::BuildRequest(error)))?;
-        let list: ObjectList<K> = self.client.request(request).await.map_err(Failure::kubernetes(what))?;
-        Ok(list.items)
-    }
-
-    /// `Api`'s constructors want to know the scope at compile time, a request only at run time.
-    fn request<K: Resource<DynamicType = ()>>(&self, namespace: &str) -> Request {
-        Request::new(K::url_path(&(), (!namespace.is_empty()).then_some(namespace)))
+    fn deref(&self) -> &Self::Target {
+        &self.engine
     }
 }

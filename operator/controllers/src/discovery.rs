@@ -13,15 +13,14 @@ use caretaker_core::cloud_account::named;
 use caretaker_core::digest::json_digest;
 use caretaker_core::inventory::address::{self, BUCKETS};
 use caretaker_core::inventory::manifest::{FORMAT, Manifest, digest};
+use caretaker_core::inventory::patch;
+use caretaker_core::inventory::scope::Rules;
 use caretaker_core::inventory::{Counts, Line, Taken, Verdicts};
-use caretaker_core::patch;
-use caretaker_core::scope::Rules;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::failure::Failure;
-use crate::inventory::{Reader, Run, Segments, Shards, Spool, Vanished, compare, may_hold_some, merge};
-use crate::store::{Store, StoreError};
+use caretaker_store::inventory::{Reader, Run, Segments, Shards, Spool, Vanished, compare, may_hold_some, merge};
+use caretaker_store::{Store, StoreError};
 
 /// What the last inventory is called where it is lost.
 const LAST: &str = "the last inventory";
@@ -90,11 +89,11 @@ pub enum NotRead {
     /// The cloud: not even the cells could be planned.
     Cloud(CloudError),
     /// Store or disk.
-    Failed(Failure),
+    Failed(StoreError),
 }
 
-impl From<Failure> for NotRead {
-    fn from(failure: Failure) -> Self {
+impl From<StoreError> for NotRead {
+    fn from(failure: StoreError) -> Self {
         Self::Failed(failure)
     }
 }
@@ -131,8 +130,8 @@ fn sink_error(error: &std::io::Error) -> CloudError {
     CloudError::new(ErrorClass::Sink, "write the inventory", error.to_string())
 }
 
-fn local(error: std::io::Error) -> Failure {
-    Failure::local("write the inventory to a temporary file", error)
+fn local(error: std::io::Error) -> StoreError {
+    StoreError::local("write the inventory to a temporary file", error)
 }
 
 /// What the store has lost.
@@ -179,8 +178,8 @@ pub async fn run(link: &dyn CloudLink, reading: &Reading<'_>) -> Result<Taken, N
     drop(spool);
     let run = address::run(&folder, reading.now, &manifest.digest);
     let at = address::manifest(&run);
-    let bytes = serde_json::to_vec(&manifest).map_err(|error| Failure::local("write a manifest", error))?;
-    reading.store.put(&at, bytes.into()).await.map_err(Failure::Store)?;
+    let bytes = serde_json::to_vec(&manifest).map_err(|error| StoreError::local("write a manifest", error))?;
+    reading.store.put(&at, bytes.into()).await?;
     let mut inventory = InventoryStatus {
         patches: counts.patches,
         unconfirmed: counts.unconfirmed,
@@ -237,7 +236,7 @@ async fn write(
             None => Vec::new(),
             Some(reader) => match reader.bucket(bucket).await {
                 Ok(before) => before,
-                Err(Failure::Store(error)) if error.is_loss() => {
+                Err(error) if error.is_loss() => {
                     losses.note(LAST, &error, true);
                     reader.shard(bucket).into_iter().for_each(|shard| shards.mistrust(shard.digest.clone()));
                     Vec::new()
@@ -282,11 +281,11 @@ async fn write(
 }
 
 /// The last inventory, where the store still has it.
-async fn last<'a>(reading: &Reading<'a>, is_needed: bool, losses: &mut Losses) -> Result<Option<Reader<'a>>, Failure> {
+async fn last<'a>(reading: &Reading<'a>, is_needed: bool, losses: &mut Losses) -> Result<Option<Reader<'a>>, StoreError> {
     let Some(last) = reading.last else { return Ok(None) };
     match Reader::open(reading.store, last).await {
         Ok(reader) => Ok(Some(reader)),
-        Err(Failure::Store(error)) if error.is_loss() => {
+        Err(error) if error.is_loss() => {
             losses.note(LAST, &error, is_needed);
             Ok(None)
         }
@@ -295,14 +294,14 @@ async fn last<'a>(reading: &Reading<'a>, is_needed: bool, losses: &mut Losses) -
 }
 
 /// Proves one shard of the last inventory, by turns, so that damage is seen although nothing changes. Gives its digest where it is not what it was.
-async fn prove_one(reading: &Reading<'_>, last: Option<&Reader<'_>>, losses: &mut Losses) -> Result<Option<String>, Failure> {
+async fn prove_one(reading: &Reading<'_>, last: Option<&Reader<'_>>, losses: &mut Losses) -> Result<Option<String>, StoreError> {
     let Some(reader) = last else { return Ok(None) };
     let turn = reading.now.as_second().unsigned_abs() / 60;
     match reader.prove(turn).await {
         Ok(()) => Ok(None),
         // One that is not there at all is found when it is stored again.
-        Err((_, Failure::Store(StoreError::NotFound(_)))) => Ok(None),
-        Err((digest, Failure::Store(error))) if error.is_loss() => {
+        Err((_, StoreError::NotFound(_))) => Ok(None),
+        Err((digest, error)) if error.is_loss() => {
             losses.note(LAST, &error, false);
             Ok(Some(digest))
         }
@@ -325,7 +324,7 @@ async fn differences(
     run: &str,
     new: &InventoryStatus,
     losses: &mut Losses,
-) -> Result<(Option<DiffStatus>, Option<DiffStatus>), Failure> {
+) -> Result<(Option<DiffStatus>, Option<DiffStatus>), StoreError> {
     let previous = match reading.last {
         None => None,
         Some(last) => {
@@ -360,7 +359,7 @@ async fn difference(
     run: &str,
     (before, new): (&Before<'_>, &InventoryStatus),
     losses: &mut Losses,
-) -> Result<Option<DiffStatus>, Failure> {
+) -> Result<Option<DiffStatus>, StoreError> {
     let same = DiffStatus { digest: before.digest.into(), taken_at: before.taken_at.cloned(), ..DiffStatus::default() };
     if before.digest == new.digest {
         return Ok(Some(same));
@@ -371,7 +370,7 @@ async fn difference(
     };
     let found = match compared.await {
         Ok(found) => found,
-        Err(Failure::Store(error)) if error.is_loss() => {
+        Err(error) if error.is_loss() => {
             losses.note(before.what, &error, false);
             return Ok(None);
         }
@@ -379,7 +378,7 @@ async fn difference(
     };
     let at = if found.is_empty() { String::new() } else { format!("{run}/{}", before.file) };
     if !at.is_empty() {
-        reading.store.put_file(&at, found.file.path()).await.map_err(Failure::Store)?;
+        reading.store.put_file(&at, found.file.path()).await?;
     }
     Ok(Some(DiffStatus { added: found.added, removed: found.removed, changed: found.changed, address: at, ..same }))
 }

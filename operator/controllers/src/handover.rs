@@ -24,12 +24,12 @@ use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 
 use crate::access::{client_of, way_in};
-use crate::apply::Owner;
-use crate::cache::api_resource;
 use crate::context::Context;
 use crate::discovery::{self, NotRead, Reading};
-use crate::engine::{Acted, CleanUp, Reconciler, Seen};
-use crate::failure::Failure;
+use caretaker_engine::Failure;
+use caretaker_engine::apply::Owner;
+use caretaker_engine::cache::api_resource;
+use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 
 /// The reconciler.
 pub struct Handovers;
@@ -77,6 +77,7 @@ async fn monitoring(ctx: &Context, namespace: &str) -> Result<Vec<Value>, Failur
 #[async_trait]
 impl Reconciler for Handovers {
     type Object = Handover;
+    type Context = Context;
     type Observed = Sight;
     type Plan = (Option<HandoverStep>, Sight);
     type Done = StepResult;
@@ -241,6 +242,6 @@ async fn read(ctx: &Context, handover: &Handover, account: &CloudAccount) -> Res
     match discovery::run(link.as_ref(), &reading).await {
         Ok(taken) => Ok(Ok(taken.inventory)),
         Err(NotRead::Cloud(error)) => Ok(Err(error.to_string())),
-        Err(NotRead::Failed(failure)) => Err(failure),
+        Err(NotRead::Failed(error)) => Err(Failure::store(error)),
     }
 }

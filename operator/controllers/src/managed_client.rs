@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt};
 
-use crate::apply::{self, Applied, Owner, is_ours};
 use crate::context::Context;
-use crate::engine::{Acted, CleanUp, Reconciler, Seen};
-use crate::failure::Failure;
+use caretaker_engine::Failure;
+use caretaker_engine::apply::{self, Applied, Owner, is_ours};
+use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 
 /// The reconciler.
 pub struct ManagedClients;
@@ -68,6 +68,7 @@ fn is_frozen(handover: &Handover) -> bool {
 #[async_trait]
 impl Reconciler for ManagedClients {
     type Object = ManagedClient;
+    type Context = Context;
     type Observed = Observed;
     type Plan = (Vec<Desired>, Vec<&'static str>);
     type Done = Report;

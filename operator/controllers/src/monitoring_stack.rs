@@ -10,19 +10,19 @@ use caretaker_api::monitoring_stack::MonitoringStackStatus;
 use caretaker_api::{CloudAccount, MonitoringStack};
 use caretaker_core::desired::Desired;
 use caretaker_core::inventory::Line;
+use caretaker_core::inventory::scope::ScopeVerdict;
 use caretaker_core::monitoring_stack::{self as core, Done, Observed, Target};
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
-use caretaker_core::scope::ScopeVerdict;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::access::client_of;
-use crate::apply::{self, Applied, Owner};
 use crate::context::Context;
-use crate::engine::{Acted, CleanUp, Reconciler, Seen};
-use crate::failure::Failure;
-use crate::inventory::read;
+use caretaker_engine::Failure;
+use caretaker_engine::apply::{self, Applied, Owner};
+use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
+use caretaker_store::inventory::read;
 
 /// The reconciler. Keeps the targets of each account's last inventory, so that a resync reads nothing again.
 #[derive(Default)]
@@ -51,8 +51,8 @@ impl MonitoringStacks {
         };
         match read(&ctx.store, inventory, take).await {
             Ok(()) => {}
-            Err(Failure::Store(error)) if error.is_loss() => return Ok(Arc::default()),
-            Err(failure) => return Err(failure),
+            Err(error) if error.is_loss() => return Ok(Arc::default()),
+            Err(error) => return Err(Failure::store(error)),
         }
         targets.sort();
         let targets = Arc::new(targets);
@@ -74,6 +74,7 @@ fn owner(stack: &MonitoringStack) -> Owner {
 #[async_trait]
 impl Reconciler for MonitoringStacks {
     type Object = MonitoringStack;
+    type Context = Context;
     type Observed = Observed;
     type Plan = Vec<Desired>;
     type Done = Done;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use caretaker_api::CloudAccount;
 use caretaker_cloud::budget::{Budgets, Key};
-use caretaker_core::account_budget;
+use caretaker_core::cloud_account::budget;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::runtime::events::{Recorder, Reporter};
@@ -16,21 +16,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::backup_policy::BackupPolicies;
-use crate::cache::Cache;
 use crate::cloud_account::CloudAccounts;
-use crate::clouds::Clouds;
 use crate::context::Context;
-use crate::engine;
-use crate::gate::Gate;
 use crate::handover::Handovers;
-use crate::health::{self, Health};
-use crate::kube_port::WriteLayer;
 use crate::managed_client::ManagedClients;
-use crate::metrics::Metrics;
 use crate::monitoring_stack::MonitoringStacks;
+use crate::provider_identity::Clouds;
 use crate::provider_profile::ProviderProfiles;
-use crate::store::Store;
-use crate::writes::Writes;
+use caretaker_engine::cache::Cache;
+use caretaker_engine::health::{self, Health};
+use caretaker_engine::metrics::Metrics;
+use caretaker_engine::write_gate::Gate;
+use caretaker_engine::write_gate::WriteLayer;
+use caretaker_engine::write_gate::Writes;
+use caretaker_store::Store;
 
 /// Name of the lease.
 pub const LEASE: &str = "caretaker";
@@ -96,17 +95,15 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
     let health = Health::default();
     health::serve(&config.health_address, &config.metrics_address, health.clone(), metrics.clone()).await.map_err(start("listen"))?;
     let store = Store::open(&config.store_url).map_err(|error| start("open the store")(error.to_string()))?;
-    let ctx = Context {
+    let engine = caretaker_engine::Context {
         client: client.clone(),
         cache: cache.clone(),
-        store,
-        clouds: clouds(writes.clone(), budgets.clone()),
         clock: Arc::new(Timestamp::now),
         namespace: config.namespace.clone(),
         recorder: Recorder::new(client.clone(), Reporter { controller: "caretaker".into(), instance: Some(config.identity.clone()) }),
         metrics: metrics.clone(),
-        claims: Arc::default(),
     };
+    let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
     let identity = format!("{}_{:08x}", config.identity, rand::random::<u32>());
     let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
@@ -181,7 +178,7 @@ async fn lead(
 /// Waits that clouds asked a process before this one for: they are in force before the first call.
 fn keep_waits(ctx: &Context, budgets: &Budgets) {
     for account in ctx.cache.list_typed::<CloudAccount>(None) {
-        for (key, left) in account_budget::waits(&account, ctx.now()) {
+        for (key, left) in budget::waits(&account, ctx.now()) {
             tracing::info!(key, seconds = left.as_secs(), "a cloud has asked to wait");
             budgets.hold(&Key::from_text(&key), left);
         }
@@ -194,7 +191,7 @@ fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSe
             let (ctx, mut stopped) = (ctx.clone(), stop.subscribe());
             controllers.spawn(async move {
                 let stop = async move { let _ = stopped.wait_for(|stop| *stop).await; };
-                engine::run($reconciler, ctx, stop).await;
+                caretaker_engine::run($reconciler, ctx, stop).await;
                 $name.to_owned()
             });
         })*};

@@ -15,9 +15,9 @@ use serde_json::json;
 
 use crate::access::connector;
 use crate::context::Context;
-use crate::engine::{Acted, CleanUp, Reconciler, Seen};
-use crate::failure::Failure;
 use crate::signing;
+use caretaker_engine::Failure;
+use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 
 /// ConfigMap of the operator's namespace whose keys are the profiles that exist: the admission policy's parameter.
 pub const REGISTER: &str = "caretaker-profiles";
@@ -28,6 +28,7 @@ pub struct ProviderProfiles;
 #[async_trait]
 impl Reconciler for ProviderProfiles {
     type Object = ProviderProfile;
+    type Context = Context;
     type Observed = ();
     type Plan = bool;
     type Done = Done;

@@ -14,7 +14,7 @@ use kube::{Api, ResourceExt};
 
 use crate::access::own_secret;
 use crate::context::Context;
-use crate::failure::Failure;
+use caretaker_engine::Failure;
 
 /// Key of the Secret that holds the minisign secret key.
 pub const SECRET_KEY: &str = "minisign.key";

@@ -1,8 +1,13 @@
 //! `CloudAccount`: when to prove access, when to read, what the answers mean.
 
+pub mod access_status;
+pub mod budget;
+pub mod cross_client_probe;
+pub mod intrusion_probe;
 mod leaving;
 mod parent;
 mod reading;
+pub mod roster;
 
 use std::time::Duration;
 
@@ -15,17 +20,17 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::access::{REGISTER_EVERY, carry, profile, take_excess, take_gap, take_register};
-use crate::account_budget::{self, LONGEST_WAIT};
+use crate::cloud_account::access_status::{REGISTER_EVERY, carry, profile, take_excess, take_gap, take_register};
+use crate::cloud_account::budget::LONGEST_WAIT;
+use crate::cloud_account::cross_client_probe::{Tried, take_others};
+use crate::cloud_account::intrusion_probe::{Refusal, refusals_due, take_refusals};
+use crate::cloud_account::roster::is_own;
 use crate::conditions::{ConditionSet, Is, find};
 use crate::inventory::Taken;
-use crate::members::is_own;
+use crate::inventory::scope::{self, Named};
+use crate::jitter::jittered;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
-use crate::period::jittered;
-use crate::refusals::{Refusal, refusals_due, take_refusals};
-use crate::request::is_asked;
-use crate::scope::{self, Named};
-use crate::separation::{Tried, take_others};
+use crate::visit_request::is_asked;
 
 pub use parent::Listing;
 
@@ -165,8 +170,7 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
         prove,
         prove_refusals: prove && refusals_due(&access, &status.conditions, (&principal, uid, asked), now),
         register: prove && (asked || access.principal != principal || due(&register_last, REGISTER_EVERY, "register")),
-        discover: !is_parent
-            && (asked || !current || due(&read_last, interval, "discover") || account_budget::is_held_no_more(&status, now)),
+        discover: !is_parent && (asked || !current || due(&read_last, interval, "discover") || budget::is_held_no_more(&status, now)),
         list_members: is_parent && (asked || !current || due(&status.members_listed_at, interval, "members")),
     }
 }
@@ -263,7 +267,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     }
     reading::take((account, now), &mut status, &mut set, done, &mut waits);
     if let Some((usage, ended)) = &done.usage {
-        status.budget = Some(account_budget::status(usage, *ended));
+        status.budget = Some(budget::status(usage, *ended));
     }
     if let Some(answer) = &done.members {
         let own = |id: &str| observed.provider.as_ref().is_some_and(|provider| is_own(provider, &account.spec.target, id));

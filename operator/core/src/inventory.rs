@@ -5,6 +5,8 @@ pub mod diff;
 pub mod history;
 mod line;
 pub mod manifest;
+pub mod patch;
+pub mod scope;
 
 use std::collections::{HashMap, HashSet};
 

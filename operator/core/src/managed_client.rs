@@ -16,8 +16,8 @@ pub use accounts::{Wanted, accounts};
 pub use status::{Report, status};
 
 use crate::desired::Desired;
+use crate::inventory::scope::{self, Named};
 use crate::outcome::Fault;
-use crate::scope::{self, Named};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[

@@ -13,7 +13,7 @@ use kube::ResourceExt;
 
 use crate::conditions::{ConditionSet, Is, find};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
-use crate::request::is_asked;
+use crate::visit_request::is_asked;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::SigningKeyReady, ConditionType::IdentityProven, ConditionType::ClientsReadable];

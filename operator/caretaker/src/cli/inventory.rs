@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{CellStatus, CloudAccountStatus, CoverageStatus, DiffStatus, InventoryStatus, PatchStatus};
-use caretaker_controllers::inventory::{differences, read};
-use caretaker_controllers::store::Store;
 use caretaker_core::inventory::Line;
 use caretaker_core::inventory::diff::{Change, Difference};
+use caretaker_store::Store;
+use caretaker_store::inventory::{differences, read};
 use jiff::SignedDuration;
 use kube::ResourceExt;
 use serde_json::json as value;

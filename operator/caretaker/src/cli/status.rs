@@ -112,8 +112,11 @@ fn account_rows(accounts: &[CloudAccount]) -> Vec<Vec<String>> {
 fn parent_row(parent: &CloudAccount) -> Vec<String> {
     let status = parent.status.clone().unwrap_or_default();
     let (is, _) = ready(&status.conditions);
-    let listed =
-        if status.members_listed_at.is_some() { caretaker_core::members::summary(&status.members) } else { "not listed yet".into() };
+    let listed = if status.members_listed_at.is_some() {
+        caretaker_core::cloud_account::roster::summary(&status.members)
+    } else {
+        "not listed yet".into()
+    };
     let kit = status.kit.map_or("-", |_| "made").into();
     vec![format!("{} ({})", parent.name_any(), parent.spec.target.kind()), is, "-".into(), listed, kit]
 }

@@ -10,13 +10,13 @@ use caretaker_api::scope::{Exclusion, ScopeTerms, Selector};
 use caretaker_cloud::fake::{ExternalIdRule, FakeAccount, FakeCloud, FakeRole, Fault, Trust};
 use caretaker_cloud::{AccessGrant, AssetType, AwsGrant, AwsType, CloudConnector, PatchFacts, Purpose};
 use caretaker_core::inventory::address::key;
-use caretaker_core::scope::{Named, ScopeVerdict};
+use caretaker_core::inventory::scope::{Named, ScopeVerdict};
 use object_store::memory::InMemory;
 
 use odd::Odd;
 
 use super::*;
-use crate::inventory::{clean, differences as read_differences, read};
+use caretaker_store::inventory::{clean, differences as read_differences, read};
 
 const ACCOUNT: &str = "222222222222";
 const ROLE: &str = "arn:aws:iam::222222222222:role/CaretakerAccess";

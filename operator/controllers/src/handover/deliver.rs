@@ -7,7 +7,7 @@ use caretaker_core::handover::advance::StepResult;
 use super::Sight;
 use super::seal::{about, discard, stage};
 use crate::context::Context;
-use crate::failure::Failure;
+use caretaker_engine::Failure;
 
 /// Address of a bundle in the store. The same handover always delivers to the same address: a second bundle cannot come to be.
 pub fn address(about: &About) -> String {
@@ -26,8 +26,8 @@ pub async fn deliver(ctx: &Context, handover: &Handover) -> Result<StepResult, F
         return Ok(StepResult::StageLost);
     }
     let target = address(&about);
-    ctx.store.put_file(&format!("{target}.minisig"), &signature).await.map_err(Failure::Store)?;
-    ctx.store.put_file(&target, &file).await.map_err(Failure::Store)?;
+    ctx.store.put_file(&format!("{target}.minisig"), &signature).await.map_err(Failure::store)?;
+    ctx.store.put_file(&target, &file).await.map_err(Failure::store)?;
     Ok(StepResult::Delivered)
 }
 
@@ -41,8 +41,8 @@ pub async fn verify(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
     let key = PublicKey::from_base64(&key.public_key).map_err(|error| Failure::local("verify the bundle", error))?;
     let folder = tempfile::tempdir().map_err(|error| Failure::local("make a temporary folder", error))?;
     let file = folder.path().join(file_name(&about));
-    ctx.store.get_file(&bundle.address, &file).await.map_err(Failure::Store)?;
-    ctx.store.get_file(&format!("{}.minisig", bundle.address), &signature_path(&file)).await.map_err(Failure::Store)?;
+    ctx.store.get_file(&bundle.address, &file).await.map_err(Failure::store)?;
+    ctx.store.get_file(&format!("{}.minisig", bundle.address), &signature_path(&file)).await.map_err(Failure::store)?;
     let digest = sha256_file(&file).map_err(|error| Failure::local("read the bundle back", error))?;
     if digest != bundle.sha256 {
         return Ok(StepResult::NotVerified(format!("its digest is {digest}")));

@@ -19,9 +19,9 @@ use serde_json::{Map, json};
 
 use super::{Sight, owner};
 use crate::access::{WayIn, way_in};
-use crate::apply;
 use crate::context::Context;
-use crate::failure::Failure;
+use caretaker_engine::Failure;
+use caretaker_engine::apply;
 
 /// Revokes where we may; elsewhere publishes the script. Nothing here is tried blindly again: what is refused is settled by the attempts that follow.
 pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {

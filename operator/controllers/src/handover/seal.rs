@@ -19,10 +19,10 @@ use tempfile::NamedTempFile;
 use super::Sight;
 use crate::access::client_of;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::inventory::{LEVEL, Reader, read};
 use crate::signing;
-use crate::store::StoreError;
+use caretaker_engine::Failure;
+use caretaker_store::StoreError;
+use caretaker_store::inventory::{LEVEL, Reader, read};
 
 /// Folder of a handover's sealed file in this process.
 pub fn stage(handover: &Handover) -> PathBuf {
@@ -71,11 +71,11 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         };
         let file = match written.await {
             Ok(file) => file,
-            Err(Failure::Store(error)) if error.is_loss() => {
+            Err(error) if error.is_loss() => {
                 further_gaps.push(lost(&reading.account, &error));
                 continue;
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(Failure::store(error)),
         };
         let path = format!("02-inventory/{}.ndjson.zst", portable(&reading.account));
         entries.push(Entry { path, true_name: Some(reading.account.clone()), source: Source::File(file.path().to_path_buf()) });
@@ -100,7 +100,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
 
 /// All gaps and notes of a reading: the handover's status holds none, and an account's only the worst. An inventory of an earlier release has them in the
 /// status.
-async fn untold(ctx: &Context, inventory: &mut InventoryStatus) -> Result<(), Failure> {
+async fn untold(ctx: &Context, inventory: &mut InventoryStatus) -> Result<(), StoreError> {
     let mut verdicts = Verdicts::default();
     Reader::open(&ctx.store, inventory).await?.cells().iter().for_each(|cell| verdicts.take(cell.clone()));
     let found: Vec<CellStatus> = verdicts.cells().into_iter().filter(|cell| cell.verdict != Verdict::Complete).map(gap).collect();
@@ -112,8 +112,8 @@ async fn untold(ctx: &Context, inventory: &mut InventoryStatus) -> Result<(), Fa
 }
 
 /// The inventory as the receiver gets it: one file with one line for each asset.
-async fn lines(ctx: &Context, inventory: &InventoryStatus, imports: &mut Imports) -> Result<NamedTempFile, Failure> {
-    let local = |error: std::io::Error| Failure::local("write an inventory", error);
+async fn lines(ctx: &Context, inventory: &InventoryStatus, imports: &mut Imports) -> Result<NamedTempFile, StoreError> {
+    let local = |error: std::io::Error| StoreError::local("write an inventory", error);
     let file = NamedTempFile::new().map_err(local)?;
     let mut encoder = zstd::Encoder::new(BufWriter::new(file.reopen().map_err(local)?), LEVEL).map_err(local)?;
     read(&ctx.store, inventory, |line| {

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{CONDITIONS, meaning, pause};
+use crate::cloud_account::roster::{self, MAX_MEMBERS, Skip, TooMany};
 use crate::conditions::{ConditionSet, Is};
-use crate::members::{self, MAX_MEMBERS, Skip, TooMany};
 use crate::outcome::{Outcome, Wait};
 
 /// Longest time between two looks at a parent with too many accounts, in minutes.
@@ -63,12 +63,12 @@ pub(super) fn take_members(
         }
     };
     let skip = |id: &str| own(id) || listing.of_others.iter().any(|other| other == id);
-    match members::take(&account.spec.target, &status.members, &listing.listed, (&skip, now)) {
+    match roster::take(&account.spec.target, &status.members, &listing.listed, (&skip, now)) {
         Ok(found) => {
             let others = listing.of_others.iter().filter(|id| account.spec.target.takes(id)).count();
             let tail =
                 if others == 0 { String::new() } else { format!("; {others} more are looked after by another object and are left to it") };
-            set.set(kind, Is::True, Reason::Settled, format!("{}{tail}", members::summary(&found)));
+            set.set(kind, Is::True, Reason::Settled, format!("{}{tail}", roster::summary(&found)));
             status.members = found;
             status.members_listed_at = Some(Time(now));
             None

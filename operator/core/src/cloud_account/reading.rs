@@ -10,9 +10,9 @@ use super::{Done, RETRY_PAUSE};
 use crate::conditions::{ConditionSet, Is};
 use crate::inventory::Taken;
 use crate::inventory::history::baseline;
+use crate::inventory::scope::ScopeVerdict;
 use crate::outcome::Wait;
 use crate::provider_profile::READ_ELSEWHERE;
-use crate::scope::ScopeVerdict;
 
 /// Takes a new inventory, or why there is none.
 pub(super) fn take(

@@ -9,11 +9,11 @@ use caretaker_cloud::manifest::{Action, aws_actions, azure_roles, gcp_permission
 use serde_json::{Value, json};
 
 use super::script;
-use crate::access::profile;
-use crate::calls::sight;
+use crate::cloud_account::access_status::profile;
 use crate::grant;
 use crate::kit::parents::parent_purposes;
 use crate::kit::purposes;
+use crate::permissions_page::sight;
 
 /// What is said of a parent's ways in.
 const OF_ACCOUNTS: &str =

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::key;
 use super::line::Line;
-use crate::scope::ScopeVerdict;
+use crate::inventory::scope::ScopeVerdict;
 
 /// What is known of a machine's patches changes with every scan and is nothing of the machine's own.
 const PATCHES: &str = "facts.patches";

@@ -6,7 +6,7 @@ use caretaker_api::cloud_account::PatchStatus;
 use caretaker_cloud::Asset;
 use serde::{Deserialize, Serialize};
 
-use crate::scope::{Rules, ScopeVerdict};
+use crate::inventory::scope::{Rules, ScopeVerdict};
 
 /// Most samples of unclassified assets that are told.
 const MAX_SAMPLES: usize = 5;

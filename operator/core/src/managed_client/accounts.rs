@@ -11,9 +11,9 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::Observed;
+use crate::cloud_account::roster::object_name;
 use crate::cloud_account::was_kind;
 use crate::desired::Desired;
-use crate::members::object_name;
 
 /// A CloudAccount that a client has.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,8 @@ use caretaker_cloud::{
 };
 
 use super::*;
-use crate::writes::{CountedLink, Writes};
+use crate::counted_link::CountedLink;
+use caretaker_engine::write_gate::Writes;
 
 /// An account that is read by an index, with what its services say of assets when they are asked.
 struct Index {

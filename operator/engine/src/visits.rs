@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,9 +28,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
+use crate::common_status::CommonStatus;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::visit::CommonStatus;
 
 /// Objects of a kind that are visited at the same time.
 const CONCURRENCY: u16 = 16;
@@ -81,6 +82,8 @@ pub trait Reconciler: Send + Sync + 'static {
         + Send
         + Sync
         + 'static;
+    /// What the kind's controller is given.
+    type Context: Deref<Target = Context> + Clone + Send + Sync + 'static;
     /// All that was read.
     type Observed: Send + Sync;
     /// All that will be written.
@@ -93,28 +96,28 @@ pub trait Reconciler: Send + Sync + 'static {
     const CONDITIONS: &'static [ConditionType];
 
     /// All reads.
-    async fn observe(&self, ctx: &Context, object: &Self::Object) -> Result<Self::Observed, Failure>;
+    async fn observe(&self, ctx: &Self::Context, object: &Self::Object) -> Result<Self::Observed, Failure>;
     /// Faults as data. Pure.
     fn check(&self, object: &Self::Object, observed: &Self::Observed) -> Vec<Fault>;
     /// What to do. Pure; cannot fail. Not called where there are faults.
     fn plan(&self, object: &Self::Object, observed: &Self::Observed, now: Timestamp) -> Self::Plan;
     /// All writes.
-    async fn act(&self, ctx: &Context, object: &Self::Object, plan: Self::Plan) -> Acted<Self::Done>;
+    async fn act(&self, ctx: &Self::Context, object: &Self::Object, plan: Self::Plan) -> Acted<Self::Done>;
     /// The new status, without `Ready`, `Reconciling` and `Stalled`, and what the visit came to. Pure.
     fn status(&self, object: &Self::Object, seen: Seen<'_, Self::Observed, Self::Done>) -> (<Self::Object as HasStatus>::Status, Outcome);
     /// Takes down what must not outlive the object. Never deletes anything in a client's cloud unless the spec says so.
-    async fn clean_up(&self, ctx: &Context, object: &Self::Object) -> Result<CleanUp, Failure>;
+    async fn clean_up(&self, ctx: &Self::Context, object: &Self::Object) -> Result<CleanUp, Failure>;
 }
 
 struct Loop<R: Reconciler> {
     reconciler: R,
-    ctx: Context,
+    ctx: R::Context,
     failures: Mutex<HashMap<String, u32>>,
     newest: Mutex<HashMap<String, Arc<R::Object>>>,
 }
 
 /// Runs a kind's loop until `stop` resolves.
-pub async fn run<R: Reconciler>(reconciler: R, ctx: Context, stop: impl Future<Output = ()> + Send + Sync + 'static) {
+pub async fn run<R: Reconciler>(reconciler: R, ctx: R::Context, stop: impl Future<Output = ()> + Send + Sync + 'static) {
     let wakes = ctx.cache.subscribe(R::KIND);
     let wakes = futures::stream::unfold(wakes, |mut wakes| async move { wakes.recv().await.map(|wake| (wake, wakes)) }).map(|wake| {
         let reference = ObjectRef::<R::Object>::new(&wake.name);

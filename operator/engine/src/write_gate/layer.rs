@@ -9,8 +9,8 @@ use http::{Method, Request, Response, Uri};
 use kube::client::Body;
 use tower::{BoxError, Layer, Service};
 
+use super::count::Writes;
 use crate::metrics::Metrics;
-use crate::writes::Writes;
 
 /// The layer.
 #[derive(Clone)]
@@ -136,7 +136,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Gate;
+    use crate::write_gate::Gate;
 
     const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/x/leases/caretaker";
 

@@ -11,9 +11,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::calls;
 use crate::conditions::{ConditionSet, Is};
 use crate::kit::purposes;
+use crate::permissions_page;
 
 /// Most entries of a list in the status.
 const MAX_ENTRIES: usize = 50;
@@ -84,9 +84,9 @@ pub fn take_gap(
 /// The actions with the steps that do not work without them.
 fn missing(cloud: Cloud, allow: &[Capability], actions: &[String]) -> Vec<MissingPermission> {
     let rows = || {
-        calls::entry(cloud)
+        permissions_page::entry(cloud)
             .iter()
-            .chain(purposes(allow).into_iter().chain([Purpose::Members]).flat_map(|purpose| calls::actions(cloud, purpose)))
+            .chain(purposes(allow).into_iter().chain([Purpose::Members]).flat_map(|purpose| permissions_page::actions(cloud, purpose)))
     };
     let step = |action: &str| {
         let mut whys: Vec<&str> = rows().filter(|row| row.name == action).map(|row| row.why).collect();
@@ -211,10 +211,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cloud_account::intrusion_probe::Refusal;
     use crate::cloud_account::{self, Done, Observed};
     use crate::conditions::find;
     use crate::outcome::Outcome;
-    use crate::refusals::Refusal;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

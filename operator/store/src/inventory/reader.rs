@@ -14,8 +14,7 @@ use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::Spool;
-use crate::failure::Failure;
-use crate::store::{Store, StoreError};
+use crate::object::{Store, StoreError};
 
 /// An inventory, read bucket by bucket.
 pub struct Reader<'a> {
@@ -39,7 +38,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// The store's answer, [`StoreError::Damaged`] where the bytes are others than those that were stored, or the local disk's.
-    pub async fn open(store: &'a Store, inventory: &InventoryStatus) -> Result<Self, Failure> {
+    pub async fn open(store: &'a Store, inventory: &InventoryStatus) -> Result<Self, StoreError> {
         Self::at(store, &inventory.address, &inventory.digest).await
     }
 
@@ -47,7 +46,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::open`].
-    pub async fn at(store: &'a Store, at: &str, expected: &str) -> Result<Self, Failure> {
+    pub async fn at(store: &'a Store, at: &str, expected: &str) -> Result<Self, StoreError> {
         let Some(folder) = address::folder_of_manifest(at) else {
             return Ok(Self { store, source: Source::File(single_file(store, at, expected).await?) });
         };
@@ -90,7 +89,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// The digest of the shard, and what [`Reader::open`] would say of it.
-    pub async fn prove(&self, turn: u64) -> Result<(), (String, Failure)> {
+    pub async fn prove(&self, turn: u64) -> Result<(), (String, StoreError)> {
         let Source::Shards { folder, manifest, .. } = &self.source else { return Ok(()) };
         let count = u64::try_from(manifest.shards.len()).unwrap_or(u64::MAX).max(1);
         let at = usize::try_from(turn % count).unwrap_or_default();
@@ -103,7 +102,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::open`].
-    pub async fn bucket(&mut self, wanted: u8) -> Result<Vec<Line>, Failure> {
+    pub async fn bucket(&mut self, wanted: u8) -> Result<Vec<Line>, StoreError> {
         let (folder, manifest, seen, held) = match &mut self.source {
             Source::File(spool) => return spool.bucket(wanted).map_err(local),
             Source::Shards { folder, manifest, seen, held } => (folder, manifest, seen, held),
@@ -132,7 +131,7 @@ impl<'a> Reader<'a> {
 ///
 /// # Errors
 /// As [`Reader::open`], or the receiver's.
-pub async fn read(store: &Store, inventory: &InventoryStatus, mut take: impl FnMut(Line) -> std::io::Result<()>) -> Result<(), Failure> {
+pub async fn read(store: &Store, inventory: &InventoryStatus, mut take: impl FnMut(Line) -> std::io::Result<()>) -> Result<(), StoreError> {
     let mut reader = Reader::open(store, inventory).await?;
     for bucket in 0..BUCKETS {
         for line in reader.bucket(bucket).await? {
@@ -146,9 +145,9 @@ pub async fn read(store: &Store, inventory: &InventoryStatus, mut take: impl FnM
 ///
 /// # Errors
 /// The store's answer, the local disk's, or the receiver's.
-pub async fn differences(store: &Store, at: &str, mut take: impl FnMut(Difference) -> std::io::Result<()>) -> Result<(), Failure> {
+pub async fn differences(store: &Store, at: &str, mut take: impl FnMut(Difference) -> std::io::Result<()>) -> Result<(), StoreError> {
     let file = NamedTempFile::new().map_err(local)?;
-    store.get_file(at, file.path()).await.map_err(Failure::Store)?;
+    store.get_file(at, file.path()).await?;
     let decoder = zstd::Decoder::new(std::fs::File::open(file.path()).map_err(local)?).map_err(local)?;
     for line in BufReader::new(decoder).lines() {
         let found = serde_json::from_str(&line.map_err(|_| damaged(at))?).map_err(|_| damaged(at))?;
@@ -158,12 +157,12 @@ pub async fn differences(store: &Store, at: &str, mut take: impl FnMut(Differenc
 }
 
 /// The manifest at an address, as it was written.
-pub(super) async fn manifest(store: &Store, at: &str) -> Result<Manifest, Failure> {
-    let bytes = store.get(at).await.map_err(Failure::Store)?;
+pub(super) async fn manifest(store: &Store, at: &str) -> Result<Manifest, StoreError> {
+    let bytes = store.get(at).await?;
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|_| damaged(at))?;
     if manifest.format != FORMAT {
         let message = format!("{at} has form {}, which this release does not read", manifest.format);
-        return Err(Failure::local("read an inventory", message));
+        return Err(StoreError::local("read an inventory", message));
     }
     if digest(&manifest.shards) != manifest.digest {
         return Err(damaged(at));
@@ -171,9 +170,9 @@ pub(super) async fn manifest(store: &Store, at: &str) -> Result<Manifest, Failur
     Ok(manifest)
 }
 
-async fn load(store: &Store, folder: &str, shard: &Shard) -> Result<VecDeque<(u8, Line)>, Failure> {
+async fn load(store: &Store, folder: &str, shard: &Shard) -> Result<VecDeque<(u8, Line)>, StoreError> {
     let at = address::shard(folder, &shard.digest);
-    let packed = store.get(&at).await.map_err(Failure::Store)?;
+    let packed = store.get(&at).await?;
     let lines = zstd::stream::decode_all(packed.as_ref()).map_err(|_| damaged(&at))?;
     if sha256_hex(&lines) != shard.digest {
         return Err(damaged(&at));
@@ -185,9 +184,9 @@ async fn load(store: &Store, folder: &str, shard: &Shard) -> Result<VecDeque<(u8
     lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
 }
 
-async fn single_file(store: &Store, at: &str, expected: &str) -> Result<Spool, Failure> {
+async fn single_file(store: &Store, at: &str, expected: &str) -> Result<Spool, StoreError> {
     let file = NamedTempFile::new().map_err(local)?;
-    store.get_file(at, file.path()).await.map_err(Failure::Store)?;
+    store.get_file(at, file.path()).await?;
     if caretaker_bundle::sha256_file(file.path()).map_err(local)? != expected {
         return Err(damaged(at));
     }
@@ -200,10 +199,10 @@ async fn single_file(store: &Store, at: &str, expected: &str) -> Result<Spool, F
     Ok(spool)
 }
 
-fn damaged(at: &str) -> Failure {
-    Failure::Store(StoreError::Damaged(at.to_owned()))
+fn damaged(at: &str) -> StoreError {
+    StoreError::Damaged(at.to_owned())
 }
 
-fn local(error: std::io::Error) -> Failure {
-    Failure::local("read an inventory", error)
+fn local(error: std::io::Error) -> StoreError {
+    StoreError::local("read an inventory", error)
 }

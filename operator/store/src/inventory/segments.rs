@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::{LEVEL, Spool};
-use crate::failure::Failure;
-use crate::store::Store;
+use crate::object::{Store, StoreError};
 
 /// Which run it is, and what it may take over from one that was cut off.
 #[derive(Clone, Debug)]
@@ -62,7 +61,7 @@ impl<'a> Segments<'a> {
         (store, folder, run): (&'a Store, &str, &Run),
         spool: &mut Spool,
         now: Timestamp,
-    ) -> Result<(Self, Resumed), Failure> {
+    ) -> Result<(Self, Resumed), StoreError> {
         let folder = segments(folder);
         let known = store.list(&folder).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "what an earlier run has finished cannot be listed; all is read again");
@@ -77,7 +76,9 @@ impl<'a> Segments<'a> {
                     this.started = this.started.min(head.started);
                     resumed.cells.extend(head.cells);
                 }
-                Err(Failure::Store(error)) => tracing::warn!(%error, "what an earlier run has finished is not readable; it is read again"),
+                Err(error) if !matches!(error, StoreError::Local { .. }) => {
+                    tracing::warn!(%error, "what an earlier run has finished is not readable; it is read again")
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -85,9 +86,9 @@ impl<'a> Segments<'a> {
     }
 
     /// One segment into the spool; `None` where it is none of this run's.
-    async fn take(&self, at: &str, resumed: &Resumed, spool: &mut Spool, now: Timestamp) -> Result<Option<Head>, Failure> {
-        let local = |error: std::io::Error| Failure::local("take over what an earlier run has finished", error);
-        let bytes = self.store.get(at).await.map_err(Failure::Store)?;
+    async fn take(&self, at: &str, resumed: &Resumed, spool: &mut Spool, now: Timestamp) -> Result<Option<Head>, StoreError> {
+        let local = |error: std::io::Error| StoreError::local("take over what an earlier run has finished", error);
+        let bytes = self.store.get(at).await?;
         let Ok(decoder) = zstd::Decoder::new(bytes.as_ref()) else { return Ok(None) };
         let mut lines = BufReader::new(decoder).lines();
         let Some(Ok(first)) = lines.next() else { return Ok(None) };

@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
+use crate::cloud_account::intrusion_probe::{REFUSALS_AGAIN, REFUSALS_EVERY, Refusal, keep_or_wait};
 use crate::conditions::{ConditionSet, Is};
 use crate::digest::sha256_hex;
 use crate::grant::partition;
-use crate::period::jittered;
-use crate::refusals::{REFUSALS_AGAIN, REFUSALS_EVERY, Refusal, keep_or_wait};
+use crate::jitter::jittered;
 
 /// Most principals that try at one round, beside those that were let in before.
 const MOST: usize = 3;

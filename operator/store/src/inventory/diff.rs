@@ -7,7 +7,7 @@ use caretaker_core::inventory::diff::{Change, compare as compare_lines};
 use tempfile::NamedTempFile;
 
 use super::{LEVEL, Reader};
-use crate::failure::Failure;
+use crate::object::StoreError;
 
 /// What differs.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ impl Compared {
 ///
 /// # Errors
 /// The store's answers or the local disk's.
-pub async fn compare(before: &mut Reader<'_>, after: &mut Reader<'_>) -> Result<Compared, Failure> {
-    let local = |error: std::io::Error| Failure::local("compare inventories", error);
+pub async fn compare(before: &mut Reader<'_>, after: &mut Reader<'_>) -> Result<Compared, StoreError> {
+    let local = |error: std::io::Error| StoreError::local("compare inventories", error);
     let file = NamedTempFile::new().map_err(local)?;
     let mut encoder = zstd::Encoder::new(BufWriter::new(file.reopen().map_err(local)?), LEVEL).map_err(local)?;
     let (mut added, mut removed, mut changed) = (0, 0, 0);

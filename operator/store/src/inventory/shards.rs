@@ -8,8 +8,7 @@ use caretaker_core::inventory::address;
 use caretaker_core::inventory::manifest::{SHARD_ASSETS, Shard};
 
 use super::LEVEL;
-use crate::failure::Failure;
-use crate::store::Store;
+use crate::object::{Store, StoreError};
 
 /// The shards of one inventory, as they are written.
 pub struct Shards<'a> {
@@ -41,8 +40,8 @@ impl<'a> Shards<'a> {
     ///
     /// # Errors
     /// The store's.
-    pub async fn bucket(&mut self, bucket: u8, lines: &[Line]) -> Result<(), Failure> {
-        let local = |error: serde_json::Error| Failure::local("write an inventory", error);
+    pub async fn bucket(&mut self, bucket: u8, lines: &[Line]) -> Result<(), StoreError> {
+        let local = |error: serde_json::Error| StoreError::local("write an inventory", error);
         for line in lines {
             serde_json::to_writer(&mut self.lines, line).map_err(local)?;
             self.lines.push(b'\n');
@@ -51,18 +50,18 @@ impl<'a> Shards<'a> {
         if self.assets >= SHARD_ASSETS as u64 { self.close(bucket).await } else { Ok(()) }
     }
 
-    async fn close(&mut self, last: u8) -> Result<(), Failure> {
+    async fn close(&mut self, last: u8) -> Result<(), StoreError> {
         let lines = std::mem::take(&mut self.lines);
         let shard = Shard { digest: sha256_hex(&lines), first: self.first, last, assets: std::mem::take(&mut self.assets) };
-        let packed = zstd::stream::encode_all(lines.as_slice(), LEVEL).map_err(|error| Failure::local("pack an inventory", error))?;
+        let packed = zstd::stream::encode_all(lines.as_slice(), LEVEL).map_err(|error| StoreError::local("pack an inventory", error))?;
         let at = address::shard(self.folder, &shard.digest);
         // What has another size than it must have was cut or overwritten.
-        let held = self.store.size(&at).await.map_err(Failure::Store)?;
+        let held = self.store.size(&at).await?;
         if held != Some(packed.len() as u64) || self.mistrusted.contains(&shard.digest) {
             if held.is_none() && self.known.contains(&shard.digest) {
                 self.missing.push(shard.digest.clone());
             }
-            self.store.put(&at, packed.into()).await.map_err(Failure::Store)?;
+            self.store.put(&at, packed.into()).await?;
         }
         self.first = last.saturating_add(1);
         self.written.push(shard);
@@ -73,7 +72,7 @@ impl<'a> Shards<'a> {
     ///
     /// # Errors
     /// The store's.
-    pub async fn finish(mut self, last: u8) -> Result<(Vec<Shard>, Vec<String>), Failure> {
+    pub async fn finish(mut self, last: u8) -> Result<(Vec<Shard>, Vec<String>), StoreError> {
         if self.assets > 0 {
             self.close(last).await?;
         }

@@ -5,8 +5,6 @@ use std::time::Duration;
 use caretaker_cloud::{CloudError, ErrorClass};
 use caretaker_core::outcome::{FailureClass, Outcome};
 
-use crate::store::StoreError;
-
 /// Wait after a throttled call whose answer named none.
 const THROTTLED_DEFAULT: Duration = Duration::from_secs(30);
 
@@ -23,10 +21,10 @@ pub enum Failure {
     },
     /// A call to a cloud.
     #[error("{0}")]
-    Cloud(CloudError),
+    Cloud(#[source] CloudError),
     /// A call to the store.
     #[error("{0}")]
-    Store(StoreError),
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A local file or computation.
     #[error("{operation}: {message}")]
     Local {
@@ -53,6 +51,11 @@ impl Failure {
     pub fn kubernetes(operation: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let operation = operation.into();
         move |source| Self::Kubernetes { operation, source: Box::new(source) }
+    }
+
+    /// A failed call to the store.
+    pub fn store(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Store(Box::new(error))
     }
 
     /// A failed local operation.

@@ -7,8 +7,7 @@ use caretaker_core::inventory::history::{Listed, expired, unnamed};
 use jiff::Timestamp;
 
 use super::reader::manifest;
-use crate::failure::Failure;
-use crate::store::Store;
+use crate::object::{Store, StoreError};
 
 /// Removes what has had its time from an account's folder, and shards that nobody names any more. `keep` holds the addresses that something names. Gives
 /// the number of objects that went.
@@ -22,8 +21,13 @@ pub async fn clean(store: &Store, folder: &str, keep: &BTreeSet<String>, (retent
     }
 }
 
-async fn remove(store: &Store, folder: &str, keep: &BTreeSet<String>, (retention_days, now): (u32, Timestamp)) -> Result<usize, Failure> {
-    let listed = store.list_dated(folder).await.map_err(Failure::Store)?;
+async fn remove(
+    store: &Store,
+    folder: &str,
+    keep: &BTreeSet<String>,
+    (retention_days, now): (u32, Timestamp),
+) -> Result<usize, StoreError> {
+    let listed = store.list_dated(folder).await?;
     let old: BTreeSet<&str> = expired(&listed, keep, retention_days, now).into_iter().collect();
     if old.is_empty() {
         return Ok(0);
@@ -34,13 +38,13 @@ async fn remove(store: &Store, folder: &str, keep: &BTreeSet<String>, (retention
     let named = named(store, manifests).await?;
     let gone: Vec<&str> = old.iter().copied().chain(unnamed(&listed, &named, now)).collect();
     for at in &gone {
-        store.delete(at).await.map_err(Failure::Store)?;
+        store.delete(at).await?;
     }
     Ok(gone.len())
 }
 
 /// Digests of all shards that some manifests name. Those of the same content name the same, so that one of them is enough.
-async fn named(store: &Store, manifests: impl Iterator<Item = &str>) -> Result<BTreeSet<String>, Failure> {
+async fn named(store: &Store, manifests: impl Iterator<Item = &str>) -> Result<BTreeSet<String>, StoreError> {
     let (mut named, mut contents) = (BTreeSet::new(), BTreeSet::new());
     for at in manifests {
         let run = at.rsplit('/').nth(1).unwrap_or_default();

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::conditions::{ConditionSet, Is, find};
-use crate::period::jittered;
+use crate::jitter::jittered;
 
 /// Time between two rounds of attempts that were refused: each leaves failed events in the client's audit log.
 pub const REFUSALS_EVERY: SignedDuration = SignedDuration::from_hours(24 * 7);

@@ -1,91 +1,13 @@
-//! Every write of the process, over both ports, passes here: the gate is asked, the write is counted, and in debug builds a test can have the process killed
-//! before or after the n-th.
+//! A link to a cloud whose writes pass the write gate and are counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use caretaker_cloud::{
     AccessGrant, Asset, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member,
     PermissionGap, Presence, Presented, ProtectionState, Purpose, Receipt, Register, Scope, WantedPermission,
 };
-
-use crate::gate::{Closed, Gate};
-
-/// The counter and the gate. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Writes {
-    /// The gate.
-    pub gate: Gate,
-    count: Arc<AtomicU64>,
-}
-
-impl Writes {
-    /// A counter behind a gate.
-    #[must_use]
-    pub fn new(gate: Gate) -> Self {
-        Self { gate, count: Arc::default() }
-    }
-
-    /// Number of writes so far.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count.load(Ordering::SeqCst)
-    }
-
-    /// To be called before a write. Returns its number.
-    ///
-    /// # Errors
-    /// The lease is lost, or may be.
-    pub fn before(&self, what: &str) -> Result<u64, Closed> {
-        self.gate.check()?;
-        let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
-        kill::at("before", number);
-        kill::note(number, what);
-        Ok(number)
-    }
-
-    /// To be called after a write.
-    pub fn after(&self, number: u64) {
-        kill::at("after", number);
-    }
-}
-
-#[cfg(debug_assertions)]
-mod kill {
-    use std::io::Write;
-    use std::sync::OnceLock;
-
-    static POINT: OnceLock<Option<(String, u64)>> = OnceLock::new();
-
-    /// Dies at once, without destructors, where `CARETAKER_KILL_AT` names this point: `before:3`, `after:3`.
-    pub fn at(side: &str, number: u64) {
-        let point = POINT.get_or_init(|| {
-            let text = std::env::var("CARETAKER_KILL_AT").ok()?;
-            let (side, number) = text.split_once(':')?;
-            Some((side.to_owned(), number.parse().ok()?))
-        });
-        if point.as_ref().is_some_and(|(wanted, at)| wanted == side && *at == number) {
-            std::process::abort();
-        }
-    }
-
-    /// Appends a line to the file that `CARETAKER_WRITE_LOG` names.
-    pub fn note(number: u64, what: &str) {
-        if let Ok(path) = std::env::var("CARETAKER_WRITE_LOG")
-            && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path)
-        {
-            // A test reads it; a disk that is full fails the test, not the operator.
-            let _ = writeln!(file, "{number} {what}");
-        }
-    }
-}
-
-#[cfg(not(debug_assertions))]
-mod kill {
-    pub fn at(_side: &str, _number: u64) {}
-    pub fn note(_number: u64, _what: &str) {}
-}
+use caretaker_engine::write_gate::Writes;
 
 /// A connector whose links' writes pass here.
 pub struct CountedConnector {

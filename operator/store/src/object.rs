@@ -36,6 +36,14 @@ pub enum StoreError {
     /// The object's bytes are not those that were stored.
     #[error("altered in the store: {0}")]
     Damaged(String),
+    /// A local file or computation.
+    #[error("{operation}: {message}")]
+    Local {
+        /// The operation, such as `read an inventory`.
+        operation: String,
+        /// Why it failed.
+        message: String,
+    },
     /// No answer, or another failure.
     #[error("the store did not answer as it should: {0}")]
     Unreachable(String),
@@ -50,6 +58,11 @@ pub struct Store {
 }
 
 impl StoreError {
+    /// A failed local operation.
+    pub fn local(operation: impl Into<String>, message: impl ToString) -> Self {
+        Self::Local { operation: operation.into(), message: message.to_string() }
+    }
+
     /// Whether what was stored is not to be had any more, however often it is asked for.
     #[must_use]
     pub fn is_loss(&self) -> bool {
