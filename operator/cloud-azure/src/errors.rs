@@ -52,7 +52,7 @@ pub fn class_of(status: u16, code: &str, waits: &Waits, now: Timestamp) -> Error
             ErrorClass::NotEnabled
         }
         // A subscription that we may not see and one that is gone look the same.
-        (404, "SubscriptionNotFound" | "InvalidSubscriptionId") => ErrorClass::Denied,
+        (404, "SubscriptionNotFound" | "InvalidSubscriptionId") => ErrorClass::DeniedOrGone,
         (401, "ExpiredAuthenticationToken" | "InvalidAuthenticationToken") => ErrorClass::Expired,
         (401 | 403, _) => ErrorClass::Denied,
         (404, _) => ErrorClass::NotFound,
@@ -75,7 +75,7 @@ pub fn refused(operation: &str, status: u16, body: &Value, waits: &Waits, now: T
         (code, message) => format!("{code}: {message}"),
     };
     let class = class_of(status, code, waits, now);
-    let message = if status == 404 && class == ErrorClass::Denied { format!("no access or gone: {message}") } else { message };
+    let message = if class == ErrorClass::DeniedOrGone { format!("no access or gone: {message}") } else { message };
     CloudError::new(class, operation, message).with_code(code)
 }
 
@@ -101,7 +101,7 @@ pub fn no_token(operation: &str, error: &Error, now: Timestamp) -> CloudError {
                 let status: u16 = (*status).into();
                 let code = error_code.as_deref().map(|codes| format!("AADSTS{codes}")).unwrap_or_default();
                 let class = match class_of(status, "", &waits, now) {
-                    ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound => ErrorClass::Credentials,
+                    ErrorClass::Denied | ErrorClass::DeniedOrGone | ErrorClass::Invalid | ErrorClass::NotFound => ErrorClass::Credentials,
                     class => class,
                 };
                 let message =
@@ -159,7 +159,7 @@ mod tests {
     fn answers_that_look_alike_are_told_apart() {
         let now = Timestamp::now();
         let class = |status, code| class_of(status, code, &Waits::default(), now);
-        assert_eq!(class(404, "SubscriptionNotFound"), ErrorClass::Denied, "no access or gone");
+        assert_eq!(class(404, "SubscriptionNotFound"), ErrorClass::DeniedOrGone);
         assert_eq!(class(404, "ResourceNotFound"), ErrorClass::NotFound);
         assert_eq!(class(401, "ExpiredAuthenticationToken"), ErrorClass::Expired);
         assert_eq!(class(401, "AuthenticationFailed"), ErrorClass::Denied);

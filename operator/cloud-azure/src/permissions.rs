@@ -73,7 +73,7 @@ pub async fn gap(link: &Link, wanted: &[WantedPermission]) -> Result<PermissionG
     match read(link).await {
         Ok(Some(granted)) => Ok(PermissionGap { missing: missing(&granted, wanted), known: true }),
         Ok(None) => Ok(unknown),
-        Err(error) if error.class == ErrorClass::Denied => Ok(unknown),
+        Err(error) if error.is_refusal() => Ok(unknown),
         Err(error) => Err(error),
     }
 }

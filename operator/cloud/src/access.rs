@@ -137,8 +137,8 @@ impl Register {
 /// Whether asking again soon would not help.
 #[must_use]
 pub fn is_lasting(error: &CloudError) -> bool {
-    use ErrorClass::{Denied, Invalid, NotEnabled, NotFound, Quota, Unsupported};
-    matches!(error.class, Denied | NotFound | NotEnabled | Quota | Invalid | Unsupported)
+    use ErrorClass::{Denied, DeniedOrGone, Invalid, NotEnabled, NotFound, Quota, Unsupported};
+    matches!(error.class, Denied | DeniedOrGone | NotFound | NotEnabled | Quota | Invalid | Unsupported)
 }
 
 /// A line about what could not be read. Clouds put numbers of their own into messages, so only the code is told.

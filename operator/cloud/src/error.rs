@@ -7,6 +7,8 @@ use std::time::Duration;
 pub enum ErrorClass {
     /// The cloud refused. Never tried again within a run.
     Denied,
+    /// The cloud refused in words that it also uses of an account that is gone: it tells nobody which of the two it is.
+    DeniedOrGone,
     /// The thing does not exist.
     NotFound,
     /// The cloud asked to wait, for this long where it said so.
@@ -72,9 +74,9 @@ impl CloudError {
         Self::new(ErrorClass::Unsupported, "members", "this session leads into one account, not to a parent of many")
     }
 
-    /// Whether the cloud itself said no: the only class that proves a refusal.
+    /// Whether the cloud itself said no: the only classes that prove a refusal.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        self.class == ErrorClass::Denied
+        matches!(self.class, ErrorClass::Denied | ErrorClass::DeniedOrGone)
     }
 }

@@ -30,7 +30,7 @@ pub fn verdict_with(error: &CloudError, key: &CellKey, assets: u64, cure: Option
 fn verdict_and_cure(error: &CloudError, key: &CellKey, assets: u64) -> (Verdict, String) {
     let (call, region) = (&error.operation, &key.region);
     match error.class {
-        ErrorClass::Denied => (Verdict::Denied, format!("Allow {call} in {region} (see the grant kit)")),
+        ErrorClass::Denied | ErrorClass::DeniedOrGone => (Verdict::Denied, format!("Allow {call} in {region} (see the grant kit)")),
         ErrorClass::Throttled(_) => (Verdict::Throttled, "Nothing to do: it is read again at the next reading".into()),
         ErrorClass::NotEnabled if region == EVERYWHERE => (Verdict::Disabled, "Enable the service in this account".into()),
         ErrorClass::NotEnabled => {
@@ -62,6 +62,7 @@ mod tests {
         for (class, assets, verdict, retry) in [
             (ErrorClass::Denied, 0, Verdict::Denied, None),
             (ErrorClass::Denied, 9, Verdict::Denied, None),
+            (ErrorClass::DeniedOrGone, 0, Verdict::Denied, None),
             (ErrorClass::Throttled(Some(wait)), 9, Verdict::Throttled, Some(17)),
             (ErrorClass::Throttled(None), 0, Verdict::Throttled, None),
             (ErrorClass::NotEnabled, 0, Verdict::Disabled, None),

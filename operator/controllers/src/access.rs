@@ -7,7 +7,7 @@ use caretaker_api::condition::Reason;
 use caretaker_api::provider_profile::{ProviderProfile, ProviderProfileSpec};
 use caretaker_api::{CloudAccount, names};
 use caretaker_cloud::{AccessGrant, CloudConnector};
-use caretaker_core::cloud_account as core;
+use caretaker_core::cloud_account::claim::Claims;
 use caretaker_core::outcome::Fault;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -29,15 +29,16 @@ pub struct WayIn {
     pub provider: ProviderProfileSpec,
 }
 
-/// The way into an account, or the fault that stands in it, such as another object that holds the account. `Ok(Ok(None))`: the ExternalId is not made yet.
+/// The way into an account whose claims were looked at, or the fault that stands in it, such as another object that holds the account. `Ok(Ok(None))`:
+/// the ExternalId is not made yet. Nothing is written: whoever goes in takes the claims first.
 ///
 /// # Errors
 /// A call to the API server failed.
-pub async fn way_in(ctx: &Context, account: &CloudAccount) -> Result<Result<Option<WayIn>, Fault>, Failure> {
+pub async fn way_in(ctx: &Context, account: &CloudAccount, claims: &Claims) -> Result<Result<Option<WayIn>, Fault>, Failure> {
     let Some(profile) = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await? else {
         return Ok(Err(missing_profile(&account.spec.provider_profile)));
     };
-    if let Some(fault) = not_ours(ctx, account).await? {
+    if let Some(fault) = claims.fault(account) {
         return Ok(Err(fault));
     }
     let cloud = account.spec.target.cloud();
@@ -55,12 +56,17 @@ pub async fn way_in(ctx: &Context, account: &CloudAccount) -> Result<Result<Opti
     Ok(connector(ctx, &profile, cloud).await?.map(|connector| Some(WayIn { connector, grant, provider: profile.spec.clone() })))
 }
 
-/// What keeps every controller out of an account that another object holds.
-async fn not_ours(ctx: &Context, account: &CloudAccount) -> Result<Option<Fault>, Failure> {
-    if !claim::hold(ctx, account).await? {
-        return Ok(Some(core::account_claimed(account)));
+/// The way into an account of a visit that is about to go in: its claims are taken. Belongs into `act`.
+///
+/// # Errors
+/// A call to the API server failed.
+pub async fn enter(ctx: &Context, account: &CloudAccount) -> Result<Result<Option<WayIn>, Fault>, Failure> {
+    let claims = claim::look(ctx, account).await?;
+    let way = way_in(ctx, account, &claims).await?;
+    if matches!(way, Ok(Some(_))) {
+        claim::take(ctx, &claims.takes).await?;
     }
-    Ok((!claim::hold_service_account(ctx, account).await?).then(|| core::service_account_claimed(account)))
+    Ok(way)
 }
 
 /// The connector of a profile for one cloud, or the fault that stands in its way.

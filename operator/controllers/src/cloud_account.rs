@@ -1,25 +1,27 @@
 //! `CloudAccount`: makes the ExternalId and the kit, proves access, reads the inventory.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use caretaker_api::cloud_account::{CloudAccountStatus, InventoryStatus, KitStatus};
+use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::handover::{HandoverMode, HandoverStep};
 use caretaker_api::{CloudAccount, Handover, ProviderProfile, names};
-use caretaker_cloud::{CloudError, CloudLink, ErrorClass, Member, Presented, Purpose};
+use caretaker_cloud::{CloudLink, Presented};
+use caretaker_core::cloud_account::claim::{Claims, Take};
+use caretaker_core::cloud_account::conversation::{Answer, Ask, Conversation, Unread};
 use caretaker_core::cloud_account::cross_client_probe::{self, Tried};
 use caretaker_core::cloud_account::intrusion_probe::Refusal;
-use caretaker_core::cloud_account::{self as core, Done, Listing, Observed, Plan};
+use caretaker_core::cloud_account::roster::of_others;
+use caretaker_core::cloud_account::{self as core, Done, Observed, Plan};
 use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
+use caretaker_core::handover::life::{Life, has_come_to};
 use caretaker_core::inventory::address::folder;
+use caretaker_core::inventory::history::needed;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
-use caretaker_core::visit_request::is_asked;
-use caretaker_core::{grant, handover, kit};
+use caretaker_core::{grant, kit};
 use futures::future::join_all;
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
@@ -46,6 +48,16 @@ pub struct CloudAccounts;
 /// What was seen, and the way in.
 pub struct Sight {
     seen: Observed,
+    claims: Claims,
+    way_in: Option<WayIn>,
+}
+
+/// All that a visit writes, and the way to the cloud that it talks with.
+pub struct Work {
+    plan: Plan,
+    takes: Vec<Take>,
+    kit: Option<Desired>,
+    principal: String,
     way_in: Option<WayIn>,
 }
 
@@ -61,18 +73,12 @@ pub fn owner(account: &CloudAccount) -> Owner {
     }
 }
 
-/// From the moment that a final handover revokes, nobody but the handover knocks.
-fn is_revoking(handover: &Handover) -> bool {
-    let step = handover.status.as_ref().and_then(|status| status.step);
-    handover.spec.mode == HandoverMode::Final && step >= Some(HandoverStep::Revoke)
-}
-
 #[async_trait]
 impl Reconciler for CloudAccounts {
     type Object = CloudAccount;
     type Context = Context;
     type Observed = Sight;
-    type Plan = (Plan, Option<WayIn>, Option<Desired>, String);
+    type Plan = Work;
     type Done = Done;
     const KIND: Kind = Kind::CloudAccount;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
@@ -80,13 +86,14 @@ impl Reconciler for CloudAccounts {
     async fn observe(&self, ctx: &Context, account: &CloudAccount) -> Result<Sight, Failure> {
         let namespace = account.namespace().unwrap_or_default();
         let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
-        let claimed_by_other = !claim::hold(ctx, account).await?;
-        let handed_over = ctx.cache.list_typed::<Handover>(Some(&namespace)).iter().any(is_revoking);
+        let claims = claim::look(ctx, account).await?;
+        let claimed_by_other = claims.is_account_refused();
+        let handed_over = has_come_to(&ctx.cache.list_typed::<Handover>(Some(&namespace)), Life::Revoking);
         let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, handed_over };
         let way_in = if claimed_by_other || handed_over || !account.spec.is_live() {
             None
         } else {
-            match way_in(ctx, account).await? {
+            match way_in(ctx, account, &claims).await? {
                 Ok(way_in) => way_in,
                 Err(fault) => {
                     seen.way_fault = Some(fault);
@@ -94,14 +101,14 @@ impl Reconciler for CloudAccounts {
                 }
             }
         };
-        Ok(Sight { seen, way_in })
+        Ok(Sight { seen, claims, way_in })
     }
 
     fn check(&self, account: &CloudAccount, observed: &Sight) -> Vec<Fault> {
         core::check(account, &observed.seen)
     }
 
-    fn plan(&self, account: &CloudAccount, observed: &Sight, now: Timestamp) -> Self::Plan {
+    fn plan(&self, account: &CloudAccount, observed: &Sight, now: Timestamp) -> Work {
         let plan = core::plan(account, &observed.seen, now);
         let provider = observed.seen.provider.as_ref();
         let files = provider.and_then(|provider| kit::files((&client_of(account), &account.name_any()), &account.spec, provider));
@@ -110,13 +117,18 @@ impl Reconciler for CloudAccounts {
             Desired::new("ConfigMap", account.namespace().unwrap_or_default(), name, json!({"data": files}))
         });
         let principal = provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default();
-        (plan, observed.way_in.clone(), kit, principal)
+        Work { plan, takes: observed.claims.takes.clone(), kit, principal, way_in: observed.way_in.clone() }
     }
 
-    async fn act(&self, ctx: &Context, account: &CloudAccount, (plan, way_in, kit, principal): Self::Plan) -> Acted<Done> {
-        let mut done = Done { principal, ..Done::default() };
-        let failure = act(ctx, account, (plan, way_in, kit), &mut done).await.err();
-        Acted { done, failure }
+    async fn act(&self, ctx: &Context, account: &CloudAccount, mut work: Work) -> Acted<Done> {
+        let mut done = Done { principal: std::mem::take(&mut work.principal), ..Done::default() };
+        if let Err(failure) = prepare(ctx, account, &work, &mut done).await {
+            return Acted { done, failure: Some(failure) };
+        }
+        match &work.way_in {
+            Some(way_in) if !done.made_external_id => talk(ctx, (account, way_in), Conversation::new(account, work.plan, done)).await,
+            _ => Acted { done, failure: None },
+        }
     }
 
     fn status(&self, account: &CloudAccount, seen: Seen<'_, Sight, Done>) -> (CloudAccountStatus, Outcome) {
@@ -141,86 +153,76 @@ impl Reconciler for CloudAccounts {
     }
 }
 
-async fn act(
-    ctx: &Context,
-    account: &CloudAccount,
-    (plan, way_in, kit): (Plan, Option<WayIn>, Option<Desired>),
-    done: &mut Done,
-) -> Result<(), Failure> {
-    if plan.make_external_id {
+/// The writes that stay in the cluster: claims, the ExternalId, the kit.
+async fn prepare(ctx: &Context, account: &CloudAccount, work: &Work, done: &mut Done) -> Result<(), Failure> {
+    claim::take(ctx, &work.takes).await?;
+    if work.plan.make_external_id {
         make_external_id(ctx, account).await?;
         done.made_external_id = true;
         return Ok(());
     }
-    if let Some(kit) = kit {
-        apply::apply(ctx, &owner(account), &kit).await?;
+    if let Some(kit) = &work.kit {
+        apply::apply(ctx, &owner(account), kit).await?;
         done.kit = Some(KitStatus { config_map: kit.name.clone(), digest: json_digest(&kit.body) });
-    }
-    let Some(way_in) = way_in else { return Ok(()) };
-    if !plan.prove && !plan.discover && !plan.list_members {
-        return Ok(());
-    }
-    let purpose = if account.spec.target.is_parent() { Purpose::Members } else { Purpose::Read };
-    let link = match way_in.connector.connect(&way_in.grant, purpose).await {
-        Ok(link) => link,
-        Err(error) => {
-            done.proof = Some(Err(error));
-            return Ok(());
-        }
-    };
-    // Before the proof: where nothing is delegated yet, what the client has named waits, and each needs a kit of its own.
-    if plan.list_members {
-        done.members = Some(link.members().await.map(|listed| {
-            let of_others = held_by_others(ctx, account, &listed);
-            Listing { listed, of_others }
-        }));
-    }
-    if plan.prove {
-        // A held session proves nothing of now: the role may have been closed meanwhile.
-        done.proof = Some(way_in.connector.attempt(&way_in.grant, Presented::Right).await);
-        if matches!(done.proof, Some(Err(_))) {
-            return Ok(());
-        }
-        prove(account, plan, (&way_in, link.as_ref()), done).await;
-    }
-    if plan.discover {
-        discover(ctx, account, link.as_ref(), done).await?;
-    }
-    // Last: what other clients' principals wait for must not keep this client waiting.
-    if plan.prove {
-        done.others = separate(ctx, account, &way_in).await;
     }
     Ok(())
 }
 
-/// What is asked once the right way in was let in.
-async fn prove(account: &CloudAccount, plan: Plan, (way_in, link): (&WayIn, &dyn CloudLink), done: &mut Done) {
-    if plan.prove_refusals {
-        for presented in [Presented::Nothing, Presented::Wrong] {
-            done.refusals.push(Refusal::from_answer(&way_in.connector.attempt(&way_in.grant, presented).await));
+/// Carries the questions of a conversation out, each in its turn.
+async fn talk(ctx: &Context, (account, way_in): (&CloudAccount, &WayIn), mut conversation: Conversation) -> Acted<Done> {
+    let mut caller = Caller { ctx, account, way_in, link: None };
+    let mut answer = None;
+    while let Some(ask) = conversation.next(answer.take()) {
+        match caller.carry(ask).await {
+            Ok(answered) => answer = Some(answered),
+            Err(failure) => return Acted { done: conversation.into_done(), failure: Some(failure) },
         }
     }
-    let wanted = kit::parents::wanted(&account.spec, &way_in.grant);
-    done.gap = Some(link.permissions(&wanted).await);
-    // A parent's own role is asked for what it lacks; what is too much, and who gets in, is asked of each of its accounts.
-    if account.spec.target.is_parent() {
-        return;
+    Acted { done: conversation.into_done(), failure: None }
+}
+
+/// One visit's way to the cloud.
+struct Caller<'a> {
+    ctx: &'a Context,
+    account: &'a CloudAccount,
+    way_in: &'a WayIn,
+    link: Option<Arc<dyn CloudLink>>,
+}
+
+impl Caller<'_> {
+    /// Carries one question out.
+    async fn carry(&mut self, ask: Ask) -> Result<Answer, Failure> {
+        let WayIn { connector, grant, .. } = self.way_in;
+        let wanted = || kit::parents::wanted(&self.account.spec, grant);
+        Ok(match ask {
+            Ask::Connect(purpose) => Answer::Connected(connector.connect(grant, purpose).await.map(|link| self.link = Some(link))),
+            Ask::Attempt(presented) => Answer::Attempted(connector.attempt(grant, presented).await),
+            Ask::ListMembers => {
+                let listed = self.link()?.members().await;
+                Answer::Members(listed, of_others(self.account, &self.ctx.cache.list_typed(None)))
+            }
+            Ask::Permissions => Answer::Permissions(self.link()?.permissions(&wanted()).await),
+            Ask::Excess => Answer::Excess(self.link()?.excess(&wanted()).await),
+            Ask::WaysIn => Answer::WaysIn(self.link()?.ways_in().await),
+            Ask::TryStore => {
+                let folder = folder(&client_of(self.account), &self.account.name_any());
+                Answer::Store(self.ctx.store.probe(&folder).await.map_err(|error| store_fault(&error)))
+            }
+            Ask::Discover => discover(self.ctx, self.account, self.link()?).await?,
+            Ask::Separate => Answer::Separated(separate(self.ctx, self.account, self.way_in).await),
+        })
     }
-    done.excess = Some(link.excess(&wanted).await);
-    if plan.register {
-        done.register = Some(link.ways_in().await);
+
+    /// The session; a conversation asks nothing of it before it has connected.
+    fn link(&self) -> Result<&dyn CloudLink, Failure> {
+        self.link.as_deref().ok_or_else(|| Failure::local("talk with the cloud", "there is no session"))
     }
 }
 
 /// Has principals that lead into other clients' accounts try this one's way in, with the right secret, where that is due.
 async fn separate(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -> Option<Tried> {
-    let (now, last) = (ctx.now(), account.status.as_ref().and_then(|status| status.last_handled_request.as_ref()));
     let profiles = ctx.cache.list_typed::<ProviderProfile>(None);
-    let own = (account, &way_in.provider);
-    if !cross_client_probe::is_due(own, &profiles, is_asked(&account.metadata, last), now) {
-        return None;
-    }
-    let round = cross_client_probe::round(own, &ctx.cache.list_typed(None), &profiles, now);
+    let round = cross_client_probe::due_round((account, &way_in.provider), &profiles, || ctx.cache.list_typed(None), ctx.now())?;
     let attempts = round.others.iter().map(|other| async {
         let profile = profiles.iter().find(|profile| profile.name_any() == other.profile)?;
         Some(match tokio::time::timeout(PATIENCE, trespass(ctx, profile, (account, way_in))).await {
@@ -236,47 +238,30 @@ async fn separate(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -> Opti
     Some(Tried { round, answers })
 }
 
-/// One attempt of another profile's principal. The names of what it works with are none of this client's business.
+/// One attempt of another profile's principal. The names of what it works with are none of this client's business: only the log has them.
 async fn trespass(ctx: &Context, profile: &ProviderProfile, (account, way_in): (&CloudAccount, &WayIn)) -> Refusal {
-    let unable = |what: &str, cause: &dyn std::fmt::Display| {
+    let log = |cause: &dyn std::fmt::Display| {
         let (namespace, name) = (account.namespace().unwrap_or_default(), account.name_any());
-        tracing::info!(namespace, name, profile = profile.name_any(), %cause, "another client's principal could not try to get in");
-        Refusal::Unknown(what.to_owned())
+        tracing::info!(namespace, name, profile = profile.name_any(), %cause, "another client's principal could not get in");
     };
     let connector = match connector(ctx, profile, account.spec.target.cloud()).await {
         Ok(Ok(connector)) => connector,
-        Ok(Err(fault)) => return unable("its ProviderProfile has a fault, which its own status tells", &fault.message),
-        Err(failure) => return unable("its ProviderProfile's Secret could not be read", &failure),
-    };
-    match connector.attempt(&way_in.grant, Presented::Stolen).await {
-        Err(error) if !error.is_refusal() => {
-            let what = match error.class {
-                ErrorClass::Credentials | ErrorClass::Expired => "its own credentials do not work, which its ProviderProfile tells",
-                ErrorClass::Throttled(_) => "the cloud asked to wait",
-                ErrorClass::Unreachable => "the cloud did not answer",
-                _ => "the cloud gave an answer that says nothing of it",
-            };
-            unable(what, &error)
+        Ok(Err(fault)) => {
+            log(&fault.message);
+            return Refusal::Unknown("its ProviderProfile has a fault, which its own status tells".to_owned());
         }
-        answer => Refusal::from_answer(&answer),
-    }
+        Err(failure) => {
+            log(&failure);
+            return Refusal::Unknown("its ProviderProfile's Secret could not be read".to_owned());
+        }
+    };
+    let answer = connector.attempt(&way_in.grant, Presented::Stolen).await;
+    answer.as_ref().err().into_iter().for_each(|error| log(error));
+    Refusal::of_stranger(&answer)
 }
 
-/// Accounts of the list that another client's object is for: this client is told neither their names nor their states.
-fn held_by_others(ctx: &Context, parent: &CloudAccount, listed: &[Member]) -> Vec<String> {
-    let cloud = parent.spec.target.cloud();
-    let of_others: HashSet<String> = ctx
-        .cache
-        .list_typed::<CloudAccount>(None)
-        .into_iter()
-        .filter(|other| other.namespace() != parent.namespace() && other.spec.is_live())
-        .filter(|other| other.spec.target.cloud() == cloud && !other.spec.target.is_parent())
-        .map(|other| other.spec.target.id())
-        .collect();
-    listed.iter().map(|member| member.id.clone()).filter(|id| of_others.contains(id)).collect()
-}
-
-async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, done: &mut Done) -> Result<(), Failure> {
+/// Reads the inventory into the store, which is then rid of what has had its time.
+async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink) -> Result<Answer, Failure> {
     let (client, name, now) = (client_of(account), account.name_any(), ctx.now());
     let status = account.status.clone().unwrap_or_default();
     let request = account.annotations().get(names::REQUESTED_AT);
@@ -289,46 +274,24 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink, d
         baseline: status.baseline.as_ref(),
         ..Reading::of(&ctx.store, account, &name, (identity, now))
     };
-    if core::store_took_nothing(&status.conditions)
-        && let Err(error) = ctx.store.probe(&folder(&client, &name)).await
-    {
-        done.store_fault = Some(store_fault(&error));
-        return Ok(());
-    }
     let read = discovery::run(link, &reading).await;
-    done.usage = used.into_inner().ok().flatten().map(|usage| (usage, ctx.now()));
-    match read {
+    let usage = used.into_inner().ok().flatten().map(|usage| (usage, ctx.now()));
+    let read = match read {
         Ok(taken) => {
-            let keep = needed(ctx, account, &taken.inventory);
+            let handovers = ctx.cache.list_typed::<Handover>(account.namespace().as_deref());
+            let handovers: Vec<_> = handovers.into_iter().map(|handover| handover.status.unwrap_or_default()).collect();
+            let keep = needed(&status, &taken.inventory, &handovers);
             inventory::clean(&ctx.store, &folder(&client, &name), &keep, (account.spec.inventory_retention_days, now)).await;
-            done.inventory = Some(Ok(taken));
+            Ok(taken)
         }
-        Err(NotRead::Cloud(error)) => done.inventory = Some(Err(error)),
+        Err(NotRead::Cloud(error)) => Err(Unread::Cloud(error)),
         Err(NotRead::Failed(error @ StoreError::Local { .. })) => return Err(Failure::store(error)),
-        Err(NotRead::Failed(error)) => done.store_fault = Some(store_fault(&error)),
-    }
-    if let Some(Err(error @ CloudError { class: ErrorClass::Throttled(_), .. })) = &done.inventory {
-        done.proof = Some(Err(error.clone()));
-    }
-    Ok(())
-}
-
-/// Addresses that must stay in the store however old they are: those of this status, before and after, and what an unfinished handover delivers.
-fn needed(ctx: &Context, account: &CloudAccount, new: &InventoryStatus) -> BTreeSet<String> {
-    let status = account.status.clone().unwrap_or_default();
-    let of = |inventory: &InventoryStatus| {
-        let diffs = [&inventory.since_previous, &inventory.since_baseline].into_iter().flatten().map(|diff| diff.address.clone());
-        std::iter::once(inventory.address.clone()).chain(diffs).collect::<Vec<_>>()
-    };
-    let mut needed: BTreeSet<String> = [Some(new), status.inventory.as_ref()].into_iter().flatten().flat_map(of).collect();
-    needed.extend(status.baseline.map(|baseline| baseline.address));
-    for handover in ctx.cache.list_typed::<Handover>(account.namespace().as_deref()) {
-        let status = handover.status.unwrap_or_default();
-        if handover::steps::current(&status).is_some() {
-            needed.extend(status.readings.iter().filter_map(|reading| reading.inventory.as_ref()).flat_map(of));
+        Err(NotRead::Failed(error)) => {
+            let (reason, message) = store_fault(&error);
+            Err(Unread::Store(reason, message))
         }
-    }
-    needed
+    };
+    Ok(Answer::Read(read, usage))
 }
 
 /// The condition's reason for a fault of the store.

@@ -4,26 +4,27 @@ mod deliver;
 mod revoke;
 mod seal;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use caretaker_api::cloud_account::InventoryStatus;
-use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::handover::{FinalReading, Frozen, HandoverStatus, HandoverStep};
+use caretaker_api::condition::ConditionType;
+use caretaker_api::handover::{HandoverStatus, HandoverStep};
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, ProviderProfile, names};
-use caretaker_cloud::Purpose;
+use caretaker_cloud::{CloudLink, Purpose};
 use caretaker_core::digest::json_digest;
-use caretaker_core::handover::advance::{StepResult, advance};
+use caretaker_core::handover::advance::{StepResult, advance, keep};
+use caretaker_core::handover::check::{self, Surroundings};
+use caretaker_core::handover::last_reading::{Answer, Ask, LastReadings};
 use caretaker_core::handover::{self as core, steps};
-use caretaker_core::inventory::address::folder_of_manifest;
-use caretaker_core::managed_client;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::{Kind, OWNED};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Value, json};
 
-use crate::access::{client_of, way_in};
+use crate::access::{WayIn, client_of, enter};
+use crate::claim;
 use crate::context::Context;
 use crate::discovery::{self, NotRead, Reading};
 use caretaker_engine::Failure;
@@ -37,7 +38,6 @@ pub struct Handovers;
 /// Everything that a handover looks at, read from the API server: a watch that is behind must not make a bundle that lacks an account.
 #[derive(Clone, Default)]
 pub struct Sight {
-    ended: bool,
     pub(crate) client: Option<ManagedClient>,
     pub(crate) profile: Option<ProviderProfile>,
     pub(crate) accounts: Vec<CloudAccount>,
@@ -87,7 +87,7 @@ impl Reconciler for Handovers {
     async fn observe(&self, ctx: &Context, handover: &Handover) -> Result<Sight, Failure> {
         let namespace = handover.namespace().unwrap_or_default();
         let Some(step) = steps::current(&handover.status.clone().unwrap_or_default()) else {
-            return Ok(Sight { ended: true, ..Sight::default() });
+            return Ok(Sight::default());
         };
         let client = ctx.fetch::<ManagedClient>("", &client_of(handover)).await?;
         let profile = match &client {
@@ -95,7 +95,6 @@ impl Reconciler for Handovers {
             None => None,
         };
         Ok(Sight {
-            ended: false,
             client,
             profile,
             accounts: ctx.fetch_all::<CloudAccount>(&namespace).await?,
@@ -109,34 +108,11 @@ impl Reconciler for Handovers {
     }
 
     fn check(&self, handover: &Handover, observed: &Sight) -> Vec<Fault> {
-        if observed.ended {
-            return Vec::new();
-        }
-        let Some(client) = &observed.client else {
-            let message = format!(
-                "namespace {} belongs to no ManagedClient: make the Handover in a client's namespace",
-                handover.namespace().unwrap_or_default()
-            );
-            return vec![Fault::outside(Reason::ReferenceMissing, "metadata.namespace", message)];
-        };
-        if observed.profile.is_none() {
-            let message = format!("ProviderProfile {} does not exist: the bundle cannot be signed", client.spec.provider_profile);
-            return vec![Fault::outside(Reason::ReferenceMissing, "ManagedClient.spec.providerProfile", message)];
-        }
-        if handover.status.as_ref().is_some_and(|status| status.frozen.is_some()) {
-            return Vec::new();
-        }
-        let is_made = |name: &str| observed.accounts.iter().any(|account| account.name_any() == name);
-        let seen = managed_client::Observed { accounts: observed.accounts.clone(), ..managed_client::Observed::default() };
-        let missing = managed_client::accounts(client, &seen).into_iter().filter(|account| !is_made(&account.name)).map(|account| {
-            let message = format!("account {} is not made yet: without it the bundle would lack it", account.name);
-            Fault::outside(Reason::ReferenceMissing, "ManagedClient.spec.accounts", message)
-        });
-        let recipients = caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
-            .into_iter()
-            .map(|fault| Fault::outside(Reason::InvalidSpec, fault.field("ManagedClient.spec.exit.recipients"), fault.problem.to_string()));
-        let missing: Vec<Fault> = missing.collect();
-        missing.into_iter().chain(recipients).collect()
+        let recipients = observed.client.as_ref().map(|client| client.spec.exit.recipients.as_slice()).unwrap_or_default();
+        let faults = caretaker_bundle::recipient_faults(recipients).into_iter();
+        let recipient_faults = faults.map(|fault| (fault.field("ManagedClient.spec.exit.recipients"), fault.problem.to_string())).collect();
+        let (client, has_profile) = (observed.client.as_ref(), observed.profile.is_some());
+        check::check(handover, &Surroundings { client, has_profile, accounts: &observed.accounts, recipient_faults })
     }
 
     fn plan(&self, handover: &Handover, observed: &Sight, _now: Timestamp) -> Self::Plan {
@@ -145,15 +121,16 @@ impl Reconciler for Handovers {
 
     async fn act(&self, ctx: &Context, handover: &Handover, (step, sight): Self::Plan) -> Acted<StepResult> {
         let result = match step {
+            // These keep what they did before a failure.
+            Some(HandoverStep::Discover) => return discover(ctx, handover, &sight).await,
+            Some(HandoverStep::Revoke) => return revoke::revoke(ctx, handover, &sight).await,
+            Some(HandoverStep::VerifyRefusal) => return revoke::attempt(ctx, handover, &sight).await,
             None | Some(HandoverStep::Accept) => Ok(StepResult::Nothing),
             Some(HandoverStep::Freeze) => freeze(ctx, &sight).await,
-            Some(HandoverStep::Discover) => discover(ctx, handover, &sight).await,
             Some(HandoverStep::Build) => seal::build(ctx, handover, &sight).await,
             Some(HandoverStep::Seal) => seal::seal(ctx, handover, &sight).await,
             Some(HandoverStep::Deliver) => deliver::deliver(ctx, handover).await,
             Some(HandoverStep::Verify) => deliver::verify(ctx, handover, &sight).await,
-            Some(HandoverStep::Revoke) => revoke::revoke(ctx, handover, &sight).await,
-            Some(HandoverStep::VerifyRefusal) => revoke::attempt(ctx, handover, &sight).await,
             Some(HandoverStep::Done) => Ok(StepResult::Done),
         };
         match result {
@@ -164,7 +141,7 @@ impl Reconciler for Handovers {
 
     fn status(&self, handover: &Handover, seen: Seen<'_, Sight, StepResult>) -> (HandoverStatus, Outcome) {
         if let Some(failure) = seen.failure {
-            return (handover.status.clone().unwrap_or_default(), failure.outcome());
+            return (keep(handover, seen.done), failure.outcome());
         }
         advance(handover, seen.faults, seen.done, seen.now)
     }
@@ -178,58 +155,59 @@ impl Reconciler for Handovers {
 
 async fn freeze(ctx: &Context, sight: &Sight) -> Result<StepResult, Failure> {
     let Some(client) = &sight.client else { return Ok(StepResult::Nothing) };
-    let mut accounts = Vec::new();
+    let mut claimed = Vec::new();
     for account in &sight.accounts {
-        if !revoke::is_others(&way_in(ctx, account).await?) {
-            accounts.push(account.name_any());
+        claimed.push((account, claim::look(ctx, account).await?.fault(account)));
+    }
+    let recipients = client.spec.exit.recipients.iter().map(|recipient| caretaker_bundle::normalise(recipient).to_owned()).collect();
+    Ok(StepResult::Frozen(check::freeze(client, &claimed, recipients, ctx.now())))
+}
+
+/// The last readings. What was read before a failure is kept.
+async fn discover(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
+    let before = handover.status.as_ref().map(|status| status.readings.clone()).unwrap_or_default();
+    let mut readings = LastReadings::new(&sight.accounts, before);
+    let mut caller = Caller { ctx, handover, way: None, link: None };
+    let mut answer = None;
+    while let Some((account, ask)) = readings.next(answer.take()) {
+        match caller.carry(account, ask).await {
+            Ok(answered) => answer = Some(answered),
+            Err(failure) => return Acted { done: StepResult::PartlyDiscovered(readings.into_done()), failure: Some(failure) },
         }
     }
-    Ok(StepResult::Frozen(Frozen {
-        client_generation: client.metadata.generation.unwrap_or_default(),
-        recipients: client.spec.exit.recipients.iter().map(|recipient| caretaker_bundle::normalise(recipient).to_owned()).collect(),
-        accounts,
-        at: Some(Time(ctx.now())),
-    }))
+    Acted { done: StepResult::Discovered(readings.into_done()), failure: None }
 }
 
-/// An account that cannot be read is a gap, not a stop: the client may have closed the door first.
-async fn discover(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
-    let mut readings = Vec::new();
-    // A parent holds nothing itself.
-    for account in sight.accounts.iter().filter(|account| !account.spec.target.is_parent()) {
-        let last = account.status.as_ref().and_then(|status| status.inventory.clone());
-        let (inventory, gap) = match read(ctx, handover, account).await? {
-            Ok(inventory) => (Some(inventory), String::new()),
-            Err(why) if last.is_some() => (last, format!("not read at the end ({why}); the last inventory is delivered instead")),
-            Err(why) => (None, format!("never read: {why}")),
-        };
-        readings.push(FinalReading { account: account.name_any(), inventory: inventory.map(slim), gap });
-    }
-    Ok(StepResult::Discovered(readings))
+/// The way to the cloud of the account that is read.
+struct Caller<'a> {
+    ctx: &'a Context,
+    handover: &'a Handover,
+    way: Option<WayIn>,
+    link: Option<Arc<dyn CloudLink>>,
 }
 
-/// What a handover's status keeps of a reading. The store holds the rest: a client may have a thousand accounts, and etcd takes a megabyte and a half.
-fn slim(mut inventory: InventoryStatus) -> InventoryStatus {
-    if folder_of_manifest(&inventory.address).is_some() {
-        inventory.coverage.gaps.clear();
-        inventory.coverage.notes.clear();
+impl Caller<'_> {
+    /// Carries one question out.
+    async fn carry(&mut self, account: &CloudAccount, ask: Ask) -> Result<Answer, Failure> {
+        let lacking = |what: &str| Failure::local("read an account", format!("there is no {what}"));
+        Ok(match ask {
+            Ask::WayIn => Answer::WayIn(enter(self.ctx, account).await?.map(|way| {
+                self.way = way;
+                self.way.is_some()
+            })),
+            Ask::Connect => {
+                let way = self.way.as_ref().ok_or_else(|| lacking("way in"))?;
+                Answer::Connected(way.connector.connect(&way.grant, Purpose::Read).await.map(|link| self.link = Some(link)))
+            }
+            Ask::Read => {
+                let link = self.link.take().ok_or_else(|| lacking("session"))?;
+                read(self.ctx, self.handover, (account, link.as_ref())).await?
+            }
+        })
     }
-    InventoryStatus { since_previous: None, since_baseline: None, ..inventory }
 }
 
-async fn read(ctx: &Context, handover: &Handover, account: &CloudAccount) -> Result<Result<InventoryStatus, String>, Failure> {
-    if let Some(member) = account.spec.member.as_ref().filter(|member| !member.is_live()) {
-        return Ok(Err(format!("its parent {} calls it {:?}", member.parent, member.state)));
-    }
-    let way = match way_in(ctx, account).await? {
-        Ok(Some(way)) => way,
-        Ok(None) => return Ok(Err("the ExternalId was never made".into())),
-        Err(fault) => return Ok(Err(fault.message)),
-    };
-    let link = match way.connector.connect(&way.grant, Purpose::Read).await {
-        Ok(link) => link,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
+async fn read(ctx: &Context, handover: &Handover, (account, link): (&CloudAccount, &dyn CloudLink)) -> Result<Answer, Failure> {
     let (client, name) = (client_of(handover), account.name_any());
     let status = account.status.clone().unwrap_or_default();
     let identity = json_digest(&(handover.uid(), discovery::scope_digest(account)));
@@ -239,9 +217,9 @@ async fn read(ctx: &Context, handover: &Handover, account: &CloudAccount) -> Res
         baseline: status.baseline.as_ref(),
         ..Reading::of(&ctx.store, account, &name, (identity, ctx.now()))
     };
-    match discovery::run(link.as_ref(), &reading).await {
-        Ok(taken) => Ok(Ok(taken.inventory)),
-        Err(NotRead::Cloud(error)) => Ok(Err(error.to_string())),
+    match discovery::run(link, &reading).await {
+        Ok(taken) => Ok(Answer::Read(Ok(Box::new(taken.inventory)))),
+        Err(NotRead::Cloud(error)) => Ok(Answer::Read(Err(error))),
         Err(NotRead::Failed(error)) => Err(Failure::store(error)),
     }
 }

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use caretaker_api::condition::ConditionType;
-use caretaker_api::handover::HandoverMode;
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ProviderProfile};
 use caretaker_core::desired::Desired;
+use caretaker_core::handover::life::{Life, has_come_to, is_leaving, life};
 use caretaker_core::managed_client::{self as core, Observed, Report};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use caretaker_core::ownership::{Kind, owned};
@@ -52,19 +52,6 @@ fn recipient_faults(client: &ManagedClient) -> Vec<Fault> {
         .collect()
 }
 
-fn is_finished(handover: &Handover) -> bool {
-    handover.spec.mode == HandoverMode::Final
-        && handover.status.as_ref().is_some_and(|status| {
-            caretaker_core::conditions::find(&status.conditions, ConditionType::HandedOver)
-                .is_some_and(|condition| condition.status == "True")
-        })
-}
-
-/// A final handover that has fixed which accounts it is about.
-fn is_frozen(handover: &Handover) -> bool {
-    handover.spec.mode == HandoverMode::Final && handover.status.as_ref().is_some_and(|status| status.frozen.is_some())
-}
-
 #[async_trait]
 impl Reconciler for ManagedClients {
     type Object = ManagedClient;
@@ -85,9 +72,9 @@ impl Reconciler for ManagedClients {
             accounts: ctx.cache.list_typed::<CloudAccount>(within),
             monitoring: ctx.cache.typed::<MonitoringStack>(&namespace, core::CHILD_NAME),
             backups: ctx.cache.typed::<BackupPolicy>(&namespace, core::CHILD_NAME),
-            handed_over_by: handovers.iter().find(|handover| is_finished(handover)).map(ResourceExt::name_any),
-            leaving: handovers.iter().any(|handover| handover.spec.mode == HandoverMode::Final && !is_finished(handover)),
-            frozen: handovers.iter().any(is_frozen),
+            handed_over_by: handovers.iter().find(|handover| life(handover) == Some(Life::Finished)).map(ResourceExt::name_any),
+            leaving: is_leaving(&handovers),
+            frozen: has_come_to(&handovers, Life::Frozen),
             recipient_faults: recipient_faults(client),
         })
     }

@@ -1,5 +1,7 @@
 //! `BackupPolicy`: what a policy is in AWS Backup, how it differs from what is there, and which steps close the gap.
 
+pub mod conversation;
+
 use std::time::Duration;
 
 use caretaker_api::BackupPolicy;
@@ -21,6 +23,27 @@ const RESYNC: Duration = Duration::from_secs(600);
 /// Wait for an account whose access is not proven.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// Time between two looks while a final handover keeps every write out.
+const FROZEN: Duration = Duration::from_secs(3600);
+
+/// What was seen before anything is called in the cloud.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The accounts that exist.
+    pub accounts: Vec<AccountView>,
+    /// Whether a final handover has fixed its accounts: nothing is read or written for the policy any more.
+    pub frozen: bool,
+}
+
+/// What a visit did.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// The accounts with what was read of them.
+    pub accounts: Vec<AccountView>,
+    /// What was done in each account and region.
+    pub regions: Vec<RegionDone>,
+}
+
 /// One account as the policy sees it.
 #[derive(Clone, Debug)]
 pub struct AccountView {
@@ -30,7 +53,9 @@ pub struct AccountView {
     pub allow: Vec<Capability>,
     /// Role that the backup service uses.
     pub backup_role: String,
-    /// What is there; the error of looking; `None` while the access is not proven.
+    /// Whether access is proven.
+    pub is_proven: bool,
+    /// What is there; the error of looking; `None` while nothing was read.
     pub state: Option<Result<ProtectionState, CloudError>>,
 }
 
@@ -51,8 +76,9 @@ pub fn schedule(terms: &BackupTerms) -> String {
 
 /// Faults of what the policy refers to.
 #[must_use]
-pub fn check(policy: &BackupPolicy, found: &[AccountView]) -> Vec<Fault> {
-    let missing = policy.spec.accounts.iter().enumerate().filter(|(_, name)| !found.iter().any(|account| account.name == **name));
+pub fn check(policy: &BackupPolicy, observed: &Observed) -> Vec<Fault> {
+    let missing =
+        policy.spec.accounts.iter().enumerate().filter(|(_, name)| !observed.accounts.iter().any(|account| account.name == **name));
     missing
         .map(|(index, name)| {
             let message = format!("CloudAccount {name} does not exist in this namespace: make it or remove the entry");
@@ -159,14 +185,12 @@ pub struct RegionDone {
 
 /// The new status and what the visit came to.
 #[must_use]
-pub fn status(
-    policy: &BackupPolicy,
-    accounts: &[AccountView],
-    faults: &[Fault],
-    done: &[RegionDone],
-    now: Timestamp,
-) -> (BackupPolicyStatus, Outcome) {
+pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done: &Done, now: Timestamp) -> (BackupPolicyStatus, Outcome) {
     let mut status = policy.status.clone().unwrap_or_default();
+    if observed.frozen {
+        return (status, Outcome::Settled(FROZEN));
+    }
+    let (accounts, done) = (&done.accounts, &done.regions);
     let kind = ConditionType::BackupsReady;
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
     if let Some(fault) = faults.first() {
@@ -236,7 +260,7 @@ fn account_wait(account: &AccountView) -> Option<Wait> {
 
 fn error_wait(account: &str, error: &CloudError) -> Wait {
     let (reason, after) = match error.class {
-        ErrorClass::Denied => (Reason::Denied, PAUSE),
+        ErrorClass::Denied | ErrorClass::DeniedOrGone => (Reason::Denied, PAUSE),
         ErrorClass::Throttled(after) => (Reason::Throttled, after.unwrap_or(PAUSE)),
         ErrorClass::Unreachable => (Reason::Unreachable, PAUSE),
         _ => (Reason::Failed, PAUSE),
@@ -260,7 +284,13 @@ mod tests {
     }
 
     fn view(state: ProtectionState) -> AccountView {
-        AccountView { name: "prod".into(), allow: vec![Capability::Backup], backup_role: "role".into(), state: Some(Ok(state)) }
+        AccountView {
+            name: "prod".into(),
+            allow: vec![Capability::Backup],
+            backup_role: "role".into(),
+            is_proven: true,
+            state: Some(Ok(state)),
+        }
     }
 
     fn settled() -> ProtectionState {
@@ -319,5 +349,101 @@ mod tests {
         let denied =
             AccountView { state: Some(Err(CloudError::new(ErrorClass::Denied, "backup:ListBackupVaults", "no"))), ..view(settled()) };
         assert!(plan("acme", &policy(), &[denied]).is_empty());
+    }
+
+    fn condition(status: &BackupPolicyStatus) -> (String, String, String) {
+        let found = crate::conditions::find(&status.conditions, ConditionType::BackupsReady).unwrap().clone();
+        (found.status, found.reason, found.message)
+    }
+
+    #[test]
+    fn a_frozen_policy_stands_as_it_was_and_waits() {
+        let mut policy = policy();
+        let known = BackupPolicyStatus { drift_repaired_at: Some(Time(Timestamp::UNIX_EPOCH)), ..BackupPolicyStatus::default() };
+        policy.status = Some(known.clone());
+        let observed = Observed { accounts: vec![view(settled())], frozen: true };
+        let (status, outcome) = status(&policy, &observed, &[], &Done::default(), Timestamp::now());
+        assert_eq!((status, outcome), (known, Outcome::Settled(FROZEN)), "what was read last is not overwritten by nothing");
+    }
+
+    #[test]
+    fn each_answer_has_its_word_in_the_condition() {
+        let region = |account: &AccountView, error: Option<CloudError>| {
+            let plan = plan("acme", &policy(), std::slice::from_ref(account)).remove(0);
+            RegionDone { plan, error, plan_id: None }
+        };
+        let error = |class: ErrorClass| CloudError::new(class, "backup:CreateBackupPlan", "said so");
+        let changed = || {
+            let mut state = settled();
+            state.plans[0].retention_days = 1;
+            view(state)
+        };
+        let observing = AccountView { allow: Vec::new(), ..changed() };
+        let unread = |state: Option<Result<ProtectionState, CloudError>>| AccountView { state, ..view(settled()) };
+        let done = |account: AccountView, error: Option<CloudError>| {
+            let regions = vec![region(&account, error)];
+            Done { accounts: vec![account], regions }
+        };
+        let none = |account: AccountView| Done { accounts: vec![account], regions: Vec::new() };
+        let wait = Duration::from_secs(7);
+        for (why, done, is, reason, after) in [
+            ("in sync", done(view(settled()), None), "True", "Settled", None),
+            ("drift was repaired", done(changed(), None), "True", "DriftRepaired", None),
+            ("made for the first time", done(view(ProtectionState::default()), None), "True", "Settled", None),
+            ("we may not write", done(observing, None), "True", "ObserveOnly", None),
+            ("access is not proven", none(unread(None)), "Unknown", "WaitingForGrant", Some(PAUSE)),
+            ("not let in", none(unread(Some(Err(error(ErrorClass::Denied))))), "False", "Denied", Some(PAUSE)),
+            ("not let in, or gone", none(unread(Some(Err(error(ErrorClass::DeniedOrGone))))), "False", "Denied", Some(PAUSE)),
+            ("no answer", none(unread(Some(Err(error(ErrorClass::Unreachable))))), "Unknown", "Unreachable", Some(PAUSE)),
+            ("a write is refused", done(changed(), Some(error(ErrorClass::Denied))), "False", "Denied", Some(PAUSE)),
+            ("a write failed", done(changed(), Some(error(ErrorClass::Invalid))), "False", "Failed", Some(PAUSE)),
+            ("a wait", done(changed(), Some(error(ErrorClass::Throttled(Some(wait))))), "Unknown", "Throttled", Some(wait)),
+            ("a wait without a time", done(changed(), Some(error(ErrorClass::Throttled(None)))), "Unknown", "Throttled", Some(PAUSE)),
+        ] {
+            let (status, outcome) = status(&policy(), &Observed::default(), &[], &done, Timestamp::UNIX_EPOCH);
+            let (found, word, _) = condition(&status);
+            assert_eq!((found.as_str(), word.as_str()), (is, reason), "{why}");
+            let waits = if let Outcome::Waiting(wait) = &outcome { Some(wait.after) } else { None };
+            assert_eq!(waits, after, "{why}");
+            assert_eq!(status.drift_repaired_at.is_some(), reason == "DriftRepaired", "{why}");
+            let is_read = matches!(done.accounts[0].state, Some(Ok(_)));
+            assert_eq!(status.plans.len(), usize::from(is_read), "{why}: what is planned is told of accounts that were read");
+        }
+    }
+
+    #[test]
+    fn a_plan_is_told_with_what_became_of_it() {
+        let mut changed = settled();
+        changed.plans[0].retention_days = 1;
+        let account = view(changed);
+        let of = |account: &AccountView, error: Option<CloudError>| {
+            let plan = plan("acme", &policy(), std::slice::from_ref(account)).remove(0);
+            let told = plan_status(&RegionDone { plan, error, plan_id: None });
+            (told.state, told.changes.len(), told.plan_id)
+        };
+        let refused = CloudError::new(ErrorClass::Denied, "backup:UpdateBackupPlan", "no");
+        let id = || Some("p".to_owned());
+        assert_eq!(of(&account, None), ("InSync".into(), 0, id()));
+        assert_eq!(of(&account, Some(refused)), ("Failed".into(), 1, id()));
+        assert_eq!(of(&AccountView { allow: Vec::new(), ..account }, None), ("Planned".into(), 1, id()));
+        assert_eq!(of(&AccountView { allow: Vec::new(), ..view(settled()) }, None), ("InSync".into(), 0, id()));
+    }
+
+    #[test]
+    fn an_account_that_is_missing_is_a_fault_of_its_place() {
+        let faults = check(&policy(), &Observed::default());
+        assert_eq!((faults.len(), faults[0].field.as_str(), faults[0].outside), (1, "spec.accounts[0]", true));
+        assert!(check(&policy(), &Observed { accounts: vec![view(settled())], frozen: false }).is_empty());
+        let (status, outcome) = status(&policy(), &Observed::default(), &faults, &Done::default(), Timestamp::UNIX_EPOCH);
+        assert!(condition(&status).1 == "ReferenceMissing" && matches!(outcome, Outcome::Refused(_)));
+    }
+
+    #[test]
+    fn names_are_the_same_at_every_visit_and_no_longer_than_aws_takes() {
+        assert_eq!(object_name("acme", "main"), "caretaker-acme-main");
+        let longest = "a".repeat(50 - "caretaker--main".len());
+        assert_eq!(object_name(&longest, "main").len(), 50);
+        let hashed = object_name(&format!("{longest}a"), "main");
+        assert!(hashed.len() == 42 && hashed != object_name(&format!("{longest}b"), "main"), "{hashed}");
     }
 }

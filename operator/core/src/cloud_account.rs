@@ -2,10 +2,13 @@
 
 pub mod access_status;
 pub mod budget;
+pub mod claim;
+pub mod conversation;
 pub mod cross_client_probe;
 pub mod intrusion_probe;
 mod leaving;
 mod parent;
+mod proof;
 mod reading;
 pub mod roster;
 
@@ -20,10 +23,10 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::cloud_account::access_status::{REGISTER_EVERY, carry, profile, take_excess, take_gap, take_register};
-use crate::cloud_account::budget::LONGEST_WAIT;
+use crate::cloud_account::access_status::{REGISTER_EVERY, profile, take_excess, take_gap, take_register};
 use crate::cloud_account::cross_client_probe::{Tried, take_others};
 use crate::cloud_account::intrusion_probe::{Refusal, refusals_due, take_refusals};
+use crate::cloud_account::proof::{pause, take_proof};
 use crate::cloud_account::roster::is_own;
 use crate::conditions::{ConditionSet, Is, find};
 use crate::inventory::Taken;
@@ -207,12 +210,13 @@ pub struct Done {
 }
 
 impl Done {
-    /// The answer of a question about permissions with which the cloud asked to wait.
+    /// The answer to a question beside the proof with which the cloud asked to wait. It says nothing of the proof, which may have succeeded.
     fn throttled(&self) -> Option<&CloudError> {
         let gap = self.gap.as_ref().and_then(|gap| gap.as_ref().err());
         let excess = self.excess.as_ref().and_then(|excess| excess.as_ref().err());
         let register = self.register.as_ref().and_then(|register| register.as_ref().err());
-        [gap, excess, register].into_iter().flatten().find(|error| matches!(error.class, ErrorClass::Throttled(_)))
+        let inventory = self.inventory.as_ref().and_then(|inventory| inventory.as_ref().err());
+        [gap, excess, register, inventory].into_iter().flatten().find(|error| matches!(error.class, ErrorClass::Throttled(_)))
     }
 }
 
@@ -295,74 +299,6 @@ fn begin(status: &mut CloudAccountStatus, account: &CloudAccount, now: Timestamp
 #[must_use]
 pub fn was_kind(status: &CloudAccountStatus, target: &CloudTarget) -> bool {
     status.account.split(' ').next().is_none_or(|kind| kind.is_empty() || kind == target.kind())
-}
-
-fn take_proof(
-    status: &mut CloudAccountStatus,
-    set: &mut ConditionSet,
-    (proof, done): (&Result<Identity, CloudError>, &Done),
-    (generation, now): (Option<i64>, Timestamp),
-    waits: &mut Vec<Wait>,
-) {
-    let mut access = carry(status.access.take().unwrap_or_default(), generation, &done.principal);
-    access.generation = generation;
-    access.principal.clone_from(&done.principal);
-    match proof {
-        Ok(identity) => {
-            access.identity = Some(identity.principal.clone());
-            access.proven_at = Some(Time(now));
-            set.set(
-                ConditionType::AccessProven,
-                Is::True,
-                Reason::Proven,
-                format!("{} leads into account {}", done.principal, identity.account),
-            );
-        }
-        Err(error) => {
-            let (is, reason, message) = meaning(error, &done.principal);
-            access.identity = None;
-            if is == Is::False {
-                access.proven_at = None;
-            }
-            set.set(ConditionType::AccessProven, is, reason, &message);
-            waits.push(Wait { reason, message, after: pause(status, error, now) });
-        }
-    }
-    status.access = Some(access);
-}
-
-/// What a failed assumption means. An unreachable cloud says nothing about the access: what was proven stays Unknown, not False.
-fn meaning(error: &CloudError, principal: &str) -> (Is, Reason, String) {
-    match error.class {
-        ErrorClass::Denied => {
-            // No cloud tells the one from the other, and Azure's adapter says so itself.
-            let doubt = if error.message.contains("no access or gone") { "" } else { ", no access or gone" };
-            let message = format!("{principal} does not lead in{doubt} ({error}): send the client the grant kit and let them apply it");
-            (Is::False, Reason::WaitingForGrant, message)
-        }
-        ErrorClass::WrongAccount => (Is::False, Reason::WrongAccount, format!("{error}: correct the account in the spec, or the way in")),
-        ErrorClass::Credentials => (
-            Is::Unknown,
-            Reason::CredentialsInvalid,
-            format!("the provider's own credentials do not work ({error}): see its ProviderProfile"),
-        ),
-        ErrorClass::Throttled(_) => (Is::Unknown, Reason::Throttled, error.to_string()),
-        _ => (Is::Unknown, Reason::Unreachable, error.to_string()),
-    }
-}
-
-/// How long to wait, noted in the status where the cloud asked for it.
-fn pause(status: &mut CloudAccountStatus, error: &CloudError, now: Timestamp) -> Duration {
-    match error.class {
-        ErrorClass::Throttled(after) => {
-            let after = after.unwrap_or(RETRY_PAUSE).min(LONGEST_WAIT);
-            let until = now.saturating_add(SignedDuration::try_from(after).unwrap_or(SignedDuration::from_mins(1))).unwrap_or(now);
-            status.throttled_until = Some(Time(until));
-            after
-        }
-        ErrorClass::Denied | ErrorClass::WrongAccount => GRANT_PAUSE,
-        _ => RETRY_PAUSE,
-    }
 }
 
 fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &ConditionSet, waits: Vec<Wait>, now: Timestamp) -> Outcome {

@@ -1,8 +1,13 @@
 //! `Handover`: the log of steps, what the bundle holds, and when access counts as revoked.
 
 pub mod advance;
+pub mod attempts;
+pub mod check;
 pub mod contents;
 pub mod excluded;
+pub mod last_reading;
+pub mod life;
+pub mod revocation;
 pub mod script;
 pub mod steps;
 pub mod terraform;

@@ -27,10 +27,15 @@ pub async fn connect(args: &ClusterArgs) -> anyhow::Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
+/// Whether the API server does not know the kind. Of an object that is missing it names name and kind in the details.
+fn is_unknown_kind(status: &kube::core::Status) -> bool {
+    status.code == 404 && status.details.as_ref().is_none_or(|details| details.name.is_empty() && details.kind.is_empty())
+}
+
 /// An API error in words that say what to do.
 pub fn explain(error: kube::Error) -> anyhow::Error {
     match &error {
-        kube::Error::Api(status) if status.code == 404 && status.message.contains("could not find the requested resource") => {
+        kube::Error::Api(status) if is_unknown_kind(status) => {
             anyhow!("Caretaker's kinds are not installed in this cluster; install the chart, or run: caretaker crds | kubectl apply -f -")
         }
         kube::Error::Api(status) if status.code == 403 => anyhow!("{}; ask for a role that allows it", status.message),

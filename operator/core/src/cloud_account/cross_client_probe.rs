@@ -15,6 +15,7 @@ use crate::conditions::{ConditionSet, Is};
 use crate::digest::sha256_hex;
 use crate::grant::partition;
 use crate::jitter::jittered;
+use crate::visit_request::is_asked;
 
 /// Most principals that try at one round, beside those that were let in before.
 const MOST: usize = 3;
@@ -119,6 +120,18 @@ pub fn is_due((account, own): (&CloudAccount, &ProviderProfileSpec), profiles: &
     let is_other_world = last.digest != digest((&own, &strangers), account.spec.target.cloud());
     let every = if last.unknown > 0 { UNKNOWN_AGAIN } else { REFUSALS_EVERY };
     (asked || is_other_world) && since >= hour || since >= jittered(every, uid, "separation")
+}
+
+/// The round of now, where one is due. `accounts` are all that there are, which are asked for only then.
+#[must_use]
+pub fn due_round(
+    own: (&CloudAccount, &ProviderProfileSpec),
+    profiles: &[ProviderProfile],
+    accounts: impl FnOnce() -> Vec<CloudAccount>,
+    now: Timestamp,
+) -> Option<Round> {
+    let last = own.0.status.as_ref().and_then(|status| status.last_handled_request.as_ref());
+    is_due(own, profiles, is_asked(&own.0.metadata, last), now).then(|| round(own, &accounts(), profiles, now))
 }
 
 /// The round of now: all that were let in before, and a few of those that lead into other clients' accounts, others each week.

@@ -3,7 +3,7 @@
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{AccessStatus, Cloud, CloudAccountStatus};
 use caretaker_api::condition::{ConditionType, Conditions, Reason};
-use caretaker_cloud::{CloudError, Identity};
+use caretaker_cloud::{CloudError, ErrorClass, Identity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -54,6 +54,24 @@ impl Refusal {
             Err(error) if error.is_refusal() => Self::Refused,
             Err(error) => Self::Unknown(error.to_string()),
         }
+    }
+
+    /// From the answer to a principal that leads into other clients' accounts. The names that it works with are none of this client's business, so that the
+    /// error's own words are not told.
+    #[must_use]
+    pub fn of_stranger(answer: &Result<Identity, CloudError>) -> Self {
+        let class = match answer {
+            Ok(_) => return Self::LetIn,
+            Err(error) if error.is_refusal() => return Self::Refused,
+            Err(error) => error.class,
+        };
+        let cause = match class {
+            ErrorClass::Credentials | ErrorClass::Expired => "its own credentials do not work, which its ProviderProfile tells",
+            ErrorClass::Throttled(_) => "the cloud asked to wait",
+            ErrorClass::Unreachable => "the cloud did not answer",
+            _ => "the cloud gave an answer that says nothing of it",
+        };
+        Self::Unknown(cause.to_owned())
     }
 }
 
@@ -117,7 +135,6 @@ const fn cure(cloud: Cloud) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use caretaker_cloud::ErrorClass;
     use serde_json::json;
 
     use super::*;
@@ -183,6 +200,28 @@ mod tests {
         let (status, _) = cloud_account::status(&account, &observed, &[], &done, now);
         assert_eq!(said(&status, ConditionType::ConfusedDeputyProtected).0, "Unknown", "a door that is not there proves nothing");
         account.status = Some(status);
+    }
+
+    #[test]
+    fn a_stranger_s_answer_is_told_without_its_names() {
+        let said = |class: ErrorClass| match Refusal::of_stranger(&Err(CloudError::new(class, "call", "secret-client"))) {
+            Refusal::Unknown(cause) => cause,
+            other => format!("{other:?}"),
+        };
+        for (class, says) in [
+            (ErrorClass::Denied, "Refused"),
+            (ErrorClass::DeniedOrGone, "Refused"),
+            (ErrorClass::Credentials, "its own credentials"),
+            (ErrorClass::Expired, "its own credentials"),
+            (ErrorClass::Throttled(None), "asked to wait"),
+            (ErrorClass::Unreachable, "did not answer"),
+            (ErrorClass::Quota, "says nothing"),
+        ] {
+            let text = said(class);
+            assert!(text.contains(says) && !text.contains("secret-client"), "{class:?}: {text}");
+        }
+        let let_in = Ok(Identity { account: "1".into(), principal: "p".into() });
+        assert!(matches!(Refusal::of_stranger(&let_in), Refusal::LetIn));
     }
 
     #[test]

@@ -6,11 +6,12 @@ use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::CloudAccountStatus;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::parents::{MemberState, Membership};
-use caretaker_cloud::{CloudError, ErrorClass, Member};
+use caretaker_cloud::{CloudError, Member};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{CONDITIONS, meaning, pause};
+use super::CONDITIONS;
+use super::proof::{meaning, pause};
 use crate::cloud_account::roster::{self, MAX_MEMBERS, Skip, TooMany};
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Outcome, Wait};
@@ -56,7 +57,7 @@ pub(super) fn take_members(
         Ok(listing) => listing,
         Err(error) => {
             let (is, reason, message) = meaning(error, principal);
-            let reason = if error.class == ErrorClass::Denied { Reason::Denied } else { reason };
+            let reason = if error.is_refusal() { Reason::Denied } else { reason };
             let message = if status.members.is_empty() { message } else { format!("{message}; the accounts that were listed before stay") };
             set.set(kind, is, reason, &message);
             return Some(Wait { reason, message, after: pause(status, error, now) });
@@ -107,7 +108,7 @@ pub(super) fn not_live(account: &CloudAccount, member: &Membership, set: &mut Co
 
 #[cfg(test)]
 mod tests {
-    use caretaker_cloud::{Identity, MemberState as Listed};
+    use caretaker_cloud::{ErrorClass, Identity, MemberState as Listed};
     use serde_json::json;
 
     use super::super::{Done, Observed, plan, status};

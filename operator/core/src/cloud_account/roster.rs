@@ -3,8 +3,9 @@
 //! An absence is concluded from a complete list only, which is what [`take`] is given: where the list could not be read, it is not called, and what was
 //! known stays. Nothing is ever deleted because a parent does not name it any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::CloudTarget;
 use caretaker_api::names::MAX_ACCOUNT_NAME;
 use caretaker_api::parents::{MemberState, MemberStatus};
@@ -12,6 +13,7 @@ use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_cloud::{Member, MemberState as Listed};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 
 use crate::digest::sha256_hex;
 use crate::grant::account_of_arn;
@@ -31,6 +33,19 @@ pub fn is_own(provider: &ProviderProfileSpec, target: &CloudTarget, id: &str) ->
         // Whose a subscription is, only Azure can tell: the adapter asks.
         _ => false,
     }
+}
+
+/// Ids of the accounts on a parent's cloud that other clients' objects are for. This client is told neither their names nor their states.
+#[must_use]
+pub fn of_others(parent: &CloudAccount, accounts: &[CloudAccount]) -> BTreeSet<String> {
+    let cloud = parent.spec.target.cloud();
+    let is_others = |other: &&CloudAccount| {
+        other.namespace() != parent.namespace()
+            && other.spec.is_live()
+            && other.spec.target.cloud() == cloud
+            && !other.spec.target.is_parent()
+    };
+    accounts.iter().filter(is_others).map(|other| other.spec.target.id()).collect()
 }
 
 /// Tells accounts that are none of ours.
@@ -221,6 +236,26 @@ mod tests {
         ] {
             assert_eq!(is_own(&provider, &target, id), own, "{id}");
         }
+    }
+
+    #[test]
+    fn only_living_accounts_of_other_clients_on_the_same_cloud_are_others() {
+        let account = |namespace: &str, spec: serde_json::Value| {
+            let mut account = CloudAccount::new("a", serde_json::from_value(spec).unwrap());
+            account.metadata.namespace = Some(namespace.into());
+            account
+        };
+        let parent = account("client-a", json!({"awsOrganization": {"accountId": "000000000001"}}));
+        let gone = json!({"aws": {"accountId": "000000000005"}, "member": {"parent": "org", "state": "Gone"}});
+        let all = [
+            parent.clone(),
+            account("client-a", json!({"aws": {"accountId": "000000000002"}})),
+            account("client-b", json!({"aws": {"accountId": "000000000003"}})),
+            account("client-b", json!({"azure": {"subscriptionId": "aaaaaaaa-0000-4000-8000-000000000001"}})),
+            account("client-b", json!({"awsOrganization": {"accountId": "000000000004"}})),
+            account("client-b", gone),
+        ];
+        assert_eq!(of_others(&parent, &all), BTreeSet::from(["000000000003".to_owned()]));
     }
 
     #[test]

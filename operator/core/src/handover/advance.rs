@@ -7,6 +7,7 @@ use caretaker_api::condition::Reason;
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStatus, HandoverStep, RevocationStatus, StepState};
 use jiff::Timestamp;
 
+use super::revocation::BY_CLIENT;
 use super::{conditions, steps};
 use crate::outcome::{Fault, Outcome, Wait};
 
@@ -43,6 +44,10 @@ pub enum StepResult {
     NotVerified(String),
     /// Revoked, or handed to the client to revoke.
     Revoked(Vec<RevocationStatus>),
+    /// Some accounts were revoked before a failure: their receipts are kept, and the step goes on.
+    PartlyRevoked(Vec<RevocationStatus>),
+    /// Some accounts were read before a failure: their readings are kept, and the step goes on.
+    PartlyDiscovered(Vec<FinalReading>),
     /// Fresh attempts were made.
     Attempted(Vec<RevocationStatus>),
     /// The last step.
@@ -58,10 +63,24 @@ pub fn advance(handover: &Handover, faults: &[Fault], result: &StepResult, now: 
     (status, outcome)
 }
 
+/// The status after a visit that a failure stopped: the log stands where it was, and what was done before the failure is kept.
+#[must_use]
+pub fn keep(handover: &Handover, result: &StepResult) -> HandoverStatus {
+    let mut status = handover.status.clone().unwrap_or_default();
+    match result {
+        StepResult::PartlyDiscovered(readings) => status.readings.clone_from(readings),
+        StepResult::PartlyRevoked(revocations) | StepResult::Attempted(revocations) => status.revocations.clone_from(revocations),
+        _ => {}
+    }
+    status
+}
+
 fn take(handover: &Handover, status: &mut HandoverStatus, result: &StepResult, now: Timestamp) -> Outcome {
     let Some(step) = steps::current(status) else { return Outcome::Settled(ENDED) };
     let message = match result {
-        StepResult::Nothing => return wait_for(handover, status, step, now),
+        StepResult::Nothing | StepResult::PartlyRevoked(_) | StepResult::PartlyDiscovered(_) => {
+            return wait_for(handover, status, step, now);
+        }
         StepResult::StageLost => {
             // Legal from the steps that can lose it; from any other it changes nothing.
             let _ = steps::rebuild(status);
@@ -149,7 +168,7 @@ fn attempted(handover: &Handover, status: &mut HandoverStatus, revocations: &[Re
     let Some(open) = revocations.iter().find(|revocation| revocation.verified_at.is_none()) else {
         return finish(handover, status, step, "every fresh attempt from outside was refused", now);
     };
-    let waits_for_client = open.by == "Client" && open.refusals == 0;
+    let waits_for_client = open.by == BY_CLIENT && open.refusals == 0;
     let message = if waits_for_client {
         format!(
             "account {}: the client must run the revocation script of ConfigMap {}-revocation",
@@ -168,4 +187,47 @@ fn attempted(handover: &Handover, status: &mut HandoverStatus, revocations: &[Re
     steps::note(status, step, StepState::Waiting, &message, now);
     let reason = if waits_for_client { Reason::WaitingForClient } else { Reason::Progressing };
     Outcome::Waiting(Wait { reason, message, after: ATTEMPT_PAUSE })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn handover(status: serde_json::Value) -> Handover {
+        serde_json::from_value(json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "Handover", "metadata": {"name": "exit"}, "spec": {"mode": "Final"}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn revocation(account: &str) -> RevocationStatus {
+        RevocationStatus { account: account.into(), ..RevocationStatus::default() }
+    }
+
+    #[test]
+    fn what_was_done_before_a_failure_is_kept_and_the_log_stands() {
+        let known = || {
+            let mut handover = handover(json!({"step": "Revoke", "steps": [{"step": "Revoke", "state": "Started", "message": ""}]}));
+            let status = handover.status.get_or_insert_default();
+            status.revocations = vec![revocation("one")];
+            status.readings = vec![FinalReading { account: "one".into(), ..FinalReading::default() }];
+            handover
+        };
+        let two = vec![revocation("one"), revocation("two")];
+        let read = vec![FinalReading { account: "two".into(), ..FinalReading::default() }];
+        for (why, result, revocations, readings) in [
+            ("nothing was done", StepResult::Nothing, 1, "one"),
+            ("receipts of a revocation", StepResult::PartlyRevoked(two.clone()), 2, "one"),
+            ("answers to attempts", StepResult::Attempted(two.clone()), 2, "one"),
+            ("readings", StepResult::PartlyDiscovered(read), 1, "two"),
+            ("a step that ended is taken with its end, not here", StepResult::Revoked(two), 1, "one"),
+        ] {
+            let status = keep(&known(), &result);
+            assert_eq!((status.revocations.len(), status.readings[0].account.as_str()), (revocations, readings), "{why}");
+            let before = known().status.unwrap();
+            assert_eq!((status.step, status.steps), (before.step, before.steps), "{why}");
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use caretaker_api::cloud_account::{BaselineStatus, CloudAccountStatus};
+use caretaker_api::cloud_account::{BaselineStatus, CloudAccountStatus, InventoryStatus};
+use caretaker_api::handover::HandoverStatus;
 use jiff::{SignedDuration, Timestamp};
 
 use super::address::{run_of, shard_digest};
+use crate::handover::steps;
 
 /// How long an object stands in the store before it may go because nobody names it: a reading puts its shards before the manifest that names them.
 const GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -17,6 +19,20 @@ pub struct Listed {
     pub address: String,
     /// When it was written last.
     pub modified: Timestamp,
+}
+
+/// Addresses that must stay in the store however old they are: those of an account's status before and after a reading, and those that an unfinished
+/// handover delivers.
+#[must_use]
+pub fn needed(before: &CloudAccountStatus, new: &InventoryStatus, handovers: &[HandoverStatus]) -> BTreeSet<String> {
+    let of = |inventory: &InventoryStatus| {
+        let diffs = [&inventory.since_previous, &inventory.since_baseline].into_iter().flatten().map(|diff| diff.address.clone());
+        std::iter::once(inventory.address.clone()).chain(diffs).collect::<Vec<_>>()
+    };
+    let unfinished = handovers.iter().filter(|status| steps::current(status).is_some());
+    let delivered = unfinished.flat_map(|status| status.readings.iter().filter_map(|reading| reading.inventory.as_ref()));
+    let baseline = before.baseline.as_ref().map(|baseline| baseline.address.clone());
+    [Some(new), before.inventory.as_ref()].into_iter().flatten().chain(delivered).flat_map(of).chain(baseline).collect()
 }
 
 /// Days as a duration.
@@ -87,7 +103,8 @@ pub fn baseline(status: &CloudAccountStatus, after_days: u32, now: Timestamp) ->
 
 #[cfg(test)]
 mod tests {
-    use caretaker_api::cloud_account::{CoverageStatus, InventoryStatus};
+    use caretaker_api::cloud_account::{CoverageStatus, DiffStatus};
+    use caretaker_api::handover::{FinalReading, HandoverStep, StepRecord, StepState};
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
@@ -126,6 +143,30 @@ mod tests {
         gaps.inventory.as_mut().unwrap().coverage.complete = 1;
         assert_eq!(baseline(&gaps, 0, day(6)), None, "what the gaps hide would show as new for ever");
         assert!(baseline(&gaps, 0, day(7)).is_some(), "a gap that lasts does not keep the baseline away");
+    }
+
+    fn stored(address: &str) -> InventoryStatus {
+        let diff = |which: &str| Some(DiffStatus { address: format!("{address}-{which}"), ..DiffStatus::default() });
+        InventoryStatus {
+            address: address.into(),
+            since_previous: diff("previous"),
+            since_baseline: diff("baseline"),
+            ..InventoryStatus::default()
+        }
+    }
+
+    #[test]
+    fn what_a_status_names_and_an_unfinished_handover_delivers_is_needed() {
+        let baseline = BaselineStatus { address: "baseline".into(), ..BaselineStatus::default() };
+        let before = CloudAccountStatus { inventory: Some(stored("old")), baseline: Some(baseline), ..CloudAccountStatus::default() };
+        let reading = |address: &str| FinalReading { inventory: Some(stored(address)), ..FinalReading::default() };
+        let going = HandoverStatus { readings: vec![reading("going"), FinalReading::default()], ..HandoverStatus::default() };
+        let end = StepRecord { step: HandoverStep::Done, state: StepState::Completed, ..StepRecord::default() };
+        let ended = HandoverStatus { steps: vec![end], readings: vec![reading("ended")], ..HandoverStatus::default() };
+        let needed = needed(&before, &stored("new"), &[going, ended]);
+        let expected =
+            ["new", "old", "going"].iter().flat_map(|name| ["", "-previous", "-baseline"].iter().map(move |tail| format!("{name}{tail}")));
+        assert_eq!(needed, expected.chain(["baseline".to_owned()]).collect::<BTreeSet<_>>(), "nothing of a handover that has ended");
     }
 
     fn run(taken: i64, digest: &str) -> Listed {
