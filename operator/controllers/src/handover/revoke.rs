@@ -1,6 +1,7 @@
 //! Carries out what `core` decides on the end of our own access: publishes the script that the client runs, does the steps where we may, and tries from
 //! outside whether we are out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caretaker_api::{CloudAccount, Handover};
@@ -12,7 +13,6 @@ use caretaker_core::handover::excluded::excluded;
 use caretaker_core::handover::revocation::{Answer, Ask, Revoking};
 use caretaker_core::handover::script;
 use kube::ResourceExt;
-use serde_json::{Map, json};
 
 use super::{Sight, owner};
 use crate::access::{WayIn, enter};
@@ -80,22 +80,22 @@ const MOST_OF_SCRIPTS: usize = 500_000;
 
 /// One ConfigMap, or where the scripts are too long for one, further ones with a number behind the name.
 async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<(), Failure> {
-    let (mut parts, mut size) = (vec![Map::new()], 0);
+    let (mut parts, mut size) = (vec![BTreeMap::<String, String>::new()], 0);
     for (account, profile) in
         sight.accounts.iter().chain(&excluded(&sight.accounts)).filter_map(|account| Some((account, sight.profile.as_ref()?)))
     {
         let (name, text) = script::of(&account.spec.target, &profile.spec);
         size += name.len() + text.len();
         if size > MOST_OF_SCRIPTS {
-            parts.push(Map::new());
+            parts.push(BTreeMap::new());
             size = name.len() + text.len();
         }
-        parts.last_mut().expect("there is a first part").insert(name, json!(text));
+        parts.last_mut().expect("there is a first part").insert(name, text);
     }
     for (index, data) in parts.into_iter().enumerate() {
         let number = if index == 0 { String::new() } else { format!("-{}", index + 1) };
         let name = format!("{}-revocation{number}", handover.name_any());
-        let scripts = Desired::new("ConfigMap", handover.namespace().unwrap_or_default(), name, json!({"data": data}));
+        let scripts = Desired::config_map(handover.namespace().unwrap_or_default(), name, data);
         apply::apply(ctx, &owner(handover), &scripts).await?;
     }
     Ok(())

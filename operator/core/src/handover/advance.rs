@@ -5,9 +5,9 @@ use std::time::Duration;
 use caretaker_api::Handover;
 use caretaker_api::condition::Reason;
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStatus, HandoverStep, RevocationStatus, StepState};
+use caretaker_api::words::RevokedBy;
 use jiff::Timestamp;
 
-use super::revocation::BY_CLIENT;
 use super::{conditions, steps};
 use crate::outcome::{Fault, Outcome, Wait};
 
@@ -168,7 +168,7 @@ fn attempted(handover: &Handover, status: &mut HandoverStatus, revocations: &[Re
     let Some(open) = revocations.iter().find(|revocation| revocation.verified_at.is_none()) else {
         return finish(handover, status, step, "every fresh attempt from outside was refused", now);
     };
-    let waits_for_client = open.by == BY_CLIENT && open.refusals == 0;
+    let waits_for_client = open.by == RevokedBy::Client && open.refusals == 0;
     let message = if waits_for_client {
         format!(
             "account {}: the client must run the revocation script of ConfigMap {}-revocation",

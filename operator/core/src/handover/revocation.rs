@@ -7,6 +7,7 @@ use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::Capability;
 use caretaker_api::handover::{Frozen, RevocationStatus};
 use caretaker_api::provider_profile::ProviderProfileSpec;
+use caretaker_api::words::RevokedBy;
 use caretaker_cloud::{CloudError, CloudStep, ErrorClass, Purpose, Receipt};
 use kube::ResourceExt;
 
@@ -17,10 +18,6 @@ use crate::kit::policy_name;
 use crate::outcome::Fault;
 use crate::{grant, kit_gcp};
 
-/// Who revokes: the operator, where it may.
-pub const BY_OPERATOR: &str = "Operator";
-/// Who revokes elsewhere: the client, by the script.
-pub const BY_CLIENT: &str = "Client";
 /// Hexadecimal digits of a step's digest in its key.
 const DIGITS: usize = 12;
 
@@ -108,9 +105,9 @@ impl Present {
             None => provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default(),
         };
         let may_revoke = account.spec.allow.contains(&Capability::Revoke);
-        let by = if may_revoke { BY_OPERATOR } else { BY_CLIENT };
+        let by = if may_revoke { RevokedBy::Operator } else { RevokedBy::Client };
         let (steps, left) = if may_revoke { plan(&account, provider) } else { Default::default() };
-        let fresh = || RevocationStatus { account: account.name_any(), principal, by: by.into(), ..RevocationStatus::default() };
+        let fresh = || RevocationStatus { account: account.name_any(), principal, by, ..RevocationStatus::default() };
         let revocation = before.cloned().unwrap_or_else(fresh);
         // Done steps are the first ones, in the plan's order.
         let steps = steps.into_iter().skip(revocation.steps.len()).collect();
@@ -180,7 +177,7 @@ impl Revoking {
         if self.failure.is_none() && self.left.is_empty() {
             for account in self.frozen {
                 if !is_told(&self.done, &account) {
-                    self.done.push(RevocationStatus { account, by: BY_CLIENT.into(), ..RevocationStatus::default() });
+                    self.done.push(RevocationStatus { account, by: RevokedBy::Client, ..RevocationStatus::default() });
                 }
             }
         }
@@ -206,7 +203,7 @@ impl Revoking {
         match answer {
             // It was never this client's.
             Answer::WayIn(Err(fault)) if is_others(&fault) => return None,
-            Answer::WayIn(_) if present.revocation.by != BY_OPERATOR => {}
+            Answer::WayIn(_) if present.revocation.by != RevokedBy::Operator => {}
             Answer::WayIn(Err(fault)) => present.revocation.last_answer = fault.message,
             Answer::WayIn(Ok(false)) => present.revocation.last_answer = "there never was a way in".into(),
             Answer::WayIn(Ok(true)) if present.steps.is_empty() => {}

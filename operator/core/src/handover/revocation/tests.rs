@@ -104,9 +104,9 @@ fn each_target_has_its_own_steps() {
 fn where_we_may_not_revoke_the_client_does_and_the_cloud_is_not_called() {
     let (asked, done, failure) = visit(&[aws("one", &[]), aws("two", &["Revoke"])], &[], WELL);
     assert_eq!(asked, ["one way", "two way", "two connect", "two take", "two close", "two take"]);
-    let told: Vec<(&str, &str, usize)> =
-        done.iter().map(|revocation| (revocation.account.as_str(), revocation.by.as_str(), revocation.steps.len())).collect();
-    assert_eq!(told, [("one", BY_CLIENT, 0), ("two", BY_OPERATOR, 3), ("three", BY_CLIENT, 0)], "what was fixed and is gone is told");
+    let told: Vec<(&str, RevokedBy, usize)> =
+        done.iter().map(|revocation| (revocation.account.as_str(), revocation.by, revocation.steps.len())).collect();
+    assert_eq!(told, [("one", RevokedBy::Client, 0), ("two", RevokedBy::Operator, 3), ("three", RevokedBy::Client, 0)], "what was fixed and is gone is told");
     assert!(done[1].left.contains("closed to everybody") && done[1].steps[1].ends_with(": call") && failure.is_none());
     assert!(done[0].principal.contains("in account 111122223333") && done[2].principal.is_empty());
 }
@@ -167,7 +167,7 @@ fn an_answer_decides_what_follows_it() {
         assert!(done[0].last_answer.contains(said) && done[0].last_answer.is_empty() == said.is_empty(), "{why}: {}", done[0].last_answer);
     }
     let (asked, done, _) = visit(&one, &[], &|_, ask| (*ask == Ask::WayIn).then(|| fault(Reason::AccountClaimed)));
-    assert!(asked.len() == 1 && done[0].by == BY_CLIENT && done[0].principal.is_empty(), "another's account is no part of the exit");
+    assert!(asked.len() == 1 && done[0].by == RevokedBy::Client && done[0].principal.is_empty(), "another's account is no part of the exit");
 }
 
 #[test]
