@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use caretaker_arm_simulator::seed::{MACHINE, Place};
 use caretaker_arm_simulator::world::{Application, Subscription};
 use caretaker_arm_simulator::{World, judge as azure_judge};
 use caretaker_google_simulator::{TestKey, apply_terraform, judge as google_judge};
@@ -67,16 +68,11 @@ const ON_GOOGLE: [(&str, &str, &str); 8] = [
     ("cloudkms.googleapis.com/CryptoKey", "locations/europe-west1/keyRings/prod/cryptoKeys", "files"),
 ];
 
-fn machine(name: &str) -> Value {
-    resource("Microsoft.Compute/virtualMachines", name)
-}
+/// Where the client's resources on Azure stand.
+const ON_AZURE_PLACE: Place<'static> = Place { subscription: SUBSCRIPTION, group: "prod", location: "westeurope" };
 
 fn resource(kind: &str, name: &str) -> Value {
-    json!({
-        "id": format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/{kind}/{name}"), "name": name, "type": kind.to_lowercase(),
-        "location": "westeurope", "subscriptionId": SUBSCRIPTION, "resourceGroup": "prod", "kind": "", "managedBy": "",
-        "tags": {"name": name}, "properties": {"provisioningState": "Succeeded"},
-    })
+    ON_AZURE_PLACE.resource(kind, name, &json!({"provisioningState": "Succeeded"}))
 }
 
 impl Clouds {
@@ -97,7 +93,7 @@ impl Clouds {
         let subscription = Subscription {
             tenant_id: CLIENT_TENANT.into(),
             groups: vec!["prod".into()],
-            resources: ["web", "db"].map(machine).to_vec(),
+            resources: ["web", "db"].into_iter().enumerate().flat_map(|(number, name)| ON_AZURE_PLACE.running(name, number + 4)).collect(),
             ..Subscription::default()
         };
         let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription)]);
@@ -126,7 +122,7 @@ impl Clouds {
             let Some(subscription) = world.subscriptions.get_mut(SUBSCRIPTION) else { return };
             subscription.resources.extend(ON_AZURE.map(|(kind, name)| resource(kind, name)));
             let mut assessment = resource("Microsoft.Compute/virtualMachines/patchAssessmentResults", "latest");
-            assessment["id"] = json!(format!("{}/patchAssessmentResults/latest", machine("web")["id"].as_str().unwrap_or_default()));
+            assessment["id"] = json!(format!("{}/patchAssessmentResults/latest", ON_AZURE_PLACE.id(MACHINE, "web")));
             assessment["properties"] = json!({
                 "status": "Succeeded", "rebootPending": false, "lastModifiedDateTime": jiff::Timestamp::now().to_string(),
                 "availablePatchCountByClassification": {"critical": 1, "security": 2, "other": 4},

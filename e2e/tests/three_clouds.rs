@@ -169,6 +169,17 @@ fn is_read(lab: &Lab) -> Result<()> {
         let inventory = lab.kubectl.get(&object)?["status"]["inventory"].clone();
         ensure!(inventory["byType"]["instance"] == machines, "{account}: {inventory}");
     }
+    let watched = lab.until("the machines of all three clouds are watched", || {
+        let stack = lab.kubectl.get(&["ms", "main", "-n", "client-tri"])?;
+        ensure!(stack["status"]["targets"] == 7 && stack["status"]["unwatched"]["count"] == 0, "{}", stack["status"]);
+        lab.kubectl.get(&["scrapeconfig", "main-targets-0", "-n", "client-tri"])
+    })?;
+    let of = |cloud: &str| {
+        let configs = watched["spec"]["staticConfigs"].as_array().into_iter().flatten();
+        configs.filter(|config| config["labels"]["cloud"] == cloud).count()
+    };
+    ensure!((of("aws"), of("azure"), of("gcp")) == (2, 2, 3), "{watched}");
+    lab.condition(&["ms", "main", "-n", "client-tri"], "MonitoringReady", "True", "Settled")?;
     for account in ["aws", "azure", "gcp"] {
         let message = lab.condition(&["ca", account, "-n", "client-tri"], "ClientsSeparated", "True", "Proven")?;
         ensure!(message.starts_with("1 of the 1 principals"), "{account}: {message}");

@@ -128,6 +128,8 @@ words! {
         UnclassifiedAssets,
         /// An inventory is lost or damaged in the store.
         InventoryLost,
+        /// Machines that are covered and run are not watched.
+        NotAllWatched,
         /// The cloud asked to wait.
         Throttled,
         /// The cloud did not answer.

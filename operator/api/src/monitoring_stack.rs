@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The monitoring of one client: Prometheus, Alertmanager, rules, targets from the inventory and escalation tiers, as objects of
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Targets", type_ = "integer", json_path = ".status.targets"),
+    printcolumn(name = "Unwatched", type_ = "integer", json_path = ".status.unwatched.count"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -102,6 +104,41 @@ pub struct SecretKey {
     pub key: String,
 }
 
+/// Machines that are not watched.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnwatchedStatus {
+    /// Number of machines.
+    #[serde(default)]
+    pub count: u32,
+    /// Why they are not watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<UnwatchedGroup>,
+}
+
+/// Machines that are not watched for one reason.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnwatchedGroup {
+    /// Why.
+    pub reason: UnwatchedReason,
+    /// Number of machines.
+    pub count: u32,
+    /// Some of them, with cloud, account and region.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub examples: Vec<String>,
+}
+
+/// Why a machine is not watched.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum UnwatchedReason {
+    /// It runs, and its cloud tells no private address of it.
+    NoPrivateAddress,
+    /// Its cloud does not tell whether it runs.
+    PowerStateUnknown,
+}
+
 /// What the operator found out about a stack.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -116,6 +153,9 @@ pub struct MonitoringStackStatus {
     /// Number of targets from the inventories.
     #[serde(default)]
     pub targets: u32,
+    /// Machines of the inventories that are covered and not watched, although they run or may run.
+    #[serde(default)]
+    pub unwatched: UnwatchedStatus,
     /// Digests of the inventories that the targets come from, by account.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub inventories: std::collections::BTreeMap<String, String>,

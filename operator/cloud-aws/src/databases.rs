@@ -1,7 +1,7 @@
 //! RDS and DynamoDB.
 
 use aws_config::SdkConfig;
-use caretaker_cloud::{Asset, AwsType, Result};
+use caretaker_cloud::{Asset, AwsType, Result, Size};
 
 use crate::page::{Page, Place, asset, next, own, time, with_facts};
 
@@ -18,6 +18,7 @@ pub async fn instances(config: &SdkConfig, place: &Place<'_>, token: Option<Stri
     let assets = answer.db_instances().iter().map(|item| {
         let mut found = asset(AwsType::DbInstance, item.db_instance_identifier().unwrap_or_default(), place);
         found.created = time(item.instance_create_time());
+        found.size = item.allocated_storage().and_then(|gib| u64::try_from(gib).ok()).map(Size::Gib);
         with_facts(
             tagged(found, item.tag_list()),
             [
@@ -26,7 +27,6 @@ pub async fn instances(config: &SdkConfig, place: &Place<'_>, token: Option<Stri
                 ("engine", own(item.engine())),
                 ("engineVersion", own(item.engine_version())),
                 ("instanceClass", own(item.db_instance_class())),
-                ("sizeGib", item.allocated_storage().map(|size| size.to_string())),
                 ("encrypted", item.storage_encrypted().map(|encrypted| encrypted.to_string())),
                 ("multiAz", item.multi_az().map(|multi| multi.to_string())),
                 ("backupRetentionDays", item.backup_retention_period().map(|days| days.to_string())),

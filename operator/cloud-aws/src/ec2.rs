@@ -1,18 +1,20 @@
 //! EC2 calls and the model. The only file that names `aws_sdk_ec2`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Instance, SecurityGroup, Snapshot, Subnet, Tag, Volume, Vpc};
+use aws_sdk_ec2::types::{Instance, InstanceNetworkInterface, SecurityGroup, Snapshot, Subnet, Tag, Volume, Vpc};
 use aws_smithy_types::DateTime;
-use caretaker_cloud::{Asset, AwsType, CloudError, ErrorClass, Result};
+use caretaker_cloud::{Address, Asset, AwsType, Cloud, CloudError, ErrorClass, Power, Result, Size};
 
 use crate::calls::Calls;
 use crate::page::{self, Page, Place, next, own, time, with_facts};
 
 /// Rows that are asked for in one page; always sent, since without it a large account may be refused.
 const PAGE: i32 = 500;
+/// Name of the group of firewall rules that AWS makes with each network.
+const DEFAULT_GROUP: &str = "default";
 
 /// The regions that are enabled.
 pub async fn enabled_regions(config: &SdkConfig, calls: &Calls<'_>) -> Result<Vec<String>> {
@@ -62,50 +64,83 @@ fn asset(kind: AwsType, id: Option<&str>, tags: &[Tag], created: Option<&DateTim
 }
 
 fn of_instance(item: &Instance, place: &Place<'_>) -> Asset {
-    let facts = [
-        ("state", own(item.state().and_then(|state| state.name()).map(|name| name.as_str()))),
-        ("instanceType", own(item.instance_type().map(|kind| kind.as_str()))),
-        ("privateIp", own(item.private_ip_address())),
-        ("publicIp", own(item.public_ip_address())),
-        ("vpcId", own(item.vpc_id())),
-        ("subnetId", own(item.subnet_id())),
-        ("imageId", own(item.image_id())),
-    ];
-    with_facts(asset(AwsType::Instance, item.instance_id(), item.tags(), item.launch_time(), place), facts)
+    let state = item.state().and_then(|state| state.name()).map(|name| name.as_str());
+    let facts =
+        [("state", own(state)), ("vpcId", own(item.vpc_id())), ("subnetId", own(item.subnet_id())), ("imageId", own(item.image_id()))];
+    let machine = Asset {
+        power: Some(Power::of(Cloud::Aws, state.unwrap_or_default())),
+        addresses: addresses(item),
+        size: item.instance_type().map(|kind| Size::Class(kind.as_str().to_owned())),
+        zone: own(item.placement().and_then(|placement| placement.availability_zone())),
+        ..asset(AwsType::Instance, item.instance_id(), item.tags(), item.launch_time(), place)
+    };
+    with_facts(machine, facts)
+}
+
+/// The machine's own addresses, then those of its network interfaces in the order of their devices. Of further private addresses, as clusters take
+/// them for their pods, only those count that lead to a public one.
+fn addresses(item: &Instance) -> Vec<Address> {
+    let private = |ip: Option<&str>| ip.and_then(|ip| ip.parse().ok()).map(Address::private);
+    let public = |ip: Option<&str>| ip.and_then(|ip| ip.parse().ok()).map(Address::public);
+    let mut found: Vec<Address> = [private(item.private_ip_address()), public(item.public_ip_address())].into_iter().flatten().collect();
+    let mut interfaces: Vec<&InstanceNetworkInterface> = item.network_interfaces().iter().collect();
+    interfaces.sort_by_key(|interface| interface.attachment().and_then(|attachment| attachment.device_index()));
+    for interface in interfaces {
+        found.extend(private(interface.private_ip_address()));
+        found.extend(public(interface.association().and_then(|association| association.public_ip())));
+        let further = interface.private_ip_addresses().iter();
+        found.extend(further.filter_map(|further| public(further.association().and_then(|association| association.public_ip()))));
+        let sixes = interface.ipv6_addresses().iter().filter_map(|six| six.ipv6_address()?.parse().ok());
+        found.extend(sixes.map(Address::of_ipv6));
+    }
+    let mut seen = BTreeSet::new();
+    found.retain(|address| seen.insert(address.ip));
+    found
 }
 
 fn of_volume(item: &Volume, place: &Place<'_>) -> Asset {
     let attached = item.attachments().first().and_then(|attachment| attachment.instance_id());
     let facts = [
         ("state", own(item.state().map(|state| state.as_str()))),
-        ("sizeGib", item.size().map(|size| size.to_string())),
         ("encrypted", item.encrypted().map(|encrypted| encrypted.to_string())),
         ("attachedTo", own(attached)),
     ];
-    with_facts(asset(AwsType::Volume, item.volume_id(), item.tags(), item.create_time(), place), facts)
+    let disk = Asset {
+        size: gib(item.size()),
+        zone: own(item.availability_zone()),
+        ..asset(AwsType::Volume, item.volume_id(), item.tags(), item.create_time(), place)
+    };
+    with_facts(disk, facts)
 }
 
 fn of_snapshot(item: &Snapshot, place: &Place<'_>) -> Asset {
     let facts = [
         ("state", own(item.state().map(|state| state.as_str()))),
         ("volumeId", own(item.volume_id())),
-        ("sizeGib", item.volume_size().map(|size| size.to_string())),
         ("encrypted", item.encrypted().map(|encrypted| encrypted.to_string())),
     ];
-    with_facts(asset(AwsType::Snapshot, item.snapshot_id(), item.tags(), item.start_time(), place), facts)
+    let copy = asset(AwsType::Snapshot, item.snapshot_id(), item.tags(), item.start_time(), place);
+    with_facts(Asset { size: gib(item.volume_size()), ..copy }, facts)
+}
+
+fn gib(size: Option<i32>) -> Option<Size> {
+    size.and_then(|size| u64::try_from(size).ok()).map(Size::Gib)
 }
 
 fn of_vpc(item: &Vpc, place: &Place<'_>) -> Asset {
     let facts = [("cidr", own(item.cidr_block())), ("default", item.is_default().map(|default| default.to_string()))];
-    with_facts(asset(AwsType::Vpc, item.vpc_id(), item.tags(), None, place), facts)
+    let network = asset(AwsType::Vpc, item.vpc_id(), item.tags(), None, place);
+    with_facts(Asset { built_in: item.is_default() == Some(true), ..network }, facts)
 }
 
 fn of_subnet(item: &Subnet, place: &Place<'_>) -> Asset {
-    let facts = [("cidr", own(item.cidr_block())), ("vpcId", own(item.vpc_id())), ("zone", own(item.availability_zone()))];
-    with_facts(asset(AwsType::Subnet, item.subnet_id(), item.tags(), None, place), facts)
+    let facts = [("cidr", own(item.cidr_block())), ("vpcId", own(item.vpc_id()))];
+    let subnet = asset(AwsType::Subnet, item.subnet_id(), item.tags(), None, place);
+    with_facts(Asset { zone: own(item.availability_zone()), ..subnet }, facts)
 }
 
 fn of_group(item: &SecurityGroup, place: &Place<'_>) -> Asset {
     let facts = [("groupName", own(item.group_name())), ("vpcId", own(item.vpc_id()))];
-    with_facts(asset(AwsType::SecurityGroup, item.group_id(), item.tags(), None, place), facts)
+    let group = asset(AwsType::SecurityGroup, item.group_id(), item.tags(), None, place);
+    with_facts(Asset { built_in: item.group_name() == Some(DEFAULT_GROUP), ..group }, facts)
 }

@@ -16,6 +16,7 @@ pub async fn roles(config: &SdkConfig, place: &Place<'_>, token: Option<String>)
         let mut found = asset(AwsType::Role, item.role_name(), place);
         EVERYWHERE.clone_into(&mut found.region);
         found.created = time(Some(item.create_date()));
+        found.built_in = item.path().starts_with("/aws-service-role/");
         with_facts(found, [("arn", own(Some(item.arn()))), ("path", own(Some(item.path())))])
     });
     Ok((assets.collect(), next_where("iam:ListRoles", answer.is_truncated(), answer.marker())?))

@@ -24,7 +24,8 @@ pub async fn keys(config: &SdkConfig, place: &Place<'_>, token: Option<String>) 
         let mut found = asset(AwsType::Key, item.key_id().unwrap_or_default(), place);
         let alias = aliases.get(&found.id);
         found.name = alias.cloned().unwrap_or_default();
-        let manager = if alias.is_some_and(|alias| alias.starts_with(MANAGED)) { "AWS" } else { "CUSTOMER" };
+        found.built_in = alias.is_some_and(|alias| alias.starts_with(MANAGED));
+        let manager = if found.built_in { "AWS" } else { "CUSTOMER" };
         with_facts(found, [("arn", own(item.key_arn())), ("manager", Some(manager.to_owned()))])
     });
     let more = next_where("kms:ListKeys", answer.truncated(), answer.next_marker())?;

@@ -1,11 +1,11 @@
 //! One page of one cell, whatever service answers it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use aws_config::SdkConfig;
 use aws_smithy_types::DateTime;
-use caretaker_cloud::{Asset, AwsType, CloudError, ErrorClass, Result};
+use caretaker_cloud::{Asset, AwsType, Cloud, CloudError, ErrorClass, Result};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
@@ -114,19 +114,12 @@ pub fn next_where(operation: &str, cut_off: bool, token: Option<&str>) -> Result
 /// An asset without tags and facts yet.
 pub fn asset(kind: AwsType, id: &str, place: &Place<'_>) -> Asset {
     Asset {
-        id: id.into(),
-        cloud: "aws".into(),
-        account: place.account.into(),
-        region: place.region.into(),
-        asset_type: kind.asset_type(),
         native_type: kind.native_type().into(),
         service: kind.service().into(),
         name: id.into(),
-        tags: BTreeMap::new(),
-        created: None,
-        facts: BTreeMap::new(),
         source: kind.operation().into(),
         seen_at: Timestamp::now(),
+        ..Asset::new(Cloud::Aws, place.account, place.region, kind.asset_type(), id)
     }
 }
 

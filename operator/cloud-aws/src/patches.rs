@@ -33,12 +33,12 @@ pub async fn states(config: &SdkConfig, place: &Place<'_>, token: Option<String>
 
 fn of(state: &InstancePatchState, place: &Place<'_>) -> Asset {
     let count = |number: Option<i32>| u64::try_from(number.unwrap_or_default()).unwrap_or_default();
-    let facts = PatchFacts {
+    let patches = PatchFacts {
         missing: u64::try_from(state.missing_count()).unwrap_or_default(),
         failed: u64::try_from(state.failed_count()).unwrap_or_default(),
         critical: count(state.critical_non_compliant_count()),
         pending_reboot: count(state.installed_pending_reboot_count()) > 0,
         assessed_at: time(Some(state.operation_end_time())),
     };
-    Asset { facts: facts.into(), ..asset(AwsType::PatchState, state.instance_id(), place) }
+    Asset { patches: Some(patches), ..asset(AwsType::PatchState, state.instance_id(), place) }
 }

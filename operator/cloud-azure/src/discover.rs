@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use caretaker_cloud::budget::Tally;
 use caretaker_cloud::pump::{self, CellSink, Reader, Run};
-use caretaker_cloud::{AssetSink, CellKey, CloudError, EVERYWHERE, ErrorClass, Result, Scope};
+use caretaker_cloud::{AssetSink, AssetType, CellKey, CloudError, EVERYWHERE, ErrorClass, Result, Scope};
 use jiff::Timestamp;
+use serde_json::Value;
 
+use crate::addresses::Addresses;
 use crate::arm::Call;
 use crate::link::Link;
 use crate::pages::{Next, Page, Pages};
@@ -40,28 +42,78 @@ impl Reader for Cells<'_> {
 
     async fn read(&self, group: &Group, out: &CellSink) -> Result<()> {
         let link = self.link;
-        let incomplete = |why: String| CloudError::new(ErrorClass::Conflict, SOURCE, why);
-        let query = query::query(group, self.regions);
-        let (mut pages, mut token) = (Pages::default(), None::<String>);
-        loop {
-            let call = Call::post(SOURCE, RESOURCES, query::body(link.subscription(), &query, token.as_deref()));
-            let answer = link.call_for(&out.work, &call).await?;
-            let mut page = Page::read(answer.body).map_err(incomplete)?;
-            let rows = page.take_rows();
+        let found = if group.has_machines() { self.addresses(out).await } else { Ok(Addresses::default()) };
+        let (mut addresses, doubt) = match found {
+            Ok(addresses) => (addresses, None),
+            // The machines are told all the same. Their cell is not complete then, so that the absence of an address is no change of a machine.
+            Err(error) if error.class == ErrorClass::Conflict => (Addresses::default(), Some(error)),
+            Err(error) => return Err(error),
+        };
+        let mut list = List::of(link, query::query(group, self.regions));
+        while let Some(rows) = list.next(out).await? {
             for row in &rows {
                 let read = if group.is_assessment() { rows::assessment } else { rows::asset };
-                let asset = read(row, link.subscription(), group.service, Timestamp::now()).map_err(incomplete)?;
-                if pages.is_new(&asset.id) {
+                let mut asset = read(row, link.subscription(), group.service, Timestamp::now()).map_err(incomplete)?;
+                if list.pages.is_new(&asset.id) {
+                    if asset.asset_type == AssetType::Instance {
+                        asset.addresses = addresses.of(&asset.id);
+                    }
                     out.asset(asset).await?;
                 }
             }
-            match pages.after(&page, rows.len()).map_err(incomplete)? {
-                Next::Page(next) => token = Some(next),
-                Next::End => break,
-            }
+        }
+        if let Some(doubt) = doubt {
+            return Err(doubt);
         }
         // The index answers with fewer rows, or none, to somebody who may read less: an end counts only while the delegation still stands.
         let answer = link.call_for(&out.work, &access::read(&link.grant)).await?;
         access::prove(&answer.body, &link.grant, &link.shared.tenant_id)
     }
+}
+
+impl Cells<'_> {
+    /// The addresses of all machines, before the first machine is told: the cell that shows machines is not complete without them.
+    async fn addresses(&self, out: &CellSink) -> Result<Addresses> {
+        let (mut list, mut addresses) = (List::of(self.link, query::addresses(self.regions)), Addresses::default());
+        while let Some(rows) = list.next(out).await? {
+            rows.iter().for_each(|row| addresses.take(row));
+        }
+        Ok(addresses)
+    }
+}
+
+/// The answer to one query, page by page.
+struct List<'a> {
+    link: &'a Link,
+    query: String,
+    pages: Pages,
+    /// The page whose rows were given last, with their number.
+    last: Option<(Page, usize)>,
+}
+
+impl<'a> List<'a> {
+    fn of(link: &'a Link, query: String) -> Self {
+        Self { link, query, pages: Pages::default(), last: None }
+    }
+
+    /// The rows of the next page; `None` after the last one. A page is judged only after its rows were taken: the rows of a list that is cut off count.
+    async fn next(&mut self, out: &CellSink) -> Result<Option<Vec<Value>>> {
+        let token = match self.last.take() {
+            None => None,
+            Some((page, rows)) => match self.pages.after(&page, rows).map_err(incomplete)? {
+                Next::Page(next) => Some(next),
+                Next::End => return Ok(None),
+            },
+        };
+        let call = Call::post(SOURCE, RESOURCES, query::body(self.link.subscription(), &self.query, token.as_deref()));
+        let answer = self.link.call_for(&out.work, &call).await?;
+        let mut page = Page::read(answer.body).map_err(incomplete)?;
+        let rows = page.take_rows();
+        self.last = Some((page, rows.len()));
+        Ok(Some(rows))
+    }
+}
+
+fn incomplete(why: String) -> CloudError {
+    CloudError::new(ErrorClass::Conflict, SOURCE, why)
 }

@@ -4,6 +4,7 @@
 //! client on the SDK's pipeline makes the calls.
 
 mod access;
+mod addresses;
 mod arm;
 mod attempt;
 mod discover;

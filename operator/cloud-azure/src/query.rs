@@ -12,12 +12,23 @@ const ASSESSMENTS: &str = "patchassessmentresources";
 /// What is projected of a resource.
 const RESOURCE_COLUMNS: &str = "id, name, type, location, subscriptionId, resourceGroup, kind, tags, managedBy, sku = tostring(sku.name), \
      state = tostring(properties.provisioningState), power = tostring(properties.extended.instanceView.powerState.code), \
+     vmSize = tostring(properties.hardwareProfile.vmSize), zones = tostring(zones), \
      sizeGib = tostring(properties.diskSizeGB), timeCreated = tostring(properties.timeCreated), \
      creationTime = tostring(properties.creationTime)";
 /// What is projected of an assessment.
 const ASSESSMENT_COLUMNS: &str = "id, name, type, location, subscriptionId, resourceGroup, status = tostring(properties.status), \
      rebootPending = tostring(properties.rebootPending), assessedAt = tostring(properties.lastModifiedDateTime), \
      available = tostring(properties.availablePatchCountByClassification)";
+
+/// What is projected of network interfaces and public addresses, to be joined to their machines.
+const ADDRESS_COLUMNS: &str = "id, type, machine = tostring(properties.virtualMachine.id), isPrimary = tostring(properties.primary), \
+     configurations = tostring(properties.ipConfigurations), ip = tostring(properties.ipAddress)";
+/// Type of network interfaces, in lower case.
+pub const INTERFACES: &str = "microsoft.network/networkinterfaces";
+/// Type of public addresses, in lower case.
+pub const PUBLIC_ADDRESSES: &str = "microsoft.network/publicipaddresses";
+/// Type of machines, in lower case.
+pub const MACHINES: &str = "microsoft.compute/virtualmachines";
 
 /// A group of resource types: one cell of the inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +42,12 @@ pub struct Group {
 }
 
 impl Group {
+    /// Whether machines are among its rows.
+    #[must_use]
+    pub fn has_machines(&self) -> bool {
+        self.types.contains(&MACHINES)
+    }
+
     /// Whether its rows tell of machines' patches.
     #[must_use]
     pub fn is_assessment(&self) -> bool {
@@ -46,12 +63,7 @@ const fn group(service: &'static str, types: &'static [&'static str]) -> Group {
 pub const GROUPS: [Group; 12] = [
     group(
         "resource-graph/compute",
-        &[
-            "microsoft.compute/virtualmachines",
-            "microsoft.compute/virtualmachinescalesets",
-            "microsoft.compute/availabilitysets",
-            "microsoft.compute/images",
-        ],
+        &[MACHINES, "microsoft.compute/virtualmachinescalesets", "microsoft.compute/availabilitysets", "microsoft.compute/images"],
     ),
     group("resource-graph/disks", &["microsoft.compute/disks", "microsoft.compute/snapshots"]),
     group(
@@ -59,8 +71,8 @@ pub const GROUPS: [Group; 12] = [
         &[
             "microsoft.network/virtualnetworks",
             "microsoft.network/networksecuritygroups",
-            "microsoft.network/networkinterfaces",
-            "microsoft.network/publicipaddresses",
+            INTERFACES,
+            PUBLIC_ADDRESSES,
             "microsoft.network/loadbalancers",
             "microsoft.network/applicationgateways",
             "microsoft.network/routetables",
@@ -98,22 +110,30 @@ pub const GROUPS: [Group; 12] = [
 /// without it.
 #[must_use]
 pub fn query(group: &Group, regions: Option<&[String]>) -> String {
-    let types = |types: &mut dyn Iterator<Item = &'static str>| types.map(literal).collect::<Vec<_>>().join(", ");
     let kind = match group.types {
         [] => {
-            let named = types(&mut GROUPS.iter().filter(|group| group.table == RESOURCES).flat_map(|group| group.types.iter().copied()));
+            let named = literals(GROUPS.iter().filter(|group| group.table == RESOURCES).flat_map(|group| group.types.iter().copied()));
             format!("| where type !in~ ({named})")
         }
-        own => format!("| where type in~ ({})", types(&mut own.iter().copied())),
-    };
-    let place = match regions {
-        None => String::new(),
-        Some(regions) => {
-            format!("\n| where location in~ ({})", regions.iter().map(|region| literal(region)).collect::<Vec<_>>().join(", "))
-        }
+        own => format!("| where type in~ ({})", literals(own.iter().copied())),
     };
     let columns = if group.is_assessment() { ASSESSMENT_COLUMNS } else { RESOURCE_COLUMNS };
-    format!("{}\n{kind}{place}\n| project {columns}\n| order by id asc", group.table)
+    format!("{}\n{kind}{}\n| project {columns}\n| order by id asc", group.table, within(regions))
+}
+
+/// The query of the addresses of machines. A machine, its network interfaces and their public addresses are always in one region.
+#[must_use]
+pub fn addresses(regions: Option<&[String]>) -> String {
+    let kinds = literals([INTERFACES, PUBLIC_ADDRESSES].into_iter());
+    format!("{RESOURCES}\n| where type in~ ({kinds}){}\n| project {ADDRESS_COLUMNS}\n| order by id asc", within(regions))
+}
+
+fn within(regions: Option<&[String]>) -> String {
+    regions.map_or_else(String::new, |regions| format!("\n| where location in~ ({})", literals(regions.iter().map(String::as_str))))
+}
+
+fn literals<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    texts.map(literal).collect::<Vec<_>>().join(", ")
 }
 
 /// The body of a question for one page.

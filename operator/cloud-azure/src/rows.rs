@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caretaker_cloud::{Asset, AssetType, PatchFacts};
+use caretaker_cloud::{Asset, AssetType, Cloud, PatchFacts, Power, Size};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -26,20 +26,21 @@ pub fn asset(row: &Value, subscription: &str, service: &str, now: Timestamp) -> 
         location => location,
     };
     let created = [text("timeCreated"), text("creationTime")].into_iter().find_map(|time| time.parse().ok());
+    let asset_type = kind(&native_type, &lower("kind"));
     Ok(Asset {
-        asset_type: kind(&native_type, &lower("kind")),
-        cloud: "azure".into(),
-        account: subscription.into(),
-        region: location,
         service: service.into(),
         name: text("name").into(),
+        power: (asset_type == AssetType::Instance).then(|| Power::of(Cloud::Azure, power(row))),
+        size: size(row),
+        zone: zone(row),
         tags: tags(row),
+        groups: Some(lower("resourceGroup")).filter(|group| !group.is_empty()).into_iter().collect(),
         created,
         facts: facts(row),
         source: SOURCE.into(),
         seen_at: now,
         native_type,
-        id,
+        ..Asset::new(Cloud::Azure, subscription, &location, asset_type, &id)
     })
 }
 
@@ -54,14 +55,15 @@ pub fn assessment(row: &Value, subscription: &str, service: &str, now: Timestamp
     let count = |kinds: &[&str]| available.iter().filter(|(kind, _)| kinds.contains(&kind.as_str())).map(|(_, count)| count).sum();
     // An assessment that failed or still runs says nothing.
     let is_done = matches!(text(row, "status").to_lowercase().as_str(), "succeeded" | "completedwithwarnings");
-    let facts = PatchFacts {
+    let patches = PatchFacts {
         missing: available.values().sum(),
         failed: 0,
         critical: count(&["critical", "security"]),
         pending_reboot: text(row, "rebootPending").eq_ignore_ascii_case("true"),
         assessed_at: text(row, "assessedAt").parse().ok().filter(|_| is_done),
     };
-    Ok(Asset { id: machine.into(), asset_type: AssetType::PatchState, facts: facts.into(), ..row_asset })
+    let (facts, groups) = (BTreeMap::new(), Vec::new());
+    Ok(Asset { id: machine.into(), asset_type: AssetType::PatchState, patches: Some(patches), facts, groups, ..row_asset })
 }
 
 fn text<'a>(row: &'a Value, name: &str) -> &'a str {
@@ -117,19 +119,33 @@ fn tags(row: &Value) -> BTreeMap<String, String> {
     tags.iter().map(|(key, value)| (key.clone(), word(value))).collect()
 }
 
+/// The power state of a machine in Azure's word, out of `PowerState/running`; empty where the row has none.
+fn power(row: &Value) -> &str {
+    text(row, "power").rsplit('/').next().unwrap_or_default()
+}
+
+fn size(row: &Value) -> Option<Size> {
+    let class = Some(text(row, "vmSize")).filter(|class| !class.is_empty()).map(|class| Size::Class(class.to_owned()));
+    class.or_else(|| text(row, "sizeGib").parse().ok().map(Size::Gib))
+}
+
+/// The zone, where the thing stands in one only: what is spread over several stands in none.
+fn zone(row: &Value) -> Option<String> {
+    let zones: Vec<String> = serde_json::from_str(text(row, "zones")).ok()?;
+    <[String; 1]>::try_from(zones).ok().map(|[zone]| zone)
+}
+
 fn facts(row: &Value) -> BTreeMap<String, String> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-    // `PowerState/running` says of a machine what its provisioning state does not.
-    let state = match text("power").rsplit('/').next() {
-        Some(power) if !power.is_empty() => power.to_owned(),
-        _ => text("state").to_lowercase(),
+    let text = |name: &str| text(row, name);
+    // The power state says of a machine what its provisioning state does not.
+    let state = match power(row) {
+        "" => text("state").to_lowercase(),
+        power => power.to_owned(),
     };
     let facts = [
-        ("resourceGroup", text("resourceGroup").to_lowercase()),
         ("managedBy", text("managedBy").to_lowercase()),
         ("kind", text("kind").to_owned()),
         ("sku", text("sku").to_owned()),
-        ("sizeGib", text("sizeGib").to_owned()),
         ("state", state),
     ];
     facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
@@ -152,7 +168,7 @@ mod tests {
             "id": format!("/subscriptions/{}/resourceGroups/Prod/{MACHINE}", SUBSCRIPTION.to_uppercase()),
             "name": "Web-1", "type": "Microsoft.Compute/virtualMachines", "location": "WestEurope", "resourceGroup": "Prod",
             "tags": {"Env": "a\"b ü", "n": 1}, "kind": null, "sku": "", "state": "Succeeded", "power": "PowerState/running",
-            "timeCreated": "2026-01-02T03:04:05Z", "creationTime": "",
+            "timeCreated": "2026-01-02T03:04:05Z", "creationTime": "", "vmSize": "Standard_D2s_v3", "zones": "[\"2\"]",
         })
     }
 
@@ -164,11 +180,25 @@ mod tests {
             format!("/subscriptions/{SUBSCRIPTION}/resourcegroups/prod/providers/microsoft.compute/virtualmachines/web-1")
         );
         assert_eq!((asset.asset_type, asset.native_type.as_str()), (AssetType::Instance, "microsoft.compute/virtualmachines"));
-        assert_eq!((asset.region.as_str(), asset.name.as_str(), asset.cloud.as_str()), ("westeurope", "Web-1", "azure"));
+        assert_eq!((asset.region.as_str(), asset.name.as_str(), asset.cloud), ("westeurope", "Web-1", Cloud::Azure));
         assert_eq!(asset.tags, BTreeMap::from([("Env".into(), "a\"b ü".into()), ("n".into(), "1".into())]));
-        assert_eq!(asset.facts, BTreeMap::from([("resourceGroup".into(), "prod".into()), ("state".into(), "running".into())]));
+        assert_eq!((asset.power, asset.zone.as_deref()), (Some(Power::Running), Some("2")));
+        assert_eq!((asset.size.clone(), asset.groups.clone()), (Some(Size::Class("Standard_D2s_v3".into())), vec!["prod".to_owned()]));
+        assert_eq!(asset.facts, BTreeMap::from([("state".into(), "running".into())]));
         assert_eq!(asset.created.unwrap().to_string(), "2026-01-02T03:04:05Z");
         assert_eq!(asset.cell().region, caretaker_cloud::EVERYWHERE);
+    }
+
+    #[test]
+    fn the_state_of_a_deployment_is_no_power_state() {
+        let mut row = machine();
+        (row["power"], row["zones"]) = ("".into(), "[\"1\",\"2\"]".into());
+        let asset = read(&row).unwrap();
+        assert_eq!((asset.power, asset.facts["state"].as_str()), (Some(Power::Unknown), "succeeded"));
+        assert_eq!(asset.zone, None, "what stands in several zones stands in none");
+        (row["type"], row["vmSize"], row["sizeGib"]) = ("Microsoft.Compute/disks".into(), "".into(), "128".into());
+        let disk = read(&row).unwrap();
+        assert_eq!((disk.power, disk.size), (None, Some(Size::Gib(128))));
     }
 
     #[test]

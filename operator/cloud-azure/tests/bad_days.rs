@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use caretaker_arm_simulator::limits::Limits;
+use caretaker_arm_simulator::seed::Place;
 use caretaker_arm_simulator::world::{GraphFault, Refusal};
 use caretaker_cloud::budget::{Budgets, Key};
 use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, ErrorClass, Presented, Purpose, Scope, Verdict};
@@ -49,7 +50,7 @@ async fn fewer_rows_than_the_total_are_partial() {
 async fn a_repeated_token_ends_the_list() {
     let (stage, gathered) = pages(Some(GraphFault::RepeatedToken)).await;
     let cell = gathered.cell("compute");
-    assert_eq!((cell.verdict, cell.assets, cell.calls), (Verdict::Partial, 4, 2));
+    assert_eq!((cell.verdict, cell.assets, cell.calls), (Verdict::Partial, 4, 3));
     assert!(cell.cause.contains("repeated"), "{}", cell.cause);
     assert!(stage.queries().len() < 20, "it is not read for ever");
 }
@@ -62,12 +63,33 @@ async fn an_answer_cut_off_in_the_middle_is_partial() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn machines_without_their_addresses_are_told_and_no_complete_cell() {
+    let place = Place { subscription: SUBSCRIPTION, group: "prod", location: "westeurope" };
+    let rows = || (0..5).flat_map(|number| place.running(&format!("vm-{number}"), number)).collect();
+    let addresses = "where type in~ ('microsoft.network/networkinterfaces', 'microsoft.network/publicipaddresses')";
+    let stage = Stage::with(rows()).await;
+    stage.simulator.change(|world| {
+        world.page_rows = 2;
+        (world.graph_fault, world.graph_fault_on) = (Some(GraphFault::TruncatedWithoutToken), addresses.into());
+    });
+    let gathered = stage.discover().await;
+    let cell = gathered.cell("compute");
+    assert_eq!((cell.verdict, cell.assets), (Verdict::Partial, 5), "{cell:?}");
+    assert!(cell.cause.contains("2 of 5"), "{}", cell.cause);
+    assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 11]);
+    let stage = Stage::with(rows()).await;
+    stage.rule(GRAPH, addresses, Refusal::Denied, (0, None));
+    let cell = stage.discover().await.cell("compute").clone();
+    assert_eq!((cell.verdict, cell.assets, cell.calls), (Verdict::Denied, 0, 1), "nothing is asked again of who refuses");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_denied_cell_loses_no_other() {
     let stage = Stage::with(vec![resource("Microsoft.Compute/disks", "d", "westeurope")]).await;
     stage.rule(GRAPH, MACHINES, Refusal::Denied, (0, None));
     let gathered = stage.discover().await;
     let cell = gathered.cell("compute");
-    assert_eq!((cell.verdict, cell.calls), (Verdict::Denied, 1), "it is not tried again");
+    assert_eq!((cell.verdict, cell.calls), (Verdict::Denied, 2), "it is not tried again after the addresses");
     assert!(cell.cause.contains(SUBSCRIPTION) && cell.cause.contains("Microsoft.ResourceGraph/resources/read"), "{}", cell.cause);
     assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 11]);
     assert_eq!(gathered.assets.len(), 1);
@@ -128,7 +150,11 @@ async fn a_short_wait_is_waited_for() {
     let gathered = gather(link.as_ref(), &Scope::default()).await;
     gathered.assert_complete();
     assert!(began.elapsed() >= std::time::Duration::from_secs(2), "not one call earlier");
-    assert_eq!((gathered.assets.len(), gathered.cell("compute").calls), (6, 3 + 1 + 1), "pages, the repeated one, the proof");
+    assert_eq!(
+        (gathered.assets.len(), gathered.cell("compute").calls),
+        (6, 3 + 1 + 1 + 1),
+        "pages, the repeated one, the addresses, the proof"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +171,7 @@ async fn half_of_all_calls_throttled_still_ends_complete() {
     stage.simulator.change(|world| world.rules.clear());
     stage.rule(GRAPH, MACHINES, Refusal::Throttled(0), (0, None));
     let gathered = gather(link.as_ref(), &Scope::default()).await;
-    assert_eq!((gathered.cell("compute").verdict, gathered.cell("compute").calls), (Verdict::Throttled, 61), "patience has an end");
+    assert_eq!((gathered.cell("compute").verdict, gathered.cell("compute").calls), (Verdict::Throttled, 62), "patience has an end");
     assert_eq!(gathered.others(&["compute"]), [Verdict::Complete; 11]);
 }
 
@@ -219,8 +245,8 @@ async fn a_token_that_ends_in_mid_run_is_renewed_on_the_same_page() {
     gathered.assert_complete();
     assert_eq!((gathered.assets.len(), stage.tokens()), (10, tokens + 1), "one new token, nothing lost or doubled");
     let asked: Vec<String> = stage.queries().iter().map(|query| query.request_body["options"]["$skipToken"].to_string()).collect();
-    assert_eq!(asked[2], asked[3], "the same page again");
-    assert_eq!(gathered.cell("compute").calls, 5 + 1 + 1, "pages, the repeated one, the proof");
+    assert_eq!(asked[3], asked[4], "the same page again");
+    assert_eq!(gathered.cell("compute").calls, 5 + 1 + 1 + 1, "pages, the repeated one, the addresses, the proof");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,7 +308,7 @@ async fn a_receiver_that_fails_ends_the_run() {
     let mut sink = Gathered { fail_after: Some(1), ..Gathered::default() };
     let error = stage.link(Purpose::Read).await.discover(&Scope::default(), &mut sink).await.expect_err("the store is full");
     assert_eq!((error.class, sink.assets.len(), sink.cells.len()), (ErrorClass::Sink, 1, 0));
-    assert_eq!(stage.queries().len(), 1);
+    assert_eq!(stage.queries().len(), 2, "addresses and one page of machines");
 }
 
 #[tokio::test(flavor = "multi_thread")]

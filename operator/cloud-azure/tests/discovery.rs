@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use caretaker_arm_simulator::world::GraphFault;
-use caretaker_cloud::{AssetType, EVERYWHERE, Purpose, Scope};
+use caretaker_cloud::{AssetType, EVERYWHERE, Power, Purpose, Scope, Size};
 use common::{SUBSCRIPTION, Stage, gather, machines, resource};
 use serde_json::{Value, json};
 
@@ -24,10 +24,10 @@ async fn ten_thousand_resources_come_once_each() {
     let ids: BTreeSet<&str> = gathered.assets.iter().map(|asset| asset.id.as_str()).collect();
     assert_eq!((ids.len(), gathered.assets.len()), (10_000, 10_000));
     let cell = gathered.cell("compute");
-    // Ten pages, and the proof that the delegation still stands.
-    assert_eq!((cell.assets, cell.calls), (10_000, 11));
+    // Ten pages, the addresses, and the proof that the delegation still stands.
+    assert_eq!((cell.assets, cell.calls), (10_000, 12));
     let queries = stage.queries();
-    assert_eq!(queries.len(), 21);
+    assert_eq!(queries.len(), 22);
     let proper = |query: &str| query.contains("| project id,") && query.ends_with("| order by id asc");
     for query in queries {
         let text = query.request_body["query"].as_str().expect("a query");
@@ -41,7 +41,7 @@ async fn a_hundred_thousand_resources_come_once_each() {
     let gathered = stage.discover().await;
     gathered.assert_complete();
     let ids: BTreeSet<&str> = gathered.assets.iter().map(|asset| asset.id.as_str()).collect();
-    assert_eq!((ids.len(), gathered.assets.len(), gathered.cell("compute").calls), (100_000, 100_000, 101));
+    assert_eq!((ids.len(), gathered.assets.len(), gathered.cell("compute").calls), (100_000, 100_000, 102));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +50,11 @@ async fn nothing_is_complete_as_well() {
     let gathered = stage.discover().await;
     gathered.assert_complete();
     assert!(gathered.assets.is_empty());
-    assert!(gathered.cells.iter().all(|cell| cell.key.account == SUBSCRIPTION && cell.key.region == EVERYWHERE && cell.calls == 2));
+    // Machines are asked for together with their addresses.
+    let calls = |cell: &caretaker_cloud::Cell| if cell.key.service == "resource-graph/compute" { 3 } else { 2 };
+    let is_whole =
+        |cell: &&caretaker_cloud::Cell| cell.key.account == SUBSCRIPTION && cell.key.region == EVERYWHERE && cell.calls == calls(cell);
+    assert_eq!(gathered.cells.iter().filter(is_whole).count(), 12, "{:?}", gathered.cells);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,11 +97,11 @@ async fn odd_names_and_tags_arrive_unchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn facts_come_from_the_properties() {
+async fn what_is_typed_and_what_is_a_fact_come_from_the_properties() {
     let mut machine = resource("Microsoft.Compute/virtualMachines", "one", "westeurope");
     machine["properties"] = json!({
         "provisioningState": "Succeeded", "timeCreated": "2026-02-03T04:05:06Z",
-        "extended": {"instanceView": {"powerState": {"code": "PowerState/deallocated"}}},
+        "extended": {"instanceView": {"powerState": {"code": "PowerState/deallocated"}}}, "hardwareProfile": {"vmSize": "Standard_B1s"},
     });
     let mut disk = resource("Microsoft.Compute/disks", "two", "westeurope");
     disk["sku"] = json!({"name": "Premium_LRS"});
@@ -106,10 +110,12 @@ async fn facts_come_from_the_properties() {
     let stage = Stage::with(vec![machine, disk]).await;
     let gathered = stage.discover().await;
     let [machine, disk] = gathered.assets.as_slice() else { panic!("two: {:?}", gathered.assets) };
-    assert_eq!(machine.facts["state"], "deallocated");
+    assert_eq!((machine.power, machine.facts["state"].as_str()), (Some(Power::Stopped), "deallocated"));
+    assert_eq!(machine.size, Some(Size::Class("Standard_B1s".into())));
     assert_eq!(machine.created.expect("a time").to_string(), "2026-02-03T04:05:06Z");
-    let facts = ["sizeGib", "sku", "state", "resourceGroup"].map(|name| disk.facts[name].as_str());
-    assert_eq!((facts, disk.tags.len()), (["128", "Premium_LRS", "succeeded", "prod"], 0));
+    let facts = ["sku", "state"].map(|name| disk.facts[name].as_str());
+    assert_eq!((facts, disk.tags.len()), (["Premium_LRS", "succeeded"], 0));
+    assert_eq!((disk.size.clone(), disk.groups.clone()), (Some(Size::Gib(128)), vec!["prod".to_owned()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

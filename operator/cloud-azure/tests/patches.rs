@@ -36,7 +36,7 @@ async fn assessments_come_under_their_machines_ids() {
     assert_eq!((told.len(), gathered.cell("patches").assets), (2, 2));
     let machine = gathered.assets.iter().find(|asset| asset.name == "vm-000000").expect("the machine came");
     let state = told.iter().find(|state| state.id == machine.id).expect("letter case does not count");
-    assert_eq!(patch_cell(machine), Some(gathered.cell("patches").key.clone()));
+    assert_eq!(patch_cell(machine), gathered.cell("patches").key);
     let facts = PatchFacts::of(state);
     assert_eq!((facts.missing, facts.critical, facts.assessed_at.is_some()), (3, 1, true));
     assert!(told.iter().any(|state| PatchFacts::of(state).assessed_at.is_none()), "an assessment that failed says nothing");

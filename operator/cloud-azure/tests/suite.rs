@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use caretaker_arm_simulator::seed::{Configuration, Place};
 use caretaker_arm_simulator::world::{Application, GraphFault, READER, Refusal, Rule};
 use caretaker_cloud::manifest::azure_actions;
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
-use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, CloudStep, EVERYWHERE, Purpose, WantedPermission};
+use caretaker_cloud::{AccessGrant, Address, AzureGrant, CloudConnector, CloudStep, EVERYWHERE, Purpose, WantedPermission};
 use caretaker_cloud_azure::{AzureConfig, AzureConnector};
 use common::{PROVIDER, SECRET, Stage, delegated, delegation};
 use serde_json::{Value, json};
@@ -32,8 +33,8 @@ const CELLS: [&str; 12] = [
 ];
 /// Client id and object id of another client's application in the provider's tenant.
 const STRANGER: (&str, &str) = ("dddddddd-0000-4000-8000-0000000000ff", "eeeeeeee-0000-4000-8000-0000000000ff");
-/// Type of a machine.
-const MACHINE: &str = "Microsoft.Compute/virtualMachines";
+/// Part of the query of machines, and of no other.
+const MACHINES: &str = "where type in~ ('microsoft.compute/virtualmachines'";
 
 struct OnSimulator {
     stage: Stage,
@@ -49,26 +50,16 @@ impl OnSimulator {
     }
 
     /// Adds resources to a grant's subscription.
-    fn add(&self, grant: &AccessGrant, kind: &str, rows: impl Iterator<Item = (String, String)>, place: &str) {
+    fn add(&self, grant: &AccessGrant, location: &str, rows: impl FnOnce(Place<'_>) -> Vec<Value>) {
+        let rows = rows(Place { subscription: grant.account(), group: "prod", location });
         let id = grant.account().to_owned();
-        self.stage.simulator.change(|world| {
-            let subscription = world.subscriptions.get_mut(&id).expect("it was made");
-            subscription.resources.extend(rows.map(|(id_part, name)| row(&id, kind, (&id_part, &name), place)));
-        });
+        self.stage.simulator.change(|world| world.subscriptions.get_mut(&id).expect("it was made").resources.extend(rows));
     }
 
     fn rule(&self, (path, body): (&str, &str), refusal: Refusal, (after, times, each): (u32, Option<u32>, u32)) {
         let rule = Rule { path: path.into(), body: body.into(), refusal, after, times, each, fitted: 0 };
         self.stage.simulator.change(|world| world.rules.push(rule));
     }
-}
-
-fn row(subscription: &str, kind: &str, (id, name): (&str, &str), place: &str) -> Value {
-    json!({
-        "id": format!("/subscriptions/{subscription}/resourceGroups/prod/providers/{kind}/{id}"), "name": name, "type": kind.to_lowercase(),
-        "location": place, "subscriptionId": subscription, "resourceGroup": "prod", "kind": "", "managedBy": "", "tags": {"name": name},
-        "properties": {"provisioningState": "Succeeded"},
-    })
 }
 
 #[async_trait]
@@ -127,13 +118,42 @@ impl Behaviour for OnSimulator {
     }
 
     async fn machines(&self, grant: &AccessGrant, place: &str, count: usize) {
-        let named = |number: usize| (format!("vm-{number:06}"), format!("vm-{number:06}"));
-        self.add(grant, MACHINE, (0..count).map(named), place);
+        let rows = |place: Place<'_>| (0..count).flat_map(|number| place.running(&format!("vm-{number:06}"), number)).collect();
+        self.add(grant, place, rows);
+    }
+
+    async fn described(&self, grant: &AccessGrant, place: &str) -> Vec<Address> {
+        let of = |private, is_primary, public| Configuration { private, is_primary, public };
+        self.add(grant, place, |place| {
+            vec![
+                place.machine("several", "running"),
+                // Resource Graph gives the rows in the order of their ids, so that the second interface comes before the first.
+                place.interface("a-second", "several", false, &[of("10.0.1.4", true, None)]),
+                place.interface(
+                    "b-first",
+                    "several",
+                    true,
+                    &[of("10.0.0.4", true, Some("entry")), of("10.0.0.5", false, None), of("fd00::4", false, None)],
+                ),
+                place.public_address("entry", "203.0.113.7"),
+                place.public_address("unused", "203.0.113.8"),
+                place.machine("stopped", "deallocated"),
+            ]
+        });
+        let private = ["10.0.0.4", "10.0.1.4", "fd00::4"].map(|ip| Address::private(ip.parse().expect("an address")));
+        private.into_iter().chain([Address::public("203.0.113.7".parse().expect("an address"))]).collect()
     }
 
     async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]) {
-        let numbered = names.iter().enumerate().map(|(number, name)| (format!("vm-{number:06}"), (*name).to_owned()));
-        self.add(grant, MACHINE, numbered, place);
+        let numbered = |place: Place<'_>| {
+            let rows = names.iter().enumerate().map(|(number, name)| {
+                let [mut machine, _] = place.running(&format!("vm-{number:06}"), number);
+                machine["name"] = json!(name);
+                machine
+            });
+            rows.collect()
+        };
+        self.add(grant, place, numbered);
     }
 
     fn legal_names(&self) -> Vec<&'static str> {
@@ -152,7 +172,7 @@ impl Behaviour for OnSimulator {
 
     async fn unknown_type(&self, grant: &AccessGrant) -> String {
         let kind = "Contoso.Rockets/engines";
-        self.add(grant, kind, std::iter::once(("one".into(), "one".into())), "westeurope");
+        self.add(grant, "westeurope", |place| vec![place.resource(kind, "one", &json!({"provisioningState": "Succeeded"}))]);
         kind.into()
     }
 
@@ -167,12 +187,15 @@ impl Behaviour for OnSimulator {
             _ => None,
         };
         if graph.is_some() {
-            // Both befall the second page, and only the machines have one.
+            // Both befall the second page.
             assert_eq!((after, times), (1, None));
-            return self.stage.simulator.change(|world| world.graph_fault = graph);
+            return self.stage.simulator.change(|world| {
+                world.graph_fault = graph;
+                world.graph_fault_on = MACHINES.into();
+            });
         }
         let calls = match on {
-            On::Machines(_) => ("Microsoft.ResourceGraph", "where type in~ ('microsoft.compute/virtualmachines'"),
+            On::Machines(_) => ("Microsoft.ResourceGraph", MACHINES),
             On::Lists => ("Microsoft.ResourceGraph", ""),
             On::Write => ("registrationAssignments/", ""),
         };

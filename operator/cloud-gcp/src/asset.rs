@@ -1,8 +1,9 @@
 //! A row of Cloud Asset as an asset. Pure.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use caretaker_cloud::{Asset, CloudError, ErrorClass, Result};
+use caretaker_cloud::{Address, Asset, AssetType, Cloud, CloudError, ErrorClass, Power, Result, Size};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -15,14 +16,7 @@ pub const READ_MASK: &str = "name,assetType,displayName,location,labels,createTi
 /// Location of what has none.
 const NOWHERE: &str = "global";
 /// Attributes that become facts: Google's name, ours.
-const FACTS: [(&str, &str); 6] = [
-    ("internalIPs", "privateIp"),
-    ("externalIPs", "publicIp"),
-    ("machineType", "instanceType"),
-    ("sizeGb", "sizeGib"),
-    ("databaseVersion", "engine"),
-    ("email", "email"),
-];
+const FACTS: [(&str, &str); 2] = [("databaseVersion", "engine"), ("email", "email")];
 
 /// Where a row was found.
 #[derive(Clone, Copy, Debug)]
@@ -60,22 +54,42 @@ pub fn asset(row: &Value, place: &Place<'_>) -> Result<Asset> {
         FACTS.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), fact(&row["additionalAttributes"][*theirs])?))).collect();
     facts.extend(fact(&row["state"]).map(|state| ("state".to_owned(), state)));
     facts.extend(fact(&row["kmsKeys"]).map(|keys| ("kmsKeys".to_owned(), keys)));
-    facts.extend(fact(&row["folders"]).map(|folders| ("folders".to_owned(), folders)));
+    let (kind, location) = (asset_type(native), location(row));
+    let is_machine = kind == AssetType::Instance;
     Ok(Asset {
-        id: needed(row, "name")?.to_owned(),
-        cloud: "gcp".into(),
-        account: place.project.into(),
-        region: location(row).into(),
-        asset_type: asset_type(native),
+        zone: Cloud::Gcp.zone_of(location),
         native_type: native.into(),
         service: place.service.into(),
         name: text("displayName"),
+        power: is_machine.then(|| Power::of(Cloud::Gcp, row["state"].as_str().unwrap_or_default())),
+        addresses: if is_machine { addresses(&row["additionalAttributes"]) } else { Vec::new() },
+        size: size(&row["additionalAttributes"]),
+        groups: texts(&row["folders"]).map(str::to_owned).collect(),
         tags: labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
         created: row["createTime"].as_str().and_then(|text| text.parse().ok()),
         facts,
         source: SEARCH.into(),
         seen_at: place.now,
+        ..Asset::new(Cloud::Gcp, place.project, location, kind, needed(row, "name")?)
     })
+}
+
+/// The addresses of a machine. Cloud Asset lists those of all its network interfaces, the first interface first: `networkIP` and what IPv6 has within the
+/// network, then `natIP` and what IPv6 has on the internet.
+fn addresses(attributes: &Value) -> Vec<Address> {
+    let ips = |field: &str| texts(&attributes[field]).filter_map(|ip| ip.parse::<IpAddr>().ok()).collect::<Vec<_>>();
+    let (private, public) = (ips("internalIPs"), ips("externalIPs"));
+    private.into_iter().map(Address::private).chain(public.into_iter().map(Address::public)).collect()
+}
+
+fn size(attributes: &Value) -> Option<Size> {
+    let class = fact(&attributes["machineType"]).map(Size::Class);
+    class.or_else(|| fact(&attributes["sizeGb"])?.parse().ok().map(Size::Gib))
+}
+
+/// The texts of a list, or the one text that stands for it.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str)
 }
 
 /// Where a row's thing is.
@@ -127,7 +141,10 @@ mod tests {
             "state": "RUNNING",
             "kmsKeys": ["one", "two"],
             "folders": ["folders/12", "folders/34"],
-            "additionalAttributes": {"internalIPs": ["10.0.0.1", "10.0.0.2"], "machineType": "e2-small", "sizeGb": 10, "secretThing": "x"},
+            "additionalAttributes": {
+                "internalIPs": ["10.0.0.1", "10.0.1.1", "fd20::1"], "externalIPs": ["203.0.113.7", "2001:db8::1"], "machineType": "e2-small",
+                "sizeGb": 10, "secretThing": "x",
+            },
         });
         let asset = asset(&row, &PLACE).unwrap();
         assert_eq!(asset.asset_type, AssetType::Instance);
@@ -136,15 +153,26 @@ mod tests {
         assert_eq!(asset.created.unwrap().to_string(), "2026-01-02T03:04:05Z");
         assert_eq!(asset.tags.len(), 3);
         let facts: Vec<_> = asset.facts.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let expected = [
-            ("folders", "folders/12,folders/34"),
-            ("instanceType", "e2-small"),
-            ("kmsKeys", "one,two"),
-            ("privateIp", "10.0.0.1,10.0.0.2"),
-            ("sizeGib", "10"),
-            ("state", "RUNNING"),
-        ];
-        assert_eq!(facts, expected);
+        assert_eq!(facts, [("kmsKeys", "one,two"), ("state", "RUNNING")]);
+        assert_eq!((asset.power, asset.size), (Some(Power::Running), Some(Size::Class("e2-small".into()))));
+        assert_eq!((asset.zone.as_deref(), asset.groups), (Some("europe-west1-b"), vec!["folders/12".to_owned(), "folders/34".to_owned()]));
+        let addresses: Vec<String> = asset.addresses.iter().map(ToString::to_string).collect();
+        let expected = ["10.0.0.1 (private)", "10.0.1.1 (private)", "fd20::1 (private)", "203.0.113.7 (public)", "2001:db8::1 (public)"];
+        assert_eq!(addresses, expected);
+    }
+
+    #[test]
+    fn only_a_machine_has_power_and_addresses() {
+        let of = |kind: &str| {
+            let attributes = json!({"internalIPs": ["10.0.0.1", "no address"], "sizeGb": "20"});
+            let row =
+                json!({"name": "//x", "assetType": kind, "state": "READY", "location": "europe-west1", "additionalAttributes": attributes});
+            asset(&row, &PLACE).unwrap()
+        };
+        let disk = of("compute.googleapis.com/Disk");
+        assert_eq!((disk.power, disk.addresses.len(), disk.size, disk.zone), (None, 0, Some(Size::Gib(20)), None));
+        let machine = of("compute.googleapis.com/Instance");
+        assert_eq!((machine.power, machine.addresses.len()), (Some(Power::Unknown), 1), "a word that nobody knows is no power state");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What VM Manager tells of machines' patches, as Cloud Asset holds it. Pure.
 
-use caretaker_cloud::{Asset, AssetType, CloudError, ErrorClass, PatchFacts, Result};
+use caretaker_cloud::{Asset, AssetType, Cloud, CloudError, ErrorClass, PatchFacts, Result};
 use serde_json::Value;
 
 use crate::asset::Place;
@@ -35,26 +35,19 @@ pub fn patch_state(row: &Value, place: &Place<'_>) -> Result<Option<Asset>> {
     }
     let items = inventory["items"].as_object().into_iter().flatten();
     let missing = items.filter(|(_, item)| item["type"].as_str() == Some("AVAILABLE_PACKAGE")).count();
-    let facts = PatchFacts {
+    let patches = PatchFacts {
         missing: missing as u64,
         assessed_at: inventory["updateTime"].as_str().and_then(|text| text.parse().ok()),
         // Cloud Asset tells neither of failures nor of classes.
         ..PatchFacts::default()
     };
     Ok(Some(Asset {
-        id: name.into(),
-        cloud: "gcp".into(),
-        account: place.project.into(),
-        region: "global".into(),
-        asset_type: AssetType::PatchState,
         native_type: MACHINE.into(),
         service: place.service.into(),
-        name: String::new(),
-        tags: Default::default(),
-        created: None,
-        facts: facts.into(),
+        patches: Some(patches),
         source: LIST.into(),
         seen_at: place.now,
+        ..Asset::new(Cloud::Gcp, place.project, "global", AssetType::PatchState, name)
     }))
 }
 

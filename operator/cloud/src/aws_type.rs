@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::model::{AssetType, EVERYWHERE};
+use crate::asset::AssetType;
+use crate::model::EVERYWHERE;
 
 /// A type of asset on AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -12,8 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
-#[cfg(test)]
-pub(crate) use account::asset as an_asset;
 pub use account::{ExternalIdRule, FakeAccount, FakePlan, FakeRole, Permission, Trust};
 
 use crate::model::is_principal;

@@ -12,6 +12,7 @@
 //! - What an index does not show is gone only once its own service has said so, see [`CloudLink::exists`].
 
 pub mod access;
+mod asset;
 mod aws_type;
 #[cfg(feature = "runtime")]
 pub mod budget;
@@ -38,11 +39,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use access::{ExcessReport, ExcessStatement, Register, WayIn, WayKind};
+pub use asset::{Address, Asset, AssetType, Cloud, Family, Power, Size, Visibility};
 pub use aws_type::AwsType;
 pub use error::{CloudError, ErrorClass};
 pub use model::{
-    AccessGrant, Asset, AssetType, AwsGrant, AzureGrant, AzureTenantGrant, Cell, CellKey, EVERYWHERE, GcpFolderGrant, GcpGrant, Identity,
-    Member, MemberState, PermissionGap, Presented, Purpose, Verdict, WantedPermission, is_principal,
+    AccessGrant, AwsGrant, AzureGrant, AzureTenantGrant, Cell, CellKey, EVERYWHERE, GcpFolderGrant, GcpGrant, Identity, Member,
+    MemberState, PermissionGap, Presented, Purpose, Verdict, WantedPermission, is_principal,
 };
 pub use patch::{PatchFacts, patch_cell, patch_service};
 pub use presence::Presence;

@@ -157,9 +157,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::AssetType;
     use crate::budget::{Budget, Budgets, Key, Limits};
     use crate::usage::Usage;
+    use crate::{AssetType, Cloud};
 
     /// A cloud whose cells are numbers: so many assets come, then the error.
     struct Numbers {
@@ -178,21 +178,7 @@ mod tests {
     }
 
     fn asset(id: usize) -> Asset {
-        Asset {
-            id: id.to_string(),
-            cloud: "aws".into(),
-            account: "1".into(),
-            region: "r".into(),
-            asset_type: AssetType::Instance,
-            native_type: String::new(),
-            service: String::new(),
-            name: String::new(),
-            tags: BTreeMap::new(),
-            created: None,
-            facts: BTreeMap::new(),
-            source: String::new(),
-            seen_at: Timestamp::UNIX_EPOCH,
-        }
+        Asset::new(Cloud::Aws, "1", "r", AssetType::Instance, &id.to_string())
     }
 
     #[async_trait]

@@ -44,7 +44,7 @@ pub use gathered::Gathered;
 pub use protection::*;
 pub use reading::*;
 
-use crate::{AccessGrant, CloudConnector, CloudLink, CloudStep, Purpose, WantedPermission};
+use crate::{AccessGrant, Address, CloudConnector, CloudLink, CloudStep, Purpose, WantedPermission};
 
 /// Rows of a page where an obligation needs several pages.
 pub const PAGE: usize = 10;
@@ -139,6 +139,9 @@ pub trait Stage: Send + Sync {
     fn misnamed(&self, grant: &AccessGrant) -> AccessGrant;
     /// Makes machines in a place.
     async fn machines(&self, grant: &AccessGrant, place: &str, count: usize);
+    /// Makes two machines: `several`, which runs and has more than one network interface, and `stopped`, which is switched off. The addresses of the
+    /// first, those of its first network interface first.
+    async fn described(&self, grant: &AccessGrant, place: &str) -> Vec<Address>;
     /// Makes one machine of each name.
     async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]);
     /// Names in which every kind of character stands that the cloud takes.
@@ -201,6 +204,8 @@ macro_rules! behaviour_suite {
             an_expired_session_is_renewed_while_reading []
             access_that_ends_in_mid_run_leaves_no_unread_cell_complete []
             a_clock_that_is_ten_minutes_off_stops_nothing [Clock]
+            a_machine_comes_with_its_power_state_and_its_addresses []
+            a_machine_with_several_network_interfaces_comes_with_the_addresses_of_all []
             a_type_that_nobody_knows_is_listed []
             names_with_every_legal_character_arrive_unchanged []
             nothing_is_complete_as_well []

@@ -249,7 +249,7 @@ async fn write(
             None => BTreeSet::new(),
         };
         let mut assets = merge(found, before, (verdicts, &stay));
-        let patches = patch::join(&mut assets, |machine| verdicts.of(&patch_cell(machine)?), reading.now);
+        let patches = patch::join(&mut assets, |machine| verdicts.of(&patch_cell(machine)), reading.now);
         counts.patches = patch::add(&counts.patches, &patches);
         let lines: Vec<Line> = assets.into_iter().map(|asset| Line::judged(asset, &reading.rules)).collect();
         lines.iter().for_each(|line| counts.add(line));

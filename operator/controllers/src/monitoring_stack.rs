@@ -8,10 +8,8 @@ use caretaker_api::cloud_account::InventoryStatus;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::monitoring_stack::MonitoringStackStatus;
 use caretaker_api::{CloudAccount, MonitoringStack};
-use caretaker_core::desired::Desired;
 use caretaker_core::inventory::Line;
-use caretaker_core::inventory::scope::ScopeVerdict;
-use caretaker_core::monitoring_stack::{self as core, Done, Observed, Target};
+use caretaker_core::monitoring_stack::{self as core, Done, LostInventory, Observed, Plan, Watched};
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
@@ -24,40 +22,52 @@ use caretaker_engine::apply::{self, Applied, Owner};
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 use caretaker_store::inventory::read;
 
-/// The reconciler. Keeps the targets of each account's last inventory, so that a resync reads nothing again.
+/// The reconciler. Keeps what each account's last inventory gives to watch, so that a resync reads nothing again.
 #[derive(Default)]
 pub struct MonitoringStacks {
-    targets: Mutex<HashMap<AccountKey, Known>>,
+    watched: Mutex<HashMap<AccountKey, Known>>,
 }
 
 /// Namespace and name of a CloudAccount.
 type AccountKey = (String, String);
-/// Digest of an inventory, and its targets.
-type Known = (String, Arc<Vec<Target>>);
+
+/// What an inventory gives to watch.
+#[derive(Clone)]
+struct Known {
+    digest: String,
+    watched: Arc<Watched>,
+}
+
+/// What came of an inventory.
+enum Read {
+    /// It was read, now or before.
+    Known(Arc<Watched>),
+    /// The store has lost it. What the one before it gave is known where this process has read that.
+    Lost { cause: String, before: Option<Arc<Watched>> },
+}
 
 impl MonitoringStacks {
-    /// The targets of an inventory. One that the store has lost gives none; the next reading brings another.
-    async fn targets_of(&self, ctx: &Context, account: AccountKey, inventory: &InventoryStatus) -> Result<Arc<Vec<Target>>, Failure> {
-        if let Some((digest, held)) = self.targets.lock().expect("no panic while held").get(&account)
-            && *digest == inventory.digest
+    async fn read(&self, ctx: &Context, account: AccountKey, inventory: &InventoryStatus) -> Result<Read, Failure> {
+        let held = self.watched.lock().expect("no panic while held").get(&account).cloned();
+        if let Some(known) = &held
+            && known.digest == inventory.digest
         {
-            return Ok(held.clone());
+            return Ok(Read::Known(known.watched.clone()));
         }
-        let mut targets = Vec::new();
+        let mut watched = Watched::default();
         let take = |line: Line| {
-            // What is not covered is nobody's to watch.
-            targets.extend(Some(line).filter(|line| line.verdict == ScopeVerdict::Covered).and_then(|line| core::target(&line.asset)));
+            watched.take(&line);
             Ok(())
         };
         match read(&ctx.store, inventory, take).await {
             Ok(()) => {}
-            Err(error) if error.is_loss() => return Ok(Arc::default()),
+            Err(error) if error.is_loss() => return Ok(Read::Lost { cause: error.to_string(), before: held.map(|known| known.watched) }),
             Err(error) => return Err(Failure::store(error)),
         }
-        targets.sort();
-        let targets = Arc::new(targets);
-        self.targets.lock().expect("no panic while held").insert(account, (inventory.digest.clone(), targets.clone()));
-        Ok(targets)
+        let watched = Arc::new(watched);
+        let known = Known { digest: inventory.digest.clone(), watched: watched.clone() };
+        self.watched.lock().expect("no panic while held").insert(account, known);
+        Ok(Read::Known(watched))
     }
 }
 
@@ -76,7 +86,7 @@ impl Reconciler for MonitoringStacks {
     type Object = MonitoringStack;
     type Context = Context;
     type Observed = Observed;
-    type Plan = Vec<Desired>;
+    type Plan = Plan;
     type Done = Done;
     const KIND: Kind = Kind::MonitoringStack;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
@@ -94,8 +104,16 @@ impl Reconciler for MonitoringStacks {
                 continue;
             };
             let Some(inventory) = account.status.and_then(|status| status.inventory) else { continue };
-            observed.targets.extend(self.targets_of(ctx, (namespace.clone(), name.clone()), &inventory).await?.iter().cloned());
-            observed.inventories.insert(name.clone(), inventory.digest);
+            let (watched, cause) = match self.read(ctx, (namespace.clone(), name.clone()), &inventory).await? {
+                Read::Known(watched) => (Some(watched), None),
+                Read::Lost { cause, before } => (before, Some(cause)),
+            };
+            let is_remembered = watched.is_some();
+            watched.iter().for_each(|watched| observed.watched.add(watched));
+            match cause {
+                None => drop(observed.inventories.insert(name.clone(), inventory.digest)),
+                Some(cause) => observed.lost.push(LostInventory { account: name.clone(), cause, is_remembered }),
+            }
         }
         Ok(observed)
     }
@@ -104,11 +122,11 @@ impl Reconciler for MonitoringStacks {
         core::check(observed)
     }
 
-    fn plan(&self, stack: &MonitoringStack, observed: &Observed, _now: Timestamp) -> Vec<Desired> {
+    fn plan(&self, stack: &MonitoringStack, observed: &Observed, _now: Timestamp) -> Plan {
         core::plan(stack, observed)
     }
 
-    async fn act(&self, ctx: &Context, stack: &MonitoringStack, plan: Vec<Desired>) -> Acted<Done> {
+    async fn act(&self, ctx: &Context, stack: &MonitoringStack, plan: Plan) -> Acted<Done> {
         let mut done = Done::default();
         let failure = act(ctx, stack, &plan, &mut done).await.err();
         Acted { done, failure }
@@ -122,18 +140,14 @@ impl Reconciler for MonitoringStacks {
     /// Everything it made names it as its owner, and goes with it.
     async fn clean_up(&self, _ctx: &Context, stack: &MonitoringStack) -> Result<CleanUp, Failure> {
         let namespace = stack.namespace().unwrap_or_default();
-        self.targets.lock().expect("no panic while held").retain(|(held, _), _| *held != namespace);
+        self.watched.lock().expect("no panic while held").retain(|(held, _), _| *held != namespace);
         Ok(CleanUp::Done)
     }
 }
 
-async fn act(ctx: &Context, stack: &MonitoringStack, plan: &[Desired], done: &mut Done) -> Result<(), Failure> {
-    // An empty plan means that the definitions are missing: nothing is removed then.
-    if plan.is_empty() {
-        return Ok(());
-    }
+async fn act(ctx: &Context, stack: &MonitoringStack, plan: &Plan, done: &mut Done) -> Result<(), Failure> {
     let owner = owner(stack);
-    for desired in plan {
+    for desired in &plan.objects {
         match apply::apply(ctx, &owner, desired).await? {
             Applied::Unchanged => {}
             Applied::Repaired => {
@@ -143,6 +157,6 @@ async fn act(ctx: &Context, stack: &MonitoringStack, plan: &[Desired], done: &mu
             Applied::Created | Applied::Updated => done.changed += 1,
         }
     }
-    done.changed += apply::prune(ctx, &owner, &apply::kinds_of(Kind::MonitoringStack), plan).await?.len();
+    done.changed += apply::prune(ctx, &owner, &plan.prunes, &plan.objects).await?.len();
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 use caretaker_api::cloud_account::{CellStatus, CoverageStatus, InventoryStatus};
 use caretaker_api::words::GapVerdict;
-use caretaker_cloud::{Asset, Cell, CellKey, EVERYWHERE, Scope, Verdict};
+use caretaker_cloud::{Asset, Cell, CellKey, EVERYWHERE, Power, Scope, Verdict};
 
 pub use line::{Counts, Line};
 
@@ -80,6 +80,17 @@ impl Verdicts {
             asset.name.clone_from(&before.name);
         }
         asset.created = asset.created.or(before.created);
+        if matches!(asset.power, None | Some(Power::Unknown)) {
+            asset.power = before.power.or(asset.power);
+        }
+        if asset.addresses.is_empty() {
+            asset.addresses.clone_from(&before.addresses);
+        }
+        asset.size = asset.size.take().or_else(|| before.size.clone());
+        asset.zone = asset.zone.take().or_else(|| before.zone.clone());
+        if asset.groups.is_empty() {
+            asset.groups.clone_from(&before.groups);
+        }
         for (name, value) in &before.facts {
             asset.facts.entry(name.clone()).or_insert_with(|| value.clone());
         }
@@ -142,26 +153,16 @@ pub struct Taken {
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use caretaker_cloud::AssetType;
+    use caretaker_cloud::{Address, AssetType, Cloud, Size};
     use jiff::Timestamp;
 
     use super::*;
 
     pub fn asset(region: &str) -> Asset {
         Asset {
-            id: "i-1".into(),
-            cloud: "aws".into(),
-            account: "1".into(),
-            region: region.into(),
-            asset_type: AssetType::Instance,
             native_type: "AWS::EC2::Instance".into(),
             service: "ec2/instances".into(),
-            name: String::new(),
-            tags: BTreeMap::new(),
-            created: None,
-            facts: BTreeMap::new(),
-            source: String::new(),
-            seen_at: Timestamp::UNIX_EPOCH,
+            ..Asset::new(Cloud::Aws, "1", region, AssetType::Instance, "i-1")
         }
     }
 
@@ -204,6 +205,11 @@ pub(crate) mod tests {
             name: "web".into(),
             tags: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
             facts: BTreeMap::from([("state".to_owned(), "running".to_owned())]),
+            power: Some(Power::Running),
+            addresses: vec![Address::private("10.0.0.1".parse().unwrap())],
+            size: Some(Size::Class("t3.micro".into())),
+            zone: Some(format!("{region}a")),
+            groups: vec!["shop".into()],
             ..asset(region)
         };
         let mut verdicts = Verdicts::default();

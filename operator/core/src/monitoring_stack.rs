@@ -1,22 +1,27 @@
 //! `MonitoringStack`: which objects of the prometheus-operator a client has, and what is said of them.
 
 mod objects;
+mod prometheus_operator;
 mod rules;
+mod shards;
+mod status;
+#[cfg(test)]
+mod tests;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use caretaker_api::MonitoringStack;
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::monitoring_stack::MonitoringStackStatus;
-use caretaker_cloud::{Asset, AssetType};
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::conditions::{ConditionSet, Is};
+pub use status::status;
+pub use watched::{Target, Watch, Watched};
+
 use crate::desired::Desired;
-use crate::outcome::{Fault, Outcome, Wait};
+use crate::outcome::Fault;
+use crate::ownership::{Kind, OWNED};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady];
@@ -28,38 +33,8 @@ const RESYNC: Duration = Duration::from_secs(600);
 /// Wait for the prometheus-operator.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Something to watch.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Target {
-    /// Account.
-    pub account: String,
-    /// Region.
-    pub region: String,
-    /// The cloud's id.
-    pub id: String,
-    /// Name as people gave it.
-    pub name: String,
-    /// Private address.
-    pub private_ip: String,
-    /// Public address; empty where there is none.
-    pub public_ip: String,
-}
-
-/// The target that an asset gives: a running machine with an address.
-#[must_use]
-pub fn target(asset: &Asset) -> Option<Target> {
-    let fact = |key: &str| asset.facts.get(key).cloned().unwrap_or_default();
-    let running = asset.asset_type == AssetType::Instance && fact("state") == "running";
-    let private_ip = fact("privateIp");
-    (running && !private_ip.is_empty()).then(|| Target {
-        account: asset.account.clone(),
-        region: asset.region.clone(),
-        id: asset.id.clone(),
-        name: asset.name.clone(),
-        private_ip,
-        public_ip: fact("publicIp"),
-    })
-}
+/// Kinds that name targets.
+const TARGET_KINDS: [&str; 2] = ["ScrapeConfig", "Probe"];
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
@@ -72,8 +47,28 @@ pub struct Observed {
     pub missing_accounts: Vec<(usize, String)>,
     /// Digests of the inventories, by account.
     pub inventories: BTreeMap<String, String>,
-    /// Targets, sorted.
-    pub targets: Vec<Target>,
+    /// What the inventories give to watch.
+    pub watched: Watched,
+    /// Inventories that the store has lost.
+    pub lost: Vec<LostInventory>,
+}
+
+/// An inventory that the store has lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostInventory {
+    /// Name of the CloudAccount.
+    pub account: String,
+    /// Why it cannot be read.
+    pub cause: String,
+    /// Whether what it gave to watch is known all the same, out of an earlier visit: it is among [`Observed::watched`] then.
+    pub is_remembered: bool,
+}
+
+impl Observed {
+    /// Whether it is not known what there is to watch. The objects that name targets stay as they are then.
+    fn is_blind(&self) -> bool {
+        self.lost.iter().any(|lost| !lost.is_remembered)
+    }
 }
 
 /// Faults of what the stack refers to.
@@ -89,13 +84,31 @@ pub fn check(observed: &Observed) -> Vec<Fault> {
         .collect()
 }
 
-/// The objects of a stack; none while the prometheus-operator is missing.
+/// What is to be in the cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The objects.
+    pub objects: Vec<Desired>,
+    /// Kinds of which nothing else of the stack's may stay.
+    pub prunes: Vec<&'static str>,
+}
+
+/// The objects of a stack. While the prometheus-operator is missing nothing is made and nothing goes; while an inventory is lost, whatever names
+/// targets stays as it is.
 #[must_use]
-pub fn plan(stack: &MonitoringStack, observed: &Observed) -> Vec<Desired> {
+pub fn plan(stack: &MonitoringStack, observed: &Observed) -> Plan {
     if !observed.missing_kinds.is_empty() {
-        return Vec::new();
+        return Plan::default();
     }
-    objects::all(stack, observed)
+    let is_blind = observed.is_blind();
+    let targets = &observed.watched.targets;
+    let had_targets = stack.status.as_ref().is_some_and(|status| status.targets > 0);
+    let mut objects = objects::frame(stack, observed, !targets.is_empty() || is_blind && had_targets);
+    if !is_blind {
+        objects.extend(objects::of_targets(stack, targets));
+    }
+    let owned = OWNED.iter().filter(|owned| owned.owners.contains(&Kind::MonitoringStack)).map(|owned| owned.kind);
+    Plan { objects, prunes: owned.filter(|kind| !(is_blind && TARGET_KINDS.contains(kind))).collect() }
 }
 
 /// What a visit did.
@@ -105,45 +118,6 @@ pub struct Done {
     pub changed: usize,
     /// Objects that somebody else had changed.
     pub repaired: Vec<String>,
-}
-
-/// The new status and what the visit came to.
-#[must_use]
-pub fn status(
-    stack: &MonitoringStack,
-    observed: &Observed,
-    faults: &[Fault],
-    done: &Done,
-    now: Timestamp,
-) -> (MonitoringStackStatus, Outcome) {
-    let mut status = stack.status.clone().unwrap_or_default();
-    let kind = ConditionType::MonitoringReady;
-    let mut set = ConditionSet::new(&status.conditions, CONDITIONS, stack.metadata.generation.unwrap_or_default(), now);
-    let outcome = if let Some(fault) = faults.first() {
-        set.set(kind, Is::False, fault.reason, &fault.message);
-        Outcome::Refused(faults.to_vec())
-    } else if !observed.missing_kinds.is_empty() {
-        let message = format!(
-            "the prometheus-operator's definitions are missing ({}); install it, such as with: helm install prometheus-operator prometheus-community/kube-prometheus-stack",
-            observed.missing_kinds.join(", ")
-        );
-        set.set(kind, Is::False, Reason::PrometheusOperatorMissing, &message);
-        Outcome::Waiting(Wait { reason: Reason::PrometheusOperatorMissing, message, after: PAUSE })
-    } else {
-        if !done.repaired.is_empty() {
-            set.set(kind, Is::True, Reason::DriftRepaired, format!("put back what somebody had changed: {}", done.repaired.join(", ")));
-        } else if !set.is_true(kind) || done.changed > 0 {
-            set.set(kind, Is::True, Reason::Settled, format!("{} targets", observed.targets.len()));
-        }
-        status.targets = u32::try_from(observed.targets.len()).unwrap_or(u32::MAX);
-        status.inventories.clone_from(&observed.inventories);
-        Outcome::Settled(RESYNC)
-    };
-    if done.changed > 0 {
-        status.changed_at = Some(Time(now));
-    }
-    status.conditions = set.finish();
-    (status, outcome)
 }
 
 fn name(stack: &MonitoringStack, part: &str) -> String {

@@ -54,11 +54,55 @@ impl Rows {
 /// A machine as EC2 shows it, for lists that are longer than the emulator can bear.
 #[must_use]
 pub fn machine(account: &str, region: &str, number: usize) -> String {
+    let [_, a, b, c] = u32::try_from(number).unwrap_or_default().to_be_bytes();
+    let more = format!("<privateIpAddress>10.{a}.{b}.{c}</privateIpAddress>");
+    reservation(account, region, number, "running", &more)
+}
+
+/// A running machine called `several` in the form of EC2: two network interfaces, the second one first, with public addresses, one of IPv6, and a further
+/// private address.
+#[must_use]
+pub fn machine_of_several(account: &str, region: &str) -> String {
+    let interface = |number: usize, ip: &str, more: &str| {
+        format!(
+            "<item><networkInterfaceId>eni-{number:017x}</networkInterfaceId><status>in-use</status><privateIpAddress>{ip}</privateIpAddress>\
+             <attachment><attachmentId>eni-attach-{number:017x}</attachmentId><deviceIndex>{number}</deviceIndex><status>attached</status>\
+             </attachment>{more}</item>"
+        )
+    };
+    let public = |ip: &str| format!("<association><publicIp>{ip}</publicIp><ipOwnerId>amazon</ipOwnerId></association>");
+    let further = format!(
+        "{0}<ipv6AddressesSet><item><ipv6Address>2001:db8::7</ipv6Address></item></ipv6AddressesSet><privateIpAddressesSet>\
+         <item><privateIpAddress>10.0.0.4</privateIpAddress><primary>true</primary>{0}</item>\
+         <item><privateIpAddress>10.0.0.5</privateIpAddress><primary>false</primary></item>\
+         <item><privateIpAddress>10.0.0.6</privateIpAddress><primary>false</primary>{1}</item></privateIpAddressesSet>",
+        public("203.0.113.7"),
+        public("203.0.113.8")
+    );
+    let more = format!(
+        "<privateIpAddress>10.0.0.4</privateIpAddress><ipAddress>203.0.113.7</ipAddress><networkInterfaceSet>{}{}</networkInterfaceSet>\
+         <tagSet><item><key>Name</key><value>several</value></item></tagSet>",
+        interface(1, "10.0.1.4", ""),
+        interface(0, "10.0.0.4", &further)
+    );
+    reservation(account, region, 1, "running", &more)
+}
+
+/// A machine called `stopped` in the form of EC2, which is switched off.
+#[must_use]
+pub fn stopped_machine(account: &str, region: &str) -> String {
+    let more = "<privateIpAddress>10.0.0.9</privateIpAddress><tagSet><item><key>Name</key><value>stopped</value></item></tagSet>";
+    reservation(account, region, 2, "stopped", more)
+}
+
+fn reservation(account: &str, region: &str, number: usize, state: &str, more: &str) -> String {
+    // Source of the codes: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html
+    let code = if state == "running" { 16 } else { 80 };
     format!(
         "<item><reservationId>r-{number:017x}</reservationId><ownerId>{account}</ownerId><groupSet/><instancesSet><item>\
-         <instanceId>i-{number:017x}</instanceId><imageId>ami-12345678</imageId><instanceState><code>16</code><name>running</name>\
+         <instanceId>i-{number:017x}</instanceId><imageId>ami-12345678</imageId><instanceState><code>{code}</code><name>{state}</name>\
          </instanceState><instanceType>t3.micro</instanceType><launchTime>2026-01-01T00:00:00.000Z</launchTime><placement>\
-         <availabilityZone>{region}a</availabilityZone></placement></item></instancesSet></item>"
+         <availabilityZone>{region}a</availabilityZone></placement>{more}</item></instancesSet></item>"
     )
 }
 

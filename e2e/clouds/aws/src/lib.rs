@@ -15,7 +15,7 @@ mod serve;
 mod watch;
 mod xml;
 
-pub use answers::{Answers, Rows, machine};
+pub use answers::{Answers, Rows, machine, machine_of_several, stopped_machine};
 pub use explorer::{Explorer, resource};
 pub use fault::{Answer, Bucket, Fault};
 pub use serve::start;

@@ -53,7 +53,7 @@ pub fn query(world: &World, caller: &Issued, body: &Value) -> Reply {
         },
     };
     let size = world.page_rows.min(usize::try_from(top).unwrap_or(usize::MAX));
-    page(&parsed, &rows, (place, size), world.graph_fault, key)
+    page(&parsed, &rows, (place, size), world.graph_fault.filter(|_| text.contains(&world.graph_fault_on)), key)
 }
 
 /// The rows of a table.

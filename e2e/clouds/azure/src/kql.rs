@@ -2,6 +2,8 @@
 //! asc`, where a projected column is a name or `NAME = tostring(PATH)`. Anything else is refused, as Resource Graph refuses what it does
 //! not understand.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 /// A query that was understood.
@@ -67,8 +69,10 @@ impl Query {
     #[must_use]
     pub fn rows<'a>(&self, resources: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
         let mut rows: Vec<&Value> = resources.filter(|row| self.filters.iter().all(|filter| filter.keeps(row))).collect();
-        if let Some(order) = &self.order {
-            rows.sort_by_cached_key(|row| text(&row[order]));
+        if let Some(order) = &self.order
+            && !rows.is_sorted_by(|one, other| text(&one[order]) <= text(&other[order]))
+        {
+            rows.sort_by_cached_key(|row| text(&row[order]).into_owned());
         }
         rows
     }
@@ -85,7 +89,7 @@ impl Query {
                 // `tostring` of what is not there is an empty string.
                 Some(path) => {
                     let found = path.iter().try_fold(row, |value, step| value.get(step));
-                    Value::String(found.map(text).unwrap_or_default())
+                    Value::String(found.map(text).unwrap_or_default().into_owned())
                 }
             };
             (column.name.clone(), value)
@@ -96,16 +100,18 @@ impl Query {
 
 impl Filter {
     fn keeps(&self, row: &Value) -> bool {
-        let found = text(&row[&self.column]).to_lowercase();
-        self.values.iter().any(|value| value.to_lowercase() == found) == self.among
+        let found = text(&row[&self.column]);
+        let is_it =
+            |value: &String| value.eq_ignore_ascii_case(&found) || !found.is_ascii() && value.to_lowercase() == found.to_lowercase();
+        self.values.iter().any(is_it) == self.among
     }
 }
 
-fn text(value: &Value) -> String {
+fn text(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Null => Cow::Borrowed(""),
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
     }
 }
 

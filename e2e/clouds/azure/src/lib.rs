@@ -13,6 +13,7 @@ mod kql;
 pub mod limits;
 mod manager;
 mod reply;
+pub mod seed;
 mod serve;
 mod services;
 pub mod world;

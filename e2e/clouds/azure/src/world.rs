@@ -202,6 +202,8 @@ pub struct World {
     pub page_subscriptions: Option<usize>,
     /// Fault of Resource Graph.
     pub graph_fault: Option<GraphFault>,
+    /// Part of the queries that the fault befalls; empty for all.
+    pub graph_fault_on: String,
     /// Resource Graph answers with no rows, instead of a refusal, to somebody who may read nothing.
     pub silent_graph: bool,
     /// Leave `managedByTenants` out of subscriptions.
@@ -230,6 +232,7 @@ impl Default for World {
             page_rows: 1000,
             page_subscriptions: None,
             graph_fault: None,
+            graph_fault_on: String::new(),
             silent_graph: false,
             hide_managers: false,
             accept_deletions: false,

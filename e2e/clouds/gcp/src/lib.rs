@@ -40,7 +40,7 @@ pub use crate::judge::judge;
 pub use crate::keys::{Issuer, TestKey};
 pub use crate::kit::apply_terraform;
 use crate::request::{Answer, Request};
-pub use crate::seed::{READ_ROLE, SELF_ROLE};
+pub use crate::seed::{READ_ROLE, SELF_ROLE, private_address};
 use crate::world::Token;
 pub use crate::world::{Binding, Folder, Policy, Project, Quota, ServiceAccount, World};
 

@@ -49,7 +49,7 @@ impl World {
         let Some(held) = self.projects.get_mut(project) else { return };
         let first = held.assets.len();
         let number = held.number.clone();
-        held.assets.extend((first..first + count).map(|index| machine(project, &number, &format!("vm-{index:06}"))));
+        held.assets.extend((first..first + count).map(|index| machine(project, &number, index)));
     }
 
     /// Has VM Manager look into a machine of a project: so many of its packages can be updated.
@@ -75,11 +75,19 @@ impl World {
     }
 }
 
-fn machine(project: &str, number: &str, name: &str) -> Value {
+fn machine(project: &str, number: &str, index: usize) -> Value {
+    let name = format!("vm-{index:06}");
     json!({
         "name": format!("//compute.googleapis.com/projects/{project}/zones/europe-west1-b/instances/{name}"),
         "assetType": "compute.googleapis.com/Instance", "project": format!("projects/{number}"), "displayName": name,
         "location": "europe-west1-b", "labels": {"env": "prod"}, "createTime": "2026-01-01T00:00:00Z", "state": "RUNNING",
-        "additionalAttributes": {"internalIPs": ["10.0.0.1"], "machineType": "e2-small"},
+        "additionalAttributes": {"internalIPs": [private_address(index)], "machineType": "e2-small"},
     })
+}
+
+/// A private address that follows from a number, and no other number's.
+#[must_use]
+pub fn private_address(number: usize) -> String {
+    let [_, a, b, c] = u32::try_from(number + 1).unwrap_or_default().to_be_bytes();
+    format!("10.{a}.{b}.{c}")
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
-use caretaker_aws_shim::{Answer, Explorer, Fault, Rows, Watch, judge, machine, resource, start};
+use caretaker_aws_shim::{Answer, Explorer, Fault, Rows, Watch, judge, machine, machine_of_several, resource, start, stopped_machine};
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::suite::{Capability, On, Stage, Trouble, When};
-use caretaker_cloud::{AccessGrant, AwsGrant, AwsType, CloudConnector, CloudStep, Purpose, WantedPermission};
+use caretaker_cloud::{AccessGrant, Address, AwsGrant, AwsType, CloudConnector, CloudStep, Purpose, WantedPermission};
 use caretaker_cloud_aws::{AwsConfig, AwsConnector, BaseCredentials};
 use caretaker_testkit::emulator::{Cloud, Emulator};
 use serde_json::{Value, json};
@@ -223,6 +223,14 @@ impl Stage for OnEmulator {
         } else {
             self.call(&["instances", grant.account(), place, &count.to_string()], &Value::Null);
         }
+    }
+
+    async fn described(&self, grant: &AccessGrant, place: &str) -> Vec<Address> {
+        let rows = Rows::These(vec![machine_of_several(grant.account(), place), stopped_machine(grant.account(), place)]);
+        self.watch.set_rows("ec2/DescribeInstances", grant.account(), place, rows);
+        let private = ["10.0.0.4", "10.0.1.4"].map(|ip| Address::private(ip.parse().expect("an address")));
+        let public = ["203.0.113.7", "203.0.113.8", "2001:db8::7"].map(|ip| Address::public(ip.parse().expect("an address")));
+        private.into_iter().chain(public).collect()
     }
 
     async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]) {

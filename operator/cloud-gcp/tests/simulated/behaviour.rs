@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use caretaker_cloud::budget::Budgets;
 use caretaker_cloud::manifest::{On as Granted, gcp_permissions};
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
-use caretaker_cloud::{AccessGrant, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, WantedPermission};
+use caretaker_cloud::{AccessGrant, Address, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, WantedPermission};
 use caretaker_cloud_gcp::{BaseCredentials, GcpConfig, GcpConnector};
 use caretaker_core::kit_gcp;
-use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge};
+use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge, private_address};
 use serde_json::{Value, json};
 
 use crate::stage::{CELLS, PATIENCE, PROVIDER, QUOTA, Stage, key, python};
@@ -56,6 +56,15 @@ fn row(project: &str, kind: &str, (id, name): (&str, &str), place: &str) -> Valu
         "name": format!("//{service}/projects/{project}/zones/{place}-b/instances/{id}"), "assetType": kind, "displayName": name,
         "project": "projects/1", "location": format!("{place}-b"), "state": "RUNNING",
     })
+}
+
+fn machine(project: &str, name: &str, place: &str, private: &[&str], public: &[&str]) -> Value {
+    let mut machine = row(project, MACHINE, (name, name), place);
+    machine["additionalAttributes"] = json!({"machineType": "e2-small", "internalIPs": private});
+    if !public.is_empty() {
+        machine["additionalAttributes"]["externalIPs"] = json!(public);
+    }
+    machine
 }
 
 /// Name of another client's principal.
@@ -124,9 +133,22 @@ impl Behaviour for OnSimulator {
     async fn machines(&self, grant: &AccessGrant, place: &str, count: usize) {
         let mut world = self.stage.simulator.world();
         for number in 0..count {
-            let name = format!("vm-{number:06}");
-            world.add_row(grant.account(), row(grant.account(), MACHINE, (&name, &name), place));
+            let (name, private) = (format!("vm-{number:06}"), private_address(number));
+            world.add_row(grant.account(), machine(grant.account(), &name, place, &[&private], &[]));
         }
+    }
+
+    async fn described(&self, grant: &AccessGrant, place: &str) -> Vec<Address> {
+        let (private, public) = (["10.0.0.4", "10.0.1.4", "fd20::4"], ["203.0.113.7", "2001:db8::7"]);
+        let several = machine(grant.account(), "several", place, &private, &public);
+        // A machine of Google Cloud that was stopped keeps its private address.
+        let mut stopped = machine(grant.account(), "stopped", place, &["10.0.0.5"], &[]);
+        stopped["state"] = "TERMINATED".into();
+        let mut world = self.stage.simulator.world();
+        world.add_row(grant.account(), several);
+        world.add_row(grant.account(), stopped);
+        let private = private.map(|ip| Address::private(ip.parse().expect("an address")));
+        private.into_iter().chain(public.map(|ip| Address::public(ip.parse().expect("an address")))).collect()
     }
 
     async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]) {

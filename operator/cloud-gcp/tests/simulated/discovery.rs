@@ -41,7 +41,7 @@ async fn every_kind_is_in_its_cell_and_nothing_of_ours() {
     for (kind, service, asset_type) in KINDS {
         let asset = gathered.assets.iter().find(|asset| asset.native_type == kind).expect("it came");
         assert_eq!((asset.service.as_str(), asset.asset_type), (format!("cloud-asset/{service}").as_str(), asset_type));
-        assert_eq!((asset.cloud.as_str(), asset.account.as_str()), ("gcp", CLIENT.0));
+        assert_eq!((asset.cloud, asset.account.as_str()), (caretaker_cloud::Cloud::Gcp, CLIENT.0));
     }
     assert!(gathered.cells.iter().all(|cell| cell.key.region == EVERYWHERE && cell.key.account == CLIENT.0));
     assert!(!serde_json::to_string(&gathered.assets).unwrap().contains(PROVIDER));

@@ -22,7 +22,7 @@ async fn inventories_come_under_their_machines_names_page_by_page() {
     let cell = gathered.cell("os-inventories");
     assert_eq!((told.len(), cell.assets, cell.calls), (120, 120, 6));
     let machine = gathered.assets.iter().find(|asset| asset.id == name(2) && asset.asset_type == AssetType::Instance).expect("it came");
-    assert_eq!(patch_cell(machine), Some(cell.key.clone()));
+    assert_eq!(patch_cell(machine), cell.key);
     let state = told.iter().find(|state| state.id == machine.id).expect("it has an inventory");
     assert_eq!(PatchFacts::of(state).missing, 2);
     stage.judged().await;

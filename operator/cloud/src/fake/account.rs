@@ -1,12 +1,13 @@
 //! Accounts of the cloud in memory: what their owners make and change.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::manifest::aws_actions;
-use crate::{Asset, AwsType, Member, Purpose, SelectionState};
+use crate::{Address, Asset, AwsType, Cloud, Member, Power, Purpose, SelectionState, Size};
 
 /// An allowed action on a resource; `*` for everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,30 +177,35 @@ impl FakeAccount {
     }
 }
 
-pub(crate) fn asset(account: &str, region: &str, kind: AwsType, number: usize) -> Asset {
+fn asset(account: &str, region: &str, kind: AwsType, number: usize) -> Asset {
     let name = format!("{}-{number:05}", kind.asset_type());
-    let facts: Vec<(&str, String)> = match kind {
-        AwsType::Instance => vec![
-            ("state", "running".into()),
-            ("instanceType", "t3.micro".into()),
-            ("privateIp", format!("10.{}.{}.{}", number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff)),
-        ],
-        AwsType::Volume => vec![("state", "in-use".into()), ("sizeGib", "8".into()), ("encrypted", "true".into())],
-        _ => Vec::new(),
+    let made = Asset::new(Cloud::Aws, account, region, kind.asset_type(), &format!("{}-{account}{number:07x}", kind.asset_type()));
+    let made = match kind {
+        AwsType::Instance => {
+            let [_, a, b, c] = u32::try_from(number).unwrap_or_default().to_be_bytes();
+            Asset {
+                power: Some(Power::Running),
+                addresses: vec![Address::private(IpAddr::from([10, a, b, c]))],
+                size: Some(Size::Class("t3.micro".into())),
+                zone: Some(format!("{region}a")),
+                facts: facts(&[("state", "running")]),
+                ..made
+            }
+        }
+        AwsType::Volume => Asset { size: Some(Size::Gib(8)), facts: facts(&[("state", "in-use"), ("encrypted", "true")]), ..made },
+        _ => made,
     };
     Asset {
-        id: format!("{}-{account}{number:07x}", kind.asset_type()),
-        cloud: "aws".into(),
-        account: account.into(),
-        region: region.into(),
-        asset_type: kind.asset_type(),
         native_type: kind.native_type().into(),
         service: kind.service().into(),
         tags: BTreeMap::from([("Name".to_owned(), name.clone())]),
         name,
         created: Some(Timestamp::UNIX_EPOCH),
-        facts: facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         source: kind.operation().into(),
-        seen_at: Timestamp::UNIX_EPOCH,
+        ..made
     }
+}
+
+fn facts(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+    of.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::manifest::aws_actions;
 use crate::suite::{Capability, On, Stage, Trouble, When};
-use crate::{AwsType, CloudStep, EVERYWHERE, WantedPermission};
+use crate::{Address, AwsType, CloudStep, EVERYWHERE, Power, WantedPermission};
 
 const PROVIDER: &str = "arn:aws:iam::111111111111:user/caretaker";
 const STRANGER: &str = "arn:aws:iam::111111111111:user/of-another-client";
@@ -86,6 +86,19 @@ impl Stage for InMemory {
 
     async fn machines(&self, grant: &AccessGrant, place: &str, count: usize) {
         self.cloud.account(grant.account(), |account| account.add_assets(place, AwsType::Instance, count)).expect("made");
+    }
+
+    async fn described(&self, grant: &AccessGrant, place: &str) -> Vec<Address> {
+        self.named(grant, place, &["several", "stopped"]).await;
+        let private = ["10.0.0.4", "10.0.1.4"].map(|ip| Address::private(ip.parse().expect("an address")));
+        let public = ["203.0.113.7", "2001:db8::7"].map(|ip| Address::public(ip.parse().expect("an address")));
+        let addresses = [private, public].concat();
+        self.cloud.account(grant.account(), |account| {
+            let held = account.assets.get_mut(&(place.to_owned(), AwsType::Instance)).expect("made");
+            held[0].addresses.clone_from(&addresses);
+            held[1].power = Some(Power::Stopped);
+        });
+        addresses
     }
 
     async fn named(&self, grant: &AccessGrant, place: &str, names: &[&str]) {

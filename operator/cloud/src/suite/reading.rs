@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Gathered, Stage, link};
-use crate::{Purpose, Scope};
+use crate::{Address, Asset, AssetType, Family, Power, Purpose, Scope, Size, Visibility};
 
 /// A reading is whole, repeatable and changes nothing; without regions the account is asked for its own.
 pub async fn discover_reports_every_cell_once_and_writes_nothing(stage: &dyn Stage) {
@@ -26,6 +26,49 @@ pub async fn discover_reports_every_cell_once_and_writes_nothing(stage: &dyn Sta
     all.assert_whole(&grant, &stage.cells(&regions));
     assert_eq!(all.machines(), 3);
     assert_eq!(stage.writes().await, before, "reading writes nothing");
+}
+
+/// Whoever watches machines can tell from each of them whether it runs, and where it is reached.
+pub async fn a_machine_comes_with_its_power_state_and_its_addresses(stage: &dyn Stage) {
+    let grant = stage.account(&[Purpose::Read]).await;
+    let [place, _] = stage.places();
+    stage.machines(&grant, place, 3).await;
+    let gathered = Gathered::of(stage, &grant, link(stage, &grant, Purpose::Read).await.as_ref()).await;
+    let machines: Vec<&Asset> = gathered.assets.iter().filter(|asset| asset.asset_type == AssetType::Instance).collect();
+    assert_eq!(machines.len(), 3);
+    for machine in machines {
+        assert_eq!(machine.power, Some(Power::Running), "{machine:?}");
+        let is_within = |address: &Address| address.visibility == Visibility::Private && address.family() == Family::V4;
+        assert!(machine.addresses.first().is_some_and(is_within), "a machine in a network has a private address, told first: {machine:?}");
+        assert!(machine.zone.is_some() && matches!(machine.size, Some(Size::Class(_))), "{machine:?}");
+    }
+    let others = gathered.assets.iter().filter(|asset| asset.asset_type != AssetType::Instance);
+    assert!(others.into_iter().all(|other| other.power.is_none() && other.addresses.is_empty()), "only a machine has a power state");
+}
+
+/// Private and public addresses of both families come with their machine, and a machine that is switched off says so.
+pub async fn a_machine_with_several_network_interfaces_comes_with_the_addresses_of_all(stage: &dyn Stage) {
+    let grant = stage.account(&[Purpose::Read]).await;
+    let [place, _] = stage.places();
+    let expected = stage.described(&grant, place).await;
+    for (visibility, count) in [(Visibility::Private, 2), (Visibility::Public, 1)] {
+        let told = expected.iter().filter(|address| address.visibility == visibility && address.family() == Family::V4).count();
+        assert!(told >= count, "the stage makes too few addresses: {expected:?}");
+    }
+    assert!(expected.iter().any(|address| address.family() == Family::V6), "the stage makes no address of IPv6: {expected:?}");
+    let gathered = Gathered::of(stage, &grant, link(stage, &grant, Purpose::Read).await.as_ref()).await;
+    let named =
+        |name: &str| gathered.assets.iter().find(|asset| asset.asset_type == AssetType::Instance && asset.name == name).expect("it came");
+    let several = named("several");
+    assert_eq!(several.power, Some(Power::Running), "{several:?}");
+    let sorted = |addresses: &[Address]| addresses.iter().copied().collect::<BTreeSet<_>>();
+    assert_eq!(sorted(&several.addresses), sorted(&expected));
+    assert_eq!(
+        (several.addresses.first(), several.addresses.len()),
+        (expected.first(), expected.len()),
+        "the main one first, and none twice"
+    );
+    assert_eq!(named("stopped").power, Some(Power::Stopped));
 }
 
 /// Nothing at all is a complete answer as well.

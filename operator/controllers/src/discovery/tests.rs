@@ -285,9 +285,9 @@ async fn what_is_known_of_patches_stands_at_its_machine_and_a_refusal_is_no_abse
     cloud.account(ACCOUNT, |account| {
         let machines: Vec<Asset> = account.assets[&(REGIONS[0].to_owned(), AwsType::Instance)].clone();
         let told = |(number, machine): (usize, Asset)| {
-            let facts = PatchFacts { missing: number as u64, assessed_at: Some(hour(-1)), ..PatchFacts::default() };
+            let patches = Some(PatchFacts { missing: number as u64, assessed_at: Some(hour(-1)), ..PatchFacts::default() });
             let (asset_type, native_type) = (AssetType::PatchState, AwsType::PatchState.native_type().to_owned());
-            Asset { asset_type, native_type, service: AwsType::PatchState.service().into(), facts: facts.into(), ..machine }
+            Asset { asset_type, native_type, service: AwsType::PatchState.service().into(), patches, ..machine }
         };
         let states = machines.into_iter().take(3).enumerate().map(told).collect();
         account.assets.insert((REGIONS[0].into(), AwsType::PatchState), states);

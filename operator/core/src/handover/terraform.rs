@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use caretaker_cloud::{Asset, AssetType};
+use caretaker_cloud::{Asset, AssetType, Power};
 use serde_json::{Value, json};
 
 use crate::digest::sha256_hex;
@@ -49,22 +49,19 @@ fn resource_type(asset: &Asset) -> Option<&'static str> {
 
 /// Why an asset has no import block.
 fn skip_reason(asset: &Asset, our_roles: &BTreeSet<(String, String)>) -> Option<&'static str> {
-    let fact = |key: &str| asset.facts.get(key).map(String::as_str);
     match asset.asset_type {
         _ if resource_type(asset).is_none() => Some("no resource type of Terraform is known for it"),
         _ if asset.id.is_empty() => Some("the cloud gave no id"),
-        AssetType::Principal if fact("path").is_some_and(|path| path.starts_with("/aws-service-role/")) => {
-            Some("a role of a service of AWS, which makes it itself")
-        }
+        AssetType::Principal if asset.built_in => Some("a role of a service of AWS, which makes it itself"),
         AssetType::Principal if our_roles.contains(&(asset.account.clone(), asset.id.clone())) => {
             Some("the provider's own way in, which goes when the provider goes")
         }
-        AssetType::Key if fact("manager") == Some("AWS") => Some("a key that AWS manages itself"),
-        AssetType::Instance if matches!(fact("state"), Some("terminated" | "shutting-down")) => Some("the machine is gone"),
-        AssetType::Network if fact("default") == Some("true") => {
+        AssetType::Key if asset.built_in => Some("a key that AWS manages itself"),
+        AssetType::Instance if asset.power == Some(Power::Gone) => Some("the machine is gone"),
+        AssetType::Network if asset.built_in => {
             Some("the default network is managed by aws_default_vpc, which takes over without an import")
         }
-        AssetType::SecurityGroup if fact("groupName") == Some("default") => {
+        AssetType::SecurityGroup if asset.built_in => {
             Some("a default security group is managed by aws_default_security_group, which takes over without an import")
         }
         _ => None,
@@ -159,25 +156,16 @@ fn comment(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use caretaker_cloud::Cloud;
 
     use super::*;
 
     fn asset(id: &str, name: &str) -> Asset {
         Asset {
-            id: id.into(),
-            cloud: "aws".into(),
-            account: "222222222222".into(),
-            region: "eu-west-1".into(),
-            asset_type: AssetType::Instance,
             native_type: "AWS::EC2::Instance".into(),
             service: "ec2/instances".into(),
             name: name.into(),
-            tags: BTreeMap::new(),
-            created: None,
-            facts: BTreeMap::new(),
-            source: String::new(),
-            seen_at: Timestamp::UNIX_EPOCH,
+            ..Asset::new(Cloud::Aws, "222222222222", "eu-west-1", AssetType::Instance, id)
         }
     }
 
@@ -223,17 +211,14 @@ mod tests {
             ..asset(id, id)
         };
         let function = |region: &str| of("AWS::Lambda::Function", AssetType::Function, "lambda/functions", region, "handler");
-        let role = |name: &str, path: &str| Asset {
-            facts: [("path".to_owned(), path.to_owned())].into(),
-            ..of("AWS::IAM::Role", AssetType::Principal, "iam/roles", "all", name)
-        };
+        let role = |name: &str, built_in: bool| Asset { built_in, ..of("AWS::IAM::Role", AssetType::Principal, "iam/roles", "all", name) };
         let mut imports = Imports::new([("222222222222".to_owned(), "CaretakerAccess".to_owned())]);
         for asset in [
             function("eu-west-1"),
             function("us-east-1"),
-            role("deploy", "/"),
-            role("CaretakerAccess", "/"),
-            role("AWSServiceRoleForRDS", "/aws-service-role/rds.amazonaws.com/"),
+            role("deploy", false),
+            role("CaretakerAccess", false),
+            role("AWSServiceRoleForRDS", true),
         ] {
             imports.add(&asset);
         }

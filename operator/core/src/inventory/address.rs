@@ -3,7 +3,7 @@
 //! `clients/CLIENT/inventory/ACCOUNT/` holds `shards/DIGEST.ndjson.zst`, the assets, each shard under the digest of its lines; one folder
 //! `runs/TIME-DIGEST/` for each reading, with its manifest and its differences; and `run/`, what a reading that is under way has finished.
 
-use caretaker_cloud::{Asset, AssetType, AwsType};
+use caretaker_cloud::{Asset, AssetType, AwsType, Cloud};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -30,9 +30,9 @@ pub fn key(asset: &Asset) -> String {
 }
 
 fn key_of(asset: &Asset, native_type: &str) -> String {
-    match asset.cloud.as_str() {
-        "azure" => asset.id.to_lowercase(),
-        "gcp" => asset.id.clone(),
+    match asset.cloud {
+        Cloud::Azure => asset.id.to_lowercase(),
+        Cloud::Gcp => asset.id.clone(),
         // An ARN is unique by itself; the words that Resource Explorer has for a type may change.
         _ if AwsType::of_service(&asset.service).is_some_and(AwsType::is_of_an_index) => format!("{}/{}", asset.account, asset.id),
         _ => format!("{}/{}/{native_type}/{}", asset.account, asset.region, asset.id),
@@ -126,10 +126,10 @@ mod tests {
 
     #[test]
     fn an_azure_id_in_two_letter_cases_is_one_key() {
-        let of = |cloud: &str, id: &str| key(&Asset { id: id.into(), cloud: cloud.into(), ..asset("westeurope") });
-        assert_eq!(of("azure", "/subscriptions/A/Web"), of("azure", "/subscriptions/a/web"));
-        assert_ne!(of("gcp", "//x/Web"), of("gcp", "//x/web"));
-        assert_ne!(of("aws", "i-1"), key(&Asset { cloud: "aws".into(), ..asset("eu-west-1") }));
+        let of = |cloud: Cloud, id: &str| key(&Asset { id: id.into(), cloud, ..asset("westeurope") });
+        assert_eq!(of(Cloud::Azure, "/subscriptions/A/Web"), of(Cloud::Azure, "/subscriptions/a/web"));
+        assert_ne!(of(Cloud::Gcp, "//x/Web"), of(Cloud::Gcp, "//x/web"));
+        assert_ne!(of(Cloud::Aws, "i-1"), key(&asset("eu-west-1")));
         assert!(bucket("x") < BUCKETS);
     }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use caretaker_cloud::Asset;
+use caretaker_cloud::{Address, Asset, Family, Visibility};
 use serde::{Deserialize, Serialize};
 
 use super::address::key;
@@ -12,6 +12,8 @@ use crate::inventory::scope::ScopeVerdict;
 
 /// What is known of a machine's patches changes with every scan and is nothing of the machine's own.
 const PATCHES: &str = "facts.patches";
+/// The state in the cloud's own word: of a machine the power state tells it already.
+const STATE: &str = "facts.state";
 
 /// How an asset differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +30,7 @@ pub enum Change {
 /// One part of an asset that is another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// Which, such as `tags.env`, `facts.state` or `verdict`.
+    /// Which, such as `tags.env`, `power` or `verdict`.
     pub part: String,
     /// What it was; empty where it was not there.
     pub before: String,
@@ -107,7 +109,9 @@ fn difference(old: Option<&Line>, new: Option<&Line>) -> Option<Difference> {
 /// What is another. When an asset was seen, by which call and in which cell is nothing of the asset's own.
 fn parts(old: &Line, new: &Line) -> Vec<Part> {
     let created = |asset: &Asset| asset.created.map(|at| at.to_string()).unwrap_or_default();
+    let (one, other) = (&old.asset, &new.asset);
     let plain = [
+        ("groups", one.groups.join(", "), other.groups.join(", ")),
         ("region", old.asset.region.clone(), new.asset.region.clone()),
         ("type", old.asset.asset_type.to_string(), new.asset.asset_type.to_string()),
         ("nativeType", old.asset.native_type.clone(), new.asset.native_type.clone()),
@@ -117,10 +121,45 @@ fn parts(old: &Line, new: &Line) -> Vec<Part> {
         ("exclusion", old.exclusion.clone(), new.exclusion.clone()),
     ];
     let mut parts: Vec<Part> = plain.into_iter().map(|(part, before, after)| Part { part: part.into(), before, after }).collect();
+    parts.extend(typed(one, other));
     parts.extend(entries("tags", &old.asset.tags, &new.asset.tags));
     parts.extend(entries("facts", &old.asset.facts, &new.asset.facts));
-    parts.retain(|part| part.before != part.after && !part.part.starts_with(PATCHES));
+    let is_told = |part: &Part| part.part.starts_with(PATCHES) || part.part == STATE && one.power != other.power;
+    parts.retain(|part| part.before != part.after && !is_told(part));
     parts
+}
+
+/// The typed parts that an earlier release did not know of every asset: a line of it lacks what a line of this one has, and learning it is no change.
+fn typed(old: &Asset, new: &Asset) -> Vec<Part> {
+    let knew_less = old.zone.is_none() && new.zone.is_some() || old.size.is_none() && new.size.is_some();
+    let addresses = |asset: &Asset| if knew_less { list(&first_of_each(asset)) } else { list(&asset.addresses) };
+    let all = [
+        ("power", text(old.power.as_ref()), text(new.power.as_ref()), true),
+        ("addresses", addresses(old), addresses(new), knew_less),
+        ("size", text(old.size.as_ref()), text(new.size.as_ref()), true),
+        ("zone", text(old.zone.as_ref()), text(new.zone.as_ref()), true),
+    ];
+    let is_change = |before: &str, may_be_learned: bool| !(may_be_learned && before.is_empty());
+    let changed = all.into_iter().filter(|(_, before, _, may_be_learned)| is_change(before, *may_be_learned));
+    changed.map(|(part, before, after, _)| Part { part: part.into(), before, after }).collect()
+}
+
+fn text<T: ToString>(part: Option<&T>) -> String {
+    part.map(T::to_string).unwrap_or_default()
+}
+
+/// The addresses in an order of their own: the order in which a cloud tells them is no change.
+fn list(addresses: &[Address]) -> String {
+    let sorted: BTreeSet<&Address> = addresses.iter().collect();
+    sorted.into_iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The addresses that earlier releases stored of a machine on AWS: its first private and its first public one of IPv4.
+fn first_of_each(asset: &Asset) -> Vec<Address> {
+    let first = |visibility: Visibility| {
+        asset.addresses.iter().find(move |address| address.visibility == visibility && address.family() == Family::V4)
+    };
+    [Visibility::Private, Visibility::Public].into_iter().filter_map(first).copied().collect()
 }
 
 fn entries(of: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Part> {
@@ -162,5 +201,86 @@ mod tests {
         let found: Vec<(Change, &str)> = found.iter().map(|difference| (difference.change, difference.id.as_str())).collect();
         assert_eq!(found, [(Change::Removed, "a"), (Change::Added, "c"), (Change::Added, "e")]);
         assert!(compare(&[], &[]).is_empty());
+    }
+
+    /// A machine as this release reads it, and the line that an earlier one stored of it.
+    fn two_forms(cloud: &str, region: &str, facts: &serde_json::Value, typed: &serde_json::Value) -> (Line, Line) {
+        let read = |facts: &serde_json::Value, typed: Option<&serde_json::Value>| {
+            let mut line = serde_json::json!({
+                "id": "i-1", "cloud": cloud, "account": "1", "region": region, "type": "instance", "nativeType": "n", "service": "ec2/instances",
+                "name": "web", "tags": {}, "facts": facts, "source": "x:Call", "verdict": "Covered",
+            });
+            typed.into_iter().flat_map(|typed| typed.as_object().unwrap()).for_each(|(key, value)| line[key] = value.clone());
+            serde_json::from_value::<Line>(line).unwrap()
+        };
+        (read(facts, None), read(&serde_json::json!({"state": facts["state"]}), Some(typed)))
+    }
+
+    fn names(found: &[Difference]) -> Vec<String> {
+        found.iter().flat_map(|one| one.parts.iter().map(|part| format!("{} {} -> {}", part.part, part.before, part.after))).collect()
+    }
+
+    #[test]
+    fn a_new_form_of_the_line_is_no_change_of_the_asset() {
+        use serde_json::json;
+        let private = |ip: &str| json!({"ip": ip, "visibility": "private"});
+        let public = |ip: &str| json!({"ip": ip, "visibility": "public"});
+        for (cloud, region, facts, typed, why) in [
+            (
+                "aws",
+                "eu-west-1",
+                json!({"state": "running", "privateIp": "10.0.0.1", "publicIp": "203.0.113.7", "instanceType": "t3.micro"}),
+                json!({
+                    "power": "running", "zone": "eu-west-1a", "size": "t3.micro",
+                    "addresses": [private("10.0.0.1"), public("203.0.113.7"), public("2001:db8::1"), private("10.0.1.1")],
+                }),
+                "an earlier release knew the first addresses only",
+            ),
+            (
+                "azure",
+                "westeurope",
+                json!({"state": "running", "resourceGroup": "prod"}),
+                json!({"power": "running", "size": "Standard_D2s_v3", "groups": ["prod"], "addresses": [private("10.0.0.4")]}),
+                "an earlier release knew no address on Azure",
+            ),
+            (
+                "gcp",
+                "europe-west1-b",
+                json!({"state": "RUNNING", "privateIp": "10.0.0.1,10.0.0.2", "instanceType": "e2-small", "folders": "folders/12"}),
+                json!({
+                    "power": "running", "zone": "europe-west1-b", "size": "e2-small", "groups": ["folders/12"],
+                    "addresses": [private("10.0.0.1"), private("10.0.0.2")],
+                }),
+                "an earlier release knew all addresses on Google Cloud",
+            ),
+        ] {
+            let (earlier, now) = two_forms(cloud, region, &facts, &typed);
+            assert_eq!(names(&compare(std::slice::from_ref(&earlier), &[now.clone()])), [""; 0], "{cloud}: {why}");
+            assert_eq!(names(&compare(std::slice::from_ref(&now), std::slice::from_ref(&now))), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_machine_that_stops_moves_or_is_opened_to_the_internet_is_a_change_in_either_form() {
+        use serde_json::json;
+        let facts = json!({"state": "running", "privateIp": "10.0.0.1", "instanceType": "t3.micro"});
+        let typed = json!({
+            "power": "stopped", "zone": "eu-west-1a", "size": "t3.large",
+            "addresses": [{"ip": "10.0.0.1", "visibility": "private"}, {"ip": "203.0.113.7", "visibility": "public"}],
+        });
+        let (earlier, mut now) = two_forms("aws", "eu-west-1", &facts, &typed);
+        now.asset.facts.insert("state".into(), "stopped".into());
+        let expected = [
+            "power running -> stopped",
+            "addresses 10.0.0.1 (private) -> 10.0.0.1 (private), 203.0.113.7 (public)",
+            "size t3.micro -> t3.large",
+        ];
+        assert_eq!(names(&compare(&[earlier], &[now.clone()])), expected, "the power state is told once");
+        let mut moved = now.clone();
+        moved.asset.addresses.reverse();
+        moved.asset.zone = Some("eu-west-1b".into());
+        moved.asset.facts.insert("state".into(), "in repair".into());
+        let found = names(&compare(&[now], &[moved]));
+        assert_eq!(found, ["zone eu-west-1a -> eu-west-1b", "facts.state stopped -> in repair"], "the order of addresses is no change");
     }
 }

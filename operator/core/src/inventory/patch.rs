@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use caretaker_api::cloud_account::PatchStatus;
-use caretaker_cloud::{Asset, AssetType, PatchFacts, Verdict};
+use caretaker_cloud::{Asset, AssetType, PatchFacts, Power, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
 /// Age in days after which an assessment says nothing of today. Patch data of the clouds is gone after 7 to 30 days.
@@ -52,10 +52,10 @@ impl PatchState {
     }
 }
 
-/// Whether an asset is a machine that can be patched.
+/// Whether an asset is a machine that can be patched: one that is not gone.
 #[must_use]
 pub fn is_patched(asset: &Asset) -> bool {
-    asset.asset_type == AssetType::Instance && asset.facts.get("state").is_none_or(|state| state != "terminated")
+    asset.asset_type == AssetType::Instance && asset.power != Some(Power::Gone)
 }
 
 /// Writes what was told into a machine's facts.
@@ -116,26 +116,14 @@ pub fn add(one: &PatchStatus, other: &PatchStatus) -> PatchStatus {
 mod tests {
     use std::collections::BTreeMap;
 
+    use caretaker_cloud::Cloud;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn asset(id: &str, asset_type: AssetType) -> Asset {
-        Asset {
-            id: id.into(),
-            cloud: "aws".into(),
-            account: "1".into(),
-            region: "r".into(),
-            asset_type,
-            native_type: String::new(),
-            service: String::new(),
-            name: String::new(),
-            tags: BTreeMap::new(),
-            created: None,
-            facts: BTreeMap::new(),
-            source: String::new(),
-            seen_at: NOW,
-        }
+        Asset::new(Cloud::Aws, "1", "r", asset_type, id)
     }
 
     fn assessed(days_ago: i64) -> PatchFacts {
@@ -174,8 +162,8 @@ mod tests {
 
     #[test]
     fn a_patch_state_is_joined_to_its_machine_and_is_no_line_of_its_own() {
-        let state = |id: &str, facts: PatchFacts| Asset { facts: facts.into(), ..asset(id, AssetType::PatchState) };
-        let gone = Asset { facts: BTreeMap::from([("state".into(), "terminated".into())]), ..asset("i-4", AssetType::Instance) };
+        let state = |id: &str, patches: PatchFacts| Asset { patches: Some(patches), ..asset(id, AssetType::PatchState) };
+        let gone = Asset { power: Some(Power::Gone), ..asset("i-4", AssetType::Instance) };
         let mut assets = vec![
             state("i-1", PatchFacts { missing: 2, critical: 1, ..assessed(2) }),
             asset("i-1", AssetType::Instance),

@@ -84,12 +84,11 @@ impl Rules {
     fn fits(&self, selector: &Selector, asset: &Asset) -> bool {
         let cloud = self.account.cloud;
         let given = |part: &Option<String>, fits: &dyn Fn(&str) -> bool| part.as_deref().is_none_or(fits);
-        let fact = |name: &str| asset.facts.get(name).map(String::as_str);
         given(&selector.account, &|account| self.account.is(account) || same(cloud, &asset.account, account))
             && given(&selector.region, &|region| is_within(cloud, &asset.region, region))
             && given(&selector.kind, &|kind| same_word(asset.asset_type.as_str(), kind) || same_word(&asset.native_type, kind))
-            && given(&selector.resource_group, &|group| fact("resourceGroup").is_some_and(|of| same(cloud, of, group)))
-            && given(&selector.folder, &|folder| fact("folders").is_some_and(|of| of.split(',').any(|of| number(of) == number(folder))))
+            && given(&selector.resource_group, &|group| cloud == Cloud::Azure && asset.groups.iter().any(|of| same(cloud, of, group)))
+            && given(&selector.folder, &|folder| cloud == Cloud::Gcp && asset.groups.iter().any(|of| number(of) == number(folder)))
             && selector.tag.as_ref().is_none_or(|tag| has_tag(cloud, asset, tag))
     }
 }
@@ -190,7 +189,6 @@ fn holds(account: &Named, exclusion: &Selector, inclusion: &Selector) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
@@ -205,28 +203,19 @@ mod tests {
     }
 
     fn asset(cloud: Cloud) -> Asset {
-        let (region, native_type) = match cloud {
-            Cloud::Aws => ("eu-west-1", "AWS::EC2::Instance"),
-            Cloud::Azure => ("westeurope", "microsoft.compute/virtualmachines"),
-            Cloud::Gcp => ("europe-west1-b", "compute.googleapis.com/Instance"),
+        use caretaker_cloud::Cloud as In;
+        let (within, region, native_type, groups): (_, _, _, &[&str]) = match cloud {
+            Cloud::Aws => (In::Aws, "eu-west-1", "AWS::EC2::Instance", &[]),
+            Cloud::Azure => (In::Azure, "westeurope", "microsoft.compute/virtualmachines", &["shop"]),
+            Cloud::Gcp => (In::Gcp, "europe-west1-b", "compute.googleapis.com/Instance", &["folders/12", "folders/34"]),
         };
         Asset {
-            id: "i-1".into(),
-            cloud: cloud.as_str().into(),
-            account: named(cloud).id,
-            region: region.into(),
-            asset_type: AssetType::Instance,
             native_type: native_type.into(),
             service: "ec2/instances".into(),
             name: "web".into(),
             tags: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
-            created: None,
-            facts: BTreeMap::from([
-                ("resourceGroup".to_owned(), "shop".to_owned()),
-                ("folders".to_owned(), "folders/12,folders/34".to_owned()),
-            ]),
-            source: String::new(),
-            seen_at: Timestamp::UNIX_EPOCH,
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            ..Asset::new(within, &named(cloud).id, region, AssetType::Instance, "i-1")
         }
     }
 

@@ -1,150 +1,237 @@
 //! The objects of one stack. A stack's Prometheus takes rules, probes and targets of its own stack in its own namespace, and nothing else.
 
-use caretaker_api::MonitoringStack;
-use caretaker_api::monitoring_stack::Tier;
-use caretaker_api::names;
-use kube::ResourceExt;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use super::{Observed, Target, name, rules};
+use caretaker_api::MonitoringStack;
+use caretaker_api::monitoring_stack::{MonitoringTerms, Tier};
+use caretaker_api::names;
+use k8s_openapi::api::core::v1::{PodSecurityContext, ResourceRequirements, SeccompProfile, SecretKeySelector, ServiceAccount};
+use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPort, NetworkPolicySpec};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::prometheus_operator::{
+    Alerting, AlertmanagerConfigSpec, AlertmanagerEndpoints, AlertmanagerSpec, Matcher, MatcherStrategy, ProbeSpec, ProbeTargets, Prober,
+    PrometheusSpec, Receiver, Route, ScrapeConfigSpec, Spec, StaticConfig, StaticProbes, SubRoute, Webhook,
+};
+use super::{Observed, Target, name, rules, shards};
 use crate::desired::Desired;
 use crate::ownership::Kind;
 
-/// Targets in one ScrapeConfig or Probe: an object stays far below what etcd takes.
-const SHARD: usize = 500;
+/// The label `job` of machines, whatever ScrapeConfig they stand in.
+const MACHINES_JOB: &str = "machines";
+/// The label `job` of public addresses, whatever Probe they stand in.
+const PUBLIC_JOB: &str = "public-addresses";
+/// User and group of the pods: nobody.
+const NOBODY: i64 = 65_534;
 
-pub(super) fn all(stack: &MonitoringStack, observed: &Observed) -> Vec<Desired> {
-    let namespace = stack.namespace().unwrap_or_default();
-    let make = |kind: &'static str, name: String, body: Value| Desired::new(kind, &namespace, name, body);
-    let mut objects = vec![
-        make("ServiceAccount", name(stack, "monitoring"), json!({"automountServiceAccountToken": false})),
-        make("Alertmanager", stack.name_any(), json!({"spec": alertmanager(stack)})),
-        make("AlertmanagerConfig", name(stack, "tiers"), json!({"spec": routes(&stack.spec.terms.tiers)})),
-        make("PrometheusRule", name(stack, "rules"), json!({"spec": rules::rules(&stack.spec.terms, &observed.targets)})),
-        make("Prometheus", stack.name_any(), json!({"spec": prometheus(stack, observed)})),
-        make("NetworkPolicy", name(stack, "monitoring"), json!({"spec": egress(stack)})),
-    ];
-    for (number, targets) in observed.targets.chunks(SHARD).enumerate() {
-        let body = json!({"spec": scrape(targets, stack.spec.terms.exporter_port)});
-        objects.push(make("ScrapeConfig", name(stack, &format!("targets-{number}")), body));
+/// Everything but what names the targets themselves.
+pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: bool) -> Vec<Desired> {
+    let account = ServiceAccount { automount_service_account_token: Some(false), ..ServiceAccount::default() };
+    let policy = NetworkPolicy { spec: Some(egress(stack.spec.terms.exporter_port)), ..NetworkPolicy::default() };
+    vec![
+        object(stack, "ServiceAccount", name(stack, "monitoring"), &account),
+        of_spec(stack, stack.name_any(), &alertmanager(stack)),
+        of_spec(stack, name(stack, "tiers"), &routes(&stack.spec.terms.tiers)),
+        of_spec(stack, name(stack, "rules"), &rules::rules(&stack.spec.terms, has_targets)),
+        of_spec(stack, stack.name_any(), &prometheus(stack, observed)),
+        object(stack, "NetworkPolicy", name(stack, "monitoring"), &policy),
+    ]
+}
+
+/// The objects that name targets.
+pub(super) fn of_targets(stack: &MonitoringStack, targets: &[Target]) -> Vec<Desired> {
+    let MonitoringTerms { exporter_port, prober, .. } = &stack.spec.terms;
+    let mut objects = Vec::new();
+    for (number, targets) in shards::shards(targets) {
+        objects.push(of_spec(stack, name(stack, &format!("targets-{number}")), &scrape(&targets, *exporter_port)));
     }
-    if let Some(prober) = &stack.spec.terms.prober {
-        let public: Vec<&Target> = observed.targets.iter().filter(|target| !target.public_ip.is_empty()).collect();
-        for (number, targets) in public.chunks(SHARD).enumerate() {
-            objects.push(make("Probe", name(stack, &format!("public-{number}")), json!({"spec": probe(prober, targets)})));
+    if let Some(prober) = prober {
+        let public: Vec<&Target> = targets.iter().filter(|target| target.public.is_some()).collect();
+        for (number, targets) in shards::shards(public) {
+            objects.push(of_spec(stack, name(stack, &format!("public-{number}")), &probe(prober, &targets)));
         }
     }
     objects
 }
 
+fn of_spec<S: Spec>(stack: &MonitoringStack, name: String, spec: &S) -> Desired {
+    #[derive(Serialize)]
+    struct Body<'a, S> {
+        spec: &'a S,
+    }
+    object(stack, S::KIND, name, &Body { spec })
+}
+
+/// An object with everything but what its type says of itself: the engine says that.
+///
+/// # Panics
+/// Never: the types are structs with texts as keys, which are always JSON.
+fn object<T: Serialize>(stack: &MonitoringStack, kind: &'static str, name: String, body: &T) -> Desired {
+    let mut body = serde_json::to_value(body).expect("a struct with texts as keys is JSON");
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|field, _| !matches!(field.as_str(), "apiVersion" | "kind" | "metadata"));
+    }
+    Desired::new(kind, stack.namespace().unwrap_or_default(), name, body)
+}
+
 /// Labels that every object of the stack carries, and no other's.
-fn own_objects(stack: &MonitoringStack) -> Value {
-    json!({"matchLabels": {
-        (names::OWNER_KIND_LABEL): Kind::MonitoringStack.label(),
-        (names::OWNER_NAME_LABEL): stack.name_any(),
-    }})
+fn own_objects(stack: &MonitoringStack) -> LabelSelector {
+    let labels = [(names::OWNER_KIND_LABEL, Kind::MonitoringStack.label().to_owned()), (names::OWNER_NAME_LABEL, stack.name_any())];
+    LabelSelector { match_labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()), ..LabelSelector::default() }
 }
 
-fn security() -> Value {
-    json!({"runAsNonRoot": true, "runAsUser": 65534, "runAsGroup": 65534, "fsGroup": 65534, "seccompProfile": {"type": "RuntimeDefault"}})
+fn security() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(NOBODY),
+        run_as_group: Some(NOBODY),
+        fs_group: Some(NOBODY),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..SeccompProfile::default() }),
+        ..PodSecurityContext::default()
+    }
 }
 
-fn prometheus(stack: &MonitoringStack, observed: &Observed) -> Value {
-    json!({
-        "replicas": 1,
-        "retention": format!("{}d", stack.spec.terms.retention_days),
-        "serviceAccountName": name(stack, "monitoring"),
-        "automountServiceAccountToken": false,
-        "externalLabels": {"client": observed.client},
-        "ruleSelector": own_objects(stack),
-        "probeSelector": own_objects(stack),
-        "scrapeConfigSelector": own_objects(stack),
-        "alerting": {"alertmanagers": [{"namespace": stack.namespace(), "name": "alertmanager-operated", "port": "web"}]},
-        "securityContext": security(),
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
-    })
+fn requests(cpu: &str, memory: &str) -> ResourceRequirements {
+    let requests = [("cpu", cpu), ("memory", memory)].map(|(key, amount)| (key.to_owned(), Quantity(amount.to_owned())));
+    ResourceRequirements { requests: Some(requests.into()), ..ResourceRequirements::default() }
 }
 
-fn alertmanager(stack: &MonitoringStack) -> Value {
-    json!({
-        "replicas": 1,
-        "serviceAccountName": name(stack, "monitoring"),
-        "automountServiceAccountToken": false,
-        "alertmanagerConfigSelector": own_objects(stack),
+fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
+    let alertmanager = AlertmanagerEndpoints { namespace: stack.namespace(), name: "alertmanager-operated".into(), port: "web".into() };
+    PrometheusSpec {
+        replicas: 1,
+        retention: format!("{}d", stack.spec.terms.retention_days),
+        service_account_name: name(stack, "monitoring"),
+        automount_service_account_token: false,
+        external_labels: [("client".to_owned(), observed.client.clone())].into(),
+        rule_selector: own_objects(stack),
+        probe_selector: own_objects(stack),
+        scrape_config_selector: own_objects(stack),
+        alerting: Alerting { alertmanagers: vec![alertmanager] },
+        security_context: security(),
+        resources: requests("100m", "256Mi"),
+    }
+}
+
+fn alertmanager(stack: &MonitoringStack) -> AlertmanagerSpec {
+    AlertmanagerSpec {
+        replicas: 1,
+        service_account_name: name(stack, "monitoring"),
+        automount_service_account_token: false,
+        alertmanager_config_selector: own_objects(stack),
         // The alerts of a stack carry no namespace label, and nobody else's arrive here.
-        "alertmanagerConfigMatcherStrategy": {"type": "None"},
-        "securityContext": security(),
-        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}},
-    })
+        alertmanager_config_matcher_strategy: MatcherStrategy { kind: "None" },
+        security_context: security(),
+        resources: requests("20m", "64Mi"),
+    }
 }
 
 /// One receiver and one route for each tier. What carries no tier goes to the first.
-fn routes(tiers: &[Tier]) -> Value {
-    let receivers: Vec<Value> = tiers
-        .iter()
-        .map(|tier| {
-            let mut webhook = json!({"sendResolved": true});
-            if let Some(secret) = &tier.webhook_secret {
-                webhook["urlSecret"] = json!({"name": secret.name, "key": secret.key});
-            } else if let Some(url) = &tier.webhook_url {
-                webhook["url"] = json!(url);
-            }
-            json!({"name": tier.name, "webhookConfigs": [webhook]})
-        })
-        .collect();
-    let routes: Vec<Value> = tiers
-        .iter()
-        .map(|tier| json!({"receiver": tier.name, "matchers": [{"name": "tier", "value": tier.name, "matchType": "="}]}))
-        .collect();
-    let first = tiers.first().map(|tier| tier.name.clone()).unwrap_or_default();
-    json!({
-        "route": {"receiver": first, "groupBy": ["alertname", "account", "region"], "groupWait": "30s", "groupInterval": "5m", "repeatInterval": "4h", "routes": routes},
-        "receivers": receivers,
-    })
+fn routes(tiers: &[Tier]) -> AlertmanagerConfigSpec {
+    let receiver = |tier: &Tier| {
+        let secret = tier.webhook_secret.as_ref();
+        let url_secret = secret.map(|secret| SecretKeySelector { name: secret.name.clone(), key: secret.key.clone(), optional: None });
+        let url = if secret.is_some() { None } else { tier.webhook_url.clone() };
+        Receiver { name: tier.name.clone(), webhook_configs: vec![Webhook { send_resolved: true, url_secret, url }] }
+    };
+    let route = |tier: &Tier| SubRoute {
+        receiver: tier.name.clone(),
+        matchers: vec![Matcher { name: "tier".into(), value: tier.name.clone(), match_type: "=" }],
+    };
+    AlertmanagerConfigSpec {
+        route: Route {
+            receiver: tiers.first().map(|tier| tier.name.clone()).unwrap_or_default(),
+            group_by: vec!["alertname", "account", "region"],
+            group_wait: "30s",
+            group_interval: "5m",
+            repeat_interval: "4h",
+            routes: tiers.iter().map(route).collect(),
+        },
+        receivers: tiers.iter().map(receiver).collect(),
+    }
 }
 
-fn scrape(targets: &[Target], port: u32) -> Value {
-    let configs: Vec<Value> = targets
-        .iter()
-        .map(|target| {
-            let mut labels = json!({"cloud": "aws", "account": target.account, "region": target.region, "instance_id": target.id});
-            if !target.name.is_empty() {
-                labels["name"] = json!(target.name);
-            }
-            json!({"targets": [format!("{}:{port}", target.private_ip)], "labels": labels})
-        })
-        .collect();
-    json!({"scrapeInterval": "60s", "staticConfigs": configs})
+fn scrape(targets: &[&Target], port: u32) -> ScrapeConfigSpec {
+    ScrapeConfigSpec {
+        job_name: MACHINES_JOB,
+        scrape_interval: "60s",
+        static_configs: targets
+            .iter()
+            .map(|target| StaticConfig { targets: vec![with_port(target.private, port)], labels: labels(target) })
+            .collect(),
+    }
 }
 
-fn probe(prober: &str, targets: &[&Target]) -> Value {
-    let addresses: Vec<&str> = targets.iter().map(|target| target.public_ip.as_str()).collect();
-    json!({
-        "interval": "60s",
-        "module": "icmp",
-        "prober": {"url": prober},
-        "targets": {"staticConfig": {"static": addresses}},
-    })
+fn labels(target: &Target) -> BTreeMap<&'static str, String> {
+    let mut labels = BTreeMap::from([
+        ("cloud", target.cloud.as_str().to_owned()),
+        ("account", target.account.clone()),
+        ("region", target.region.clone()),
+        ("instance_id", target.id.clone()),
+    ]);
+    if !target.name.is_empty() {
+        labels.insert("name", target.name.clone());
+    }
+    labels
+}
+
+fn with_port(ip: IpAddr, port: u32) -> String {
+    match ip {
+        IpAddr::V4(ip) => format!("{ip}:{port}"),
+        IpAddr::V6(ip) => format!("[{ip}]:{port}"),
+    }
+}
+
+fn probe(prober: &str, targets: &[&Target]) -> ProbeSpec {
+    let addresses = targets.iter().filter_map(|target| target.public).map(|ip| ip.to_string()).collect();
+    ProbeSpec {
+        job_name: PUBLIC_JOB,
+        interval: "60s",
+        module: "icmp",
+        prober: Prober { url: prober.to_owned() },
+        targets: ProbeTargets { static_config: StaticProbes { addresses } },
+    }
 }
 
 /// What the stack needs beyond its namespace: exporters, the prober, and the receivers of alerts.
-fn egress(stack: &MonitoringStack) -> Value {
-    json!({
-        "podSelector": {"matchExpressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": ["prometheus", "alertmanager"]}]},
-        "policyTypes": ["Egress"],
-        "egress": [{"ports": [
-            {"protocol": "TCP", "port": stack.spec.terms.exporter_port},
-            {"protocol": "TCP", "port": 443},
-            {"protocol": "TCP", "port": 80},
-            {"protocol": "TCP", "port": 9115},
-        ]}],
-    })
+fn egress(exporter_port: u32) -> NetworkPolicySpec {
+    let pods = LabelSelectorRequirement {
+        key: "app.kubernetes.io/name".into(),
+        operator: "In".into(),
+        values: Some(vec!["prometheus".into(), "alertmanager".into()]),
+    };
+    let port = |port: u32| NetworkPolicyPort {
+        protocol: Some("TCP".into()),
+        port: i32::try_from(port).ok().map(IntOrString::Int),
+        ..NetworkPolicyPort::default()
+    };
+    let ports = [exporter_port, 443, 80, 9115].map(port).to_vec();
+    NetworkPolicySpec {
+        pod_selector: Some(LabelSelector { match_expressions: Some(vec![pods]), ..LabelSelector::default() }),
+        policy_types: Some(vec!["Egress".into()]),
+        egress: Some(vec![NetworkPolicyEgressRule { ports: Some(ports), ..NetworkPolicyEgressRule::default() }]),
+        ..NetworkPolicySpec::default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Observed;
+    use caretaker_cloud::Cloud;
+    use serde_json::json;
+
+    use super::super::{Observed, Watched};
     use super::*;
+
+    fn all(stack: &MonitoringStack, observed: &Observed) -> Vec<Desired> {
+        let targets = &observed.watched.targets;
+        [frame(stack, observed, !targets.is_empty()), of_targets(stack, targets)].concat()
+    }
 
     fn stack(prober: Option<&str>) -> MonitoringStack {
         serde_json::from_value(json!({
@@ -159,20 +246,22 @@ mod tests {
 
     fn observed(count: usize) -> Observed {
         let target = |number: usize| Target {
+            cloud: Cloud::Aws,
             account: "222222222222".into(),
             region: "eu-west-1".into(),
             id: format!("i-{number:05}"),
             name: if number == 0 { "a\"}\n{{ .Secret }} 日本".into() } else { String::new() },
-            private_ip: format!("10.0.{}.{}", number / 250, number % 250),
-            public_ip: if number == 0 { "203.0.113.7".into() } else { String::new() },
+            private: format!("10.0.{}.{}", number / 250, number % 250).parse().unwrap(),
+            public: (number == 0).then(|| "203.0.113.7".parse().unwrap()),
         };
-        Observed { client: "acme".into(), targets: (0..count).map(target).collect(), ..Observed::default() }
+        let watched = Watched::of((0..count).map(target).collect());
+        Observed { client: "acme".into(), watched, ..Observed::default() }
     }
 
     #[test]
     fn ten_thousand_targets_stay_far_below_what_etcd_takes() {
         let objects = all(&stack(None), &observed(10_000));
-        assert_eq!(objects.iter().filter(|object| object.kind == "ScrapeConfig").count(), 20);
+        assert_eq!(objects.iter().filter(|object| object.kind == "ScrapeConfig").count(), 32);
         for object in &objects {
             assert!(serde_json::to_vec(&object.body).unwrap().len() < 500_000, "{}", object.describe());
         }
@@ -202,5 +291,64 @@ mod tests {
     #[test]
     fn a_stack_without_targets_has_no_scrape_config() {
         assert!(all(&stack(None), &observed(0)).iter().all(|object| object.kind != "ScrapeConfig"));
+    }
+
+    /// What a stack of two machines has looked like since the first release, but for the label `job`, which no longer is the object's name.
+    #[test]
+    fn the_objects_are_the_ones_that_clients_have() {
+        let objects = all(&stack(Some("prober:9115")), &observed(2));
+        let made: Value = objects.iter().map(|object| (format!("{} {}", object.kind, object.name), object.body.clone())).collect();
+        let expected: Value = serde_json::from_str(include_str!("objects.snapshot.json")).unwrap();
+        assert_eq!(made, expected, "{}", serde_json::to_string_pretty(&made).unwrap());
+    }
+
+    #[test]
+    fn machines_of_three_clouds_are_told_apart_by_their_labels() {
+        let of = |cloud: Cloud, region: &str, private: &str| Target {
+            cloud,
+            account: format!("account of {cloud}"),
+            region: region.into(),
+            id: format!("id of {cloud}"),
+            name: "web".into(),
+            private: private.parse().unwrap(),
+            public: None,
+        };
+        let targets = [
+            of(Cloud::Aws, "eu-west-1", "10.0.0.1"),
+            of(Cloud::Azure, "westeurope", "10.0.0.4"),
+            of(Cloud::Gcp, "europe-west1", "fd20::1"),
+        ];
+        let watched = Watched::of(targets.to_vec());
+        let objects = all(&stack(None), &Observed { watched, ..Observed::default() });
+        let scrape = objects.iter().find(|object| object.kind == "ScrapeConfig").unwrap();
+        let configs = scrape.body["spec"]["staticConfigs"].as_array().unwrap();
+        let expected =
+            [("aws", "eu-west-1", "10.0.0.1:9100"), ("azure", "westeurope", "10.0.0.4:9100"), ("gcp", "europe-west1", "[fd20::1]:9100")];
+        for (config, (cloud, region, target)) in configs.iter().zip(expected) {
+            let labels = json!({
+                "cloud": cloud, "account": format!("account of {cloud}"), "region": region, "instance_id": format!("id of {cloud}"), "name": "web",
+            });
+            assert_eq!((&config["labels"], &config["targets"]), (&labels, &json!([target])));
+        }
+        assert_eq!(configs.len(), 3);
+    }
+
+    #[test]
+    fn one_machine_more_changes_no_label_of_another() {
+        let labelled = |count: usize| {
+            let mut found = BTreeMap::new();
+            for object in all(&stack(None), &observed(count)).iter().filter(|object| object.kind == "ScrapeConfig") {
+                for config in object.body["spec"]["staticConfigs"].as_array().unwrap() {
+                    let job = object.body["spec"]["jobName"].clone();
+                    found.insert(config["targets"][0].to_string(), (job, config["labels"].clone()));
+                }
+            }
+            found
+        };
+        for count in [499, 500, 501, 999, 1000] {
+            let (before, after) = (labelled(count), labelled(count + 1));
+            assert_eq!((before.len(), after.len()), (count, count + 1));
+            assert!(before.iter().all(|(target, labels)| after[target] == *labels), "{count} machines and one more");
+        }
     }
 }

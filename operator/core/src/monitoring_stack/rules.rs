@@ -1,9 +1,8 @@
 //! Alert rules. Escalation is the same alert once more for each tier, with the tier's name as a label and its time added.
 
 use caretaker_api::monitoring_stack::MonitoringTerms;
-use serde_json::{Value, json};
 
-use super::Target;
+use super::prometheus_operator::{AlertRule, PrometheusRuleSpec, RuleGroup};
 
 struct Rule {
     alert: &'static str,
@@ -43,27 +42,22 @@ const RULES_FAIL: Rule = Rule {
 };
 
 /// The rules that make sense for what is watched.
-pub(super) fn rules(terms: &MonitoringTerms, targets: &[Target]) -> Value {
+pub(super) fn rules(terms: &MonitoringTerms, has_targets: bool) -> PrometheusRuleSpec {
     let mut rules = vec![&RULES_FAIL];
-    if !targets.is_empty() {
+    if has_targets {
         rules.extend([&DOWN, &NONE]);
     }
     if terms.prober.is_some() {
         rules.push(&PROBE);
     }
-    let alerts: Vec<Value> = rules
-        .iter()
-        .flat_map(|rule| {
-            terms.tiers.iter().map(move |tier| {
-                json!({
-                    "alert": rule.alert,
-                    "expr": rule.expr,
-                    "for": format!("{}m", rule.minutes + tier.after_minutes),
-                    "labels": {"severity": rule.severity, "tier": tier.name},
-                    "annotations": {"summary": rule.summary},
-                })
-            })
+    let alerts = rules.iter().flat_map(|rule| {
+        terms.tiers.iter().map(move |tier| AlertRule {
+            alert: rule.alert,
+            expr: rule.expr,
+            lasts: format!("{}m", rule.minutes + tier.after_minutes),
+            labels: [("severity", rule.severity.to_owned()), ("tier", tier.name.clone())].into(),
+            annotations: [("summary", rule.summary)].into(),
         })
-        .collect();
-    json!({"groups": [{"name": "caretaker", "rules": alerts}]})
+    });
+    PrometheusRuleSpec { groups: vec![RuleGroup { name: "caretaker", rules: alerts.collect() }] }
 }

@@ -1,0 +1,276 @@
+//! Objects of the prometheus-operator, as far as a stack uses them.
+//! Source: <https://prometheus-operator.dev/docs/api-reference/api/>
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{PodSecurityContext, ResourceRequirements, SecretKeySelector};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde::Serialize;
+
+/// The spec of a kind.
+pub trait Spec: Serialize {
+    /// Name of the kind.
+    const KIND: &'static str;
+}
+
+/// Spec of `Prometheus`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrometheusSpec {
+    /// Number of pods.
+    pub replicas: u32,
+    /// How long data is kept, such as `15d`.
+    pub retention: String,
+    /// ServiceAccount of the pods.
+    pub service_account_name: String,
+    /// Whether the pods get a token of the ServiceAccount.
+    pub automount_service_account_token: bool,
+    /// Labels of all that leaves it.
+    pub external_labels: BTreeMap<String, String>,
+    /// Which PrometheusRules it takes.
+    pub rule_selector: LabelSelector,
+    /// Which Probes it takes.
+    pub probe_selector: LabelSelector,
+    /// Which ScrapeConfigs it takes.
+    pub scrape_config_selector: LabelSelector,
+    /// Where alerts go.
+    pub alerting: Alerting,
+    /// Rights of the pods.
+    pub security_context: PodSecurityContext,
+    /// What the pods need.
+    pub resources: ResourceRequirements,
+}
+
+impl Spec for PrometheusSpec {
+    const KIND: &'static str = "Prometheus";
+}
+
+/// Where alerts go.
+#[derive(Clone, Debug, Serialize)]
+pub struct Alerting {
+    /// The Alertmanagers.
+    pub alertmanagers: Vec<AlertmanagerEndpoints>,
+}
+
+/// Endpoints of an Alertmanager.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlertmanagerEndpoints {
+    /// Namespace of its Service.
+    pub namespace: Option<String>,
+    /// Name of its Service.
+    pub name: String,
+    /// Name of the Service's port.
+    pub port: String,
+}
+
+/// Spec of `Alertmanager`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertmanagerSpec {
+    /// Number of pods.
+    pub replicas: u32,
+    /// ServiceAccount of the pods.
+    pub service_account_name: String,
+    /// Whether the pods get a token of the ServiceAccount.
+    pub automount_service_account_token: bool,
+    /// Which AlertmanagerConfigs it takes.
+    pub alertmanager_config_selector: LabelSelector,
+    /// Which alerts an AlertmanagerConfig is about.
+    pub alertmanager_config_matcher_strategy: MatcherStrategy,
+    /// Rights of the pods.
+    pub security_context: PodSecurityContext,
+    /// What the pods need.
+    pub resources: ResourceRequirements,
+}
+
+impl Spec for AlertmanagerSpec {
+    const KIND: &'static str = "Alertmanager";
+}
+
+/// Which alerts an AlertmanagerConfig is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct MatcherStrategy {
+    /// `None` for all that arrive.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+}
+
+/// Spec of `AlertmanagerConfig`.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlertmanagerConfigSpec {
+    /// The root of the routes.
+    pub route: Route,
+    /// The receivers.
+    pub receivers: Vec<Receiver>,
+}
+
+impl Spec for AlertmanagerConfigSpec {
+    const KIND: &'static str = "AlertmanagerConfig";
+}
+
+/// The root of the routes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// Receiver of what no other route takes.
+    pub receiver: String,
+    /// Labels that make a group.
+    pub group_by: Vec<&'static str>,
+    /// Wait before the first word of a group.
+    pub group_wait: &'static str,
+    /// Wait before the next word of a group.
+    pub group_interval: &'static str,
+    /// Wait before a word is said again.
+    pub repeat_interval: &'static str,
+    /// The other routes.
+    pub routes: Vec<SubRoute>,
+}
+
+/// One route.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubRoute {
+    /// Its receiver.
+    pub receiver: String,
+    /// What it takes.
+    pub matchers: Vec<Matcher>,
+}
+
+/// A condition on a label.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Matcher {
+    /// Name of the label.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// How they are compared, such as `=`.
+    pub match_type: &'static str,
+}
+
+/// A receiver.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receiver {
+    /// Its name.
+    pub name: String,
+    /// Webhooks that it is reached by.
+    pub webhook_configs: Vec<Webhook>,
+}
+
+/// A webhook.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    /// Whether the end of an alert is told as well.
+    pub send_resolved: bool,
+    /// Key of the Secret that holds the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_secret: Option<SecretKeySelector>,
+    /// The address, where it is no secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// Spec of `PrometheusRule`.
+#[derive(Clone, Debug, Serialize)]
+pub struct PrometheusRuleSpec {
+    /// Groups of rules.
+    pub groups: Vec<RuleGroup>,
+}
+
+impl Spec for PrometheusRuleSpec {
+    const KIND: &'static str = "PrometheusRule";
+}
+
+/// A group of rules.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleGroup {
+    /// Its name.
+    pub name: &'static str,
+    /// Its rules.
+    pub rules: Vec<AlertRule>,
+}
+
+/// A rule that raises an alert.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlertRule {
+    /// Name of the alert.
+    pub alert: &'static str,
+    /// Condition in PromQL.
+    pub expr: &'static str,
+    /// How long the condition must last, such as `5m`.
+    #[serde(rename = "for")]
+    pub lasts: String,
+    /// Labels of the alert.
+    pub labels: BTreeMap<&'static str, String>,
+    /// What people read.
+    pub annotations: BTreeMap<&'static str, &'static str>,
+}
+
+/// Spec of `ScrapeConfig`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScrapeConfigSpec {
+    /// The label `job` of all that is scraped. Without it the label would be the object's own name.
+    pub job_name: &'static str,
+    /// Time between two scrapes.
+    pub scrape_interval: &'static str,
+    /// The targets.
+    pub static_configs: Vec<StaticConfig>,
+}
+
+impl Spec for ScrapeConfigSpec {
+    const KIND: &'static str = "ScrapeConfig";
+}
+
+/// Targets with their labels.
+#[derive(Clone, Debug, Serialize)]
+pub struct StaticConfig {
+    /// Addresses with ports.
+    pub targets: Vec<String>,
+    /// Labels.
+    pub labels: BTreeMap<&'static str, String>,
+}
+
+/// Spec of `Probe`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeSpec {
+    /// The label `job` of all that is probed. Without it the label would be the object's own name.
+    pub job_name: &'static str,
+    /// Time between two probes.
+    pub interval: &'static str,
+    /// Module of the prober.
+    pub module: &'static str,
+    /// The prober.
+    pub prober: Prober,
+    /// What is probed.
+    pub targets: ProbeTargets,
+}
+
+impl Spec for ProbeSpec {
+    const KIND: &'static str = "Probe";
+}
+
+/// A prober.
+#[derive(Clone, Debug, Serialize)]
+pub struct Prober {
+    /// Its address, `host:port`.
+    pub url: String,
+}
+
+/// What is probed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeTargets {
+    /// Addresses that are written down.
+    pub static_config: StaticProbes,
+}
+
+/// Addresses that are written down.
+#[derive(Clone, Debug, Serialize)]
+pub struct StaticProbes {
+    /// The addresses.
+    #[serde(rename = "static")]
+    pub addresses: Vec<String>,
+}

@@ -1,0 +1,112 @@
+//! What is said of a stack.
+
+use caretaker_api::MonitoringStack;
+use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::monitoring_stack::{MonitoringStackStatus, UnwatchedReason};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{CONDITIONS, Done, LostInventory, Observed, PAUSE, RESYNC, Watched};
+use crate::conditions::{ConditionSet, Is};
+use crate::outcome::{Fault, Outcome, Wait};
+
+/// The one condition of the kind.
+const KIND: ConditionType = ConditionType::MonitoringReady;
+/// Most machines and accounts that a message names.
+const MAX_NAMED: usize = 3;
+
+/// The new status and what the visit came to.
+#[must_use]
+pub fn status(
+    stack: &MonitoringStack,
+    observed: &Observed,
+    faults: &[Fault],
+    done: &Done,
+    now: Timestamp,
+) -> (MonitoringStackStatus, Outcome) {
+    let mut status = stack.status.clone().unwrap_or_default();
+    let mut set = ConditionSet::new(&status.conditions, CONDITIONS, stack.metadata.generation.unwrap_or_default(), now);
+    let outcome = if let Some(fault) = faults.first() {
+        set.set(KIND, Is::False, fault.reason, &fault.message);
+        Outcome::Refused(faults.to_vec())
+    } else if !observed.missing_kinds.is_empty() {
+        without_operator(&mut set, &observed.missing_kinds)
+    } else {
+        if !observed.is_blind() {
+            status.targets = u32::try_from(observed.watched.targets.len()).unwrap_or(u32::MAX);
+            status.unwatched = observed.watched.status();
+            status.inventories.clone_from(&observed.inventories);
+        }
+        if observed.lost.is_empty() { watching(&mut set, &observed.watched, done) } else { lost(&mut set, &observed.lost, status.targets) }
+    };
+    if done.changed > 0 {
+        status.changed_at = Some(Time(now));
+    }
+    status.conditions = set.finish();
+    (status, outcome)
+}
+
+fn without_operator(set: &mut ConditionSet, missing: &[&'static str]) -> Outcome {
+    let message = format!(
+        "the prometheus-operator's definitions are missing ({}); install it, such as with: helm install prometheus-operator prometheus-community/kube-prometheus-stack",
+        missing.join(", ")
+    );
+    set.set(KIND, Is::False, Reason::PrometheusOperatorMissing, &message);
+    Outcome::Waiting(Wait { reason: Reason::PrometheusOperatorMissing, message, after: PAUSE })
+}
+
+/// An inventory that is lost says nothing about the machines: those that were watched still are.
+fn lost(set: &mut ConditionSet, lost: &[LostInventory], targets: u32) -> Outcome {
+    let accounts = named(lost.iter().map(|lost| format!("CloudAccount {} ({})", lost.account, lost.cause)));
+    let message = format!(
+        "the store has lost the inventory of {accounts}: the {targets} targets stay as they were, and the next reading of the account brings a new inventory"
+    );
+    set.set(KIND, Is::Unknown, Reason::InventoryLost, &message);
+    Outcome::Waiting(Wait { reason: Reason::InventoryLost, message, after: PAUSE })
+}
+
+fn watching(set: &mut ConditionSet, watched: &Watched, done: &Done) -> Outcome {
+    let targets = watched.targets.len();
+    let (without_address, unsaid) =
+        (watched.unwatched(UnwatchedReason::NoPrivateAddress), watched.unwatched(UnwatchedReason::PowerStateUnknown));
+    if without_address + unsaid > 0 {
+        let message = format!("{targets} targets, and {}", not_watched(watched));
+        if without_address == 0 {
+            set.set(KIND, Is::Unknown, Reason::NotAllWatched, &message);
+            return Outcome::Waiting(Wait { reason: Reason::NotAllWatched, message, after: RESYNC });
+        }
+        set.set(KIND, Is::False, Reason::NotAllWatched, &message);
+        return Outcome::Refused(vec![Fault::outside(Reason::NotAllWatched, "status.unwatched", message)]);
+    }
+    if !done.repaired.is_empty() {
+        set.set(KIND, Is::True, Reason::DriftRepaired, format!("put back what somebody had changed: {}", done.repaired.join(", ")));
+    } else if !set.is_true(KIND) || done.changed > 0 {
+        set.set(KIND, Is::True, Reason::Settled, format!("{targets} targets"));
+    }
+    Outcome::Settled(RESYNC)
+}
+
+/// Which machines are not watched, why, and what to do about it.
+fn not_watched(watched: &Watched) -> String {
+    let groups = watched.status().reasons.into_iter().map(|group| {
+        let (count, some) = (group.count, named(group.examples.into_iter()));
+        match group.reason {
+            UnwatchedReason::NoPrivateAddress => format!(
+                "{count} running machines that are not watched, for their cloud tells no private address of them, such as {some}: give them one, or \
+                 exclude them from the client's scope"
+            ),
+            UnwatchedReason::PowerStateUnknown => format!(
+                "{count} machines that are not watched, for their cloud does not tell whether they run, such as {some}: the next reading of the account may tell"
+            ),
+        }
+    });
+    groups.collect::<Vec<_>>().join("; ")
+}
+
+/// The first of some names.
+fn named(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    let more = names.len().saturating_sub(MAX_NAMED);
+    let first = names.into_iter().take(MAX_NAMED).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}

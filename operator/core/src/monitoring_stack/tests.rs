@@ -1,0 +1,136 @@
+//! What a stack plans and says, by what was seen.
+
+use caretaker_api::MonitoringStack;
+use caretaker_api::condition::ConditionType;
+use caretaker_api::monitoring_stack::MonitoringStackStatus;
+use caretaker_cloud::{Address, Asset, AssetType, Cloud, Power};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::*;
+use crate::conditions::find;
+use crate::inventory::Line;
+use crate::inventory::scope::ScopeVerdict;
+use crate::outcome::Outcome;
+
+fn stack(status: MonitoringStackStatus) -> MonitoringStack {
+    let mut stack: MonitoringStack = serde_json::from_value(json!({
+        "apiVersion": "caretaker.dev/v1alpha1", "kind": "MonitoringStack", "metadata": {"name": "main", "namespace": "client-acme", "generation": 1},
+        "spec": {"accounts": ["prod"], "prober": "prober:9115", "tiers": [{"name": "tier-1", "afterMinutes": 0, "webhookUrl": "https://desk.example/a"}]},
+    }))
+    .unwrap();
+    stack.status = Some(status);
+    stack
+}
+
+/// So many machines of each sort: watched, without a private address, of unknown power state.
+fn seen(watched: usize, without_address: usize, unsaid: usize) -> Observed {
+    let mut observed =
+        Observed { client: "acme".into(), inventories: [("prod".to_owned(), "digest".to_owned())].into(), ..Observed::default() };
+    let machine = |number: usize, power: Power, has_address: bool| Asset {
+        power: Some(power),
+        addresses: has_address
+            .then(|| Address::private(std::net::IpAddr::from([10, 0, 0, u8::try_from(number).unwrap()])))
+            .into_iter()
+            .collect(),
+        ..Asset::new(Cloud::Azure, "sub", "westeurope", AssetType::Instance, &format!("vm-{number}"))
+    };
+    let mut take = |asset: Asset| observed.watched.take(&Line { asset, verdict: ScopeVerdict::Covered, exclusion: String::new() });
+    (0..watched).for_each(|number| take(machine(number, Power::Running, true)));
+    (0..without_address).for_each(|number| take(machine(100 + number, Power::Running, false)));
+    (0..unsaid).for_each(|number| take(machine(200 + number, Power::Unknown, true)));
+    observed
+}
+
+fn lost(is_remembered: bool) -> Vec<LostInventory> {
+    vec![LostInventory { account: "prod".into(), cause: "it is not there".into(), is_remembered }]
+}
+
+/// Status and reason of the condition, and its message.
+fn said(stack: &MonitoringStack, observed: &Observed) -> ((String, String), String, MonitoringStackStatus, Outcome) {
+    let (status, outcome) = status(stack, observed, &check(observed), &Done::default(), Timestamp::UNIX_EPOCH);
+    let condition = find(&status.conditions, ConditionType::MonitoringReady).unwrap();
+    ((condition.status.clone(), condition.reason.clone()), condition.message.clone(), status, outcome)
+}
+
+#[test]
+fn the_condition_is_true_only_where_all_that_runs_is_watched() {
+    for (watched, without_address, unsaid, expected, why) in [
+        (3, 0, 0, ("True", "Settled"), "all are watched"),
+        (0, 0, 0, ("True", "Settled"), "nothing runs"),
+        (2, 1, 0, ("False", "NotAllWatched"), "one runs and cannot be reached"),
+        (0, 4, 0, ("False", "NotAllWatched"), "none can be reached"),
+        (2, 1, 1, ("False", "NotAllWatched"), "one runs for sure"),
+        (2, 0, 1, ("Unknown", "NotAllWatched"), "nobody knows whether the one that is not watched runs"),
+    ] {
+        let (condition, message, status, outcome) = said(&stack(MonitoringStackStatus::default()), &seen(watched, without_address, unsaid));
+        assert_eq!((condition.0.as_str(), condition.1.as_str()), expected, "{why}");
+        assert_eq!((status.targets as usize, status.unwatched.count as usize), (watched, without_address + unsaid), "{why}");
+        assert!(message.starts_with(&format!("{watched} targets")), "{why}: {message}");
+        assert_eq!(
+            matches!(outcome, Outcome::Settled(_)),
+            expected.0 == "True",
+            "what is not watched keeps the stack from being Ready: {why}"
+        );
+    }
+}
+
+#[test]
+fn the_message_names_some_machines_and_what_to_do() {
+    let (_, message, status, _) = said(&stack(MonitoringStackStatus::default()), &seen(1, 7, 0));
+    assert!(message.contains("7 running machines") && message.contains("vm-100 (azure sub, westeurope)"), "{message}");
+    assert!(message.contains("and 2 more") && message.contains("exclude them from the client's scope"), "{message}");
+    assert_eq!(status.unwatched.reasons[0].examples.len(), 5);
+}
+
+#[test]
+fn a_stack_that_watched_not_all_says_so_no_more_once_it_does() {
+    let (_, _, before, _) = said(&stack(MonitoringStackStatus::default()), &seen(1, 1, 0));
+    let (condition, message, after, _) = said(&stack(before), &seen(2, 0, 0));
+    assert_eq!((condition.0.as_str(), message.as_str(), after.unwatched.count), ("True", "2 targets", 0));
+}
+
+#[test]
+fn a_lost_inventory_leaves_the_targets_as_they_are_and_says_unknown() {
+    let before = MonitoringStackStatus { targets: 4, inventories: [("prod".to_owned(), "old".to_owned())].into(), ..Default::default() };
+    let kinds = |plan: &Plan| plan.objects.iter().map(|object| object.kind).collect::<Vec<_>>();
+    for (observed, targets, names_targets, why) in [
+        (Observed { lost: lost(false), ..seen(0, 0, 0) }, 4, false, "after a restart nothing is remembered"),
+        (Observed { lost: lost(false), ..seen(2, 0, 0) }, 4, false, "another account's targets alone would drop this one's"),
+        (Observed { lost: lost(true), ..seen(3, 0, 0) }, 3, true, "what an earlier visit read is still known"),
+    ] {
+        let stack = stack(before.clone());
+        let (condition, message, status, outcome) = said(&stack, &observed);
+        assert_eq!((condition.0.as_str(), condition.1.as_str()), ("Unknown", "InventoryLost"), "{why}");
+        assert!(
+            message.contains("CloudAccount prod (it is not there)") && message.contains(&format!("{targets} targets")),
+            "{why}: {message}"
+        );
+        assert_eq!(status.targets, targets, "{why}");
+        assert!(matches!(outcome, Outcome::Waiting(_)), "{why}");
+        let plan = plan(&stack, &observed);
+        for kind in TARGET_KINDS {
+            assert_eq!(plan.prunes.contains(&kind), names_targets, "{kind}: {why}");
+        }
+        assert_eq!(kinds(&plan).contains(&"ScrapeConfig"), names_targets, "{why}");
+        let rules = plan.objects.iter().find(|object| object.kind == "PrometheusRule").unwrap();
+        assert!(rules.body.to_string().contains("InstanceDown"), "the machines that are watched still have their alert: {why}");
+    }
+}
+
+#[test]
+fn without_loss_everything_else_of_the_stack_s_goes() {
+    let stack = stack(MonitoringStackStatus { targets: 4, ..Default::default() });
+    let plan = plan(&stack, &seen(0, 0, 0));
+    assert!(TARGET_KINDS.iter().chain(&NEEDED_KINDS).all(|kind| plan.prunes.contains(kind)), "{:?}", plan.prunes);
+    let rules = plan.objects.iter().find(|object| object.kind == "PrometheusRule").unwrap();
+    assert!(!rules.body.to_string().contains("InstanceDown"), "nothing is watched, as a reading told");
+}
+
+#[test]
+fn while_the_prometheus_operator_is_missing_nothing_is_made_and_nothing_goes() {
+    let observed = Observed { missing_kinds: vec!["Probe"], ..seen(1, 0, 0) };
+    assert_eq!(plan(&stack(MonitoringStackStatus::default()), &observed), Plan::default());
+    let (condition, ..) = said(&stack(MonitoringStackStatus::default()), &observed);
+    assert_eq!(condition.1, "PrometheusOperatorMissing");
+}
