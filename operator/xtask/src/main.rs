@@ -7,6 +7,7 @@ mod clouds;
 mod demo;
 mod generate;
 mod test;
+mod tracked;
 mod world;
 
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ enum Task {
     Bench(bench::Args),
     /// Build the tools that are missing: control plane, Helm, judges.
     Tools,
-    /// Prove the layering, file lengths, and that generated files are up to date.
+    /// Prove the layering, file lengths, that no file is a link or names a path of one machine, and that generated files are up to date.
     Check,
     /// Write the files that are made from code: CRDs, RBAC.
     Generate {
