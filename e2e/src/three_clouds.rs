@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use caretaker_arm_simulator::world::{Application, Subscription};
@@ -67,14 +66,25 @@ const ON_GOOGLE: [(&str, &str, &str); 8] = [
     ("cloudkms.googleapis.com/CryptoKey", "locations/europe-west1/keyRings/prod/cryptoKeys", "files"),
 ];
 
-fn machine(name: &str) -> Value {
-    resource("Microsoft.Compute/virtualMachines", name)
+/// A client's subscription with two machines, `web` and `db`.
+#[must_use]
+pub fn subscription(id: &str) -> Subscription {
+    Subscription {
+        tenant_id: CLIENT_TENANT.into(),
+        groups: vec!["prod".into()],
+        resources: ["web", "db"].map(|name| machine(id, name)).to_vec(),
+        ..Subscription::default()
+    }
 }
 
-fn resource(kind: &str, name: &str) -> Value {
+fn machine(subscription: &str, name: &str) -> Value {
+    resource(subscription, "Microsoft.Compute/virtualMachines", name)
+}
+
+fn resource(subscription: &str, kind: &str, name: &str) -> Value {
     json!({
-        "id": format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/{kind}/{name}"), "name": name, "type": kind.to_lowercase(),
-        "location": "westeurope", "subscriptionId": SUBSCRIPTION, "resourceGroup": "prod", "kind": "", "managedBy": "",
+        "id": format!("/subscriptions/{subscription}/resourceGroups/prod/providers/{kind}/{name}"), "name": name, "type": kind.to_lowercase(),
+        "location": "westeurope", "subscriptionId": subscription, "resourceGroup": "prod", "kind": "", "managedBy": "",
         "tags": {"name": name}, "properties": {"provisioningState": "Succeeded"},
     })
 }
@@ -94,13 +104,7 @@ impl Clouds {
             secret: Some(azure_secret.clone()),
             federation: None,
         };
-        let subscription = Subscription {
-            tenant_id: CLIENT_TENANT.into(),
-            groups: vec!["prod".into()],
-            resources: ["web", "db"].map(machine).to_vec(),
-            ..Subscription::default()
-        };
-        let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription)]);
+        let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription(SUBSCRIPTION))]);
         let world = World { applications: vec![application], subscriptions, ..World::default() };
         let azure = runtime.block_on(caretaker_arm_simulator::Simulator::start(world))?;
         let ca_bundle = folder.join("azure-test-ca.pem");
@@ -124,9 +128,10 @@ impl Clouds {
     pub fn furnish(&self) {
         self.azure.change(|world| {
             let Some(subscription) = world.subscriptions.get_mut(SUBSCRIPTION) else { return };
-            subscription.resources.extend(ON_AZURE.map(|(kind, name)| resource(kind, name)));
-            let mut assessment = resource("Microsoft.Compute/virtualMachines/patchAssessmentResults", "latest");
-            assessment["id"] = json!(format!("{}/patchAssessmentResults/latest", machine("web")["id"].as_str().unwrap_or_default()));
+            subscription.resources.extend(ON_AZURE.map(|(kind, name)| resource(SUBSCRIPTION, kind, name)));
+            let mut assessment = resource(SUBSCRIPTION, "Microsoft.Compute/virtualMachines/patchAssessmentResults", "latest");
+            assessment["id"] =
+                json!(format!("{}/patchAssessmentResults/latest", machine(SUBSCRIPTION, "web")["id"].as_str().unwrap_or_default()));
             assessment["properties"] = json!({
                 "status": "Succeeded", "rebootPending": false, "lastModifiedDateTime": jiff::Timestamp::now().to_string(),
                 "availablePatchCountByClassification": {"critical": 1, "security": 2, "other": 4},
@@ -176,12 +181,12 @@ impl Clouds {
         (secrets, spec)
     }
 
-    /// Starts the operator of a test again, so that it reaches both, and has the profile name the provider on both.
+    /// Starts the operator of a lab, or starts it again, so that it reaches both, and has the profile name the provider on both.
     ///
     /// # Errors
     /// The operator does not start, or does not get in as the provider.
     pub fn enter(&self, lab: &Lab) -> Result<()> {
-        lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+        lab.stop()?;
         let environment = self.environment();
         lab.start(&environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>())?;
         let (secrets, spec) = self.provider();

@@ -19,6 +19,8 @@ const DIETS: &[(&str, &[&str])] = &[
     ("caretaker-store", &["aws-", "azure_", "google-cloud-", "kube-client", "kube-runtime"]),
     ("caretaker-engine", &["aws-", "azure_", "google-cloud-", "object_store"]),
     ("caretaker-controllers", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),
+    // It is there within a second.
+    ("caretaker-prerequisites", &["anyhow", "aws-", "clap", "kube", "libc", "serde", "tokio"]),
     ("caretaker-e2e", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),
     ("xtask", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),
 ];

@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 /// Tasks of the project.
 #[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
     #[command(subcommand)]
     task: Task,
@@ -64,7 +65,7 @@ fn run(task: Task) -> Result<()> {
         Task::Up => test::up(),
         Task::Clouds => clouds::stand(),
         Task::Bench(args) => bench::run(&args),
-        Task::Tools => caretaker_testkit::tools::build_all(),
+        Task::Tools => caretaker_testkit::tools::build(caretaker_testkit::tools::ALL),
         Task::Check => check::run(),
         Task::Generate { check } => generate::run(check),
     }

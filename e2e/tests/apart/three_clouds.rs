@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use caretaker_arm_simulator::world::{Application, READER, Refusal, Rule};
 use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, PROVIDER_PROJECT, PROVIDER_TENANT, SUBSCRIPTION};
-use caretaker_e2e::{Client, Lab, PATIENCE, lab};
+use caretaker_e2e::{Client, Lab, PATIENCE};
 use caretaker_google_simulator::{Fault, FaultKind, TestKey};
 use caretaker_testkit::operator::NAMESPACE;
 use serde_json::{Value, json};
@@ -309,7 +309,7 @@ fn a_second_claim_is_refused(lab: &Lab, clouds: &Clouds) -> Result<()> {
 
 #[test]
 fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
-    let lab = lab("three-clouds");
+    let lab = &Lab::own("three-clouds")?;
     let folder = tempfile::tempdir()?;
     let clouds = Clouds::start(folder.path())?;
     clouds.enter(lab)?;
