@@ -100,9 +100,11 @@ fn everything(setting: &Setting) -> Result<Outcome> {
 /// The tests of a crate, or those with a name: of the daily selection, which compiles within seconds, where they are there.
 fn named<'a>(setting: &Setting<'a>, name: &'a str) -> Result<(Vec<Job>, Option<&'a str>)> {
     if let Some(package) = meant(&packages(setting.root)?, name) {
+        setting.progress.say(format!("building the tests of {}", package.folder));
         return Ok((of_crate(setting.root, package)?, setting.filter));
     }
     ensure!(setting.filter.is_none(), "{name} is no crate of this workspace");
+    setting.progress.say(format!("building the daily selection, to find tests whose name holds {name}"));
     for selection in [&[][..], &["--workspace"]] {
         if !selection.is_empty() {
             setting.progress.say("no test of the daily selection has this name; building the others too");

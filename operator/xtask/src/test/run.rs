@@ -17,6 +17,11 @@ use crate::world::Progress;
 /// Tests of one binary that run at a time: most of their time is waiting.
 pub const THREADS: usize = 6;
 
+/// Jobs that mostly wait and run at a time: each has a control plane or more of its own.
+const WAITING: usize = 2;
+/// Those that wait, in the order in which they begin: the longest first.
+const ORDER: [&str; 3] = ["survival", "shared", "apart"];
+
 /// What is run.
 #[derive(Clone, Debug)]
 pub enum Job {
@@ -57,9 +62,10 @@ impl Job {
         }
     }
 
-    /// Whether it is the one of which most of the time is waiting.
-    fn is_waiting(&self) -> bool {
-        matches!(self, Self::Binary(binary) if binary.package == "e2e")
+    /// Its place among the jobs that mostly wait; `None` for one that computes.
+    fn waits(&self) -> Option<usize> {
+        let Self::Binary(binary) = self else { return None };
+        (binary.package == "e2e").then(|| ORDER.iter().position(|name| *name == binary.target).unwrap_or(ORDER.len()))
     }
 
     fn command(&self, root: &Path, filter: Option<&str>) -> Command {
@@ -95,16 +101,17 @@ pub struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// Runs all jobs, in this order: one lane for those that wait, and as many for the others as there are processors.
+    /// Runs all jobs: a few at a time of those that wait, and beside them as many of the others as there are processors.
     pub fn run(&self, jobs: Vec<Job>) -> Outcome {
-        let (waiting, busy): (VecDeque<Job>, VecDeque<Job>) = jobs.into_iter().partition(Job::is_waiting);
-        let lanes = std::thread::available_parallelism().map_or(1, usize::from);
-        let (waiting, busy, sum) = (Mutex::new(waiting), Mutex::new(busy), Mutex::new(Outcome::default()));
+        let (mut waiting, busy): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.waits().is_some());
+        waiting.sort_by_key(Job::waits);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let (waiting, busy, sum) = (Mutex::new(VecDeque::from(waiting)), Mutex::new(VecDeque::from(busy)), Mutex::new(Outcome::default()));
         std::thread::scope(|scope| {
             let (waiting, busy, sum) = (&waiting, &busy, &sum);
-            for lane in 0..=lanes {
+            for lane in 0..WAITING + processors {
                 scope.spawn(move || {
-                    let own = if lane == 0 { waiting } else { busy };
+                    let own = if lane < WAITING { waiting } else { busy };
                     // Guards end with their statement: the queue is free while a job runs.
                     while let Some(job) = pop(own) {
                         let outcome = self.one(&job);
@@ -212,6 +219,17 @@ mod tests {
         assert_eq!(outcome.jobs.len(), 4, "each has its time");
         let two = outcome.tests.iter().find(|(name, _)| name == "GOOD lib: two").expect("its time");
         assert!(outcome.tests.len() == 3 && two.1 >= Duration::from_millis(100), "{:?}", outcome.tests);
+    }
+
+    #[test]
+    fn what_waits_longest_begins_first() {
+        let job = |package: &str, target: &str| Job::Binary(Binary { package: package.into(), target: target.into(), path: "x".into() });
+        let mut jobs = ["lib", "apart", "shared", "survival"].map(|target| job("e2e", target)).to_vec();
+        jobs.sort_by_key(Job::waits);
+        let names: Vec<String> = jobs.iter().map(Job::name).collect();
+        assert_eq!(names, ["e2e survival", "e2e shared", "e2e apart", "e2e lib"]);
+        assert_eq!(job("operator/core", "lib").waits(), None);
+        assert_eq!(Job::Examples.waits(), None);
     }
 
     #[test]
