@@ -1,11 +1,19 @@
-"""Seeds and probes the AWS emulator. Every command prints one JSON document.
+"""Seeds and probes the AWS emulator.
+
+    cloud.py ENDPOINT COMMAND ARGUMENT...   prints one JSON document
+    cloud.py ENDPOINT --serve               the same for many commands: each line of the input is {"id": 1, "ask": {"args": [...], "input": "..."}}
 
 Root of an account is its 12 digits as access key with the secret `test`: only this script uses it, never the operator.
 """
 
+import concurrent.futures
+import functools
 import io
 import json
 import sys
+import threading
+import time
+import traceback
 import zipfile
 
 import botocore.session
@@ -14,11 +22,21 @@ from botocore.exceptions import ClientError
 
 ENDPOINT = sys.argv[1]
 REGION = "us-east-1"
+# One session: it keeps the models of the services. Making a client is not safe in several threads, using one is.
+SESSION = botocore.session.Session()
+MAKING = threading.Lock()
+# What a command is given beside its arguments, by thread.
+GIVEN = threading.local()
 
 
 def client(service, key, secret="test", token=None, region=REGION):
-    session = botocore.session.Session()
-    return session.create_client(
+    with MAKING:
+        return made_client(service, key, secret, token, region)
+
+
+@functools.lru_cache(maxsize=64)
+def made_client(service, key, secret, token, region):
+    return SESSION.create_client(
         service,
         region_name=region,
         endpoint_url=ENDPOINT,
@@ -58,8 +76,8 @@ def own(value, account):
 
 
 def apply_kit(account):
-    """Does what CloudFormation would do with the kit's template (on standard input): makes its roles."""
-    template = own(json.load(sys.stdin), account)
+    """Does what CloudFormation would do with the kit's template (the input): makes its roles."""
+    template = own(json.loads(GIVEN.text), account)
     iam = root("iam", account)
     made = []
     for resource in template["Resources"].values():
@@ -99,17 +117,17 @@ def close_account(account, member):
 
 
 def set_trust(account, role):
-    root("iam", account).update_assume_role_policy(RoleName=role, PolicyDocument=sys.stdin.read())
+    root("iam", account).update_assume_role_policy(RoleName=role, PolicyDocument=GIVEN.text)
     return {}
 
 
 def put_policy(account, role, name):
-    root("iam", account).put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=sys.stdin.read())
+    root("iam", account).put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=GIVEN.text)
     return {}
 
 
 def put_user_policy(account, user, name):
-    root("iam", account).put_user_policy(UserName=user, PolicyName=name, PolicyDocument=sys.stdin.read())
+    root("iam", account).put_user_policy(UserName=user, PolicyName=name, PolicyDocument=GIVEN.text)
     return {}
 
 
@@ -276,18 +294,19 @@ def prove(account, home):
     iam.put_role_policy(RoleName="proof", PolicyName="all", PolicyDocument=json.dumps(allow))
     sts = client("sts", user["accessKeyId"], user["secretAccessKey"])
     assume = {"RoleArn": f"arn:aws:iam::{account}:role/proof", "RoleSessionName": "proof"}
-    session = sts.assume_role(ExternalId="right", DurationSeconds=5, **assume)["Credentials"]
+    session = sts.assume_role(ExternalId="right", DurationSeconds=2, **assume)["Credentials"]
     ec2 = client("ec2", session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
     ec2.describe_vpcs()
     wrong_secret = client("sts", user["accessKeyId"], "x" * 40)
-    import time
-
-    time.sleep(5.5)
+    expired, began = None, time.monotonic()
+    while expired is None and time.monotonic() - began < 10:
+        time.sleep(0.2)
+        expired = refused(ec2.describe_vpcs)
     found = {
         "a wrong ExternalId": refused(lambda: sts.assume_role(ExternalId="wrong", **assume)),
         "a missing ExternalId": refused(lambda: sts.assume_role(**assume)),
         "a wrong secret": refused(wrong_secret.get_caller_identity),
-        "an expired session": refused(ec2.describe_vpcs),
+        "an expired session": expired,
     }
     iam.delete_role_policy(RoleName="proof", PolicyName="all")
     iam.delete_role(RoleName="proof")
@@ -305,4 +324,31 @@ COMMANDS = {
     ]
 }
 
-print(json.dumps(COMMANDS[sys.argv[2]](*sys.argv[3:])))
+
+def command(args, text):
+    GIVEN.text = text
+    return COMMANDS[args[0]](*args[1:])
+
+
+def answer(question):
+    asked = question["ask"]
+    try:
+        said = {"value": command(asked["args"], asked["input"])}
+    except BaseException:  # Whatever it is, who asked must hear of it.
+        said = {"error": f"cloud.py {asked['args']} failed: {traceback.format_exc()}"}
+    # One write for a line: several threads answer.
+    sys.stdout.write(json.dumps({"id": question["id"], **said}) + "\n")
+    sys.stdout.flush()
+
+
+def main():
+    if sys.argv[2] != "--serve":
+        # A command of which the input is nothing may be started from a terminal.
+        print(json.dumps(command(sys.argv[2:], "" if sys.stdin.isatty() else sys.stdin.read())))
+        return
+    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
+        for line in sys.stdin:
+            pool.submit(answer, json.loads(line))
+
+
+main()

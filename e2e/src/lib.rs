@@ -1,7 +1,9 @@
-//! The lab: what every end-to-end test works with. One control plane and one emulator serve a whole run; each test binary has an operator of its own, and
-//! each test has client names and accounts of its own, so that tests run side by side.
+//! The lab: what every end-to-end test works with. One operator on one control plane serves all tests that can share it, see [`shared`]; each test has client
+//! names and accounts of its own, so that they run side by side. What disturbs others has a lab of its own.
 
 pub mod bench;
+pub mod faults;
+pub mod shared;
 pub mod three_clouds;
 
 use std::io::Write;
@@ -35,16 +37,22 @@ pub struct Lab {
     pub installed: Installed,
     /// The provider's secret access key: it must appear nowhere.
     pub secret: String,
+    faults: faults::Standing,
     operator: Mutex<Option<Operator>>,
-    own: Option<(ControlPlane, Emulator, tempfile::TempDir)>,
+    own: Option<Own>,
 }
 
-/// Folder of the run that `cargo xtask test` has started; without it the lab starts its own world.
+/// A control plane and an emulator of a lab's own, with the folder where they are, if that goes with them.
+type Own = (ControlPlane, Emulator, Option<tempfile::TempDir>);
+
+/// Kubeconfig of a control plane that runs already, by `cargo xtask up`; without it a lab starts its own.
 const WORLD: &str = "CARETAKER_E2E_KUBECONFIG";
-/// URL of the run's emulator.
+/// URL of that one's emulator.
 const ENDPOINT: &str = "CARETAKER_E2E_AWS";
 /// File of the run that collects what was skipped.
 const SKIPS: &str = "CARETAKER_E2E_SKIPS";
+/// Folder of the run for data and logs, which it removes at its end.
+const FOLDER: &str = "CARETAKER_E2E_FOLDER";
 
 /// Notes that a test cannot run here and why; `cargo xtask test` counts and names it.
 ///
@@ -63,22 +71,13 @@ fn runtime() -> &'static tokio::runtime::Runtime {
     RUNTIME.get_or_init(|| tokio::runtime::Runtime::new().expect("a runtime"))
 }
 
-/// The lab of this test binary, with the operator running. `name` is the binary's.
+/// The lab that is shared, with the operator running.
 ///
 /// # Panics
 /// A part does not come up.
-pub fn lab(name: &str) -> &'static Lab {
-    static LAB: OnceLock<Lab> = OnceLock::new();
-    LAB.get_or_init(|| {
-        let lab = Lab::set(name).unwrap_or_else(|error| panic!("the lab does not stand: {error:#}"));
-        lab.start(&[]).unwrap_or_else(|error| panic!("the operator does not start: {error:#}"));
-        // A test binary before this one may have named clouds whose simulators ended with it.
-        let aws_only = r#"{"spec":{"azure":null,"gcp":null}}"#;
-        lab.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", aws_only]).unwrap_or_else(|error| panic!("{error:#}"));
-        lab.kubectl.wait(&["pprof/default"], "condition=Ready", PATIENCE).unwrap_or_else(|error| panic!("{error:#}\n{}", lab.log()));
-        lab.clear().unwrap_or_else(|error| panic!("what an earlier test binary left does not go: {error:#}\n{}", lab.log()));
-        lab
-    })
+#[must_use]
+pub fn lab() -> &'static Lab {
+    &shared::shared().lab
 }
 
 fn binary() -> PathBuf {
@@ -103,16 +102,18 @@ impl Lab {
     /// # Errors
     /// A part does not come up.
     pub fn alone(name: &str, with_prometheus: bool) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let mut plane = ControlPlane::start(folder.path())?;
+        let temporary = if std::env::var_os(FOLDER).is_some() { None } else { Some(tempfile::tempdir()?) };
+        let given = || std::env::var_os(FOLDER).map(|folder| PathBuf::from(folder).join(name));
+        let folder = temporary.as_ref().map(|folder| folder.path().to_owned()).or_else(given).context("a folder")?;
+        let mut plane = ControlPlane::start(&folder)?;
         if with_prometheus {
             plane.start_prometheus_operator()?;
         }
-        let emulator = Emulator::start(&folder.path().join("ministack.log"))?;
-        Self::at(name, plane.kubectl(), emulator.cloud.clone(), Some((plane, emulator, folder)))
+        let emulator = Emulator::start(&folder.join("ministack.log"))?;
+        Self::at(name, plane.kubectl(), emulator.cloud.clone(), Some((plane, emulator, temporary)))
     }
 
-    fn at(name: &str, kubectl: Kubectl, cloud: Cloud, own: Option<(ControlPlane, Emulator, tempfile::TempDir)>) -> Result<Self> {
+    fn at(name: &str, kubectl: Kubectl, cloud: Cloud, own: Option<Own>) -> Result<Self> {
         let watch = Watch::default();
         let endpoint = runtime().block_on(caretaker_aws_shim::start(&cloud.endpoint, watch.clone()))?;
         let folder = kubectl.kubeconfig.parent().context("a kubeconfig has a folder")?.join(format!("operator-{name}"));
@@ -135,7 +136,25 @@ impl Lab {
             },
         ]});
         kubectl.apply(&documents.to_string())?;
-        Ok(Self { kubectl, cloud, watch, installed, secret: text("secretAccessKey"), operator: Mutex::default(), own })
+        let faults = faults::Standing::of(&watch);
+        Ok(Self { kubectl, cloud, watch, installed, secret: text("secretAccessKey"), faults, operator: Mutex::default(), own })
+    }
+
+    /// A lab with a control plane of its own, with the operator running.
+    ///
+    /// # Errors
+    /// A part does not come up.
+    pub fn own(name: &str) -> Result<Self> {
+        let lab = Self::alone(name, true)?;
+        lab.start(&[])?;
+        lab.kubectl.wait(&["pprof/default"], "condition=Ready", PATIENCE).with_context(|| lab.log())?;
+        Ok(lab)
+    }
+
+    /// Has calls to the emulator fail as long as what is given back lives. Other tests' faults stay.
+    #[must_use]
+    pub fn faults(&self, faults: Vec<caretaker_aws_shim::Fault>) -> faults::Faults<'_> {
+        self.faults.add(faults)
     }
 
     /// The lab's own control plane.
@@ -147,7 +166,7 @@ impl Lab {
         &self.own.as_ref().expect("a lab with a control plane of its own").0
     }
 
-    /// Deletes what an earlier test binary left in the run's control plane, as a user would.
+    /// Deletes what an earlier run left in a control plane that is used again, as a user would.
     fn clear(&self) -> Result<()> {
         let names = self.kubectl.run(&["get", "mc", "-o", "name"])?;
         for name in names.lines().filter_map(|line| line.split_once('/')).map(|(_, name)| name) {
@@ -194,6 +213,18 @@ impl Lab {
         Ok(())
     }
 
+    /// Stops the operator, where one runs.
+    ///
+    /// # Errors
+    /// It does not end.
+    ///
+    /// # Panics
+    /// Another thread of the test panicked meanwhile.
+    pub fn stop(&self) -> Result<()> {
+        let stopped = self.operator.lock().expect("no panic while held").take();
+        stopped.map_or(Ok(()), |mut operator| operator.process.stop(Duration::from_secs(20)).map(drop))
+    }
+
     /// Gives the running operator to a closure.
     ///
     /// # Panics
@@ -209,6 +240,20 @@ impl Lab {
     pub fn metrics(&self) -> Result<String> {
         let url = self.with_operator(|operator| operator.metrics.clone());
         runtime().block_on(async { Ok(reqwest::get(url).await?.error_for_status()?.text().await?) })
+    }
+
+    /// Calls so far with a session of an account.
+    #[must_use]
+    pub fn calls_into(&self, account: &str) -> Vec<String> {
+        let of = |call: &String| self.watch.account_of(call.split(' ').nth(1).unwrap_or_default());
+        self.watch.calls().into_iter().filter(|call| of(call).as_deref() == Some(account)).collect()
+    }
+
+    /// Those of them that change something.
+    #[must_use]
+    pub fn writes_into(&self, account: &str) -> Vec<String> {
+        let of = |call: &String| self.watch.account_of(call.split(' ').nth(1).unwrap_or_default());
+        self.watch.writes().into_iter().filter(|call| of(call).as_deref() == Some(account)).collect()
     }
 
     /// The operator's log.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use caretaker_arm_simulator::seed::{MACHINE, Place};
@@ -68,6 +67,18 @@ const ON_GOOGLE: [(&str, &str, &str); 8] = [
     ("cloudkms.googleapis.com/CryptoKey", "locations/europe-west1/keyRings/prod/cryptoKeys", "files"),
 ];
 
+/// A client's subscription with two running machines, `web` and `db`.
+#[must_use]
+pub fn subscription(id: &str) -> Subscription {
+    let place = Place { subscription: id, ..ON_AZURE_PLACE };
+    Subscription {
+        tenant_id: CLIENT_TENANT.into(),
+        groups: vec!["prod".into()],
+        resources: ["web", "db"].into_iter().enumerate().flat_map(|(number, name)| place.running(name, number + 4)).collect(),
+        ..Subscription::default()
+    }
+}
+
 /// Where the client's resources on Azure stand.
 const ON_AZURE_PLACE: Place<'static> = Place { subscription: SUBSCRIPTION, group: "prod", location: "westeurope" };
 
@@ -90,13 +101,7 @@ impl Clouds {
             secret: Some(azure_secret.clone()),
             federation: None,
         };
-        let subscription = Subscription {
-            tenant_id: CLIENT_TENANT.into(),
-            groups: vec!["prod".into()],
-            resources: ["web", "db"].into_iter().enumerate().flat_map(|(number, name)| ON_AZURE_PLACE.running(name, number + 4)).collect(),
-            ..Subscription::default()
-        };
-        let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription)]);
+        let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription(SUBSCRIPTION))]);
         let world = World { applications: vec![application], subscriptions, ..World::default() };
         let azure = runtime.block_on(caretaker_arm_simulator::Simulator::start(world))?;
         let ca_bundle = folder.join("azure-test-ca.pem");
@@ -172,12 +177,12 @@ impl Clouds {
         (secrets, spec)
     }
 
-    /// Starts the operator of a test again, so that it reaches both, and has the profile name the provider on both.
+    /// Starts the operator of a lab, or starts it again, so that it reaches both, and has the profile name the provider on both.
     ///
     /// # Errors
     /// The operator does not start, or does not get in as the provider.
     pub fn enter(&self, lab: &Lab) -> Result<()> {
-        lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+        lab.stop()?;
         let environment = self.environment();
         lab.start(&environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>())?;
         let (secrets, spec) = self.provider();

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use caretaker_e2e::{Client, Lab, PATIENCE, lab};
+use caretaker_e2e::{Client, Lab, PATIENCE};
 use caretaker_testkit::process::run;
 use serde_json::Value;
 
@@ -95,7 +95,7 @@ fn bundles(lab: &Lab, client: &Client) -> Result<Vec<PathBuf>> {
 
 #[test]
 fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()> {
-    let lab = lab("killed");
+    let lab = &Lab::own("killed")?;
     // What an undisturbed onboarding makes.
     let calm = Client::new("calm", "200000000101", "eu-west-1");
     lab.onboard(&calm)?;

@@ -1,6 +1,7 @@
 """Judges exchanges with AWS by botocore's models.
 
     judge.py EXCHANGES       one JSON object a line, as the shim keeps them
+    judge.py --serve         the same for many files: each line of the input is {"id": 1, "ask": "EXCHANGES"}
 
 Checked: that the call is an operation of the service; that every parameter of the request is one of the operation's, of its
 type, and within its bounds; and the same of every answer of success. Each violation is one line. The exit status is 1 where
@@ -227,16 +228,35 @@ def judge(exchange):
         yield from strange_json(operation.output_shape, json.loads(exchange["response"]), f"the answer to {operation.name}: ")
 
 
-def main():
-    exchanges = [json.loads(line) for line in pathlib.Path(sys.argv[1]).read_text().split("\n") if line]
+def verdict(path):
+    """What is said of a file of exchanges, and the exit status that it deserves."""
+    exchanges = [json.loads(line) for line in pathlib.Path(path).read_text().split("\n") if line]
     found = collections.Counter()
     for exchange in exchanges:
         for fault in judge(exchange):
             found[f"{exchange['service']} {exchange['action']}: {fault}"] += 1
-    for fault, count in found.items():
-        print(f"{count} x {fault}")
-    print(f"{len(exchanges)} exchanges, {sum(found.values())} violations")
-    sys.exit(2 if not exchanges else 1 if found else 0)
+    lines = [f"{count} x {fault}" for fault, count in found.items()]
+    lines.append(f"{len(exchanges)} exchanges, {sum(found.values())} violations")
+    return {"said": "\n".join(lines), "status": 2 if not exchanges else 1 if found else 0}
+
+
+def serve():
+    """Answers until the end of the input: the models are loaded once."""
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            answer = {"value": verdict(question["ask"])}
+        except Exception as error:  # Whatever it is, who asked must hear of it.
+            answer = {"error": f"the judge failed: {error!r}"}
+        print(json.dumps({"id": question["id"], **answer}), flush=True)
+
+
+def main():
+    if sys.argv[1] == "--serve":
+        return serve()
+    found = verdict(sys.argv[1])
+    print(found["said"])
+    sys.exit(found["status"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Judges exchanges with a Google API by Google's own discovery documents.
 
     judge.py EXCHANGES       one JSON object a line, as the simulator's library gives them
+    judge.py --serve         the same for many files: each line of the input is {"id": 1, "ask": "EXCHANGES"}
 
 Checked: that the path and method are those of the named call, that every query parameter is known, of its type and
 repeated only where it may be, the request's and the answer's body against their schemas with no other field, the scopes
@@ -92,6 +93,7 @@ class Document:
         self.content = json.loads((DOCUMENTS / f"{name}.json").read_text())
         self.definitions = {key: schema(value) for key, value in self.content["schemas"].items()}
         self.methods = {method["id"]: method for method in self.walk(self.content)}
+        self.validators = {}
 
     def walk(self, node):
         yield from node.get("methods", {}).values()
@@ -99,8 +101,9 @@ class Document:
             yield from self.walk(child)
 
     def faults(self, reference, value):
-        validator = Draft202012Validator({"$ref": "#/$defs/" + reference, "$defs": self.definitions})
-        for error in validator.iter_errors(value):
+        if reference not in self.validators:
+            self.validators[reference] = Draft202012Validator({"$ref": "#/$defs/" + reference, "$defs": self.definitions})
+        for error in self.validators[reference].iter_errors(value):
             yield "/".join(map(str, error.absolute_path)) + ": " + error.message[:200]
 
 
@@ -185,8 +188,9 @@ def judge(exchange, documents):
     if name is None:
         yield f"no call of Google's has this method and path: {exchange['method']} {path}"
         return
-    document = documents.setdefault(name, None) or Document(name)
-    documents[name] = document
+    if name not in documents:
+        documents[name] = Document(name)
+    document = documents[name]
     method = document.methods.get(call)
     if method is None:
         yield f"{name} has no method {call}"
@@ -208,15 +212,36 @@ def judge(exchange, documents):
             yield f"the caller's scopes {exchange['scopes']} do not suffice"
 
 
-def main():
-    exchanges = [json.loads(line) for line in pathlib.Path(sys.argv[1]).read_text().splitlines() if line]
-    documents, violations = {}, 0
+def verdict(path, documents):
+    """What is said of a file of exchanges, and the exit status that it deserves."""
+    exchanges = [json.loads(line) for line in pathlib.Path(path).read_text().splitlines() if line]
+    lines = []
     for number, exchange in enumerate(exchanges, 1):
         for fault in judge(exchange, documents):
-            violations += 1
-            print(f"exchange {number} {exchange['call'] or exchange['path']}: {fault}")
-    print(f"{len(exchanges)} exchanges, {violations} violations")
-    sys.exit(2 if not exchanges else 1 if violations else 0)
+            lines.append(f"exchange {number} {exchange['call'] or exchange['path']}: {fault}")
+    violations = len(lines)
+    lines.append(f"{len(exchanges)} exchanges, {violations} violations")
+    return {"said": "\n".join(lines), "status": 2 if not exchanges else 1 if violations else 0}
+
+
+def serve():
+    """Answers until the end of the input: the documents are loaded once."""
+    documents = {}
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            answer = {"value": verdict(question["ask"], documents)}
+        except Exception as error:  # Whatever it is, who asked must hear of it.
+            answer = {"error": f"the judge failed: {error!r}"}
+        print(json.dumps({"id": question["id"], **answer}), flush=True)
+
+
+def main():
+    if sys.argv[1] == "--serve":
+        return serve()
+    found = verdict(sys.argv[1], {})
+    print(found["said"])
+    sys.exit(found["status"])
 
 
 if __name__ == "__main__":

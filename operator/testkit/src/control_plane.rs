@@ -262,6 +262,9 @@ impl Kubectl {
     /// # Errors
     /// It is not there.
     pub fn get(&self, what: &[&str]) -> Result<serde_json::Value> {
+        if let Some(found) = crate::read::object(&self.kubeconfig, what)? {
+            return Ok(found);
+        }
         let text = self.run(&[&["get", "-o", "json"], what].concat())?;
         Ok(serde_json::from_str(&text)?)
     }

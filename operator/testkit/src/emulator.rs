@@ -1,15 +1,15 @@
 //! The AWS emulator, with enforcement on, and what seeds it.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 
 use crate::process::{Process, free_port};
 use crate::python;
+use crate::worker::{Shared, Worker};
 
 /// A running emulator. Dropping it stops it.
 pub struct Emulator {
@@ -24,6 +24,7 @@ pub struct Cloud {
     /// URL.
     pub endpoint: String,
     python: PathBuf,
+    worker: Arc<Shared>,
 }
 
 impl Emulator {
@@ -48,7 +49,7 @@ impl Emulator {
         let mut process = Process::start("ministack", &python, &[script], &env, log)?;
         process.wait_until("the port", Duration::from_secs(30), || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
         only_loopback(port)?;
-        let cloud = Cloud { endpoint: format!("http://127.0.0.1:{port}"), python };
+        let cloud = Cloud { endpoint: format!("http://127.0.0.1:{port}"), python, worker: Arc::default() };
         cloud.prove().context("the first test of every run: the emulator must enforce")?;
         Ok(Self { process, cloud })
     }
@@ -82,7 +83,7 @@ impl Cloud {
     /// # Errors
     /// The Python environment cannot be made.
     pub fn at(endpoint: &str) -> Result<Self> {
-        Ok(Self { endpoint: endpoint.to_owned(), python: python::environment("ministack")? })
+        Ok(Self { endpoint: endpoint.to_owned(), python: python::environment("ministack")?, worker: Arc::default() })
     }
 
     /// Proves that a wrong and a missing ExternalId, a wrong secret and an expired session are refused.
@@ -93,25 +94,15 @@ impl Cloud {
         self.call(&["prove", "900000000001", "900000000002"], "")
     }
 
-    /// One command of `e2e/python/cloud.py`.
+    /// One command of `e2e/python/cloud.py`, which stays for the next ones.
     ///
     /// # Errors
     /// The command failed; the error holds what it wrote.
     pub fn call(&self, args: &[&str], input: &str) -> Result<Value> {
-        let script = crate::source_root().join("e2e/python/cloud.py");
-        let mut child = Command::new(&self.python)
-            .arg(script)
-            .arg(&self.endpoint)
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        child.stdin.take().context("the input is piped")?.write_all(input.as_bytes())?;
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            bail!("cloud.py {args:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(serde_json::from_slice(&output.stdout)?)
+        let start = || {
+            let script = crate::source_root().join("e2e/python/cloud.py").display().to_string();
+            Worker::start("cloud.py", &self.python, &[&script, &self.endpoint, "--serve"])
+        };
+        self.worker.ask(start, &json!({"args": args, "input": input}))
     }
 }

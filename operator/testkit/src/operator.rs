@@ -147,8 +147,12 @@ impl Installed {
         Ok(env)
     }
 
-    /// A kubeconfig with a token of the chart's ServiceAccount, good for twelve hours: longer than any run.
+    /// A kubeconfig with a token of the chart's ServiceAccount, good for twelve hours: longer than any run, so that each start uses the same one.
     fn token_kubeconfig(&self) -> Result<PathBuf> {
+        let path = self.folder.join("operator.kubeconfig");
+        if path.exists() {
+            return Ok(path);
+        }
         let token = self.kubectl.run(&["create", "token", RELEASE, "-n", NAMESPACE, "--duration=12h"])?;
         let admin: Value = serde_json::from_str(&std::fs::read_to_string(&self.kubectl.kubeconfig)?)?;
         let token_file = self.folder.join("token");
@@ -159,7 +163,6 @@ impl Installed {
             "users": [{"name": "operator", "user": {"tokenFile": token_file}}],
             "contexts": [{"name": "operator", "context": {"cluster": admin["clusters"][0]["name"], "user": "operator"}}],
         });
-        let path = self.folder.join("operator.kubeconfig");
         std::fs::write(&path, serde_json::to_string_pretty(&config)?)?;
         Ok(path)
     }

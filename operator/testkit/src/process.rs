@@ -26,6 +26,26 @@ fn starter() -> &'static Mutex<mpsc::Sender<Job>> {
     })
 }
 
+/// A command for [`spawn`]: the kernel kills its process when the thread that has started it ends.
+pub fn mortal(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// Starts what [`mortal`] has made as a process that ends with this one.
+///
+/// # Errors
+/// It cannot be started.
+///
+/// # Panics
+/// Another thread panicked while it started a process.
+pub fn spawn(name: &str, command: Command) -> Result<Child> {
+    let (sender, answer) = mpsc::channel();
+    starter().lock().expect("no panic while held").send((command, sender)).context("the starting thread is gone")?;
+    answer.recv()?.with_context(|| format!("start {name}; setpriv is part of util-linux"))
+}
+
 /// A process under our care. Dropping it kills it.
 #[derive(Debug)]
 pub struct Process {
@@ -41,13 +61,10 @@ impl Process {
     /// The program cannot be started.
     pub fn start(name: &str, program: &Path, args: &[String], env: &[(String, String)], log: &Path) -> Result<Self> {
         let out = File::options().create(true).append(true).open(log).with_context(|| format!("open {}", log.display()))?;
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(args);
-        command.envs(env.iter().map(|(key, value)| (key, value)));
+        let mut command = mortal(program);
+        command.args(args).envs(env.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-        let (sender, answer) = mpsc::channel();
-        starter().lock().expect("no panic while held").send((command, sender)).context("the starting thread is gone")?;
-        let child = answer.recv()?.with_context(|| format!("start {name}; setpriv is part of util-linux"))?;
+        let child = spawn(name, command)?;
         Ok(Self { name: name.to_owned(), child, log: log.to_path_buf() })
     }
 
@@ -137,6 +154,19 @@ pub fn tail(path: &Path, lines: usize) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Holds a lock file against every other process and thread until the file is dropped.
+///
+/// # Errors
+/// Its folder cannot be made or written.
+pub fn hold(path: &Path) -> Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file = File::create(path).with_context(|| format!("make {}", path.display()))?;
+    file.lock().with_context(|| format!("lock {}", path.display()))?;
+    Ok(file)
 }
 
 /// A free port on 127.0.0.1.

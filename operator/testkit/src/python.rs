@@ -22,6 +22,11 @@ pub fn environment(name: &str) -> Result<PathBuf> {
     if whole.exists() {
         return Ok(python);
     }
+    // Another process may be making it: then it is there when that one has ended.
+    let _held = crate::process::hold(&target.with_extension("lock"))?;
+    if whole.exists() {
+        return Ok(python);
+    }
     let began = Instant::now();
     eprintln!("making the Python environment {name} (once)");
     std::fs::create_dir_all(&target)?;

@@ -9,6 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
+use crate::python;
+
 /// One Go module in `e2e/control-plane/` and what is built from it.
 struct Tool {
     /// Folder of the module.
@@ -123,12 +125,19 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
-/// Builds what is missing, one module after the other, with a line for each.
+/// Modules of a control plane with the chart on it, in the order in which it starts them.
+pub const CONTROL_PLANE: &[&str] = &["etcd", "kubernetes", "kwok", "prometheus-operator", "helm"];
+/// Every module, in the order in which the tests come to need them.
+pub const ALL: &[&str] =
+    &["etcd", "kubernetes", "kwok", "prometheus-operator", "helm", "minisign", "age", "opentofu", "alertmanager", "prometheus"];
+
+/// Builds what is missing of these modules, one after the other, with a line for each.
 ///
 /// # Errors
-/// No Go toolchain; a build failed.
-pub fn build_all() -> Result<()> {
-    for tool in TOOLS {
+/// No such module; no Go toolchain; a build failed.
+pub fn build(modules: &[&str]) -> Result<()> {
+    for module in modules {
+        let tool = TOOLS.iter().find(|tool| tool.module == *module).with_context(|| format!("no tool is called {module}"))?;
         if !tool.packages.iter().all(|(_, name)| installed(tool, name).is_some()) {
             ensure_built(tool)?;
         }
@@ -219,13 +228,18 @@ fn ensure_built(tool: &Tool) -> Result<PathBuf> {
     if target.is_dir() {
         return Ok(target);
     }
+    // Another thread or process may be building it: then it is there when that one has ended.
+    let _held = crate::process::hold(&target.with_extension("lock"))?;
+    if target.is_dir() {
+        return Ok(target);
+    }
     let parent = target.parent().context("the cache has a folder")?;
     std::fs::create_dir_all(parent)?;
     let began = Instant::now();
     eprintln!("building {} (once; it is kept in {})", tool.module, target.display());
     // Built aside and renamed, so that a build that was cut off is never taken for a whole one.
     let aside = tempfile::Builder::new().prefix("building-").tempdir_in(parent)?;
-    build(tool, &module, aside.path())?;
+    compile(tool, &module, aside.path())?;
     copy_assets(tool, &module, aside.path())?;
     match std::fs::rename(aside.path(), &target) {
         Ok(()) => {
@@ -239,17 +253,19 @@ fn ensure_built(tool: &Tool) -> Result<PathBuf> {
     Ok(target)
 }
 
-fn go(module: &Path) -> Command {
-    let mut go = Command::new("go");
-    go.current_dir(module).env("GOFLAGS", "-trimpath -mod=readonly");
-    go
+/// The machine's Go, else one from a Python package. Either fetches the release that the module asks for.
+fn go(module: &Path) -> Result<Command> {
+    let program = if caretaker_prerequisites::look::go() { "go".into() } else { python::environment("go")?.with_file_name("go") };
+    let mut go = Command::new(program);
+    go.current_dir(module).env("GOFLAGS", "-trimpath -mod=readonly").env("GOTOOLCHAIN", "auto");
+    Ok(go)
 }
 
-fn build(tool: &Tool, module: &Path, target: &Path) -> Result<()> {
+fn compile(tool: &Tool, module: &Path, target: &Path) -> Result<()> {
     let folder = target.join("bin");
     std::fs::create_dir_all(&folder)?;
     let ldflags = format!("-s -w {}", tool.ldflags);
-    let mut command = go(module);
+    let mut command = go(module)?;
     command.args(["build", "-ldflags", ldflags.trim(), "-o"]).arg(&folder);
     command.args(tool.packages.iter().map(|(package, _)| *package));
     let status = command.status().context("run go; is a Go toolchain installed?")?;
@@ -273,7 +289,7 @@ fn copy_assets(tool: &Tool, module: &Path, target: &Path) -> Result<()> {
     if tool.assets.is_empty() {
         return Ok(());
     }
-    let output = go(module).args(["list", "-m", "-f", "{{.Dir}}", tool.source]).output()?;
+    let output = go(module)?.args(["list", "-m", "-f", "{{.Dir}}", tool.source]).output()?;
     ensure!(output.status.success(), "go list of {} failed: {}", tool.source, String::from_utf8_lossy(&output.stderr));
     let source = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     let folder = target.join("assets");
@@ -310,6 +326,17 @@ mod tests {
         assert_eq!(installed(&tool("Kubernetes v1.36."), "/bin/echo"), Some("/bin/echo".into()));
         assert_eq!(installed(&tool("Kubernetes v1.35."), "/bin/echo"), None);
         assert_eq!(installed(&tool("Kubernetes v1.36."), "/bin/not-there"), None);
+    }
+
+    #[test]
+    fn every_tool_is_built_for_the_tests() {
+        let mut all: Vec<&str> = TOOLS.iter().map(|tool| tool.module).collect();
+        let mut named = ALL.to_vec();
+        all.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(all, named);
+        assert!(CONTROL_PLANE.iter().all(|module| all.contains(module)));
+        assert!(build(&["no-such-module"]).is_err());
     }
 
     #[test]

@@ -170,7 +170,7 @@ pub fn measure(command: &mut Command) -> Result<Value> {
 }
 
 fn line(folder: &Path, clients: usize) -> Result<Value> {
-    tools::build_all()?;
+    tools::build(tools::CONTROL_PLANE)?;
     build(&["--bin", "operator-on-fake", "--bin", "bench-line"])?;
     let mut command = Command::new(built("bench-line"));
     command.args(["--clients", &clients.to_string()]).arg("--operator").arg(built("operator-on-fake"));

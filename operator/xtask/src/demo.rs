@@ -48,7 +48,7 @@ pub fn demo(args: &Args) -> Result<()> {
         return down();
     }
     let progress = Progress::start();
-    build(&progress, &["build", "--workspace", "--quiet"])?;
+    build(&progress, &["build", "--workspace", "--bin", "caretaker", "--bin", "clouds", "--quiet"])?;
     let folder = state_folder();
     if folder.exists() {
         down()?;
@@ -79,7 +79,7 @@ fn down() -> Result<()> {
         println!("no demo is running");
         return Ok(());
     };
-    let ours = std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| line.contains("xtask"));
+    let ours = std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| line.contains("tasks"));
     if ours && pid.trim() != std::process::id().to_string() {
         run(Command::new("kill").args(["-TERM", pid.trim()]))?;
         println!("stopped the demo");

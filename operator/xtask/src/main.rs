@@ -7,6 +7,7 @@ mod clouds;
 mod demo;
 mod generate;
 mod test;
+mod tracked;
 mod world;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 /// Tasks of the project.
 #[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
     #[command(subcommand)]
     task: Task,
@@ -36,7 +38,7 @@ enum Task {
     Bench(bench::Args),
     /// Build the tools that are missing: control plane, Helm, judges.
     Tools,
-    /// Prove the layering, file lengths, and that generated files are up to date.
+    /// Prove the layering, file lengths, that no file is a link or names a path of one machine, and that generated files are up to date.
     Check,
     /// Write the files that are made from code: CRDs, RBAC.
     Generate {
@@ -63,7 +65,7 @@ fn run(task: Task) -> Result<()> {
         Task::Up => test::up(),
         Task::Clouds => clouds::stand(),
         Task::Bench(args) => bench::run(&args),
-        Task::Tools => caretaker_testkit::tools::build_all(),
+        Task::Tools => caretaker_testkit::tools::build(caretaker_testkit::tools::ALL),
         Task::Check => check::run(),
         Task::Generate { check } => generate::run(check),
     }

@@ -1,98 +1,136 @@
-//! `test`: every test, on real parts, with one line at the end that counts. `up`: the same parts for a developer's own runs.
+//! `test`: every test, on real parts, with one line at the end that counts; with a name, the fast loop. `up`: the parts for a developer's own runs.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+mod binaries;
+mod run;
+mod times;
 
-use anyhow::{Context, Result, bail, ensure};
+use std::path::Path;
 
-use crate::world::{Progress, World, build};
+use anyhow::{Result, bail, ensure};
 
-/// Where the tests find the run's control plane.
+use self::binaries::{Binary, Package, built, meant, packages};
+use self::run::{Job, Outcome, Setting};
+use self::times::longest;
+use crate::world::{Progress, World, build, prepare};
+
+/// Where single tests find a control plane that runs already.
 const KUBECONFIG: &str = "CARETAKER_E2E_KUBECONFIG";
-/// Where the tests find the run's emulator.
+/// Where they find its emulator.
 const AWS: &str = "CARETAKER_E2E_AWS";
 /// Where the tests note what they cannot do here.
 const SKIPS: &str = "CARETAKER_E2E_SKIPS";
-/// Tests of one binary that run at a time: most of their time is waiting.
-const THREADS: &str = "6";
+/// Folder for the data and logs of all that the tests start.
+const FOLDER: &str = "CARETAKER_E2E_FOLDER";
+/// Slowest tests that are named at the end.
+const SLOWEST: usize = 20;
+/// Crates whose tests use what is built beside cargo: control plane, emulators, judges.
+const WITH_PARTS: [&str; 5] = ["e2e", "operator/cloud-aws", "operator/cloud-azure", "operator/cloud-gcp", "operator/bundle"];
 
 /// What to test.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only tests whose name contains this.
+    /// Name of a crate, such as core, or a part of a test's name. Without it every test is run.
+    name: Option<String>,
+    /// Of that crate, only tests whose name contains this.
+    #[arg(requires = "name")]
     filter: Option<String>,
 }
 
-/// What the test binaries counted.
-#[derive(Default, Debug, PartialEq, Eq)]
-struct Count {
-    passed: u64,
-    failed: u64,
-    skipped: Vec<String>,
-}
-
-impl Count {
-    /// Takes one line of a test binary's output.
-    fn line(&mut self, line: &str) {
-        let Some(rest) = line.strip_prefix("test result: ") else {
-            if let Some((name, reason)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored")) {
-                self.skipped.push(format!("{name}: {}", reason.trim_start_matches([',', ' '])));
-            }
-            return;
-        };
-        let number = |word: &str| -> u64 {
-            let before = rest.split(word).next().unwrap_or_default();
-            before.rsplit([' ', ';', '.']).find(|part| !part.is_empty()).and_then(|part| part.parse().ok()).unwrap_or_default()
-        };
-        self.passed += number(" passed");
-        self.failed += number(" failed");
-    }
-}
-
-impl Count {
-    /// Takes what tests have noted themselves: the harness has counted them as passed.
-    fn take_skips(&mut self, notes: &str) {
-        for note in notes.lines() {
-            self.skipped.push(note.to_owned());
-            self.passed = self.passed.saturating_sub(1);
-        }
-    }
-}
-
-/// Runs everything.
+/// Runs everything, or what has the name.
 pub fn test(args: &Args) -> Result<()> {
     let progress = Progress::start();
-    build(&progress, &["build", "--workspace", "--all-targets", "--quiet"])?;
     let folder = tempfile::tempdir()?;
-    let world = World::start(&progress, folder.path())?;
-    progress.say("running all tests");
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(["--format", "pretty"]).args(&args.filter);
-    command.current_dir(crate::root()).env("RUST_TEST_THREADS", THREADS).env_remove("RUST_BACKTRACE");
-    for (key, value) in environment(&world) {
-        command.env(key, value);
-    }
-    let skips = folder.path().join("skips");
-    command.env(SKIPS, &skips);
-    let mut child = command.stdout(Stdio::piped()).spawn().context("run cargo test")?;
-    let mut count = Count::default();
-    for line in BufReader::new(child.stdout.take().context("cargo's output")?).lines() {
-        let line = line?;
-        println!("{line}");
-        count.line(&line);
-    }
-    let ended = child.wait()?;
-    count.take_skips(&std::fs::read_to_string(skips).unwrap_or_default());
+    let root = crate::root();
+    let environment = vec![(SKIPS, folder.path().join("skips").into()), (FOLDER, folder.path().into())];
+    let mut setting = Setting { root: &root, filter: args.filter.as_deref(), environment, progress: &progress };
+    let mut outcome = match &args.name {
+        None => everything(&setting)?,
+        Some(name) => {
+            let (jobs, filter) = named(&setting, name)?;
+            setting.filter = filter;
+            setting.run(jobs)
+        }
+    };
+    outcome.count.take_skips(&std::fs::read_to_string(folder.path().join("skips")).unwrap_or_default());
     if std::env::var_os("CARETAKER_KEEP_LOGS").is_some() {
         println!("logs are in {}", folder.keep().display());
     }
-    for skipped in &count.skipped {
+    tell(&progress, &outcome)
+}
+
+/// The times, what was skipped, and the counts in the last line.
+fn tell(progress: &Progress, outcome: &Outcome) -> Result<()> {
+    println!("\ntime of each test binary");
+    longest(&outcome.jobs, usize::MAX).iter().for_each(|line| println!("{line}"));
+    println!("\nthe {SLOWEST} slowest tests");
+    longest(&outcome.tests, SLOWEST).iter().for_each(|line| println!("{line}"));
+    println!();
+    for skipped in &outcome.count.skipped {
         println!("skipped {skipped}");
     }
+    for bad in &outcome.bad {
+        println!("not passed {bad}");
+    }
+    let count = &outcome.count;
     progress.say(format!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped.len()));
-    ensure!(ended.success() && count.failed == 0, "not every test passed");
+    ensure!(outcome.bad.is_empty() && count.failed == 0, "not every test passed");
     ensure!(count.passed > 0, "no test ran");
     Ok(())
+}
+
+/// Every test. Those that need no part run while the parts are still being built.
+fn everything(setting: &Setting) -> Result<Outcome> {
+    setting.progress.say("building the operator, and the tools that are missing (cold: about half an hour on two cores)");
+    let aside = prepare(true);
+    let binaries = built(setting.root, &["build", "--workspace", "--all-targets"])?;
+    setting.progress.say(format!("running the tests of {} binaries", binaries.len()));
+    let uses_parts = |binary: &Binary| WITH_PARTS.contains(&binary.package.as_str()) || binary.package.starts_with("e2e/");
+    let (with, without): (Vec<Binary>, Vec<Binary>) = binaries.into_iter().partition(uses_parts);
+    let jobs = |binaries: Vec<Binary>| binaries.into_iter().map(Job::Binary).collect::<Vec<Job>>();
+    if !aside.is_finished() {
+        let mut outcome = setting.run(jobs(without));
+        aside.join().map_err(|_| anyhow::anyhow!("the building of the tools panicked"))??;
+        outcome.add(setting.run([jobs(with), vec![Job::Examples]].concat()));
+        return Ok(outcome);
+    }
+    aside.join().map_err(|_| anyhow::anyhow!("the building of the tools panicked"))??;
+    Ok(setting.run([jobs(with), jobs(without), vec![Job::Examples]].concat()))
+}
+
+/// The tests of a crate, or those with a name: of the daily selection, which compiles within seconds, where they are there.
+fn named<'a>(setting: &Setting<'a>, name: &'a str) -> Result<(Vec<Job>, Option<&'a str>)> {
+    if let Some(package) = meant(&packages(setting.root)?, name) {
+        setting.progress.say(format!("building the tests of {}", package.folder));
+        return Ok((of_crate(setting.root, package)?, setting.filter));
+    }
+    ensure!(setting.filter.is_none(), "{name} is no crate of this workspace");
+    setting.progress.say(format!("building the daily selection, to find tests whose name holds {name}"));
+    for selection in [&[][..], &["--workspace"]] {
+        if !selection.is_empty() {
+            setting.progress.say("no test of the daily selection has this name; building the others too");
+        }
+        let mut found = Vec::new();
+        for binary in built(setting.root, &[&["test", "--no-run"], selection].concat())? {
+            if !binary.list(Some(name))?.is_empty() {
+                found.push(Job::Binary(binary));
+            }
+        }
+        if !found.is_empty() {
+            return Ok((found, Some(name)));
+        }
+    }
+    bail!("neither a crate nor a test has the name {name}")
+}
+
+fn of_crate(root: &Path, package: &Package) -> Result<Vec<Job>> {
+    ensure!(!package.targets.is_empty(), "{} has no tests", package.folder);
+    let mut args = vec!["test", "--no-run"];
+    if !package.is_daily {
+        args.push("--workspace");
+    }
+    args.extend(package.targets.iter().map(String::as_str));
+    let found = built(root, &args)?.into_iter().filter(|binary| binary.package == package.folder);
+    Ok(found.map(Job::Binary).collect())
 }
 
 /// Starts the parts and leaves them running until Ctrl-C, so that single tests can be run many times.
@@ -105,7 +143,7 @@ pub fn up() -> Result<()> {
     for (key, value) in environment(&world) {
         println!("export {key}={value}");
     }
-    println!("cargo test --workspace --test line");
+    println!("cargo xtask test line::");
     wait_for(world)
 }
 
@@ -120,29 +158,4 @@ fn wait_for(mut world: World) -> Result<()> {
 
 fn environment(world: &World) -> [(&'static str, String); 2] {
     [(KUBECONFIG, world.plane.kubeconfig().display().to_string()), (AWS, world.emulator.cloud.endpoint.clone())]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lines_of_test_binaries_are_counted() {
-        let mut count = Count::default();
-        for line in [
-            "running 3 tests",
-            "test a::b ... ok",
-            "test a::slow ... ignored, needs a cluster",
-            "test a::c ... FAILED",
-            "test result: FAILED. 11 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
-            "test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
-        ] {
-            count.line(line);
-        }
-        count.take_skips("c: nobody may make namespaces\n");
-        assert_eq!(
-            count,
-            Count { passed: 14, failed: 2, skipped: vec!["a::slow: needs a cluster".into(), "c: nobody may make namespaces".into()] }
-        );
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -36,16 +37,25 @@ pub fn binary() -> PathBuf {
     target().join("debug/caretaker")
 }
 
-/// Builds tools and environments while cargo builds the operator.
+/// Builds tools and environments in the background, in the order in which they are needed: all of them, or those of the demo.
+pub fn prepare(for_tests: bool) -> JoinHandle<Result<()>> {
+    std::thread::spawn(move || {
+        // Fetching takes no processor: it goes on beside the compilers.
+        let environments = std::thread::spawn(move || -> Result<()> {
+            for name in if for_tests { &["ministack", "google", "aws", "judges"][..] } else { &["ministack", "google", "aws"] } {
+                python::environment(name)?;
+            }
+            Ok(())
+        });
+        tools::build(if for_tests { tools::ALL } else { tools::CONTROL_PLANE })?;
+        environments.join().map_err(|_| anyhow::anyhow!("the making of the Python environments panicked"))?
+    })
+}
+
+/// Builds the operator with cargo while the tools of a control plane are built.
 pub fn build(progress: &Progress, cargo_args: &[&str]) -> Result<()> {
     progress.say("building the operator, and the tools that are missing (cold: about half an hour on two cores)");
-    let aside = std::thread::spawn(|| -> Result<()> {
-        tools::build_all()?;
-        python::environment("ministack")?;
-        python::environment("judges")?;
-        python::environment("google")?;
-        Ok(())
-    });
+    let aside = prepare(false);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo).args(cargo_args).current_dir(crate::root()).status().context("run cargo")?;
     let aside = aside.join().map_err(|_| anyhow::anyhow!("the building of the tools panicked"))?;

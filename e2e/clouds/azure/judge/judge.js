@@ -1,13 +1,16 @@
-// Judges exchanges by Microsoft's own validator and Microsoft's own definitions. Usage: node judge.js MODULES SPECS VERDICTS, exchanges on
-// standard input, one JSON object a line. VERDICTS gets one JSON object a line for each violation, and last a count. It is a file, since
-// the validator writes to standard output itself.
+// Judges exchanges by Microsoft's own validator and Microsoft's own definitions. Usage: node judge.js MODULES SPECS. Each line of the input is
+// {"id": 1, "ask": "FILE"}, with one exchange a line in the file; each is answered by one line with the violations and the number of exchanges
+// that were judged. The definitions are loaded once.
 'use strict';
 
 const fs = require('fs');
 const path = require('path');
 const readline = require('readline');
 
-const [modules, specs, verdicts] = process.argv.slice(2);
+const [modules, specs] = process.argv.slice(2);
+const answer = (value) => fs.writeSync(1, JSON.stringify(value) + '\n');
+// The validator writes to standard output itself; that is no answer.
+process.stdout.write = () => true;
 const { LiveValidator } = require(path.join(modules, 'oav/dist/lib/liveValidation/liveValidator'));
 
 // Microsoft's definitions of Microsoft.Compute name no error answers at all, though a resource that is not there is answered by 404, and a busy service by 429 or 503, in Resource
@@ -17,23 +20,13 @@ function isUndefinedFailure(side, error, exchange) {
   return side === 'response' && [404, 429, 503].includes(exchange.status) && /RESPONSE.*CODE/.test(error.code) && typeof told?.code === 'string' && typeof told?.message === 'string';
 }
 
-async function main() {
-  const validator = new LiveValidator({
-    directory: specs,
-    git: { shouldClone: false },
-    swaggerPathsPattern: ['specification/**/stable/**/*.json', 'specification/**/preview/**/*.json'],
-    excludedSwaggerPathsPattern: [],
-    isPathCaseSensitive: false,
-  });
-  await validator.initialize();
-  const out = fs.openSync(verdicts, 'w');
-  const write = (verdict) => fs.writeSync(out, JSON.stringify(verdict) + '\n');
+async function judge(validator, file) {
+  const violations = [];
   let judged = 0;
-  const lines = readline.createInterface({ input: process.stdin, crlfDelay: Infinity });
-  for await (const line of lines) {
+  for (const line of fs.readFileSync(file, 'utf8').split('\n').filter((line) => line !== '')) {
     const exchange = JSON.parse(line);
     const say = (side, code, message) =>
-      write({ number: judged, method: exchange.method, url: exchange.url, side, code, message });
+      violations.push(JSON.stringify({ number: judged, method: exchange.method, url: exchange.url, side, code, message }));
     const result = await validator.validateLiveRequestResponse({
       liveRequest: {
         method: exchange.method,
@@ -53,7 +46,27 @@ async function main() {
     }
     judged += 1;
   }
-  write({ judged });
+  return { violations, judged };
+}
+
+async function main() {
+  const validator = new LiveValidator({
+    directory: specs,
+    git: { shouldClone: false },
+    swaggerPathsPattern: ['specification/**/stable/**/*.json', 'specification/**/preview/**/*.json'],
+    excludedSwaggerPathsPattern: [],
+    isPathCaseSensitive: false,
+  });
+  await validator.initialize();
+  const lines = readline.createInterface({ input: process.stdin, crlfDelay: Infinity });
+  for await (const line of lines) {
+    const { id, ask } = JSON.parse(line);
+    try {
+      answer({ id, value: await judge(validator, ask) });
+    } catch (error) {
+      answer({ id, error: `the judge failed: ${error.stack}` });
+    }
+  }
 }
 
 main().catch((error) => {

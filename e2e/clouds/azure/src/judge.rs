@@ -1,15 +1,15 @@
 //! The judge of what was said: Microsoft's own validator `oav` with Microsoft's own definitions. It knows nothing of this project.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use caretaker_testkit::node;
 use caretaker_testkit::process::run;
-use serde_json::Value;
+use caretaker_testkit::worker::{Shared, Worker};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::Exchange;
@@ -17,7 +17,7 @@ use crate::Exchange;
 /// Judges the exchanges and names every violation. All of them must have been judged.
 ///
 /// # Errors
-/// Node.js with npm is missing; the validator cannot be had; a violation was found.
+/// The validator cannot be had; a violation was found.
 pub fn judge(exchanges: &[Exchange]) -> Result<()> {
     let violations = violations(exchanges)?;
     ensure!(violations.is_empty(), "{} violations of Microsoft's definitions:\n{}", violations.len(), violations.join("\n"));
@@ -27,30 +27,25 @@ pub fn judge(exchanges: &[Exchange]) -> Result<()> {
 /// The violations in the exchanges, one line each.
 ///
 /// # Errors
-/// Node.js with npm is missing; the validator cannot be had; not every exchange was judged.
+/// The validator cannot be had; not every exchange was judged.
 pub fn violations(exchanges: &[Exchange]) -> Result<Vec<String>> {
-    let modules = modules()?;
-    let folder = tempfile::tempdir()?;
-    let (said, verdicts) = (folder.path().join("exchanges"), folder.path().join("verdicts"));
-    let mut file = std::io::BufWriter::new(File::create(&said)?);
+    static JUDGE: Shared = Shared::new();
+    let mut file = tempfile::NamedTempFile::new()?;
     for exchange in exchanges {
         writeln!(file, "{}", serde_json::to_string(exchange)?)?;
     }
-    file.into_inner()?.sync_all()?;
-    let mut command = Command::new("node");
-    command.arg(home().join("judge/judge.js")).arg(&modules).arg(home().join("specs")).arg(&verdicts);
-    let output = command.stdin(File::open(&said)?).stdout(Stdio::null()).stderr(Stdio::piped()).output().context("start node")?;
-    ensure!(output.status.success(), "the judge failed: {}", String::from_utf8_lossy(&output.stderr));
-    let mut found = Vec::new();
-    let mut judged = 0;
-    for line in std::fs::read_to_string(&verdicts)?.lines() {
-        match serde_json::from_str::<Value>(line)?.get("judged").and_then(Value::as_u64) {
-            Some(count) => judged = count,
-            None => found.push(line.to_owned()),
-        }
-    }
+    file.flush()?;
+    let verdict = JUDGE.ask(start, &json!(file.path()))?;
+    let judged = verdict["judged"].as_u64().unwrap_or_default();
     ensure!(judged == exchanges.len() as u64, "{judged} of {} exchanges were judged", exchanges.len());
-    Ok(found)
+    Ok(serde_json::from_value(verdict["violations"].clone())?)
+}
+
+fn start() -> Result<Worker> {
+    let modules = modules()?.display().to_string();
+    let (script, specs) = (home().join("judge/judge.js").display().to_string(), home().join("specs").display().to_string());
+    let node = node::command("node")?;
+    Worker::start("Microsoft's validator", Path::new(node.get_program()), &[&script, &modules, &specs])
 }
 
 fn home() -> &'static Path {
@@ -81,9 +76,9 @@ fn modules() -> Result<PathBuf> {
     for file in files {
         std::fs::copy(home().join("judge").join(file), aside.path().join(file))?;
     }
-    let mut command = Command::new("npm");
+    let mut command = node::command("npm")?;
     command.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(aside.path());
-    run(&mut command).context("fetch oav; Node.js 18 or newer with npm is needed")?;
+    run(&mut command).context("fetch oav")?;
     let made = aside.keep();
     if let Err(error) = std::fs::rename(&made, &target) {
         std::fs::remove_dir_all(&made)?;

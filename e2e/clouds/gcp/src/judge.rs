@@ -2,25 +2,29 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use anyhow::{Result, bail};
+use caretaker_testkit::worker::{Shared, Worker};
+use serde_json::{Value, json};
 
-/// Has exchanges judged by an interpreter whose environment holds the discovery documents.
+/// Has exchanges judged by an interpreter whose environment holds the discovery documents. The first one that is given serves the whole process.
 ///
 /// # Errors
 /// There is a violation, or nothing to judge, or the judge cannot run.
 pub fn judge(exchanges: &[Value], python: &Path) -> Result<()> {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("judge.py");
+    static JUDGE: Shared = Shared::new();
     let mut file = tempfile::NamedTempFile::new()?;
     for exchange in exchanges {
         writeln!(file, "{exchange}")?;
     }
     file.flush()?;
-    let output = Command::new(python).arg(script).arg(file.path()).output().with_context(|| format!("run {}", python.display()))?;
-    if !output.status.success() {
-        bail!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let start = || {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("judge.py").display().to_string();
+        Worker::start("Google's discovery documents", python, &[&script, "--serve"])
+    };
+    let verdict = JUDGE.ask(start, &json!(file.path()))?;
+    if verdict["status"] != 0 {
+        bail!("{}", verdict["said"].as_str().unwrap_or_default());
     }
     Ok(())
 }

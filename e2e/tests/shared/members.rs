@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use caretaker_arm_simulator::world::Subscription;
+use caretaker_e2e::shared::shared;
 use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, SUBSCRIPTION};
-use caretaker_e2e::{Client, Lab, PATIENCE, lab};
+use caretaker_e2e::{Client, Lab, PATIENCE};
 use caretaker_google_simulator::{Folder, apply_terraform};
 use serde_json::{Value, json};
 
-const MANAGEMENT: &str = "200000000601";
+const MANAGEMENT: &str = "200000000701";
 const SECOND: &str = "cccccccc-0000-4000-8000-000000000002";
 const SEED: &str = "acme-seed";
 const SHOP: &str = "acme-shop";
@@ -195,7 +196,8 @@ fn leaves(lab: &Lab, clouds: &Clouds) -> Result<()> {
     for revocation in &revocations {
         ensure!(revocation["refusals"].as_u64() >= Some(3), "{revocation}");
     }
-    ensure!(clouds.azure.change(|world| world.subscriptions.values().all(|held| held.delegations.is_empty())), "a delegation still stands");
+    let ended = |id: &str| clouds.azure.change(|world| world.subscriptions[id].delegations.is_empty());
+    ensure!(ended(SUBSCRIPTION) && ended(SECOND), "a delegation still stands");
     let role = lab.cloud.call(&["role", MANAGEMENT, "CaretakerOrganization"], "")?;
     ensure!(role["inline"].as_array().is_some_and(Vec::is_empty), "our role still has permissions: {role}");
     Ok(())
@@ -203,9 +205,7 @@ fn leaves(lab: &Lab, clouds: &Clouds) -> Result<()> {
 
 #[test]
 fn parents_fan_out_to_their_accounts_and_all_of_them_are_left() -> Result<()> {
-    let lab = lab("members");
-    let folder_of_run = tempfile::tempdir()?;
-    let clouds = Clouds::start(folder_of_run.path())?;
+    let (lab, clouds) = (&shared().lab, &shared().clouds);
     clouds.azure.change(|world| {
         let second = Subscription { tenant_id: CLIENT_TENANT.into(), groups: vec!["prod".into()], ..Subscription::default() };
         world.subscriptions.insert(SECOND.into(), second);
@@ -219,16 +219,15 @@ fn parents_fan_out_to_their_accounts_and_all_of_them_are_left() -> Result<()> {
             world.projects.get_mut(project).context("it is there")?.folder = Some(FOLDER.into());
         }
     }
-    clouds.enter(lab)?;
 
     apply_client(lab)?;
     organization(lab)?;
-    tenant(lab, &clouds)?;
-    folder(lab, &clouds)?;
+    tenant(lab, clouds)?;
+    folder(lab, clouds)?;
     lab.kubectl.wait(&["mc/clan"], "condition=Ready", PATIENCE).with_context(|| lab.log())?;
     lab.condition(&["mc", "clan"], "MembersListed", "True", "Settled")?;
     rests(lab)?;
     shown(lab)?;
-    leaves(lab, &clouds)?;
+    leaves(lab, clouds)?;
     clouds.judge()
 }

@@ -19,7 +19,6 @@
 //! | an account that refuses everything, then its object is deleted | here `an_account_that_refuses_everything_is_let_go_without_a_word_of_proof`; core `what_was_not_verified_is_said` |
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail, ensure};
 use caretaker_aws_shim::{Fault, Rows};
@@ -28,11 +27,8 @@ use serde_json::{Value, json};
 
 const ROLE: &str = "CaretakerAccess";
 
-/// Held by a test as long as its faults stand: the lab has one list of them.
-static FAULTS: Mutex<()> = Mutex::new(());
-
 fn here() -> &'static Lab {
-    lab("cases")
+    lab()
 }
 
 /// The client without what would write into its account in the meantime.
@@ -71,12 +67,6 @@ fn ids(machines: &[Value]) -> BTreeSet<String> {
     machines.iter().map(|machine| format!("{} {}", machine["region"], machine["id"])).collect()
 }
 
-/// Calls with a session of the account.
-fn calls_into(lab: &Lab, account: &str) -> Vec<String> {
-    let key = |call: &str| call.split(' ').nth(1).unwrap_or_default().to_owned();
-    lab.watch.calls().into_iter().filter(|call| lab.watch.account_of(&key(call)).as_deref() == Some(account)).collect()
-}
-
 #[test]
 fn an_edit_of_the_role_is_told_and_the_next_one_recovers() -> Result<()> {
     let lab = here();
@@ -88,7 +78,7 @@ fn an_edit_of_the_role_is_told_and_the_next_one_recovers() -> Result<()> {
     role("CaretakerB")?;
     let message = lab.condition(&account, "AccessProven", "False", "WaitingForGrant")?;
     ensure!(message.contains("role/CaretakerB") && !message.contains(ROLE), "{message}");
-    let before = calls_into(lab, &client.account).len();
+    let before = lab.calls_into(&client.account).len();
     lab.poke("edited")?;
     lab.condition(&["mc", "edited"], "Ready", "False", "")?;
     ensure!(inventory(lab, "edited")?["byType"]["instance"] == 2, "what was known must stay");
@@ -98,7 +88,7 @@ fn an_edit_of_the_role_is_told_and_the_next_one_recovers() -> Result<()> {
     let template = kit["data"]["caretaker-access.cfn.json"].as_str().context("the kit has a template")?;
     ensure!(template.contains("CaretakerB"), "the kit is for the role of the spec");
     lab.cloud.call(&["apply-kit", &client.account], &template.replace("CaretakerB", "CaretakerC"))?;
-    ensure!(calls_into(lab, &client.account).len() == before, "a call after the edit with the session of A");
+    ensure!(lab.calls_into(&client.account).len() == before, "a call after the edit with the session of A");
     role("CaretakerC")?;
     let message = lab.condition(&account, "AccessProven", "True", "Proven")?;
     ensure!(message.contains("role/CaretakerC"), "{message}");
@@ -110,48 +100,45 @@ fn an_edit_of_the_role_is_told_and_the_next_one_recovers() -> Result<()> {
 #[test]
 fn regions_that_nobody_tells_are_no_success_and_named_ones_are_read() -> Result<()> {
     let lab = here();
-    let _faults = FAULTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let asked = [("DescribeRegions", "UnauthorizedOperation"), ("POST:listRegions", "AccessDeniedException")];
-    lab.watch.set_faults(asked.map(|(call, code)| Fault::error(call, 403, code)).to_vec());
-    let client = Client::new("regions", "200000000802", "eu-west-1");
+    let _faults = lab.faults(asked.map(|(call, code)| Fault::error(call, 403, code)).to_vec());
+    let client = Client::new("untold", "200000000802", "eu-west-1");
     lab.cloud.call(&["instances", &client.account, "eu-west-1", "2"], "")?;
     let mut document = read_only(&client)?;
     document["spec"]["accounts"][0]["aws"].as_object_mut().context("an account")?.remove("regions");
     lab.kubectl.apply(&document.to_string())?;
     lab.grant(&client)?;
-    let account = ["ca", "prod", "-n", "client-regions"];
+    let account = ["ca", "prod", "-n", "client-untold"];
     let unknown = || -> Result<()> {
         let message = lab.condition(&account, "InventoryComplete", "Unknown", "CoverageUnknown")?;
         for cure in ["account:ListRegions", "ec2:DescribeRegions", "spec.accounts[].aws.regions"] {
             ensure!(message.contains(cure), "{cure} is not in {message}");
         }
         lab.condition(&account, "Ready", "False", "CoverageUnknown")?;
-        lab.condition(&["mc", "regions"], "Ready", "False", "").map(drop)
+        lab.condition(&["mc", "untold"], "Ready", "False", "").map(drop)
     };
     unknown()?;
     lab.condition(&account, "AccessProven", "True", "Proven")?;
-    let told = lab.plugin(&["coverage", "regions"])?;
+    let told = lab.plugin(&["coverage", "untold"])?;
     ensure!(told.contains("prod: Unknown cells"), "{told}");
 
-    edit(lab, "regions", &json!({"op": "add", "path": "/spec/accounts/0/aws/regions", "value": ["eu-west-1"]}))?;
+    edit(lab, "untold", &json!({"op": "add", "path": "/spec/accounts/0/aws/regions", "value": ["eu-west-1"]}))?;
     let message = lab.condition(&account, "InventoryComplete", "True", "Settled")?;
     ensure!(message.contains("cells read completely"), "{message}");
-    lab.kubectl.wait(&["mc/regions"], "condition=Ready", PATIENCE).with_context(|| lab.log())?;
-    let known = inventory(lab, "regions")?;
+    lab.kubectl.wait(&["mc/untold"], "condition=Ready", PATIENCE).with_context(|| lab.log())?;
+    let known = inventory(lab, "untold")?;
     ensure!(known["byType"]["instance"] == 2 && known["coverage"]["complete"] == known["coverage"]["planned"], "{known}");
 
     // Without them again: what was complete is not so for long, and what is known stays.
-    edit(lab, "regions", &json!({"op": "remove", "path": "/spec/accounts/0/aws/regions"}))?;
+    edit(lab, "untold", &json!({"op": "remove", "path": "/spec/accounts/0/aws/regions"}))?;
     unknown()?;
-    ensure!(inventory(lab, "regions")?["digest"] == known["digest"], "the last inventory must stand");
-    lab.watch.set_faults(vec![]);
+    ensure!(inventory(lab, "untold")?["digest"] == known["digest"], "the last inventory must stand");
     Ok(())
 }
 
 #[test]
 fn an_emptied_region_is_empty_and_a_denied_one_keeps_its_assets() -> Result<()> {
     let lab = here();
-    let _faults = FAULTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let [emptied, denied] = ["eu-west-2", "eu-west-3"];
     let client = Client { regions: vec![emptied.into(), denied.into()], ..Client::new("emptied", "200000000803", emptied) };
     for region in [emptied, denied] {
@@ -162,7 +149,7 @@ fn an_emptied_region_is_empty_and_a_denied_one_keeps_its_assets() -> Result<()> 
     let (gone, kept): (Vec<Value>, Vec<Value>) = before.into_iter().partition(|machine| machine["region"] == emptied);
     ensure!(gone.len() == 2 && kept.len() == 2, "{gone:?} and {kept:?}");
 
-    lab.watch.set_faults(vec![Fault::error(&format!("ec2/{denied}/"), 403, "UnauthorizedOperation")]);
+    let faults = lab.faults(vec![Fault::error(&format!("ec2/{denied}/"), 403, "UnauthorizedOperation")]);
     // As AWS shows it an hour after the end of the machines; until then they are listed as terminated.
     lab.watch.set_rows("ec2/DescribeInstances", &client.account, emptied, Rows::These(vec![]));
     lab.poke("emptied")?;
@@ -183,7 +170,7 @@ fn an_emptied_region_is_empty_and_a_denied_one_keeps_its_assets() -> Result<()> 
     let removed: Vec<Value> = told.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(ids(&removed) == ids(&gone) && removed.iter().all(|line| line["change"] == "removed"), "{told}");
 
-    lab.watch.set_faults(vec![]);
+    drop(faults);
     lab.poke("emptied")?;
     lab.condition(&account, "InventoryComplete", "True", "Settled")?;
     let now = machines(lab, "emptied")?;
@@ -208,11 +195,8 @@ fn an_account_that_refuses_everything_is_let_go_without_a_word_of_proof() -> Res
     }
     ensure!(inventory(lab, "refusing")?["byType"]["instance"] == 1, "what was known must stay");
 
-    let writes = || -> Vec<String> {
-        let calls: BTreeSet<String> = calls_into(lab, &client.account).into_iter().collect();
-        lab.watch.writes().into_iter().filter(|call| calls.contains(call)).collect()
-    };
-    let (written, called) = (writes(), calls_into(lab, &client.account).len());
+    let writes = || lab.writes_into(&client.account);
+    let (written, called) = (writes(), lab.calls_into(&client.account).len());
     edit(lab, "refusing", &json!({"op": "remove", "path": "/spec/accounts/0"}))?;
     lab.kubectl.run(&["wait", "ca/prod", "-n", "client-refusing", "--for=delete", "--timeout=60s"])?;
     let note = lab.until("the event", || {
@@ -226,6 +210,6 @@ fn an_account_that_refuses_everything_is_let_go_without_a_word_of_proof() -> Res
     }
     lab.kubectl.run(&["annotate", "mc", "refusing", "caretaker.dev/confirm-deletion=refusing"])?;
     lab.kubectl.run(&["delete", "mc", "refusing", "--timeout=60s"])?;
-    ensure!(writes() == written && calls_into(lab, &client.account).len() == called, "a call into an account that was let go");
+    ensure!(writes() == written && lab.calls_into(&client.account).len() == called, "a call into an account that was let go");
     Ok(())
 }

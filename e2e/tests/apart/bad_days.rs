@@ -4,12 +4,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::RwLock;
+use std::sync::{OnceLock, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use caretaker_aws_shim::{Answer, Fault};
-use caretaker_e2e::{Client, Lab, PATIENCE, lab, skip};
+use caretaker_e2e::{Client, Lab, PATIENCE, skip};
 use caretaker_testkit::operator::NAMESPACE;
 use caretaker_testkit::process::run;
 use caretaker_testkit::python;
@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 static PEACE: RwLock<()> = RwLock::new(());
 
 fn here() -> &'static Lab {
-    lab("bad-days")
+    static LAB: OnceLock<Lab> = OnceLock::new();
+    LAB.get_or_init(|| Lab::own("bad-days").unwrap_or_else(|error| panic!("the lab does not stand: {error:#}")))
 }
 
 fn instances(lab: &Lab, client: &Client) -> Result<u64> {

@@ -25,7 +25,7 @@ fn assets(lab: &Lab) -> Result<Vec<Value>> {
 
 #[test]
 fn every_kind_of_asset_is_read_and_a_denied_service_loses_nothing() -> Result<()> {
-    let lab = lab("inventory");
+    let lab = lab();
     let client = Client::new("wide", "200000000401", REGION);
     lab.cloud.call(&["furnish", &client.account, REGION], "")?;
     lab.cloud.call(&["instances", &client.account, REGION, "2"], "")?;
@@ -71,7 +71,7 @@ fn every_kind_of_asset_is_read_and_a_denied_service_loses_nothing() -> Result<()
 
 #[test]
 fn the_bundle_imports_what_the_client_owns_and_tells_what_it_leaves_out() -> Result<()> {
-    let lab = lab("inventory");
+    let lab = lab();
     let client = Client::new("owner", "200000000402", "eu-west-2");
     lab.cloud.call(&["furnish", &client.account, "eu-west-2"], "")?;
     lab.onboard(&client)?;

@@ -1,0 +1,6 @@
+//! Tests that break what others stand on, each with a control plane and an operator of its own.
+
+mod bad_days;
+mod harness;
+mod three_clouds;
+mod without_prometheus;
