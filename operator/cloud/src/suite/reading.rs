@@ -42,8 +42,8 @@ pub async fn a_machine_comes_with_its_power_state_and_its_addresses(stage: &dyn 
         assert!(machine.addresses.first().is_some_and(is_within), "a machine in a network has a private address, told first: {machine:?}");
         assert!(machine.zone.is_some() && matches!(machine.size, Some(Size::Class(_))), "{machine:?}");
     }
-    let others = gathered.assets.iter().filter(|asset| asset.asset_type != AssetType::Instance);
-    assert!(others.into_iter().all(|other| other.power.is_none() && other.addresses.is_empty()), "only a machine has a power state");
+    let mut others = gathered.assets.iter().filter(|asset| asset.asset_type != AssetType::Instance);
+    assert!(others.all(|other| other.power.is_none() && other.addresses.is_empty()), "only a machine has a power state");
 }
 
 /// Private and public addresses of both families come with their machine, and a machine that is switched off says so.
