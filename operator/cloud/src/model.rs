@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::aws_type::AwsType;
+use crate::catalog::aws::AwsType;
 
 /// The way into one account of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

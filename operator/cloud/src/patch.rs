@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::catalog::aws::AwsType;
+use crate::catalog::{azure, gcp};
 use crate::model::{Asset, CellKey, EVERYWHERE};
 
 /// What is known of one machine. It travels as an asset of type [`crate::AssetType::PatchState`] with the machine's id.
@@ -56,8 +58,7 @@ impl PatchFacts {
 }
 
 /// Service of the cells that tell of patches, by cloud.
-const SERVICES: [(&str, &str); 3] =
-    [("aws", "ssm/patch-states"), ("azure", "resource-graph/patches"), ("gcp", "cloud-asset/os-inventories")];
+const SERVICES: [(&str, &str); 3] = [("aws", AwsType::PatchState.service()), ("azure", azure::PATCHES), ("gcp", gcp::PATCHES)];
 
 /// Service of the cells that tell of patches on a cloud.
 #[must_use]
@@ -76,11 +77,12 @@ pub fn patch_cell(machine: &Asset) -> Option<CellKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::AwsType;
 
     #[test]
     fn the_service_is_the_one_of_the_type() {
-        assert_eq!(patch_service("aws"), Some(AwsType::PatchState.service()));
+        for (cloud, service) in [("aws", "ssm/patch-states"), ("azure", "resource-graph/patches"), ("gcp", "cloud-asset/os-inventories")] {
+            assert_eq!(patch_service(cloud), Some(service), "stored inventories have the name");
+        }
         assert_eq!(patch_service("elsewhere"), None);
     }
 
