@@ -28,13 +28,14 @@ pub fn run() -> Result<()> {
         faults.extend(diet(name, banned)?);
     }
     faults.extend(long_files()?);
+    faults.extend(crate::circles::faults(&crate::root())?);
     if let Err(error) = crate::generate::run(true) {
         faults.push(error.to_string());
     }
     if !faults.is_empty() {
         bail!("{}", faults.join("\n"));
     }
-    println!("layering, file lengths and generated files are in order");
+    println!("layering, file lengths, imports and generated files are in order");
     Ok(())
 }
 
