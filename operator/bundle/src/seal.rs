@@ -12,7 +12,7 @@ use crate::bag::{BagFault, Entry, arrange, write_tar};
 use crate::hashing::Hashing;
 use crate::key::SigningKey;
 use crate::recipient::{RecipientFault, parse_recipients};
-use crate::signature::UNTRUSTED;
+use crate::signature::{UNTRUSTED, signature_path};
 
 /// zstd's window as a power of two: 8 MiB, which plain `zstd -d` opens.
 pub(crate) const WINDOW_LOG: u32 = 23;
@@ -63,14 +63,6 @@ pub struct Sealed {
 #[must_use]
 pub fn file_name(about: &About) -> String {
     format!("{}-{}-{}.tar.zst.age", about.client, about.mode, about.id)
-}
-
-/// The signature's path beside the bundle's.
-#[must_use]
-pub fn signature_path(bundle: &Path) -> PathBuf {
-    let mut name = bundle.as_os_str().to_owned();
-    name.push(".minisig");
-    name.into()
 }
 
 fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> SealError {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,13 +10,20 @@ use ed25519_dalek::Signature as Ed25519;
 
 use crate::about::Comment;
 use crate::key::PublicKey;
-use crate::seal::signature_path;
 use crate::verdict::{Verdict, failed};
 
 /// The untrusted comment. No signature covers it, so nothing but this constant is taken.
 pub(crate) const UNTRUSTED: &str = "signature of a Caretaker handover bundle";
 /// Longest signature file that is read, in bytes. Ours have less than 700.
 const MAX_BYTES: u64 = 4096;
+
+/// The signature's path beside the bundle's.
+#[must_use]
+pub fn signature_path(bundle: &Path) -> PathBuf {
+    let mut name = bundle.as_os_str().to_owned();
+    name.push(".minisig");
+    name.into()
+}
 
 /// A signature file whose form is right. Nothing in it is believed yet.
 #[derive(Debug)]

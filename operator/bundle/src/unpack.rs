@@ -13,7 +13,21 @@ use crate::identity::Identities;
 use crate::paths::{Meeting, is_portable};
 use crate::seal::WINDOW_LOG;
 use crate::verdict::{Verdict, failed};
-use crate::verify::Limits;
+
+/// How much a bundle may unpack to. More is taken for a bomb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the tar inside. 1 TiB unless told.
+    pub unpacked_bytes: u64,
+    /// Number of files. A million unless told.
+    pub files: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { unpacked_bytes: 1 << 40, files: 1_000_000 }
+    }
+}
 
 /// Largest tag file, in bytes: it is held in memory. A million files make a manifest of a quarter of it.
 const MAX_TAG_FILE: u64 = 1 << 30;

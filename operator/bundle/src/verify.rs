@@ -12,23 +12,8 @@ use crate::identity::Identities;
 use crate::key::PublicKey;
 use crate::seal::file_name;
 use crate::signature::Signature;
-use crate::unpack::{Nowhere, Payload, Sink, read};
+use crate::unpack::{Limits, Nowhere, Payload, Sink, read};
 use crate::verdict::{Verdict, failed};
-
-/// How much a bundle may unpack to. More is taken for a bomb.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the tar inside. 1 TiB unless told.
-    pub unpacked_bytes: u64,
-    /// Number of files. A million unless told.
-    pub files: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { unpacked_bytes: 1 << 40, files: 1_000_000 }
-    }
-}
 
 /// What a verifier is busy with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

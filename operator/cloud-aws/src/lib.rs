@@ -1,206 +1,25 @@
 //! The cloud port on AWS. The only crate that names the AWS SDK.
+//!
+//! [`AwsConnector`] opens sessions; what a session answers is in `link`, one file for each thing that is asked.
 
-mod assume;
-mod attempt;
-mod backup;
-mod calls;
+mod call;
 mod clock;
-mod databases;
-mod discover;
-mod ec2;
+mod config;
+mod connector;
+mod entry;
 mod errors;
-mod explored;
-mod identity;
-mod index;
-mod keys;
-mod members;
-mod others;
-mod page;
-mod patches;
+mod exit;
+mod inventory;
+mod link;
+mod parent;
 mod permissions;
-mod platform;
 mod policies;
-mod regions;
+mod presence;
+mod protection;
 mod register;
-mod revoke;
+mod services;
 mod session;
-mod sessions;
-mod storage;
-mod tags;
-mod whole;
+mod xml_integrity;
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
-use async_trait::async_trait;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use caretaker_cloud::budget::{Budget, Budgets, Key};
-use caretaker_cloud::{AccessGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
-use tokio::sync::Mutex;
-
-use crate::session::{Link, Session};
-use crate::sessions::Sessions;
-use crate::whole::Whole;
-
-/// Longest time of one call, retries included.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// Longest time until a connection stands.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Where the base credentials come from.
-#[derive(Clone)]
-pub enum BaseCredentials {
-    /// A fixed key. Never printed.
-    Static {
-        /// Access key id.
-        access_key_id: String,
-        /// Secret access key.
-        secret_access_key: String,
-        /// Session token, where the key is temporary.
-        session_token: Option<String>,
-    },
-    /// The process environment: web identity, container or instance role.
-    Environment,
-}
-
-impl fmt::Debug for BaseCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Static { .. } => "Static(redacted)",
-            Self::Environment => "Environment",
-        })
-    }
-}
-
-/// How AWS is reached.
-#[derive(Clone, Debug)]
-pub struct AwsConfig {
-    /// Region of the base identity's STS endpoint.
-    pub region: String,
-    /// Endpoint of all services, for private endpoints and emulators.
-    pub endpoint_url: Option<String>,
-    /// Further certificate authorities, PEM.
-    pub ca_bundle_pem: Option<Vec<u8>>,
-    /// Base credentials.
-    pub credentials: BaseCredentials,
-    /// ARN that the base credentials must be; nothing is assumed with others.
-    pub expected_principal: String,
-}
-
-/// What all sessions of one provider share.
-pub(crate) struct Shared {
-    pub base: SdkConfig,
-    pub expected_principal: String,
-    pub budgets: Budgets,
-    pub unnamed: assume::Unnamed,
-}
-
-impl Shared {
-    /// The budget of an account and region.
-    pub fn budget(&self, account: &str, region: &str) -> Budget {
-        self.budgets.of(Key::aws(account, region), calls::LIMITS)
-    }
-
-    /// The budget of calls with the base credentials: those of the provider's own account.
-    pub fn base_budget(&self) -> Budget {
-        let account = self.expected_principal.split(':').nth(4).unwrap_or_default();
-        self.budget(account, self.base.region().map_or(calls::GLOBAL, Region::as_ref))
-    }
-}
-
-/// The provider's way into AWS.
-pub struct AwsConnector {
-    shared: Arc<Shared>,
-    sessions: Sessions<Session>,
-    proven: Mutex<Option<Identity>>,
-}
-
-impl AwsConnector {
-    /// Makes a connector. Nothing is called yet.
-    ///
-    /// # Errors
-    /// The CA bundle cannot be read.
-    pub async fn new(config: AwsConfig) -> Result<Self> {
-        Self::with_budgets(config, Budgets::default()).await
-    }
-
-    /// The same under budgets that others use too.
-    ///
-    /// # Errors
-    /// The CA bundle cannot be read.
-    pub async fn with_budgets(config: AwsConfig, budgets: Budgets) -> Result<Self> {
-        let mut trust = TrustStore::empty().with_native_roots(true);
-        if let Some(pem) = config.ca_bundle_pem {
-            trust = trust.with_pem_certificate(pem);
-        }
-        let context = TlsContext::builder()
-            .with_trust_store(trust)
-            .build()
-            .map_err(|error| CloudError::new(ErrorClass::Credentials, "read the CA bundle", error.to_string()))?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-            .tls_context(context)
-            .build_https();
-        let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build();
-        // One throttle model decides, in core: the SDK repeats a broken connection once and no more.
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(config.region))
-            .http_client(Whole(http))
-            .app_name(aws_config::AppName::new("caretaker").expect("a word is a valid name"))
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::disabled());
-        if let Some(url) = config.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        if let BaseCredentials::Static { access_key_id, secret_access_key, session_token } = config.credentials {
-            loader = loader.credentials_provider(Credentials::new(access_key_id, secret_access_key, session_token, None, "caretaker-base"));
-        }
-        let shared = Shared {
-            base: loader.load().await,
-            expected_principal: config.expected_principal,
-            budgets,
-            unnamed: assume::Unnamed::default(),
-        };
-        Ok(Self { shared: Arc::new(shared), sessions: Sessions::default(), proven: Mutex::default() })
-    }
-
-    /// Proves once that the base credentials are the declared principal's. Nobody's role is assumed with others.
-    async fn prove_base(&self) -> Result<()> {
-        let mut proven = self.proven.lock().await;
-        if proven.is_none() {
-            let identity = session::base_identity(&self.shared).await?;
-            if !caretaker_cloud::is_principal(&identity.principal, &self.shared.expected_principal) {
-                let message = format!("the base credentials are {}, not {}", identity.principal, self.shared.expected_principal);
-                return Err(CloudError::new(ErrorClass::Credentials, "sts:GetCallerIdentity", message));
-            }
-            *proven = Some(identity);
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl CloudConnector for AwsConnector {
-    async fn base_identity(&self) -> Result<Identity> {
-        session::base_identity(&self.shared).await
-    }
-
-    async fn connect(&self, grant: &AccessGrant, purpose: Purpose) -> Result<Arc<dyn CloudLink>> {
-        let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
-        self.prove_base().await?;
-        let open = session::open(&self.shared, grant, purpose);
-        let session = self.sessions.get((grant, purpose), Session::is_fresh, open).await?;
-        Ok(Arc::new(Link::new(self.shared.clone(), grant.clone(), purpose, session)))
-    }
-
-    async fn attempt(&self, grant: &AccessGrant, presented: Presented) -> Result<Identity> {
-        let AccessGrant::Aws(grant) = grant else { return Err(CloudError::other_cloud()) };
-        self.prove_base().await?;
-        attempt::attempt(&self.shared, grant, presented).await
-    }
-}
+pub use config::{AwsConfig, BaseCredentials};
+pub use connector::AwsConnector;

@@ -4,21 +4,21 @@ use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::{ErrorClass, PermissionGap, Result, WantedPermission};
 
-use crate::calls::{Calls, GLOBAL};
-use crate::session::Link;
+use crate::call::GLOBAL;
+use crate::session::Session;
 
 /// Actions in one question; IAM takes at most 100.
 const CHUNK: usize = 50;
 
 /// What is missing. Where the simulation itself is denied, nothing is known. Each question names the resource: a simulation without one asks
 /// about `*`, which a permission for our own role only can never match.
-pub async fn missing(link: &Link, wanted: &[WantedPermission]) -> Result<PermissionGap> {
-    let client = aws_sdk_iam::Client::new(&link.config(None).await);
-    let work = Work::once(&link.grant.account_id);
-    let calls = Calls::new(&work, link.budget(GLOBAL));
+pub async fn missing(session: &Session, wanted: &[WantedPermission]) -> Result<PermissionGap> {
+    let client = aws_sdk_iam::Client::new(&session.config(None));
+    let work = Work::once(&session.grant.account_id);
+    let calls = session.calls(&work, GLOBAL);
     let mut gap = PermissionGap { missing: Vec::new(), known: true };
     // No question to IAM tells what a trust policy allows; the refusal did.
-    if link.shared.unnamed.has(&link.grant) {
+    if session.shared.unnamed.has(&session.grant) {
         gap.missing.push("sts:SetSourceIdentity".into());
     }
     let mut sorted = wanted.to_vec();
@@ -28,7 +28,7 @@ pub async fn missing(link: &Link, wanted: &[WantedPermission]) -> Result<Permiss
             let request = || {
                 client
                     .simulate_principal_policy()
-                    .policy_source_arn(&link.grant.role_arn)
+                    .policy_source_arn(&session.grant.role_arn)
                     .set_action_names(Some(chunk.iter().map(|wanted| wanted.action.clone()).collect()))
                     .resource_arns(&chunk[0].resource)
                     .send()

@@ -3,40 +3,15 @@
 use aws_sdk_iam::Client;
 use caretaker_cloud::access::{is_lasting, unreadable};
 use caretaker_cloud::budget::Work;
-use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, ExcessStatement, Result, WantedPermission};
+use caretaker_cloud::runtime::{Listing, after_cut};
+use caretaker_cloud::{ExcessReport, ExcessStatement, Result, WantedPermission};
 use serde_json::Value;
 
-use crate::calls::{Calls, GLOBAL};
-use crate::session::Link;
+use crate::call::{Calls, GLOBAL};
+use crate::session::Session;
 
-/// Pages after which a list is taken for endless: an account holds at most 10,000 roles.
-const MAX_PAGES: usize = 500;
-
-/// The pages of one list of IAM.
-pub struct Pages {
-    operation: &'static str,
-    seen: usize,
-}
-
-impl Pages {
-    /// Of this call.
-    pub const fn of(operation: &'static str) -> Self {
-        Self { operation, seen: 0 }
-    }
-
-    /// What is asked next; `None` at the end.
-    ///
-    /// # Errors
-    /// The list breaks off, or has no end: nothing is concluded from it.
-    pub fn after(&mut self, marker: Option<&str>, is_truncated: bool) -> Result<Option<String>> {
-        self.seen += 1;
-        match marker.filter(|_| is_truncated) {
-            _ if !is_truncated => Ok(None),
-            Some(marker) if self.seen < MAX_PAGES => Ok(Some(marker.to_owned())),
-            _ => Err(CloudError::new(ErrorClass::Conflict, self.operation, "the list cannot be read to its end")),
-        }
-    }
-}
+const ATTACHED: &str = "iam:ListAttachedRolePolicies";
+const INLINE: &str = "iam:ListRolePolicies";
 
 /// IAM, and the budget of its calls.
 pub struct Iam<'a> {
@@ -45,9 +20,9 @@ pub struct Iam<'a> {
 }
 
 impl<'a> Iam<'a> {
-    /// IAM of the link's account, for this work.
-    pub async fn of(link: &Link, work: &'a Work) -> Self {
-        Self { client: Client::new(&link.config(None).await), calls: Calls::new(work, link.budget(GLOBAL)) }
+    /// IAM of the session's account, for this work.
+    pub fn of(session: &'a Session, work: &'a Work) -> Self {
+        Self { client: Client::new(&session.config(None)), calls: session.calls(work, GLOBAL) }
     }
 }
 
@@ -65,10 +40,10 @@ enum Source {
 }
 
 /// Compares our own role's policies with what is wanted. What may not be read is told, and nothing is concluded from it.
-pub async fn excess(link: &Link, wanted: &[WantedPermission]) -> Result<ExcessReport> {
-    let role = link.grant.role_arn.rsplit('/').next().unwrap_or_default().to_owned();
-    let work = Work::once(&link.grant.account_id);
-    let iam = Iam::of(link, &work).await;
+pub async fn excess(session: &Session, wanted: &[WantedPermission]) -> Result<ExcessReport> {
+    let role = session.grant.role_arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let work = Work::once(&session.grant.account_id);
+    let iam = Iam::of(session, &work);
     let mut report = ExcessReport::default();
     let policies = match of_role(&iam, &role).await {
         Ok(policies) => policies,
@@ -94,10 +69,10 @@ pub async fn excess(link: &Link, wanted: &[WantedPermission]) -> Result<ExcessRe
 /// The policies of a role: attached ones, then inline ones.
 pub async fn of_role(Iam { client, calls }: &Iam<'_>, role: &str) -> Result<Vec<Policy>> {
     let mut policies = Vec::new();
-    let (mut marker, mut pages) = (None::<String>, Pages::of("iam:ListAttachedRolePolicies"));
+    let (mut marker, mut listing) = (None::<String>, Listing::of(ATTACHED));
     loop {
         let request = || client.list_attached_role_policies().role_name(role).set_marker(marker.clone()).send();
-        let answer = calls.make("iam:ListAttachedRolePolicies", request).await?;
+        let answer = calls.make(ATTACHED, request).await?;
         policies.extend(
             answer
                 .attached_policies()
@@ -105,18 +80,18 @@ pub async fn of_role(Iam { client, calls }: &Iam<'_>, role: &str) -> Result<Vec<
                 .filter_map(|policy| policy.policy_arn())
                 .map(|arn| Policy { name: format!("policy {arn}"), source: Source::Attached(arn.to_owned()) }),
         );
-        marker = pages.after(answer.marker(), answer.is_truncated())?;
+        marker = listing.after(after_cut(ATTACHED, answer.is_truncated(), answer.marker())?.as_deref())?;
         if marker.is_none() {
             break;
         }
     }
-    let mut pages = Pages::of("iam:ListRolePolicies");
+    let mut listing = Listing::of(INLINE);
     loop {
         let request = || client.list_role_policies().role_name(role).set_marker(marker.clone()).send();
-        let answer = calls.make("iam:ListRolePolicies", request).await?;
+        let answer = calls.make(INLINE, request).await?;
         let names = answer.policy_names().iter();
         policies.extend(names.map(|name| Policy { name: format!("inline policy {name}"), source: Source::Inline(name.clone()) }));
-        marker = pages.after(answer.marker(), answer.is_truncated())?;
+        marker = listing.after(after_cut(INLINE, answer.is_truncated(), answer.marker())?.as_deref())?;
         if marker.is_none() {
             break;
         }

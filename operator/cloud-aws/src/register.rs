@@ -4,31 +4,35 @@ use aws_sdk_iam::types::{Role, User};
 use aws_smithy_types::DateTime;
 use caretaker_cloud::access::MAX_WAYS;
 use caretaker_cloud::budget::Work;
+use caretaker_cloud::runtime::{Listing, after_cut};
 use caretaker_cloud::{Register, Result, WayIn, WayKind};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::policies::{self, Iam, Pages, decode, words};
-use crate::session::Link;
+use crate::policies::{self, Iam, decode, words};
+use crate::session::Session;
 
+const LIST_ROLES: &str = "iam:ListRoles";
+const LIST_USERS: &str = "iam:ListUsers";
 /// Rows in one page of IAM: at most 1,000.
+/// Source: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html>
 const PAGE: i32 = 500;
 /// What the name of a user begins with, or a part of its path, that is evidently ours.
 const OUR_NAME: &str = "caretaker";
 
 /// Reads the register.
-pub async fn ways_in(link: &Link) -> Result<Register> {
-    let work = Work::once(&link.grant.account_id);
-    let (iam, mut register) = (Iam::of(link, &work).await, Register::default());
-    roles(link, &iam, &mut register).await?;
-    users(link, &iam, &mut register).await?;
+pub async fn ways_in(session: &Session) -> Result<Register> {
+    let work = Work::once(&session.grant.account_id);
+    let (iam, mut register) = (Iam::of(session, &work), Register::default());
+    roles(session, &iam, &mut register).await?;
+    users(session, &iam, &mut register).await?;
     Ok(register.sorted())
 }
 
-async fn roles(link: &Link, iam: &Iam<'_>, register: &mut Register) -> Result<()> {
-    let listed = trusting(link, iam).await;
+async fn roles(session: &Session, iam: &Iam<'_>, register: &mut Register) -> Result<()> {
+    let listed = trusting(session, iam).await;
     let Some(found) = register.take("roles", listed)? else { return Ok(()) };
     for (number, (role, trusted)) in found.into_iter().enumerate() {
         let mut way = WayIn::new(WayKind::Role, trusted, role.arn());
@@ -47,19 +51,19 @@ async fn roles(link: &Link, iam: &Iam<'_>, register: &mut Register) -> Result<()
 }
 
 /// The roles that trust the provider, with whom exactly they trust.
-async fn trusting(link: &Link, Iam { client, calls }: &Iam<'_>) -> Result<Vec<(Role, String)>> {
+async fn trusting(session: &Session, Iam { client, calls }: &Iam<'_>) -> Result<Vec<(Role, String)>> {
     let mut found = Vec::new();
-    let (mut marker, mut pages) = (None::<String>, Pages::of("iam:ListRoles"));
+    let (mut marker, mut listing) = (None::<String>, Listing::of(LIST_ROLES));
     loop {
         let request = || client.list_roles().max_items(PAGE).set_marker(marker.clone()).send();
-        let answer = calls.make("iam:ListRoles", request).await?;
+        let answer = calls.make(LIST_ROLES, request).await?;
         for role in answer.roles() {
             let trust = decode(role.assume_role_policy_document().unwrap_or_default());
-            if let Some(trusted) = trusted(&trust, &link.shared.expected_principal) {
+            if let Some(trusted) = trusted(&trust, &session.shared.expected_principal) {
                 found.push((role.clone(), trusted));
             }
         }
-        marker = pages.after(answer.marker(), answer.is_truncated())?;
+        marker = listing.after(after_cut(LIST_ROLES, answer.is_truncated(), answer.marker())?.as_deref())?;
         if marker.is_none() {
             break;
         }
@@ -95,12 +99,12 @@ fn trusted(document: &str, provider: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join(", "))
 }
 
-async fn users(link: &Link, iam: &Iam<'_>, register: &mut Register) -> Result<()> {
-    let listed = ours(link, iam).await;
+async fn users(session: &Session, iam: &Iam<'_>, register: &mut Register) -> Result<()> {
+    let listed = ours(session, iam).await;
     let Some(found) = register.take("users", listed)? else { return Ok(()) };
     for (number, user) in found.into_iter().enumerate() {
         let name = user.user_name();
-        let mut way = WayIn::new(WayKind::User, user.arn(), format!("account {}", link.grant.account_id));
+        let mut way = WayIn::new(WayKind::User, user.arn(), format!("account {}", session.grant.account_id));
         way.last_used = day(user.password_last_used());
         register.ways.push(way);
         if number < MAX_WAYS {
@@ -109,7 +113,7 @@ async fn users(link: &Link, iam: &Iam<'_>, register: &mut Register) -> Result<()
             for key in keys.iter().flat_map(|keys| keys.access_key_metadata()) {
                 let id = key.access_key_id().unwrap_or_default();
                 let mut way =
-                    WayIn::new(WayKind::AccessKey, format!("{} key {id}", user.arn()), format!("account {}", link.grant.account_id));
+                    WayIn::new(WayKind::AccessKey, format!("{} key {id}", user.arn()), format!("account {}", session.grant.account_id));
                 way.grants.extend(key.status().map(|status| format!("status {}", status.as_str())));
                 let request = || iam.client.get_access_key_last_used().access_key_id(id).send();
                 let used = iam.calls.make("iam:GetAccessKeyLastUsed", request).await;
@@ -122,15 +126,15 @@ async fn users(link: &Link, iam: &Iam<'_>, register: &mut Register) -> Result<()
     Ok(())
 }
 
-async fn ours(link: &Link, Iam { client, calls }: &Iam<'_>) -> Result<Vec<User>> {
+async fn ours(session: &Session, Iam { client, calls }: &Iam<'_>) -> Result<Vec<User>> {
     let mut found = Vec::new();
-    let (mut marker, mut pages) = (None::<String>, Pages::of("iam:ListUsers"));
+    let (mut marker, mut listing) = (None::<String>, Listing::of(LIST_USERS));
     loop {
         let request = || client.list_users().max_items(PAGE).set_marker(marker.clone()).send();
-        let answer = calls.make("iam:ListUsers", request).await?;
-        let account = link.shared.expected_principal.split(':').nth(4).unwrap_or_default();
+        let answer = calls.make(LIST_USERS, request).await?;
+        let account = session.shared.expected_principal.split(':').nth(4).unwrap_or_default();
         found.extend(answer.users().iter().filter(|user| is_ours(user.user_name(), user.path(), account)).cloned());
-        marker = pages.after(answer.marker(), answer.is_truncated())?;
+        marker = listing.after(after_cut(LIST_USERS, answer.is_truncated(), answer.marker())?.as_deref())?;
         if marker.is_none() {
             break;
         }

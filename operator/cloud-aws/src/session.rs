@@ -1,38 +1,43 @@
-//! Sessions: the assumption of a client's role, and the proof of whose session it is.
+//! A session in one account of a client: its role, the proof of whose it is, and the configuration and budgets that its calls are made with. It calls no
+//! verb of the port: those are in files of their own and take a session.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
+use aws_config::identity::IdentityCache;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::types::Credentials as StsCredentials;
-use caretaker_cloud::budget::{Budget, Key, Work};
+use caretaker_cloud::budget::{Key, Work};
 use caretaker_cloud::manifest::aws_actions;
-use caretaker_cloud::{
-    Asset, AssetSink, AwsGrant, AwsType, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport, Identity, Member,
-    PermissionGap, Presence, ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
-};
+use caretaker_cloud::{AwsGrant, CloudError, EVERYWHERE, ErrorClass, Identity, Purpose, Result};
 use serde_json::json;
 use tokio::sync::RwLock;
 
-use crate::assume::{SESSION_SECONDS, enter};
-use crate::calls::{Calls, GLOBAL};
-use crate::{Shared, backup, discover, explored, members, others, permissions, policies, register, revoke};
+use crate::call::{Calls, GLOBAL, INDEX_LIMITS, Renewal};
+use crate::session::assume::{SESSION_SECONDS, enter};
+use crate::session::shared::Shared;
+
+pub mod assume;
+pub mod shared;
+pub mod unnamed;
 
 /// A session with less than this left is not used for new work.
 const FRESH_FOR: Duration = Duration::from_secs(300);
 
 /// An assumed role.
-pub struct Session {
-    pub credentials: Credentials,
+pub struct AssumedRole {
+    credentials: Credentials,
     expires: SystemTime,
     opened: Instant,
     identity: Identity,
 }
 
-impl Session {
+impl AssumedRole {
+    /// Whether enough of it is left for new work.
     pub fn is_fresh(&self) -> bool {
         // Where this machine's clock is behind, the time of AWS's is over before ours says so: what has passed here counts as well.
         let life = Duration::from_secs(u64::from(SESSION_SECONDS.unsigned_abs()));
@@ -59,18 +64,18 @@ async fn identity_of(config: &SdkConfig, calls: Calls<'_>) -> Result<Identity> {
 }
 
 /// Assumes a role and proves that it leads to the declared account, before any list call.
-pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<Session> {
+pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<AssumedRole> {
     let opened = Instant::now();
     let answer = enter(shared, grant, Some(&policy_for(purpose))).await?;
     let (credentials, expires) = take(answer.credentials())?;
-    let config = with_credentials(&shared.base, &credentials, None);
+    let config = with_credentials(&shared.base, SharedCredentialsProvider::new(credentials.clone()), None);
     let work = Work::once(&grant.account_id);
     let identity = identity_of(&config, Calls::new(&work, shared.budget(&grant.account_id, GLOBAL))).await?;
     if identity.account != grant.account_id {
         let message = format!("the role {} leads to account {}, not {}", grant.role_arn, identity.account, grant.account_id);
         return Err(CloudError::new(ErrorClass::WrongAccount, "sts:GetCallerIdentity", message));
     }
-    Ok(Session { credentials, expires, opened, identity })
+    Ok(AssumedRole { credentials, expires, opened, identity })
 }
 
 fn take(credentials: Option<&StsCredentials>) -> Result<(Credentials, SystemTime)> {
@@ -101,105 +106,91 @@ fn policy_for(purpose: Purpose) -> String {
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}).to_string()
 }
 
-fn with_credentials(base: &SdkConfig, credentials: &Credentials, region: Option<&str>) -> SdkConfig {
-    let mut builder = base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials.clone()));
+/// The configuration with other credentials. The SDK keeps none of them: it would go on with what it has kept after the session was renewed.
+fn with_credentials(base: &SdkConfig, provider: SharedCredentialsProvider, region: Option<&str>) -> SdkConfig {
+    let mut builder = base.to_builder().credentials_provider(provider).identity_cache(IdentityCache::no_cache());
     if let Some(region) = region {
         builder = builder.region(Region::new(region.to_owned()));
     }
     builder.build()
 }
 
+/// The role that is held. Clients ask for its credentials at each request, so that those of a renewed role count at once.
+#[derive(Clone)]
+struct Held(Arc<RwLock<Arc<AssumedRole>>>);
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held(redacted)")
+    }
+}
+
+impl ProvideCredentials for Held {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async { Ok(self.0.read().await.credentials.clone()) })
+    }
+}
+
 /// A session in one account, renewed once it has expired.
-pub struct Link {
+pub struct Session {
     pub shared: Arc<Shared>,
     pub grant: AwsGrant,
     purpose: Purpose,
-    session: RwLock<Arc<Session>>,
+    held: Held,
+    provider: SharedCredentialsProvider,
 }
 
-impl Link {
-    pub fn new(shared: Arc<Shared>, grant: AwsGrant, purpose: Purpose, session: Arc<Session>) -> Self {
-        Self { shared, grant, purpose, session: RwLock::new(session) }
+impl Session {
+    /// A session of this role.
+    pub fn new(shared: Arc<Shared>, grant: AwsGrant, purpose: Purpose, role: Arc<AssumedRole>) -> Self {
+        let held = Held(Arc::new(RwLock::new(role)));
+        Self { shared, grant, purpose, provider: SharedCredentialsProvider::new(held.clone()), held }
+    }
+
+    /// Who the session is.
+    pub async fn identity(&self) -> Identity {
+        self.held.0.read().await.identity.clone()
     }
 
     /// The SDK's configuration for a region, with the session's credentials.
-    pub async fn config(&self, region: Option<&str>) -> SdkConfig {
-        with_credentials(&self.shared.base, &self.session.read().await.credentials, region)
+    pub fn config(&self, region: Option<&str>) -> SdkConfig {
+        with_credentials(&self.shared.base, self.provider.clone(), region)
     }
 
-    /// The budget of the account in a region.
-    pub fn budget(&self, region: &str) -> Budget {
-        self.shared.budget(&self.grant.account_id, if region == EVERYWHERE { GLOBAL } else { region })
+    /// Calls of a piece of work, in a region or in none, renewed once where the session has expired.
+    pub fn calls<'a>(&'a self, work: &'a Work, region: &str) -> Calls<'a> {
+        let region = if region == EVERYWHERE { GLOBAL } else { region };
+        Calls::new(work, self.shared.budget(&self.grant.account_id, region)).renewed_by(self)
     }
 
-    /// The budget of the account's Resource Explorer, which counts by itself.
-    pub fn index_budget(&self) -> Budget {
-        self.shared.budgets.of(Key::aws(&self.grant.account_id, "resource-explorer"), others::LIMITS)
+    /// Calls of the account's Resource Explorer, which counts by itself.
+    pub fn index_calls<'a>(&'a self, work: &'a Work) -> Calls<'a> {
+        let key = Key::aws(&self.grant.account_id, "resource-explorer");
+        Calls::new(work, self.shared.budgets.of(key, INDEX_LIMITS)).renewed_by(self)
     }
 
-    /// The key of the session in use: tells whether somebody else has renewed it meanwhile.
-    pub async fn session_key(&self) -> String {
-        self.session.read().await.credentials.access_key_id().to_owned()
-    }
-
-    /// Opens a new session in place of the one with this key. Many cells may find it expired; only the first renews it.
-    pub async fn renew(&self, expired: &str) -> Result<()> {
-        let mut session = self.session.write().await;
-        if session.credentials.access_key_id() == expired {
-            *session = Arc::new(open(&self.shared, &self.grant, self.purpose).await?);
-        }
-        Ok(())
+    /// The partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
+    pub fn partition(&self) -> &str {
+        self.grant.role_arn.split(':').nth(1).unwrap_or("aws")
     }
 }
 
 #[async_trait]
-impl CloudLink for Link {
-    async fn identity(&self) -> Result<Identity> {
-        Ok(self.session.read().await.identity.clone())
+impl Renewal for Session {
+    async fn key(&self) -> String {
+        self.held.0.read().await.credentials.access_key_id().to_owned()
     }
 
-    async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {
-        permissions::missing(self, wanted).await
-    }
-
-    async fn excess(&self, wanted: &[WantedPermission]) -> Result<ExcessReport> {
-        policies::excess(self, wanted).await
-    }
-
-    async fn ways_in(&self) -> Result<Register> {
-        register::ways_in(self).await
-    }
-
-    async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
-        discover::discover(self, scope, sink).await
-    }
-
-    fn reads_an_index(&self, service: &str) -> bool {
-        AwsType::of_service(service).is_some_and(AwsType::is_of_an_index)
-    }
-
-    async fn exists(&self, asset: &Asset) -> Result<Presence> {
-        // What a service's own list lacks is gone, and so is what is listed from the index no more since it passes. How to ask the service of what only the
-        // index shows is not known.
-        let is_indexed = self.reads_an_index(&asset.service) && !explored::passes(&asset.native_type, &asset.id);
-        Ok(if is_indexed { Presence::Unknown } else { Presence::Gone })
-    }
-
-    async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {
-        backup::read(self, regions, prefix).await
-    }
-
-    async fn members(&self) -> Result<Vec<Member>> {
-        members::list(self).await
-    }
-
-    async fn perform(&self, key: &str, step: &CloudStep) -> Result<Receipt> {
-        match step {
-            CloudStep::CloseOwnRole { role } => revoke::close(self, role).await,
-            CloudStep::StripOwnRole { role, last } => revoke::strip(self, role, last).await,
-            CloudStep::DropLastPolicy { role, last } => revoke::drop_last(self, role, last).await,
-            other => backup::perform(self, key, other).await,
+    async fn renew(&self, expired: &str) -> Result<()> {
+        let mut role = self.held.0.write().await;
+        // Many may find it expired; only the first renews it.
+        if role.credentials.access_key_id() == expired {
+            *role = Arc::new(open(&self.shared, &self.grant, self.purpose).await?);
         }
+        Ok(())
     }
 }
 

@@ -3,15 +3,13 @@
 use caretaker_cloud::{CloudError, ErrorClass, PermissionGap, Result, WantedPermission};
 use serde_json::Value;
 
-use crate::arm::Call;
-use crate::link::Link;
+use crate::call::{Call, segment};
+use crate::session::Session;
 
 /// Version of the resource groups API.
 const GROUPS: &str = "2021-04-01";
 /// Version of the permissions API.
 const PERMISSIONS: &str = "2015-07-01";
-/// Pages of the list after which it is taken for endless.
-const MAX_PAGES: usize = 100;
 
 /// One grant as Azure lists it: all of `actions` but those of `not_actions`. Grants add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,9 +66,9 @@ pub fn missing(granted: &[Granted], wanted: &[WantedPermission]) -> Vec<String> 
 
 /// Asks Azure. The question is documented for resource groups, not for whole subscriptions; what is granted on the subscription holds in
 /// each of its groups, so the first group answers. Without a group, or where the question is denied, nothing is known.
-pub async fn gap(link: &Link, wanted: &[WantedPermission]) -> Result<PermissionGap> {
+pub async fn gap(session: &Session, wanted: &[WantedPermission]) -> Result<PermissionGap> {
     let unknown = PermissionGap { missing: Vec::new(), known: false };
-    match read(link).await {
+    match read(session).await {
         Ok(Some(granted)) => Ok(PermissionGap { missing: missing(&granted, wanted), known: true }),
         Ok(None) => Ok(unknown),
         Err(error) if error.is_refusal() => Ok(unknown),
@@ -78,31 +76,27 @@ pub async fn gap(link: &Link, wanted: &[WantedPermission]) -> Result<PermissionG
     }
 }
 
-async fn read(link: &Link) -> Result<Option<Vec<Granted>>> {
-    let subscription = link.subscription();
+async fn read(session: &Session) -> Result<Option<Vec<Granted>>> {
+    let subscription = session.subscription();
     let path = format!("/subscriptions/{subscription}/resourcegroups?api-version={GROUPS}&$top=1");
-    let groups = link.call(&Call::get("Microsoft.Resources/subscriptions/resourceGroups/read", path)).await?;
+    let groups = session.call(&Call::get("Microsoft.Resources/subscriptions/resourceGroups/read", path)).await?;
     let name = groups.body.pointer("/value/0/name").and_then(Value::as_str);
     let Some(name) = name else { return Ok(None) };
     let operation = "Microsoft.Authorization/permissions/read";
-    let group = crate::arm::segment(name);
+    let group = segment(name);
     let path = format!(
         "/subscriptions/{subscription}/resourcegroups/{group}/providers/Microsoft.Authorization/permissions?api-version={PERMISSIONS}"
     );
     let mut granted = Vec::new();
-    let mut call = Call::get(operation, path);
-    for _ in 0..MAX_PAGES {
-        let page = link.call(&call).await?.body;
-        let malformed = || CloudError::new(ErrorClass::Unreachable, operation, "the answer is not a list of permissions");
-        for entry in page.get("value").and_then(Value::as_array).ok_or_else(malformed)? {
+    let malformed = || CloudError::new(ErrorClass::Unreachable, operation, "the answer is not a list of permissions");
+    let take = |page: &Value| {
+        for entry in page["value"].as_array().ok_or_else(malformed)? {
             granted.push(Granted::read(entry).ok_or_else(malformed)?);
         }
-        match page.get("nextLink").and_then(Value::as_str).filter(|next| !next.is_empty()) {
-            None => return Ok(Some(granted)),
-            Some(next) => call = Call::get(operation, next),
-        }
-    }
-    Err(CloudError::new(ErrorClass::Conflict, operation, "the list of permissions has no end"))
+        Ok(())
+    };
+    session.each_page(Call::get(operation, path), take).await?;
+    Ok(Some(granted))
 }
 
 #[cfg(test)]

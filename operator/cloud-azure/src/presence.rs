@@ -4,24 +4,14 @@ use std::collections::HashMap;
 
 use caretaker_cloud::{Asset, CloudError, ErrorClass, Presence, Result};
 use serde_json::Value;
-use tokio::sync::Mutex;
 
-use crate::arm::{Call, segment};
-use crate::link::Link;
+use crate::call::{Call, segment};
+use crate::session::Session;
 
 /// What the question for a provider's versions is named.
 const PROVIDERS: &str = "Microsoft.Resources/subscriptions/providers/read";
 /// Version of the providers API.
 const PROVIDERS_VERSION: &str = "2021-04-01";
-
-/// Pages of the list of providers after which it is taken for endless.
-const MAX_PAGES: usize = 100;
-
-/// Versions by type, in lower case with the provider in it; learnt once.
-#[derive(Debug, Default)]
-pub struct Versions {
-    known: Mutex<Option<HashMap<String, String>>>,
-}
 
 /// The parts of a resource's id: type with the provider in it, and path.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,11 +57,11 @@ fn versions(page: &Value) -> HashMap<String, String> {
 }
 
 /// Asks the resource's provider. A subscription that cannot be seen any more says nothing about what is in it.
-pub async fn exists(link: &Link, asset: &Asset) -> Result<Presence> {
+pub async fn exists(session: &Session, asset: &Asset) -> Result<Presence> {
     let Some(place) = Place::of(&asset.id) else { return Ok(Presence::Unknown) };
-    let Some(version) = version(link, &place).await? else { return Ok(Presence::Unknown) };
+    let Some(version) = version(session, &place).await? else { return Ok(Presence::Unknown) };
     let call = Call::get("*/read", format!("{}?api-version={version}", place.path));
-    match link.call(&call).await {
+    match session.call(&call).await {
         Ok(_) => Ok(Presence::Present),
         Err(CloudError { class: ErrorClass::NotFound, code, .. }) if is_gone(&code) => Ok(Presence::Gone),
         // Gone, or no access: Azure tells them apart to nobody.
@@ -87,11 +77,11 @@ fn is_gone(code: &str) -> bool {
     ["ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "NotFound"].iter().any(|gone| code.eq_ignore_ascii_case(gone))
 }
 
-async fn version(link: &Link, place: &Place) -> Result<Option<String>> {
-    let mut known = link.versions.known.lock().await;
+async fn version(session: &Session, place: &Place) -> Result<Option<String>> {
+    let mut known = session.versions.lock().await;
     let found = match &mut *known {
         Some(found) => found,
-        none => match all_versions(link).await {
+        none => match all_versions(session).await {
             Ok(found) => none.insert(found),
             Err(error) => return Err(error),
         },
@@ -99,18 +89,15 @@ async fn version(link: &Link, place: &Place) -> Result<Option<String>> {
     Ok(found.get(&place.kind).cloned())
 }
 
-async fn all_versions(link: &Link) -> Result<HashMap<String, String>> {
-    let path = format!("/subscriptions/{}/providers?api-version={PROVIDERS_VERSION}", link.subscription());
-    let (mut call, mut found) = (Call::get(PROVIDERS, path), HashMap::new());
-    for _ in 0..MAX_PAGES {
-        let page = link.call(&call).await?.body;
-        found.extend(versions(&page));
-        match page.get("nextLink").and_then(Value::as_str).filter(|next| !next.is_empty()) {
-            None => return Ok(found),
-            Some(next) => call = Call::get(PROVIDERS, next),
-        }
-    }
-    Err(CloudError::new(ErrorClass::Conflict, PROVIDERS, "the list of providers has no end"))
+async fn all_versions(session: &Session) -> Result<HashMap<String, String>> {
+    let path = format!("/subscriptions/{}/providers?api-version={PROVIDERS_VERSION}", session.subscription());
+    let mut found = HashMap::new();
+    let take = |page: &Value| {
+        found.extend(versions(page));
+        Ok(())
+    };
+    session.each_page(Call::get(PROVIDERS, path), take).await?;
+    Ok(found)
 }
 
 #[cfg(test)]

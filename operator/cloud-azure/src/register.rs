@@ -8,15 +8,13 @@ use caretaker_cloud::manifest::{AZURE_DELEGATION_DELETE, AZURE_READER, azure_act
 use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, ExcessStatement, Purpose, Register, Result, WantedPermission, WayIn, WayKind};
 use serde_json::Value;
 
-use crate::arm::Call;
-use crate::link::Link;
+use crate::call::Call;
+use crate::session::Session;
 
 /// What the reading is named in errors and in the manifest.
 const LIST: &str = "Microsoft.ManagedServices/registrationAssignments/read";
 /// Version of the Lighthouse API that tells eligible authorizations.
 const LIGHTHOUSE: &str = "2020-02-01-preview";
-/// Pages of the list after which it is taken for endless.
-const MAX_PAGES: usize = 100;
 /// Roles that are built into Azure and often seen in delegations.
 const KNOWN: [(&str, &str); 6] = [
     (AZURE_READER.id, AZURE_READER.name),
@@ -49,8 +47,8 @@ struct Authorization {
 }
 
 /// Roles of our delegations beyond those that hold what is wanted.
-pub async fn excess(link: &Link, wanted: &[WantedPermission]) -> Result<ExcessReport> {
-    let delegations = match list(link).await {
+pub async fn excess(session: &Session, wanted: &[WantedPermission]) -> Result<ExcessReport> {
+    let delegations = match list(session).await {
         Ok(delegations) => delegations,
         Err(error) if is_lasting(&error) => {
             return Ok(ExcessReport { unknown: Some(unreadable("our delegations", &error)), ..ExcessReport::default() });
@@ -93,9 +91,9 @@ fn beyond(delegation: &Delegation, needed: &[&str]) -> Vec<ExcessStatement> {
 }
 
 /// Reads the register.
-pub async fn ways_in(link: &Link) -> Result<Register> {
+pub async fn ways_in(session: &Session) -> Result<Register> {
     let mut register = Register::default();
-    let listed = list(link).await;
+    let listed = list(session).await;
     for delegation in register.take("delegations", listed)?.unwrap_or_default() {
         for (kind, authorizations) in [(WayKind::Delegation, &delegation.standing), (WayKind::EligibleDelegation, &delegation.eligible)] {
             for each in authorizations {
@@ -116,22 +114,18 @@ fn role_name(id: &str) -> String {
     known.map_or_else(|| format!("role {}", id.to_ascii_lowercase()), |(_, name)| (*name).to_owned())
 }
 
-async fn list(link: &Link) -> Result<Vec<Delegation>> {
+async fn list(session: &Session) -> Result<Vec<Delegation>> {
     let path = format!(
         "/subscriptions/{}/providers/Microsoft.ManagedServices/registrationAssignments?api-version={LIGHTHOUSE}&$expandRegistrationDefinition=true",
-        link.subscription()
+        session.subscription()
     );
-    let mut call = Call::get(LIST, path);
     let mut delegations = Vec::new();
-    for _ in 0..MAX_PAGES {
-        let page = link.call(&call).await?.body;
-        delegations.extend(ours(&page, &link.shared.tenant_id)?);
-        match page.get("nextLink").and_then(Value::as_str).filter(|next| !next.is_empty()) {
-            None => return Ok(delegations),
-            Some(next) => call = Call::get(LIST, next),
-        }
-    }
-    Err(CloudError::new(ErrorClass::Conflict, LIST, "the list of delegations has no end"))
+    let take = |page: &Value| {
+        delegations.extend(ours(page, &session.shared.tenant_id)?);
+        Ok(())
+    };
+    session.each_page(Call::get(LIST, path), take).await?;
+    Ok(delegations)
 }
 
 /// The delegations to our tenant on a page. One that does not say whose it is could be ours: then nothing is concluded.

@@ -16,7 +16,8 @@ use caretaker_cloud::{CloudError, ErrorClass, Identity, Result};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::{AzureConfig, AzureCredentials, arm, errors};
+use crate::config::{AzureConfig, AzureCredentials};
+use crate::{call, errors};
 
 /// What the call is named in errors.
 pub const OPERATION: &str = "get a token";
@@ -78,7 +79,7 @@ impl Tokens {
     /// # Errors
     /// The authority is no address over TLS.
     pub fn new(config: &AzureConfig, transport: &Transport) -> Result<Self> {
-        arm::https("authority host", &config.authority_host)?;
+        call::https("authority host", &config.authority_host)?;
         Ok(Self {
             tenant_id: config.tenant_id.to_ascii_lowercase(),
             client_id: config.client_id.to_ascii_lowercase(),
@@ -121,7 +122,7 @@ impl Tokens {
     fn options(&self) -> ClientOptions {
         let mut custom = CustomConfiguration::default();
         custom.authority_host.clone_from(&self.authority);
-        ClientOptions { cloud: Some(Arc::new(custom.into())), ..arm::options(&self.transport) }
+        ClientOptions { cloud: Some(Arc::new(custom.into())), ..call::options(&self.transport) }
     }
 }
 

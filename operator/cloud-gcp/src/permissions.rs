@@ -3,7 +3,7 @@
 use caretaker_cloud::{ErrorClass, PermissionGap, Result, WantedPermission};
 use serde_json::json;
 
-use crate::http::{Call, url};
+use crate::call::http::{Call, url};
 use crate::session::{Reach, Session};
 
 /// Permissions in one question: the most that Google takes.
@@ -18,7 +18,7 @@ pub async fn missing(session: &Session, wanted: &[WantedPermission]) -> Result<P
     let on_account = url(&endpoints.iam, &format!("/v1/projects/-/serviceAccounts/{account}:testIamPermissions"), &[])?;
     let (of_account, of_project): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| wanted.resource == *account);
     // Of a folder Google's own description allows the test to a token of the whole scope only.
-    let (tested, reach) = if session.is_of_folder() {
+    let (tested, reach) = if session.folder().is_some() {
         ("cloudresourcemanager:folders.testIamPermissions", Reach::Full)
     } else {
         ("cloudresourcemanager:projects.testIamPermissions", Reach::Read)

@@ -8,8 +8,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::http::{Call, url};
-use crate::session::{Reach, Session, home_of};
+use crate::call::home_of;
+use crate::call::http::{Call, url};
+use crate::session::{Reach, Session};
 
 const PROJECT_POLICY: &str = "cloudresourcemanager:projects.getIamPolicy";
 const ACCOUNT_POLICY: &str = "iam:serviceAccounts.getIamPolicy";

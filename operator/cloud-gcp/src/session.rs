@@ -1,23 +1,24 @@
-//! A session in a client's project: short-lived tokens of the client's service account.
+//! A session in a client's project: short-lived tokens of the client's service account, and the calls that are made with them. It calls no verb of the port:
+//! those are in files of their own and take a session.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
-use caretaker_cloud::{
-    Asset, AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, GcpGrant, Identity, Member, PermissionGap, Presence,
-    ProtectionState, Purpose, Receipt, Register, Result, Scope, WantedPermission,
-};
+use caretaker_cloud::runtime::once_renewed;
+use caretaker_cloud::{CloudError, ErrorClass, GcpGrant, Identity, Purpose, Result};
 use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::call::Services;
+use crate::call::http::{Call, url};
 use crate::config::Secret;
 use crate::errors::{Parties, is_plain};
-use crate::http::{Call, url};
+use crate::session::shared::Shared;
 use crate::token::{FULL_SCOPE, Held, READ_SCOPE};
-use crate::{Services, Shared, discover, history, members, permissions, presence, register, revoke};
+
+pub mod shared;
 
 /// The call that makes a token of the client's service account.
 const GENERATE: &str = "iamcredentials:generateAccessToken";
@@ -60,13 +61,6 @@ pub async fn check_grant(shared: &Shared, grant: &GcpGrant) -> Result<()> {
         return Err(CloudError::new(ErrorClass::WrongAccount, "connect", message));
     }
     Ok(())
-}
-
-/// The project that holds a service account, as its address tells; `None` for addresses of another form.
-pub fn home_of(service_account: &str) -> Option<String> {
-    let place = service_account.split_once('@')?.1.strip_suffix(".iam.gserviceaccount.com").filter(|place| !place.is_empty())?;
-    // The id of a project of the older kind begins with a domain, which the address puts at its end.
-    Some(place.split_once('.').map_or_else(|| place.to_owned(), |(project, domain)| format!("{domain}:{project}")))
 }
 
 /// A token of the client's service account, asked for with this token of ours, or without one.
@@ -173,9 +167,9 @@ impl Session {
         &self.identity
     }
 
-    /// Whether it is in a folder.
-    pub fn is_of_folder(&self) -> bool {
-        self.folder.is_some()
+    /// Number of the folder that it is in, where it is in one.
+    pub fn folder(&self) -> Option<&str> {
+        self.folder.as_deref()
     }
 
     /// What the grant is on, as Google names it.
@@ -189,7 +183,7 @@ impl Session {
     }
 
     /// A token, the held one where it is fresh.
-    pub async fn token(&self, reach: Reach) -> Result<Secret> {
+    async fn token(&self, reach: Reach) -> Result<Secret> {
         let mut tokens = self.tokens.lock().await;
         if let Some(held) = tokens.get(&reach).filter(|held| held.is_fresh()) {
             return Ok(held.token.clone());
@@ -198,7 +192,7 @@ impl Session {
     }
 
     /// A token in place of one that was refused. Many cells may find it refused; only the first asks for another.
-    pub async fn renew(&self, reach: Reach, refused: &Secret) -> Result<Secret> {
+    async fn renew(&self, reach: Reach, refused: &Secret) -> Result<Secret> {
         let mut tokens = self.tokens.lock().await;
         if let Some(held) = tokens.get(&reach).filter(|held| held.token != *refused) {
             return Ok(held.token.clone());
@@ -213,8 +207,8 @@ impl Session {
         Ok(token)
     }
 
-    /// One call with this token, for which the quota project pays, as part of a piece of work.
-    pub async fn once(&self, work: &Work, operation: &str, token: &Secret, (url, call): (Url, Call<'_>)) -> Result<Value> {
+    /// One call with this token, for which the quota project pays.
+    async fn once(&self, work: &Work, operation: &str, token: &Secret, (url, call): (Url, Call<'_>)) -> Result<Value> {
         let services = &self.shared.services;
         let quota_project = services.quota_project.as_deref().filter(|_| !call.pays_itself);
         let paying = if call.pays_itself { Services::home(&self.grant) } else { services.paying(&self.grant) };
@@ -223,104 +217,29 @@ impl Session {
         services.call(work, &services.budget(&paying, operation), (operation, url, call), &parties).await
     }
 
-    /// A call, with a new token once where the held one has expired.
-    pub async fn call(&self, operation: &str, reach: Reach, url: Url, call: Call<'_>) -> Result<Value> {
-        let (token, work) = (self.token(reach).await?, Work::once(&self.grant.client));
-        match self.once(&work, operation, &token, (url.clone(), call)).await {
-            Err(error) if error.class == ErrorClass::Expired => {
-                let token = self.renew(reach, &token).await?;
-                self.once(&work, operation, &token, (url, call)).await.map_err(refused_again)
+    /// A call as part of a piece of work, with a new token once where the held one has expired: page tokens outlive sessions. A new token that is refused as
+    /// well is a refusal.
+    pub async fn call_for(&self, work: &Work, operation: &str, reach: Reach, (url, call): (Url, Call<'_>)) -> Result<Value> {
+        let once = |token: Secret| {
+            let url = url.clone();
+            async move { self.once(work, operation, &token, (url, call)).await }
+        };
+        let renew = |refused: Secret| async move { self.renew(reach, &refused).await };
+        once_renewed(self.token(reach).await?, once, renew).await.map_err(|mut error| {
+            if error.class == ErrorClass::Expired {
+                error.class = ErrorClass::Denied;
             }
-            other => other,
-        }
+            error
+        })
+    }
+
+    /// A call that is a piece of work of its own.
+    pub async fn call(&self, operation: &str, reach: Reach, url: Url, call: Call<'_>) -> Result<Value> {
+        self.call_for(&Work::once(&self.grant.client), operation, reach, (url, call)).await
     }
 
     /// How far writes of this session reach: one for reading is refused by Google itself.
     pub fn reach_of_writes(&self) -> Reach {
         if self.purpose == Purpose::Revoke { Reach::Full } else { Reach::Read }
-    }
-}
-
-/// A new token that is refused as well is a refusal.
-pub fn refused_again(mut error: CloudError) -> CloudError {
-    if error.class == ErrorClass::Expired {
-        error.class = ErrorClass::Denied;
-    }
-    error
-}
-
-#[async_trait]
-impl CloudLink for Session {
-    async fn identity(&self) -> Result<Identity> {
-        Ok(self.identity.clone())
-    }
-
-    async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {
-        permissions::missing(self, wanted).await
-    }
-
-    async fn excess(&self, wanted: &[WantedPermission]) -> Result<ExcessReport> {
-        register::excess(self, wanted).await
-    }
-
-    async fn ways_in(&self) -> Result<Register> {
-        register::ways_in(self).await
-    }
-
-    async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
-        if self.folder.is_some() {
-            return Err(CloudError::new(ErrorClass::Unsupported, "discover", "a folder holds no assets itself; its projects do"));
-        }
-        discover::discover(self, scope, sink).await
-    }
-
-    fn reads_an_index(&self, _service: &str) -> bool {
-        true
-    }
-
-    async fn exists(&self, asset: &Asset) -> Result<Presence> {
-        presence::exists(self, asset).await
-    }
-
-    async fn deleted(&self, assets: &[&Asset]) -> Result<Vec<bool>> {
-        history::deleted(self, assets).await
-    }
-
-    async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {
-        Err(CloudError::new(ErrorClass::Unsupported, "protection", "backups are not read on Google Cloud in this release"))
-    }
-
-    async fn members(&self) -> Result<Vec<Member>> {
-        match &self.folder {
-            Some(folder) => members::list(self, folder).await,
-            None => Err(CloudError::new(ErrorClass::Unsupported, "members", "this session leads into one project, not into a folder")),
-        }
-    }
-
-    async fn perform(&self, _key: &str, step: &CloudStep) -> Result<Receipt> {
-        match step {
-            CloudStep::RemoveBinding { project_id, member } => revoke::remove_binding(self, project_id, member).await,
-            other => {
-                let message = format!("not a step on Google Cloud in this release: {}", other.describe());
-                Err(CloudError::new(ErrorClass::Unsupported, "perform", message))
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_tells_the_project_of_a_service_account() {
-        let of = |address: &str| home_of(address);
-        assert_eq!(of("caretaker@seed.iam.gserviceaccount.com").as_deref(), Some("seed"));
-        assert_eq!(of("caretaker@seed.example.com.iam.gserviceaccount.com").as_deref(), Some("example.com:seed"));
-        for address in
-            ["1-compute@developer.gserviceaccount.com", "owner@client.example", "caretaker@.iam.gserviceaccount.com", "caretaker"]
-        {
-            assert_eq!(of(address), None, "{address}");
-        }
     }
 }

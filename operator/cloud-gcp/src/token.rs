@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::Services;
+use crate::call::http::{Call, url};
+use crate::call::{Services, refused};
 use crate::config::{BaseCredentials, Secret, ServiceAccountKey};
-use crate::errors::{Answer, Parties, Refusal, classify};
-use crate::http::{Call, url};
-use crate::jwt;
+use crate::errors::Refusal;
+
+mod jwt;
 
 /// The scope that every call of ours can be made with.
 pub const FULL_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -157,32 +158,10 @@ fn fault(operation: &str, message: &str) -> CloudError {
     CloudError::new(ErrorClass::Credentials, operation, message)
 }
 
-/// A refusal is a fault of our own credentials, whatever its status.
-pub fn refused(operation: &str, refusal: &Refusal, services: &Services) -> CloudError {
-    let parties = Parties { provider: services.provider_project.clone(), by_base: true, ..Parties::default() };
-    let mut error = classify(operation, refusal, &parties);
-    if !matches!(error.class, ErrorClass::Throttled(_) | ErrorClass::Unreachable) {
-        error.class = ErrorClass::Credentials;
-    }
-    error
-}
-
 /// The token of an answer.
 fn held(operation: &str, answer: std::result::Result<Value, Refusal>, services: &Services) -> Result<Held> {
     let answer = answer.map_err(|refusal| refused(operation, &refusal, services))?;
     let token = answer["access_token"].as_str().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| CloudError::new(ErrorClass::Unreachable, operation, "the answer holds no token"))?;
     Ok(Held::new(token, answer["expires_in"].as_u64().unwrap_or(3600)))
-}
-
-/// The refusal without what was presented: token services like to quote it. Done before the message is cut to its length, since a part of a
-/// secret is one.
-pub fn without(refusal: Refusal, presented: &Secret) -> Refusal {
-    match refusal {
-        Refusal::Answer(answer) => {
-            let text = answer.body.to_string().replace(presented.reveal(), "(redacted)");
-            Refusal::Answer(Answer { body: serde_json::from_str(&text).unwrap_or_default(), ..answer })
-        }
-        none @ Refusal::None(_) => none,
-    }
 }

@@ -15,7 +15,7 @@ pub use address::{Address, Family, Visibility};
 pub use kind::AssetType;
 pub use power::Power;
 
-use crate::aws_type::AwsType;
+use crate::catalog::aws::AwsType;
 use crate::model::{CellKey, EVERYWHERE};
 use crate::patch::PatchFacts;
 

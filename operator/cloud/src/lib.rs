@@ -13,9 +13,10 @@
 
 pub mod access;
 mod asset;
-mod aws_type;
 #[cfg(feature = "runtime")]
 pub mod budget;
+pub mod catalog;
+mod cell_verdict;
 mod error;
 pub mod fake;
 pub mod manifest;
@@ -24,7 +25,9 @@ mod patch;
 mod presence;
 mod protection;
 #[cfg(feature = "runtime")]
-pub mod pump;
+pub mod read_cells;
+#[cfg(feature = "runtime")]
+pub mod runtime;
 mod scope;
 mod step;
 #[cfg(any(test, feature = "suite"))]
@@ -32,7 +35,6 @@ pub mod suite;
 #[cfg(feature = "runtime")]
 mod time;
 mod usage;
-mod verdict;
 
 use std::sync::Arc;
 
@@ -40,7 +42,8 @@ use async_trait::async_trait;
 
 pub use access::{ExcessReport, ExcessStatement, Register, WayIn, WayKind};
 pub use asset::{Address, Asset, AssetType, Cloud, Family, Power, Size, Visibility};
-pub use aws_type::AwsType;
+pub use catalog::aws::AwsType;
+pub use cell_verdict::{verdict_of, verdict_with};
 pub use error::{CloudError, ErrorClass};
 pub use model::{
     AccessGrant, AwsGrant, AzureGrant, AzureTenantGrant, Cell, CellKey, EVERYWHERE, GcpFolderGrant, GcpGrant, Identity, Member,
@@ -52,7 +55,6 @@ pub use protection::{BackupPlanState, ProtectionState, SelectionState, VaultStat
 pub use scope::Scope;
 pub use step::{CloudStep, Receipt, StepOutcome};
 pub use usage::{HeldKey, Usage};
-pub use verdict::{verdict_of, verdict_with};
 
 /// Result of a call to a cloud.
 pub type Result<T> = std::result::Result<T, CloudError>;

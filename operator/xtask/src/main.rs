@@ -3,6 +3,7 @@
 mod bench;
 mod bench_clouds;
 mod check;
+mod circles;
 mod clouds;
 mod demo;
 mod generate;
@@ -38,7 +39,8 @@ enum Task {
     Bench(bench::Args),
     /// Build the tools that are missing: control plane, Helm, judges.
     Tools,
-    /// Prove the layering, file lengths, that no file is a link or names a path of one machine, and that generated files are up to date.
+    /// Prove the layering, file lengths, that no file is a link or names a path of one machine, that no files of an adapter import each other in a
+    /// circle, and that generated files are up to date.
     Check,
     /// Write the files that are made from code: CRDs, RBAC.
     Generate {

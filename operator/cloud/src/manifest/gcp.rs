@@ -1,6 +1,9 @@
 //! The part of Google Cloud.
 
-use super::{Action, On, action};
+use std::sync::LazyLock;
+
+use crate::catalog::gcp::SERVICES;
+use crate::manifest::action::{Action, On, action};
 
 /// How we get into a project: what our principal is granted on the client's service account.
 pub(super) const GCP_ENTRY: &[Action] = &[
@@ -20,8 +23,14 @@ pub(super) const GCP_MEMBERS: &[Action] = &[
     action("resourcemanager.projects.list", "list the projects in the folder").by("cloudresourcemanager.projects.list"),
 ];
 
-/// Google Cloud, on the project and on our own service account.
-pub(super) const GCP_READ: &[Action] = &[
+/// Google Cloud, on the project and on our own service account: what is asked of the project itself, then what tells whether something is really gone.
+pub(super) static GCP_READ: LazyLock<Vec<Action>> = LazyLock::new(|| {
+    let things = SERVICES.iter().flat_map(|service| service.things);
+    PROJECT.iter().copied().chain(things.map(|thing| thing.get)).collect()
+});
+
+/// What is asked of the project itself.
+const PROJECT: &[Action] = &[
     action("resourcemanager.projects.get", "prove that the project is the one that was declared").by("cloudresourcemanager.projects.get"),
     action("cloudasset.assets.searchAllResources", "list what is in the project").by("cloudasset.searchAllResources"),
     action("cloudasset.assets.listOSInventories", "learn which machines lack patches, where VM Manager looks into them")
@@ -45,50 +54,6 @@ pub(super) const GCP_READ: &[Action] = &[
         "tell whether a thing that the list leaves out was deleted; nothing of what it holds is asked for",
     )
     .by("cloudasset.batchGetAssetsHistory"),
-    action("compute.instances.get", "tell whether a machine that the list leaves out is really gone"),
-    action("compute.disks.get", "tell whether a disk that the list leaves out is really gone")
-        .by("compute.disks.get, compute.regionDisks.get"),
-    action("compute.snapshots.get", "tell whether a copy of a disk that the list leaves out is really gone"),
-    action("compute.networks.get", "tell whether a network that the list leaves out is really gone"),
-    action("compute.subnetworks.get", "tell whether a part of a network that the list leaves out is really gone"),
-    action("compute.firewalls.get", "tell whether a firewall rule that the list leaves out is really gone"),
-    action("compute.firewallPolicies.get", "tell whether a firewall policy that the list leaves out is really gone")
-        .by("compute.networkFirewallPolicies.get, compute.regionNetworkFirewallPolicies.get"),
-    action("compute.forwardingRules.get", "tell whether a load balancer that the list leaves out is really gone"),
-    action("compute.globalForwardingRules.get", "tell whether a load balancer of all regions that the list leaves out is really gone"),
-    action("storage.buckets.get", "tell whether a bucket that the list leaves out is really gone"),
-    action("container.clusters.get", "tell whether a Kubernetes cluster that the list leaves out is really gone")
-        .by("container.projects.locations.clusters.get, container.projects.zones.clusters.get"),
-    action("cloudsql.instances.get", "tell whether a database server that the list leaves out is really gone").by("sql.instances.get"),
-    action("spanner.instances.get", "tell whether a Spanner instance that the list leaves out is really gone")
-        .by("spanner.projects.instances.get"),
-    action("spanner.databases.get", "tell whether a Spanner database that the list leaves out is really gone")
-        .by("spanner.projects.instances.databases.get"),
-    action("alloydb.clusters.get", "tell whether an AlloyDB cluster that the list leaves out is really gone")
-        .by("alloydb.projects.locations.clusters.get"),
-    action("alloydb.instances.get", "tell whether an AlloyDB server that the list leaves out is really gone")
-        .by("alloydb.projects.locations.clusters.instances.get"),
-    action("bigtable.instances.get", "tell whether a Bigtable instance that the list leaves out is really gone")
-        .by("bigtableadmin.projects.instances.get"),
-    action("redis.instances.get", "tell whether a Redis server that the list leaves out is really gone")
-        .by("redis.projects.locations.instances.get"),
-    action("datastore.databases.getMetadata", "tell whether a Firestore database that the list leaves out is really gone")
-        .by("firestore.projects.databases.get"),
-    action("secretmanager.secrets.get", "tell whether a secret that the list leaves out is really gone; its value is not read")
-        .by("secretmanager.projects.secrets.get"),
-    action("logging.sinks.get", "tell whether a sink of logs that the list leaves out is really gone").by("logging.projects.sinks.get"),
-    action("backupdr.backupVaults.get", "tell whether a backup vault that the list leaves out is really gone")
-        .by("backupdr.projects.locations.backupVaults.get"),
-    action("cloudkms.keyRings.get", "tell whether a ring of keys that the list leaves out is really gone")
-        .by("cloudkms.projects.locations.keyRings.get"),
-    action("cloudkms.cryptoKeys.get", "tell whether a key that the list leaves out is really gone")
-        .by("cloudkms.projects.locations.keyRings.cryptoKeys.get"),
-    action("iam.serviceAccounts.get", "tell whether a service account that the list leaves out is really gone")
-        .by("iam.projects.serviceAccounts.get"),
-    action("run.services.get", "tell whether a service that the list leaves out is really gone").by("run.projects.locations.services.get"),
-    action("run.jobs.get", "tell whether a job that the list leaves out is really gone").by("run.projects.locations.jobs.get"),
-    action("cloudfunctions.functions.get", "tell whether a function that the list leaves out is really gone")
-        .by("cloudfunctions.projects.locations.functions.get"),
 ];
 
 /// Google Cloud, on our own service account only.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use caretaker_cloud::{CloudLink, Usage};
 use caretaker_controllers::discovery::{self, NotRead, Reading};
-use caretaker_controllers::store::Store;
+use caretaker_store::Store;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use caretaker_cloud::{Asset, AssetType, Power};
+use caretaker_cloud::{Asset, AssetType, AwsType, Power};
 use serde_json::{Value, json};
 
 use crate::digest::sha256_hex;
@@ -23,28 +23,9 @@ pub struct Imports {
     our_roles: BTreeSet<(String, String)>,
 }
 
+/// The resource type that an asset is imported to, as the catalog of its cloud says.
 fn resource_type(asset: &Asset) -> Option<&'static str> {
-    Some(match asset.native_type.as_str() {
-        "AWS::EC2::Instance" => "aws_instance",
-        "AWS::EC2::Volume" => "aws_ebs_volume",
-        "AWS::EC2::Snapshot" => "aws_ebs_snapshot",
-        "AWS::EC2::VPC" => "aws_vpc",
-        "AWS::EC2::Subnet" => "aws_subnet",
-        "AWS::EC2::SecurityGroup" => "aws_security_group",
-        "AWS::RDS::DBInstance" => "aws_db_instance",
-        "AWS::RDS::DBCluster" => "aws_rds_cluster",
-        "AWS::DynamoDB::Table" => "aws_dynamodb_table",
-        "AWS::EKS::Cluster" => "aws_eks_cluster",
-        "AWS::Lambda::Function" => "aws_lambda_function",
-        "AWS::ElasticLoadBalancingV2::LoadBalancer" => "aws_lb",
-        "AWS::KMS::Key" => "aws_kms_key",
-        "AWS::Backup::BackupVault" => "aws_backup_vault",
-        "AWS::CloudTrail::Trail" => "aws_cloudtrail",
-        "AWS::S3::Bucket" => "aws_s3_bucket",
-        "AWS::IAM::Role" => "aws_iam_role",
-        "AWS::IAM::User" => "aws_iam_user",
-        _ => return None,
-    })
+    AwsType::of_native_type(&asset.native_type)?.row().terraform
 }
 
 /// Why an asset has no import block.

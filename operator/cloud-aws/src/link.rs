@@ -1,0 +1,58 @@
+//! What a session answers: each verb of the cloud port, from the file that knows it.
+
+use async_trait::async_trait;
+use caretaker_cloud::{
+    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register,
+    Result, Scope, WantedPermission,
+};
+
+use crate::session::Session;
+use crate::{exit, inventory, parent, permissions, policies, presence, protection, register};
+
+#[async_trait]
+impl CloudLink for Session {
+    async fn identity(&self) -> Result<Identity> {
+        Ok(Self::identity(self).await)
+    }
+
+    async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {
+        permissions::missing(self, wanted).await
+    }
+
+    async fn excess(&self, wanted: &[WantedPermission]) -> Result<ExcessReport> {
+        policies::excess(self, wanted).await
+    }
+
+    async fn ways_in(&self) -> Result<Register> {
+        register::ways_in(self).await
+    }
+
+    async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> Result<()> {
+        inventory::discover(self, scope, sink).await
+    }
+
+    fn reads_an_index(&self, service: &str) -> bool {
+        presence::is_of_an_index(service)
+    }
+
+    async fn exists(&self, asset: &Asset) -> Result<Presence> {
+        Ok(presence::exists(asset))
+    }
+
+    async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {
+        protection::read(self, regions, prefix).await
+    }
+
+    async fn members(&self) -> Result<Vec<Member>> {
+        parent::list(self).await
+    }
+
+    async fn perform(&self, key: &str, step: &CloudStep) -> Result<Receipt> {
+        match step {
+            CloudStep::CloseOwnRole { role } => exit::close(self, role).await,
+            CloudStep::StripOwnRole { role, last } => exit::strip(self, role, last).await,
+            CloudStep::DropLastPolicy { role, last } => exit::drop_last(self, role, last).await,
+            other => protection::perform(self, key, other).await,
+        }
+    }
+}
