@@ -3,7 +3,6 @@
 pub mod advance;
 pub mod contents;
 pub mod excluded;
-pub mod script;
 pub mod steps;
 pub mod terraform;
 

@@ -10,7 +10,7 @@ use caretaker_cloud::manifest::{On as Granted, gcp_permissions};
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
 use caretaker_cloud::{AccessGrant, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, WantedPermission};
 use caretaker_cloud_gcp::{BaseCredentials, GcpConfig, GcpConnector};
-use caretaker_core::kit_gcp;
+use caretaker_core::kit::gcp::wanted;
 use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge};
 use serde_json::{Value, json};
 
@@ -187,7 +187,7 @@ impl Behaviour for OnSimulator {
     }
 
     fn wanted(&self, grant: &AccessGrant, purpose: Purpose) -> Vec<WantedPermission> {
-        kit_gcp::wanted(&[purpose], gcp(grant))
+        wanted(&[purpose], gcp(grant))
     }
 
     async fn forbid(&self, grant: &AccessGrant) -> BTreeSet<String> {

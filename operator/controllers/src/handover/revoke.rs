@@ -7,13 +7,14 @@ use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_api::{CloudAccount, Handover};
 use caretaker_cloud::{CloudError, CloudStep, Presented, Purpose};
 use caretaker_core::desired::Desired;
+use caretaker_core::grant;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::excluded::excluded;
-use caretaker_core::handover::{is_due, script, take_attempt};
+use caretaker_core::handover::{is_due, take_attempt};
 use caretaker_core::kit::parents::STACK_SET;
 use caretaker_core::kit::policy_name;
 use caretaker_core::outcome::Fault;
-use caretaker_core::{grant, kit_gcp};
+use caretaker_documents::handover::script;
 use kube::ResourceExt;
 use serde_json::{Map, json};
 
@@ -103,8 +104,8 @@ fn plan(account: &CloudAccount, provider: Option<&ProviderProfileSpec>) -> (Vec<
         _ => return (Vec::new(), String::new()),
     };
     let (project_id, name, home) = place;
-    let member = provider.and_then(|provider| provider.gcp.as_ref()).map(|gcp| kit_gcp::member(&gcp.principal)).unwrap_or_default();
-    let email = kit_gcp::service_account(name, home);
+    let member = provider.and_then(|provider| provider.gcp.as_ref()).map(|gcp| grant::member(&gcp.principal)).unwrap_or_default();
+    let email = grant::service_account(name, home);
     let step = CloudStep::RemoveBinding { project_id, member };
     (vec![step], format!("the service account {email}, which nobody of the provider's can use any more"))
 }

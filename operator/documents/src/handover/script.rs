@@ -2,14 +2,10 @@
 
 use caretaker_api::cloud_account::{AwsAccount, CloudTarget};
 use caretaker_api::provider_profile::ProviderProfileSpec;
+use caretaker_core::grant::service_account;
+use caretaker_core::kit::parents::STACK_SET;
 
-use crate::kit::parents::STACK_SET;
-use crate::kit_gcp;
-
-/// A word in a POSIX shell, in single quotes.
-fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
+use crate::quote::sh;
 
 /// Name and text of the script for an account's cloud.
 #[must_use]
@@ -19,7 +15,7 @@ pub fn of(target: &CloudTarget, provider: &ProviderProfileSpec) -> (String, Stri
         (_, Some(_), _) => azure(&target.id(), provider.azure.as_ref().map(|azure| azure.tenant_id.as_str()).unwrap_or_default()),
         (_, _, Some(account)) => {
             let project = account.service_account_project();
-            gcp(project, &kit_gcp::service_account(&account.service_account_name, project))
+            gcp(project, &service_account(&account.service_account_name, project))
         }
         _ => parent(target),
     };
@@ -33,7 +29,7 @@ fn parent(target: &CloudTarget) -> String {
         (Some(organization), _) => organization_script(&organization.lister()),
         (_, Some(folder)) => {
             let project = &folder.service_account_project_id;
-            gcp(project, &kit_gcp::service_account(&folder.service_account_name, project))
+            gcp(project, &service_account(&folder.service_account_name, project))
         }
         _ => "#!/bin/sh\n# Each subscription is delegated by itself: run the script of each. There is no access to the tenant besides.\n"
             .to_owned(),
@@ -106,8 +102,8 @@ for name in $found; do
 done
 echo "the delegation is deleted: the provider is out of subscription $subscription"
 "#,
-        quoted = quote(subscription),
-        tenant = quote(&tenant.to_ascii_lowercase()),
+        quoted = sh(subscription),
+        tenant = sh(&tenant.to_ascii_lowercase()),
     )
 }
 
@@ -130,8 +126,8 @@ fi
 gcloud iam service-accounts delete "$email" --project "$project" --quiet
 echo "the service account $email is deleted: the provider is out of project $project"
 "#,
-        quoted = quote(project),
-        email = quote(email),
+        quoted = sh(project),
+        email = sh(email),
     )
 }
 
@@ -168,8 +164,8 @@ aws iam delete-role --role-name "$role"
 echo "the role $role is deleted: the provider is out of account $account"
 "#,
         id = account.account_id,
-        account = quote(&account.account_id),
-        role = quote(&account.role_name),
+        account = sh(&account.account_id),
+        role = sh(&account.role_name),
     )
 }
 

@@ -6,16 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use caretaker_cloud::Purpose;
 use caretaker_cloud::manifest::{Action, On, gcp_permissions};
-use caretaker_cloud::{GcpGrant, Purpose, WantedPermission};
+use caretaker_core::grant::service_account;
+use caretaker_core::kit::gcp::{APIS, TOKEN_CREATOR};
 
-use crate::kit::hcl;
-
-/// The role that lets the provider's principal make tokens of the service account.
-pub const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
-/// APIs that the client's project must have on, where the client's own quota pays.
-const APIS: [&str; 4] =
-    ["cloudasset.googleapis.com", "cloudresourcemanager.googleapis.com", "iam.googleapis.com", "policyanalyzer.googleapis.com"];
+use crate::quote::{hcl, one_line, sh};
 
 /// What a kit is made from.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +22,7 @@ pub struct GcpKit<'a> {
     pub project_id: &'a str,
     /// Name of the service account within the project: 6 to 30 characters.
     pub account_name: &'a str,
-    /// The provider's principal as IAM writes members, see [`member`].
+    /// The provider's principal as IAM writes members, see [`caretaker_core::grant::member`].
     pub member: &'a str,
     /// The provider's project whose quota pays; without one the client's own does.
     pub quota_project: Option<&'a str>,
@@ -34,29 +30,6 @@ pub struct GcpKit<'a> {
     pub customer_id: Option<&'a str>,
     /// What the access is for.
     pub purposes: &'a [Purpose],
-}
-
-/// A principal as IAM writes members: an e-mail address is a service account's.
-#[must_use]
-pub fn member(principal: &str) -> String {
-    if principal.contains(':') { principal.to_owned() } else { format!("serviceAccount:{principal}") }
-}
-
-/// E-mail address of a service account. In the id of a project that belongs to a domain the parts change places.
-#[must_use]
-pub fn service_account(account_name: &str, project_id: &str) -> String {
-    match project_id.split_once(':') {
-        Some((domain, project)) => format!("{account_name}@{project}.{domain}.iam.gserviceaccount.com"),
-        None => format!("{account_name}@{project_id}.iam.gserviceaccount.com"),
-    }
-}
-
-/// All that a grant covers, as the adapter tests it: on the project, or on our own service account.
-#[must_use]
-pub fn wanted(purposes: &[Purpose], grant: &GcpGrant) -> Vec<WantedPermission> {
-    let resource = |on: On| if on == On::Account { "*".to_owned() } else { grant.service_account.clone() };
-    let actions = purposes.iter().flat_map(|purpose| gcp_permissions(*purpose));
-    actions.map(|action| WantedPermission { resource: resource(action.on), action: action.name.to_owned() }).collect()
 }
 
 /// A custom role with the permissions of some purposes.
@@ -119,8 +92,8 @@ impl GcpKit<'_> {
             format!("for project {} in the constraint iam.allowedPolicyMemberDomains, for example with", self.project_id),
             format!(
                 "  gcloud resource-manager org-policies allow iam.allowedPolicyMemberDomains {} --project={}",
-                shell(customer),
-                shell(self.project_id)
+                sh(customer),
+                sh(self.project_id)
             ),
             "Without it the binding for the provider's principal fails with \"do not belong to a permitted customer\".".to_owned(),
         ]
@@ -165,19 +138,19 @@ impl GcpKit<'_> {
     }
 
     fn script(&self) -> String {
-        let display = shell(&format!("Access of the managed service provider for {}", self.client));
+        let display = sh(&format!("Access of the managed service provider for {}", self.client));
         let mut lines = vec![
             "#!/bin/sh".to_owned(),
             "# Can be run again: what is there already is kept.".to_owned(),
             "set -eu".to_owned(),
-            format!("project={}", shell(self.project_id)),
-            format!("account={}", shell(self.account_name)),
-            format!("email={}", shell(&self.email())),
-            format!("provider={}", shell(self.member)),
+            format!("project={}", sh(self.project_id)),
+            format!("account={}", sh(self.account_name)),
+            format!("email={}", sh(&self.email())),
+            format!("provider={}", sh(self.member)),
             format!("display={display}"),
             String::new(),
         ];
-        lines.extend(self.domain_step().iter().map(|line| format!("printf '%s\\n' {}", shell(line))));
+        lines.extend(self.domain_step().iter().map(|line| format!("printf '%s\\n' {}", sh(line))));
         lines.push(String::new());
         if !self.apis().is_empty() {
             lines.push(format!("gcloud services enable --project=\"$project\" {}", self.apis().join(" ")));
@@ -228,7 +201,7 @@ impl GcpKit<'_> {
 /// What the provider does itself, once for each client: lets the client's service account use the project whose quota pays.
 #[must_use]
 pub fn provider_command(quota_project: &str, email: &str) -> String {
-    let (project, member) = (shell(quota_project), shell(&format!("serviceAccount:{email}")));
+    let (project, member) = (sh(quota_project), sh(&format!("serviceAccount:{email}")));
     let role = "roles/serviceusage.serviceUsageConsumer";
     format!("gcloud projects add-iam-policy-binding {project} --member={member} --role={role} --condition=None")
 }
@@ -242,7 +215,7 @@ fn resource(kind: &str, label: &str, arguments: &[(&str, String)]) -> String {
 /// The commands that make a role, or put it back to the manifest, and grant it.
 fn role_commands(role: &Role) -> Vec<String> {
     let names: Vec<&str> = role.actions.iter().map(|action| action.name).collect();
-    let (id, title, permissions) = (role.id, shell(role.title), names.join(","));
+    let (id, title, permissions) = (role.id, sh(role.title), names.join(","));
     let on = if role.on_account {
         "gcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\""
     } else {
@@ -258,21 +231,12 @@ fn role_commands(role: &Role) -> Vec<String> {
     ]
 }
 
-/// A word for a POSIX shell.
-#[must_use]
-pub fn shell(text: &str) -> String {
-    format!("'{}'", text.replace('\0', "").replace('\'', "'\\''"))
-}
-
-/// A text that cannot end a comment or a paragraph.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
 
+    use caretaker_cloud::GcpGrant;
+    use caretaker_core::kit::gcp::wanted;
     use hcl::eval::{Context, Evaluate};
 
     use super::*;
@@ -420,14 +384,5 @@ mod tests {
         assert_eq!(commands[0][2], "provider-quota");
         assert_eq!(commands[0][3], "--member=serviceAccount:caretaker-acme@acme-prod.iam.gserviceaccount.com");
         assert_eq!(hostile().provider_command(), None);
-    }
-
-    #[test]
-    fn members_and_addresses() {
-        assert_eq!(member("us@p.iam.gserviceaccount.com"), "serviceAccount:us@p.iam.gserviceaccount.com");
-        let federated =
-            "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pods/subject/system:serviceaccount:a:b";
-        assert_eq!(member(federated), federated);
-        assert_eq!(service_account("caretaker", "example.com:prod"), "caretaker@prod.example.com.iam.gserviceaccount.com");
     }
 }
