@@ -4,8 +4,9 @@ use caretaker_api::cloud_account::{AwsAccount, CloudTarget};
 use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_core::grant::service_account;
 use caretaker_core::kit::parents::STACK_SET;
+use serde::Serialize;
 
-use crate::quote::sh;
+use crate::template::render;
 
 /// Name and text of the script for an account's cloud.
 #[must_use]
@@ -31,142 +32,50 @@ fn parent(target: &CloudTarget) -> String {
             let project = &folder.service_account_project_id;
             gcp(project, &service_account(&folder.service_account_name, project))
         }
-        _ => "#!/bin/sh\n# Each subscription is delegated by itself: run the script of each. There is no access to the tenant besides.\n"
-            .to_owned(),
+        _ => render("handover/revoke-azure-tenant.sh", serde_json::json!({})),
     }
 }
 
-/// The StackSet goes first: it would give our role to accounts that come later, and again to those that lose it.
-fn organization_script(lister: &AwsAccount) -> String {
-    let role = aws(lister);
-    let (head, rest) = role.split_once("\nif ! said=").unwrap_or((&role, ""));
-    format!(
-        r#"{head}
-set_name={set_name}
-# Where a delegated administrator's account holds the StackSet, run this with CALL_AS=DELEGATED_ADMIN.
-call_as=${{CALL_AS:-SELF}}
-stack_set() {{
-  command=$1
-  shift
-  aws cloudformation "$command" --stack-set-name "$set_name" --call-as "$call_as" "$@"
-}}
-if said=$(stack_set describe-stack-set 2>&1); then
-  units=$(stack_set list-stack-instances --query 'Summaries[].OrganizationalUnitId' --output text | tr '\t' '\n' | sort -u | paste -sd, -)
-  regions=$(stack_set list-stack-instances --query 'Summaries[].Region' --output text | tr '\t' '\n' | sort -u)
-  if [ -n "$units" ]; then
-    # Several regions are several words.
-    # shellcheck disable=SC2086
-    operation=$(stack_set delete-stack-instances --deployment-targets "OrganizationalUnitIds=$units" --regions $regions \
-      --no-retain-stacks --query OperationId --output text)
-    status=QUEUED
-    while [ "$status" = QUEUED ] || [ "$status" = RUNNING ] || [ "$status" = STOPPING ]; do
-      echo "deleting the role in the organization's accounts: $status"
-      sleep 10
-      status=$(stack_set describe-stack-set-operation --operation-id "$operation" --query StackSetOperation.Status --output text)
-    done
-    if [ "$status" != SUCCEEDED ]; then
-      echo "the StackSet $set_name still has stacks ($status): look at operation $operation, and run this again" >&2
-      exit 1
-    fi
-  fi
-  stack_set delete-stack-set
-  echo "the StackSet $set_name is deleted"
-else
-  case "$said" in
-    *StackSetNotFound*) echo "there is no StackSet $set_name (where another account holds it, delete it there)" ;;
-    *) echo "$said" >&2; echo "whether the StackSet $set_name is there cannot be told: nothing was done" >&2; exit 1 ;;
-  esac
-fi
-if ! said={rest}"#,
-        set_name = STACK_SET,
-    )
+#[derive(Serialize)]
+struct Aws<'a> {
+    account: &'a str,
+    role: &'a str,
+    set_name: &'a str,
 }
 
-fn azure(subscription: &str, tenant: &str) -> String {
-    format!(
-        r#"#!/bin/sh
-# Ends the delegation of Azure subscription {subscription} to the managed service provider's tenant.
-# Needs the az command, signed in as Owner of the subscription. Safe to run again.
-set -eu
-
-subscription={quoted}
-tenant={tenant}
-
-found=$(az managedservices assignment list --subscription "$subscription" --include-definition true --output tsv   --query "[?properties.registrationDefinition.properties.managedByTenantId=='$tenant'].name")
-if [ -z "$found" ]; then
-  echo "no delegation to the provider is left in $subscription"
-  exit 0
-fi
-for name in $found; do
-  az managedservices assignment delete --subscription "$subscription" --assignment "$name" --yes
-done
-echo "the delegation is deleted: the provider is out of subscription $subscription"
-"#,
-        quoted = sh(subscription),
-        tenant = sh(&tenant.to_ascii_lowercase()),
-    )
-}
-
-fn gcp(project: &str, email: &str) -> String {
-    format!(
-        r#"#!/bin/sh
-# Ends the managed service provider's access to Google Cloud project {project}: deletes the service account that leads into it.
-# Needs the gcloud command, signed in as somebody who may delete service accounts there. Safe to run again.
-set -eu
-
-project={quoted}
-email={email}
-
-if ! said=$(gcloud iam service-accounts describe "$email" --project "$project" 2>&1); then
-  case "$said" in
-    *NOT_FOUND*) echo "the service account $email is gone already"; exit 0 ;;
-    *) echo "$said" >&2; echo "whether the service account $email is there cannot be told: nothing was done" >&2; exit 1 ;;
-  esac
-fi
-gcloud iam service-accounts delete "$email" --project "$project" --quiet
-echo "the service account $email is deleted: the provider is out of project $project"
-"#,
-        quoted = sh(project),
-        email = sh(email),
-    )
+impl<'a> Aws<'a> {
+    fn of(account: &'a AwsAccount) -> Self {
+        Self { account: &account.account_id, role: &account.role_name, set_name: STACK_SET }
+    }
 }
 
 /// `revoke-aws-<account>.sh`: to be run by somebody who may change IAM in the account. Safe to run again.
 #[must_use]
 pub fn aws(account: &AwsAccount) -> String {
-    format!(
-        r#"#!/bin/sh
-# Ends the managed service provider's access to AWS account {id}.
-# Needs the aws command, signed in to that account as somebody who may change IAM. Safe to run again.
-set -eu
+    render("handover/revoke-aws.sh", Aws::of(account))
+}
 
-account={account}
-role={role}
+/// The StackSet goes first: it would give our role to accounts that come later, and again to those that lose it.
+fn organization_script(lister: &AwsAccount) -> String {
+    render("handover/revoke-aws-organization.sh", Aws::of(lister))
+}
 
-here=$(aws sts get-caller-identity --query Account --output text)
-if [ "$here" != "$account" ]; then
-  echo "signed in to account $here, not $account: nothing was done" >&2
-  exit 1
-fi
-if ! said=$(aws iam get-role --role-name "$role" 2>&1); then
-  case "$said" in
-    *NoSuchEntity*) echo "the role $role is gone already"; exit 0 ;;
-    *) echo "$said" >&2; echo "whether the role $role is there cannot be told: nothing was done" >&2; exit 1 ;;
-  esac
-fi
-for policy in $(aws iam list-role-policies --role-name "$role" --query 'PolicyNames[]' --output text); do
-  aws iam delete-role-policy --role-name "$role" --policy-name "$policy"
-done
-for policy in $(aws iam list-attached-role-policies --role-name "$role" --query 'AttachedPolicies[].PolicyArn' --output text); do
-  aws iam detach-role-policy --role-name "$role" --policy-arn "$policy"
-done
-aws iam delete-role --role-name "$role"
-echo "the role $role is deleted: the provider is out of account $account"
-"#,
-        id = account.account_id,
-        account = sh(&account.account_id),
-        role = sh(&account.role_name),
-    )
+fn azure(subscription: &str, tenant: &str) -> String {
+    #[derive(Serialize)]
+    struct Azure<'a> {
+        subscription: &'a str,
+        tenant: String,
+    }
+    render("handover/revoke-azure.sh", Azure { subscription, tenant: tenant.to_ascii_lowercase() })
+}
+
+fn gcp(project: &str, email: &str) -> String {
+    #[derive(Serialize)]
+    struct Gcp<'a> {
+        project: &'a str,
+        email: &'a str,
+    }
+    render("handover/revoke-gcp.sh", Gcp { project, email })
 }
 
 #[cfg(test)]

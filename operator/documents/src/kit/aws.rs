@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use caretaker_api::cloud_account::AwsAccount;
 use caretaker_api::provider_profile::AwsProvider;
 use caretaker_cloud::Purpose;
-use caretaker_cloud::manifest::aws_actions;
+use caretaker_cloud::manifest::{Action, aws_actions};
 use caretaker_core::grant::{partition, role_arn, session_name, source_identity};
 use caretaker_core::kit::{BACKUP_ROLE, backup_role_arn, policy_name, purposes, resource};
 use serde_json::{Value, json};
 
 use super::Subject;
-use crate::quote::hcl;
+use crate::template::render;
 
 pub(super) struct Kit<'a> {
     pub(super) account: &'a AwsAccount,
@@ -102,65 +102,36 @@ impl Kit<'_> {
     }
 
     pub(super) fn terraform(&self) -> String {
-        let role = format!(
-            "resource \"aws_iam_role\" \"caretaker_access\" {{\n  name                 = {}\n  max_session_duration = 3600\n  assume_role_policy   = {}\n}}\n",
-            hcl(&self.account.role_name),
-            hcl(&self.trust().to_string())
-        );
-        let policies = self.purposes.iter().map(|purpose| {
-            let name = policy_name(*purpose);
-            format!(
-                "\nresource \"aws_iam_role_policy\" \"{}\" {{\n  name   = {}\n  role   = aws_iam_role.caretaker_access.id\n  policy = {}\n}}\n",
-                name.replace('-', "_"),
-                hcl(name),
-                hcl(&self.document(*purpose).to_string())
-            )
-        });
-        let mut text: String = std::iter::once(role).chain(policies).collect();
-        if self.purposes.contains(&Purpose::Backup) {
-            text.push_str(&format!(
-                "\nresource \"aws_iam_role\" \"caretaker_backup\" {{\n  name               = {}\n  assume_role_policy = {}\n}}\n",
-                hcl(BACKUP_ROLE),
-                hcl(&Self::backup_trust().to_string())
-            ));
-            for (index, arn) in self.backup_policies().iter().enumerate() {
-                text.push_str(&format!(
-                    "\nresource \"aws_iam_role_policy_attachment\" \"caretaker_backup_{index}\" {{\n  role       = aws_iam_role.caretaker_backup.name\n  policy_arn = {}\n}}\n",
-                    hcl(arn)
-                ));
-            }
-        }
-        text
+        let policies: Vec<Value> = self
+            .purposes
+            .iter()
+            .map(|purpose| {
+                let name = policy_name(*purpose);
+                json!({"label": name.replace('-', "_"), "name": name, "document": self.document(*purpose).to_string()})
+            })
+            .collect();
+        let backup = self
+            .purposes
+            .contains(&Purpose::Backup)
+            .then(|| json!({"role": BACKUP_ROLE, "trust": Self::backup_trust().to_string(), "policies": self.backup_policies()}));
+        let context = json!({"role": self.account.role_name, "trust": self.trust().to_string(), "policies": policies, "backup": backup});
+        render("kit/aws/caretaker-access.tf", context)
     }
 
     fn letter(&self, subject: &Subject<'_>) -> String {
-        let rows: String = self
-            .purposes
-            .iter()
-            .flat_map(|purpose| aws_actions(*purpose).iter().map(move |action| (purpose, action)))
-            .map(|(purpose, action)| format!("| `{}` | {} | {} |\n", policy_name(*purpose), action.name, action.why))
-            .collect();
-        let (client, name) = (subject.client, subject.account);
-        format!(
-            "# Access to AWS account {account} for {client}\n\n\
-             Apply ONE of the two files in account {account}, as somebody who may make IAM roles:\n\n\
-             - `aws cloudformation deploy --stack-name caretaker-access --capabilities CAPABILITY_NAMED_IAM --template-file caretaker-access.cfn.json`\n\
-             - `terraform apply` with `caretaker-access.tf`\n\n\
-             It makes the role `{role}`, which only `{principal}` may assume, and only with the ExternalId `{external_id}`.\n\
-             To end the access at any time, delete the stack or the role.\n\n\
-             Every call of ours stands in your audit log under the session name `{session}`, with the SourceIdentity `{source}`: the object of ours\n\
-             that acted.\n\n\
-             Once a week attempts without and with a wrong ExternalId are made on purpose, each without and with the SourceIdentity, and up to\n\
-             three principals that lead into other clients' accounts try with the right one. They must all fail, and stand in your audit log as\n\
-             failed `AssumeRole` events under the same session name: four, and two for each such principal.\n\n\
-             | policy | action | why |\n| --- | --- | --- |\n{rows}",
-            account = self.account.account_id,
-            role = self.account.role_name,
-            principal = self.provider.principal_arn,
-            external_id = self.external_id,
-            session = session_name(client, name),
-            source = source_identity(client, name),
-        )
+        let row = |purpose: Purpose, action: &Action| json!({"policy": policy_name(purpose), "action": action.name, "why": action.why});
+        let rows = self.purposes.iter().flat_map(|purpose| aws_actions(*purpose).iter().map(move |action| row(*purpose, action)));
+        let context = json!({
+            "client": subject.client,
+            "account_id": self.account.account_id,
+            "role": self.account.role_name,
+            "principal": self.provider.principal_arn,
+            "external_id": self.external_id,
+            "session": session_name(subject.client, subject.account),
+            "source": source_identity(subject.client, subject.account),
+            "rows": rows.collect::<Vec<_>>(),
+        });
+        render("kit/aws/README.md", context)
     }
 }
 

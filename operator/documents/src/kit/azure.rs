@@ -7,7 +7,7 @@ use caretaker_cloud::Purpose;
 use caretaker_cloud::manifest::{AZURE_DELEGATION_DELETE, AZURE_READER, AzureRole, azure_actions};
 use serde_json::{Value, json};
 
-use crate::quote::hcl;
+use crate::template::render;
 
 /// Version of the Lighthouse API that the template asks for.
 const LIGHTHOUSE: &str = "2019-09-01";
@@ -95,61 +95,39 @@ impl Delegation {
     }
 
     fn terraform(&self) -> String {
-        let scope = hcl(&format!("/subscriptions/{}", self.subscription_id.to_ascii_lowercase()));
-        let authorizations: String = ROLES
-            .iter()
-            .map(|role| {
-                format!(
-                    "\n  authorization {{\n    principal_id           = {}\n    principal_display_name = {}\n    \
-                     role_definition_id     = {}\n  }}\n",
-                    hcl(&self.principal_id),
-                    hcl(&format!("Caretaker of {}", self.provider)),
-                    hcl(role.id)
-                )
-            })
-            .collect();
-        format!(
-            "resource \"azurerm_lighthouse_definition\" \"caretaker\" {{\n  name               = {}\n  description        = {}\n  \
-             managing_tenant_id = {}\n  scope              = {scope}\n{authorizations}}}\n\n\
-             resource \"azurerm_lighthouse_assignment\" \"caretaker\" {{\n  scope                    = {scope}\n  \
-             lighthouse_definition_id = azurerm_lighthouse_definition.caretaker.id\n}}\n",
-            hcl(&self.title()),
-            hcl("Access of the managed service provider to this subscription."),
-            hcl(&self.tenant_id)
-        )
+        let context = json!({
+            "title": self.title(),
+            "tenant": self.tenant_id,
+            "scope": format!("/subscriptions/{}", self.subscription_id.to_ascii_lowercase()),
+            "principal": self.principal_id,
+            "principal_name": format!("Caretaker of {}", self.provider),
+            "roles": roles(),
+        });
+        render("kit/azure/caretaker-access.tf", context)
     }
 
     fn letter(&self) -> String {
-        let roles: String = ROLES.iter().map(|role| format!("| {} | `{}` | {} |\n", role.name, role.id, role.why)).collect();
-        let actions: String = [Purpose::Read, Purpose::Revoke]
-            .into_iter()
-            .flat_map(azure_actions)
-            .map(|action| format!("| {} | {} |\n", action.name, action.why))
-            .collect();
-        format!(
-            "# Access to Azure subscription {subscription} for {client}\n\n\
-             Once for this subscription, somebody with the role Owner on it, who is a member of your own tenant and not a guest, applies ONE\n\
-             of the two files:\n\n\
-             - `az deployment sub create --subscription {subscription} --location westeurope --template-file caretaker-access.azure.json`\n\
-             - `terraform apply` with `caretaker-access.tf`\n\n\
-             The location is only where Azure keeps the record of the deployment. Each further subscription has a kit of its own. Azure must\n\
-             know the resource provider first: `az provider register --namespace Microsoft.ManagedServices --subscription {subscription}`.\n\n\
-             It delegates the subscription by Azure Lighthouse to the principal `{principal}` of the tenant `{tenant}` ({provider}), with two\n\
-             roles:\n\n\
-             | role | id | why |\n| --- | --- | --- |\n{roles}\n\
-             No other tenant gets in by it, and no key, secret or content can be read with it.\n\n\
-             To end the access at any time: in the portal under Service providers, or `az managedservices assignment delete`. Deleting the\n\
-             deployment does not end it. {provider} can end it too, by the second role.\n\n\
-             Once a week two attempts without a token and with a wrong one are made on purpose, and up to three with principals that lead into other\n\
-             clients' subscriptions. They must all fail.\n\n\
-             | action that is used | why |\n| --- | --- |\n{actions}",
-            subscription = self.subscription_id.to_ascii_lowercase(),
-            client = self.client,
-            principal = self.principal_id,
-            tenant = self.tenant_id,
-            provider = self.provider,
-        )
+        let context = json!({
+            "subscription": self.subscription_id.to_ascii_lowercase(),
+            "client": self.client,
+            "principal": self.principal_id,
+            "tenant": self.tenant_id,
+            "provider": self.provider,
+            "roles": roles(),
+            "actions": actions(),
+        });
+        render("kit/azure/README.md", context)
     }
+}
+
+fn roles() -> Vec<Value> {
+    ROLES.iter().map(|role| json!({"name": role.name, "id": role.id, "why": role.why})).collect()
+}
+
+/// The actions that are used of the roles.
+pub(super) fn actions() -> Vec<Value> {
+    let all = [Purpose::Read, Purpose::Revoke].into_iter().flat_map(azure_actions);
+    all.map(|action| json!({"name": action.name, "why": action.why})).collect()
 }
 
 #[cfg(test)]
