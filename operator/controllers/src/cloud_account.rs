@@ -22,6 +22,8 @@ use caretaker_core::inventory::history::needed;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
 use caretaker_core::{grant, kit};
+use caretaker_documents as documents;
+use caretaker_documents::kit::Subject;
 use futures::future::join_all;
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
@@ -111,7 +113,9 @@ impl Reconciler for CloudAccounts {
     fn plan(&self, account: &CloudAccount, observed: &Sight, now: Timestamp) -> Work {
         let plan = core::plan(account, &observed.seen, now);
         let provider = observed.seen.provider.as_ref();
-        let files = provider.and_then(|provider| kit::files((&client_of(account), &account.name_any()), &account.spec, provider));
+        let files = provider.and_then(|provider| {
+            documents::kit::files(&Subject { client: &client_of(account), account: &account.name_any(), spec: &account.spec, provider })
+        });
         let kit = files.map(|files| {
             let name = format!("{}-grant-kit", account.name_any());
             Desired::config_map(account.namespace().unwrap_or_default(), name, files)

@@ -424,10 +424,10 @@ mod tests {
         };
         let refused = CloudError::new(ErrorClass::Denied, "backup:UpdateBackupPlan", "no");
         let id = || Some("p".to_owned());
-        assert_eq!(of(&account, None), ("InSync".into(), 0, id()));
-        assert_eq!(of(&account, Some(refused)), ("Failed".into(), 1, id()));
-        assert_eq!(of(&AccountView { allow: Vec::new(), ..account }, None), ("Planned".into(), 1, id()));
-        assert_eq!(of(&AccountView { allow: Vec::new(), ..view(settled()) }, None), ("InSync".into(), 0, id()));
+        assert_eq!(of(&account, None), (PlanState::InSync, 0, id()));
+        assert_eq!(of(&account, Some(refused)), (PlanState::Failed, 1, id()));
+        assert_eq!(of(&AccountView { allow: Vec::new(), ..account }, None), (PlanState::Planned, 1, id()));
+        assert_eq!(of(&AccountView { allow: Vec::new(), ..view(settled()) }, None), (PlanState::InSync, 0, id()));
     }
 
     #[test]

@@ -327,3 +327,6 @@ fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &Condition
     let minutes = u64::from(account.spec.discovery_interval_minutes).min(10);
     Outcome::Settled(Duration::from_secs(minutes * 60))
 }
+
+#[cfg(test)]
+mod plan_tests;

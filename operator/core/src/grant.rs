@@ -5,7 +5,6 @@ use caretaker_api::provider_profile::{AwsProvider, ProviderProfileSpec};
 use caretaker_cloud::{AccessGrant, AwsGrant, AzureGrant, AzureTenantGrant, GcpFolderGrant, GcpGrant};
 
 use crate::digest::sha256_hex;
-use crate::kit_gcp;
 
 /// Longest name of an AWS session and longest SourceIdentity, in characters.
 const MAX_NAME: usize = 64;
@@ -30,6 +29,21 @@ pub fn account_of_arn(arn: &str) -> &str {
     arn.split(':').nth(4).unwrap_or_default()
 }
 
+/// A principal as IAM writes members: an e-mail address is a service account's.
+#[must_use]
+pub fn member(principal: &str) -> String {
+    if principal.contains(':') { principal.to_owned() } else { format!("serviceAccount:{principal}") }
+}
+
+/// E-mail address of a service account. In the id of a project that belongs to a domain the parts change places.
+#[must_use]
+pub fn service_account(account_name: &str, project_id: &str) -> String {
+    match project_id.split_once(':') {
+        Some((domain, project)) => format!("{account_name}@{project}.{domain}.iam.gserviceaccount.com"),
+        None => format!("{account_name}@{project_id}.iam.gserviceaccount.com"),
+    }
+}
+
 /// The grant of an account. `None` until the ExternalId is made, without which nothing is tried on AWS, and where the provider is not on the account's
 /// cloud.
 #[must_use]
@@ -40,7 +54,7 @@ pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &Provi
         return Some(AccessGrant::Azure(AzureGrant { client: client.into(), subscription_id: target.id(), home_tenant_id }));
     }
     if let (Some(gcp), Some(_)) = (&target.gcp, &provider.gcp) {
-        let service_account = kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
+        let service_account = service_account(&gcp.service_account_name, gcp.service_account_project());
         return Some(AccessGrant::Gcp(GcpGrant { client: client.into(), project_id: gcp.project_id.clone(), service_account }));
     }
     if let (Some(tenant), Some(_)) = (&target.azure_tenant, &provider.azure) {
@@ -55,7 +69,7 @@ pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &Provi
             client: client.into(),
             folder_id: folder.folder_id.clone(),
             project_id: folder.service_account_project_id.clone(),
-            service_account: kit_gcp::service_account(&folder.service_account_name, &folder.service_account_project_id),
+            service_account: service_account(&folder.service_account_name, &folder.service_account_project_id),
         }));
     }
     let account = target.aws_role()?;
@@ -78,10 +92,10 @@ pub fn principal(spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Str
         return provider.aws.as_ref().map(|provider| role_arn(&aws, provider)).unwrap_or_default();
     }
     if let Some(folder) = &target.gcp_folder {
-        return kit_gcp::service_account(&folder.service_account_name, &folder.service_account_project_id);
+        return service_account(&folder.service_account_name, &folder.service_account_project_id);
     }
     if let Some(gcp) = &target.gcp {
-        return kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
+        return service_account(&gcp.service_account_name, gcp.service_account_project());
     }
     let tenant = provider.azure.as_ref().map(|provider| provider.tenant_id.to_ascii_lowercase());
     let what = if target.is_parent() { "subscriptions of tenant" } else { "subscription" };
@@ -145,5 +159,14 @@ mod tests {
         }
         let apart: std::collections::BTreeSet<&String> = names.iter().collect();
         assert_eq!(apart.len(), names.len(), "{names:?}");
+    }
+
+    #[test]
+    fn members_and_addresses() {
+        assert_eq!(member("us@p.iam.gserviceaccount.com"), "serviceAccount:us@p.iam.gserviceaccount.com");
+        let federated =
+            "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pods/subject/system:serviceaccount:a:b";
+        assert_eq!(member(federated), federated);
+        assert_eq!(service_account("caretaker", "example.com:prod"), "caretaker@prod.example.com.iam.gserviceaccount.com");
     }
 }

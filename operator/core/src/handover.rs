@@ -8,7 +8,6 @@ pub mod excluded;
 pub mod last_reading;
 pub mod life;
 pub mod revocation;
-pub mod script;
 pub mod steps;
 pub mod terraform;
 

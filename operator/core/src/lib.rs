@@ -12,12 +12,11 @@ pub mod handover;
 pub mod inventory;
 pub mod jitter;
 pub mod kit;
-pub mod kit_gcp;
 pub mod managed_client;
 pub mod monitoring_stack;
 pub mod outcome;
 pub mod ownership;
-pub mod permissions_page;
+pub mod permissions;
 pub mod provider_profile;
 pub mod visit_request;
 

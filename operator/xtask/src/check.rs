@@ -16,6 +16,7 @@ const DIETS: &[(&str, &[&str])] = &[
     ("caretaker-cloud-azure", &["aws-sdk", "aws-config", "google-cloud-", "kube", "k8s-openapi"]),
     ("caretaker-cloud-gcp", &["aws-sdk", "aws-config", "azure_", "kube", "k8s-openapi"]),
     ("caretaker-core", &["aws-", "azure_", "google-cloud-", "tokio", "kube-client", "kube-runtime", "reqwest"]),
+    ("caretaker-documents", &["aws-", "azure_", "google-cloud-", "tokio", "kube-client", "kube-runtime", "reqwest"]),
     ("caretaker-store", &["aws-", "azure_", "google-cloud-", "kube-client", "kube-runtime"]),
     ("caretaker-engine", &["aws-", "azure_", "google-cloud-", "object_store"]),
     ("caretaker-controllers", &["aws-sdk", "aws-config", "azure_", "google-cloud-"]),

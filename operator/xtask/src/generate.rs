@@ -53,7 +53,7 @@ fn files() -> Result<BTreeMap<PathBuf, String>> {
     files.insert("charts/caretaker/templates/rbac.generated.yaml".into(), rbac()?);
     files.insert(
         "examples/permissions.md".into(),
-        format!("<!-- {} -->\n{}", HEADER.trim_start_matches("# ").trim_end(), caretaker_core::permissions_page::page()),
+        format!("<!-- {} -->\n{}", HEADER.trim_start_matches("# ").trim_end(), caretaker_documents::permissions::page()),
     );
     Ok(files)
 }

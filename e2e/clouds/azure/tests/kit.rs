@@ -6,7 +6,8 @@ use caretaker_arm_simulator::world::{Application, Subscription};
 use caretaker_arm_simulator::{AUDIENCE, Simulator, World, judge};
 use caretaker_cloud::{AccessGrant, AzureGrant, CloudConnector, CloudError, CloudStep, Presented, Purpose};
 use caretaker_cloud_azure::{AzureConfig, AzureConnector, AzureCredentials};
-use caretaker_core::kit::azure::{self, Delegation};
+use caretaker_core::kit::azure::wanted;
+use caretaker_documents::kit::azure::{Delegation, files};
 use serde_json::Value;
 
 const PROVIDER: &str = "aaaaaaaa-0000-4000-8000-00000000000f";
@@ -35,7 +36,7 @@ fn template(principal_id: &str) -> Value {
         tenant_id: PROVIDER.into(),
         principal_id: principal_id.into(),
     };
-    serde_json::from_str(&azure::files(&delegation)["caretaker-access.azure.json"]).expect("JSON")
+    serde_json::from_str(&files(&delegation)["caretaker-access.azure.json"]).expect("JSON")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +59,7 @@ async fn the_kit_lets_in_with_nothing_missing_and_out_again() {
     }
     assert_eq!(simulator.change(|world| world.subscriptions[SUBSCRIPTION].delegations.len()), 1, "applied again, it adds nothing");
     let link = connector.connect(&grant, Purpose::Revoke).await.expect("the kit is applied");
-    let gap = link.permissions(&azure::wanted(SUBSCRIPTION)).await.expect("an answer");
+    let gap = link.permissions(&wanted(SUBSCRIPTION)).await.expect("an answer");
     assert!(gap.known && gap.missing.is_empty(), "{gap:?}");
     link.perform("revoke", &CloudStep::DeleteDelegation { subscription_id: SUBSCRIPTION.into() }).await.expect("the kit lets us leave");
     let after = connector.attempt(&grant, Presented::Right).await;

@@ -4,7 +4,8 @@ use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{AccessRegister, Cloud, CloudAccountStatus, ExcessStatus, WayIn};
 use caretaker_core::cloud_account::access_status::profile;
 use caretaker_core::conditions::Is;
-use caretaker_core::permissions_page;
+use caretaker_core::permissions::sight;
+use caretaker_documents::permissions::{CallRow, rows};
 use clap::ValueEnum;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
@@ -50,7 +51,7 @@ impl CloudName {
 /// Prints every call with its permission and its reason, from the manifest that the kits are made from. Needs no cluster.
 pub fn permissions(args: &PermissionsArgs) -> anyhow::Result<()> {
     let clouds = args.cloud.map_or_else(|| CloudName::value_variants().to_vec(), |cloud| vec![cloud]);
-    let rows: Vec<permissions_page::CallRow> = clouds.iter().flat_map(|name| permissions_page::rows(name.cloud())).collect();
+    let rows: Vec<CallRow> = clouds.iter().flat_map(|name| rows(name.cloud())).collect();
     if args.output == Form::Json {
         return json(&rows);
     }
@@ -83,7 +84,7 @@ pub async fn access(args: Which) -> anyhow::Result<()> {
 }
 
 fn as_json(account: &CloudAccount) -> serde_json::Value {
-    let (status, sight) = (status(account), permissions_page::sight(account.spec.target.cloud()));
+    let (status, sight) = (status(account), sight(account.spec.target.cloud()));
     serde_json::json!({
         "account": account.name_any(), "profile": profile(&account.spec.allow), "access": status.access, "conditions": status.conditions,
         "lookedAt": sight.looked_at, "notLookedAt": sight.not_looked_at,

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use caretaker_api::cloud_account::{Cloud, CloudAccountStatus, KitStatus};
 use caretaker_api::names::client_namespace;
 use caretaker_api::{CloudAccount, ProviderProfile};
-use caretaker_core::kit::provider_command;
+use caretaker_documents::kit::provider_command;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, Client, ResourceExt};

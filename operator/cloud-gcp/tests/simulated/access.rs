@@ -136,7 +136,7 @@ async fn permissions_say_what_is_missing() {
     let stage = Stage::set().await;
     let link = stage.link(Purpose::Read).await;
     let manifest = |purpose| gcp_permissions(purpose).iter().map(|action| action.name);
-    let asked = |purposes: &[Purpose]| caretaker_core::kit_gcp::wanted(purposes, &stage.grant);
+    let asked = |purposes: &[Purpose]| caretaker_core::kit::gcp::wanted(purposes, &stage.grant);
     let gap = link.permissions(&asked(&[Purpose::Read, Purpose::Revoke])).await.expect("an answer");
     assert!(gap.known && gap.missing.is_empty(), "{gap:?}");
     // On the project the same permissions are not held: they were granted on the service account only.

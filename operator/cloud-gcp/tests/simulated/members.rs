@@ -4,8 +4,9 @@ use caretaker_cloud::{
     AccessGrant, CloudConnector, CloudError, CloudStep, ErrorClass, GcpFolderGrant, GcpGrant, Member, MemberState, Presented, Purpose,
     Scope, StepOutcome, WantedPermission,
 };
+use caretaker_core::grant::{member, service_account};
 use caretaker_core::kit::parents;
-use caretaker_core::{kit, kit_gcp};
+use caretaker_documents::kit::{self, Subject};
 use caretaker_google_simulator::{Fault, FaultKind, Folder, apply_terraform};
 use serde_json::json;
 
@@ -26,7 +27,7 @@ async fn applied() -> (Stage, Vec<WantedPermission>, AccessGrant) {
         "displayName": "Care", "contacts": [], "gcp": {"projectId": PROVIDER, "principal": stage.us},
     }))
     .expect("a provider");
-    let files = kit::files(("acme", "folder"), &spec, &provider).expect("a kit");
+    let files = kit::files(&Subject { client: "acme", account: "folder", spec: &spec, provider: &provider }).expect("a kit");
     {
         let mut world = stage.simulator.world();
         world.folders.insert(FOLDER.into(), Folder::default());
@@ -50,7 +51,7 @@ async fn applied() -> (Stage, Vec<WantedPermission>, AccessGrant) {
         client: "acme".into(),
         folder_id: FOLDER.into(),
         project_id: SEED.into(),
-        service_account: kit_gcp::service_account("caretaker", SEED),
+        service_account: service_account("caretaker", SEED),
     });
     let wanted = parents::wanted(&spec, &grant);
     (stage, wanted, grant)
@@ -73,8 +74,8 @@ async fn the_kit_of_a_folder_lists_and_reads_what_is_in_it_and_lets_us_leave() {
     let expected = [("acme-data", MemberState::Active), ("acme-old", MemberState::Closed), ("acme-shop", MemberState::Active)];
     assert_eq!(ids(&members), expected, "sub-folders included, other folders not");
 
-    let service_account = kit_gcp::service_account("caretaker", SEED);
-    let project = AccessGrant::Gcp(GcpGrant { client: "acme".into(), project_id: "acme-data".into(), service_account });
+    let email = service_account("caretaker", SEED);
+    let project = AccessGrant::Gcp(GcpGrant { client: "acme".into(), project_id: "acme-data".into(), service_account: email });
     let reading = connector.connect(&project, Purpose::Read).await.expect("the folder's grant covers the project");
     let gathered = Gathered::of(reading.as_ref()).await;
     assert_eq!((gathered.assets.len(), gathered.incomplete().len()), (3, 0), "{:?}", gathered.cells);
@@ -83,7 +84,7 @@ async fn the_kit_of_a_folder_lists_and_reads_what_is_in_it_and_lets_us_leave() {
         assert!(connector.attempt(&grant, presented).await.as_ref().is_err_and(CloudError::is_refusal), "{presented:?}");
     }
     let link = connector.connect(&grant, Purpose::Revoke).await.expect("the kit lets us leave");
-    let step = CloudStep::RemoveBinding { project_id: SEED.into(), member: kit_gcp::member(&stage.us) };
+    let step = CloudStep::RemoveBinding { project_id: SEED.into(), member: member(&stage.us) };
     assert_eq!(link.perform("key", &step).await.expect("we may leave").outcome, StepOutcome::Done);
     for access in [&grant, &project] {
         assert!(connector.attempt(access, Presented::Right).await.as_ref().is_err_and(CloudError::is_refusal), "we are out of all at once");

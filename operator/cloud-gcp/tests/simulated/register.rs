@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use caretaker_cloud::manifest::{gcp_entry, gcp_permissions};
 use caretaker_cloud::{ErrorClass, ExcessStatement, Purpose, WantedPermission, WayIn, WayKind};
-use caretaker_core::kit_gcp;
+use caretaker_core::kit::gcp;
 use caretaker_google_simulator::{Binding, Fault, FaultKind, READ_ROLE};
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::stage::{CLIENT, PROVIDER, QUOTA, Stage, key};
 const PROJECT_POLICY: &str = "cloudresourcemanager.projects.getIamPolicy";
 
 fn wanted(stage: &Stage) -> Vec<WantedPermission> {
-    kit_gcp::wanted(&[Purpose::Read, Purpose::Revoke], &stage.grant)
+    gcp::wanted(&[Purpose::Read, Purpose::Revoke], &stage.grant)
 }
 
 fn ours(stage: &Stage) -> String {
@@ -26,7 +26,7 @@ async fn what_the_kit_grants_is_not_too_much_and_anything_else_is_named() {
     let link = stage.link(Purpose::Read).await;
     let report = link.excess(&wanted(&stage)).await.expect("an answer");
     assert_eq!((report.statements, report.unknown), (vec![], None));
-    let less = link.excess(&kit_gcp::wanted(&[Purpose::Read], &stage.grant)).await.expect("an answer");
+    let less = link.excess(&gcp::wanted(&[Purpose::Read], &stage.grant)).await.expect("an answer");
     assert_eq!(less.statements.len(), 1, "a profile that only reads does not need the role's last permission: {less:?}");
     assert_eq!(less.statements[0].beyond, ["iam.serviceAccounts.setIamPolicy"]);
     let role = format!("projects/{}/roles/{READ_ROLE}", CLIENT.0);

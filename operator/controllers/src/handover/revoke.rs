@@ -11,7 +11,7 @@ use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::attempts::{self, Attempts};
 use caretaker_core::handover::excluded::excluded;
 use caretaker_core::handover::revocation::{Answer, Ask, Revoking};
-use caretaker_core::handover::script;
+use caretaker_documents::handover::script;
 use kube::ResourceExt;
 
 use super::{Sight, owner};

@@ -11,6 +11,7 @@ use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::contents::Inputs;
 use caretaker_core::handover::terraform::Imports;
 use caretaker_core::inventory::{Line, Verdicts, gap};
+use caretaker_documents::handover as documents;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -91,8 +92,9 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         policies: &sight.policies,
         further_gaps: &further_gaps,
     };
-    entries.extend(inputs.files().into_iter().map(|(path, text)| Entry::text(path, text)));
-    entries.push(Entry::text("04-iac/imports.tf", imports.render()));
+    let files = inputs.files().into_iter().chain(documents::files(&inputs));
+    entries.extend(files.map(|(path, text)| Entry::text(path, text)));
+    entries.push(Entry::text("04-iac/imports.tf", documents::terraform::text(&imports)));
     entries.push(Entry::text("04-iac/skipped.json", serde_json::to_string_pretty(&imports.skipped()).unwrap_or_default() + "\n"));
     Ok(Files { entries, gaps: inputs.gaps().len(), _inventories: inventories })
 }

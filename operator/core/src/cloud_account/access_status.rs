@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::conditions::{ConditionSet, Is};
 use crate::kit::purposes;
-use crate::permissions_page;
+use crate::permissions;
 
 /// Most entries of a list in the status.
 const MAX_ENTRIES: usize = 50;
@@ -85,9 +85,9 @@ pub fn take_gap(
 /// The actions with the steps that do not work without them.
 fn missing(cloud: Cloud, allow: &[Capability], actions: &[String]) -> Vec<MissingPermission> {
     let rows = || {
-        permissions_page::entry(cloud)
+        permissions::entry(cloud)
             .iter()
-            .chain(purposes(allow).into_iter().chain([Purpose::Members]).flat_map(|purpose| permissions_page::actions(cloud, purpose)))
+            .chain(purposes(allow).into_iter().chain([Purpose::Members]).flat_map(|purpose| permissions::actions(cloud, purpose)))
     };
     let step = |action: &str| {
         let mut whys: Vec<&str> = rows().filter(|row| row.name == action).map(|row| row.why).collect();

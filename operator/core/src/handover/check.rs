@@ -82,7 +82,8 @@ mod tests {
         serde_json::from_value(json!({
             "apiVersion": "caretaker.dev/v1alpha1", "kind": "ManagedClient", "metadata": {"name": "acme", "generation": 7},
             "spec": {
-                "displayName": "Acme", "providerProfile": "default", "exit": {"recipients": ["age1"]},
+                "displayName": "Acme", "contacts": {"vendorManager": {"name": "Jo", "email": "jo@acme.example"}}, "providerProfile": "default",
+                "exit": {"recipients": ["age1"]},
                 "accounts": [{"name": "prod", "aws": {"accountId": "111122223333"}}, {"name": "test", "aws": {"accountId": "444455556666"}}],
             },
         }))

@@ -1,4 +1,5 @@
-//! What the bundle holds, file by file. The inventories are copied from the store by the controller; everything else is made here.
+//! The data in the bundle, file by file. The inventories are copied from the store by the controller; what is written for people is made in the crate
+//! `documents`.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +9,11 @@ use caretaker_cloud::Purpose;
 use caretaker_cloud::manifest::{Action, aws_actions, azure_roles, gcp_permissions};
 use serde_json::{Value, json};
 
-use super::script;
 use crate::cloud_account::access_status::profile;
 use crate::grant;
 use crate::kit::parents::parent_purposes;
 use crate::kit::purposes;
-use crate::permissions_page::sight;
+use crate::permissions::sight;
 
 /// What is said of a parent's ways in.
 const OF_ACCOUNTS: &str =
@@ -50,23 +50,17 @@ fn name_of<K: kube::ResourceExt>(object: &K) -> String {
 }
 
 impl Inputs<'_> {
-    /// All files but the inventories and `imports.tf`, by path.
+    /// The files of data but the inventories, by path.
     #[must_use]
     pub fn files(&self) -> BTreeMap<String, String> {
-        let mut files = BTreeMap::from([
-            ("00-READ-ME-FIRST.md".to_owned(), self.read_me()),
+        BTreeMap::from([
             ("01-contract/managed-client.json".to_owned(), pretty(&json!({"name": name_of(self.client), "spec": self.client.spec}))),
             ("02-inventory/coverage.json".to_owned(), pretty(&json!(self.readings))),
             ("03-access/access-register.json".to_owned(), pretty(&self.access_register())),
             ("05-monitoring/objects.json".to_owned(), pretty(&json!(self.monitoring))),
             ("06-backup/policies.json".to_owned(), pretty(&self.backup())),
             ("14-gaps.json".to_owned(), pretty(&json!(self.gaps()))),
-        ]);
-        for account in self.accounts {
-            let (name, text) = script::of(&account.spec.target, &self.profile.spec);
-            files.insert(format!("03-access/{name}"), text);
-        }
-        files
+        ])
     }
 
     fn access_register(&self) -> Value {
@@ -203,67 +197,6 @@ impl Inputs<'_> {
         }
         gaps
     }
-
-    fn read_me(&self) -> String {
-        let client = &self.client.spec;
-        let provider = &self.profile.spec;
-        let at = self.frozen.at.as_ref().map(|at| at.0.to_string()).unwrap_or_default();
-        let signing = self.profile.status.as_ref().and_then(|status| status.signing.clone()).unwrap_or_default();
-        let kind = match self.mode {
-            HandoverMode::Rehearsal => "a REHEARSAL: nothing was revoked",
-            HandoverMode::Final => "the final handover",
-        };
-        let accounts: String = self
-            .readings
-            .iter()
-            .map(|reading| {
-                let (assets, coverage) = reading
-                    .inventory
-                    .as_ref()
-                    .map_or((0, "Unknown".to_owned()), |inventory| (inventory.assets, inventory.coverage.text.clone()));
-                format!("| {} | {assets} | {coverage} |\n", reading.account)
-            })
-            .collect();
-        let contacts: String =
-            provider.contacts.iter().map(|contact| format!("- {}: {}\n", line(&contact.name), line(&contact.email))).collect();
-        format!(
-            "# {name}: {kind}\n\n\
-             Made by {provider} on {at} for {manager} ({email}).\n\
-             {gaps} gap(s) are declared in `14-gaps.json`: read it before you rely on anything here.\n\n\
-             ## Is it genuine and whole?\n\n\
-             1. `minisign -Vm FILE -P {key}`; compare the key's fingerprint with the provider by telephone:\n   `{fingerprint}`\n\
-             2. `age -d -i identity.txt FILE | zstd -d | tar x`\n\
-             3. `bagit.py --validate FOLDER`\n\n\
-             ## What is in it\n\n\
-             | account | assets | cells read completely |\n| --- | --- | --- |\n{accounts}\n\
-             - `01-contract`: what was agreed\n\
-             - `02-inventory`: every asset, one JSON line each (`zstd -d`), and how complete the reading was\n\
-             - `03-access`: every way in that the provider has, and the scripts that close it\n\
-             - `04-iac`: Terraform or OpenTofu import blocks, and a report of what they leave out\n\
-             - `05-monitoring`: rules, routes and targets as prometheus-operator objects\n\
-             - `06-backup`: backup policies and what became of them in your accounts\n\
-             - `names-index.json`, where there is one: the true names behind file names\n\n\
-             ## The first 48 hours\n\n\
-             1. Close the provider's access with the scripts in `03-access`, or see that it is closed.\n\
-             2. Look at `14-gaps.json` and read again what is missing.\n\
-             3. Restore one machine from a backup before you need it.\n\
-             4. Apply `05-monitoring` in your own cluster and send its alerts to your own people.\n\
-             5. Run `terraform plan -generate-config-out=generated.tf` with `04-iac/imports.tf`.\n\n\
-             ## Who can be asked\n\n{contacts}",
-            name = line(&client.display_name),
-            provider = line(&provider.display_name),
-            manager = line(&client.contacts.vendor_manager.name),
-            email = line(&client.contacts.vendor_manager.email),
-            gaps = self.gaps().len(),
-            key = signing.public_key,
-            fingerprint = signing.fingerprint,
-        )
-    }
-}
-
-/// Text of a person on one line, so that it stays text.
-fn line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ fn slim(mut inventory: InventoryStatus) -> InventoryStatus {
 mod tests {
     use caretaker_api::cloud_account::{CellStatus, CloudAccountStatus, DiffStatus};
     use caretaker_api::condition::Reason;
+    use caretaker_api::words::GapVerdict;
     use caretaker_cloud::ErrorClass;
     use jiff::Timestamp;
     use serde_json::json;
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_status_keeps_of_a_reading_what_the_store_does_not_hold() {
-        let gap = CellStatus { region: "r".into(), service: "s".into(), verdict: "Denied".into(), cause: "c".into() };
+        let gap = CellStatus { region: "r".into(), service: "s".into(), verdict: GapVerdict::Denied, cause: "c".into() };
         let full = |address: String| {
             let mut inventory = InventoryStatus { address, since_previous: Some(DiffStatus::default()), ..InventoryStatus::default() };
             inventory.since_baseline = Some(DiffStatus::default());

@@ -16,7 +16,7 @@ use crate::digest::json_digest;
 use crate::kit::parents::STACK_SET;
 use crate::kit::policy_name;
 use crate::outcome::Fault;
-use crate::{grant, kit_gcp};
+use crate::grant;
 
 /// Hexadecimal digits of a step's digest in its key.
 const DIGITS: usize = 12;
@@ -61,8 +61,8 @@ pub fn plan(account: &CloudAccount, provider: Option<&ProviderProfileSpec>) -> (
         _ => return (Vec::new(), String::new()),
     };
     let (project_id, name, home) = place;
-    let member = provider.and_then(|provider| provider.gcp.as_ref()).map(|gcp| kit_gcp::member(&gcp.principal)).unwrap_or_default();
-    let email = kit_gcp::service_account(name, home);
+    let member = provider.and_then(|provider| provider.gcp.as_ref()).map(|gcp| grant::member(&gcp.principal)).unwrap_or_default();
+    let email = grant::service_account(name, home);
     let step = CloudStep::RemoveBinding { project_id, member };
     (vec![step], format!("the service account {email}, which nobody of the provider's can use any more"))
 }

@@ -1,4 +1,4 @@
-//! Terraform and OpenTofu import blocks: one for each asset, under an address made from the cloud's id alone, so that one more asset changes no other line.
+//! What Terraform and OpenTofu import: one block for each asset, under an address made from the cloud's id alone, so that one more asset changes no other line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,15 +6,21 @@ use caretaker_cloud::{Asset, AssetType, AwsType, Power};
 use serde_json::{Value, json};
 
 use crate::digest::sha256_hex;
-use crate::kit::hcl;
 
-#[derive(Debug)]
-struct Block {
-    account: String,
-    text: String,
+/// An asset that is imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its account.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// The cloud's id.
+    pub id: String,
+    /// Its name; empty where it has none.
+    pub name: String,
 }
 
-/// The import file and the report of what it does not hold.
+/// What the import file holds, and the report of what it does not hold.
 #[derive(Debug, Default)]
 pub struct Imports {
     blocks: BTreeMap<String, Block>,
@@ -62,12 +68,8 @@ fn address_name(id: &str) -> String {
     if faithful && id.len() <= 64 { plain } else { format!("x_{}_{}", plain.chars().take(40).collect::<String>(), &sha256_hex(id)[..12]) }
 }
 
-fn alias(account: &str, region: &str) -> String {
-    format!("a{account}_{}", region.replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
-}
-
 impl Imports {
-    /// An empty file. `our_roles`, as account and name, are the provider's own ways in: nobody shall manage them afterwards.
+    /// No asset yet. `our_roles`, as account and name, are the provider's own ways in: nobody shall manage them afterwards.
     #[must_use]
     pub fn new(our_roles: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { our_roles: our_roles.into_iter().collect(), ..Self::default() }
@@ -87,13 +89,8 @@ impl Imports {
             return;
         }
         self.providers.insert((asset.account.clone(), asset.region.clone()));
-        let name = if asset.name.is_empty() { String::new() } else { format!("# name: {}\n", comment(&asset.name)) };
-        let text = format!(
-            "{name}import {{\n  to       = {address}\n  id       = {}\n  provider = aws.{}\n}}\n",
-            hcl(&asset.id),
-            alias(&asset.account, &asset.region)
-        );
-        self.blocks.insert(address, Block { account: asset.account.clone(), text });
+        let block = Block { account: asset.account.clone(), region: asset.region.clone(), id: asset.id.clone(), name: asset.name.clone() };
+        self.blocks.insert(address, block);
     }
 
     /// Number of import blocks.
@@ -108,19 +105,16 @@ impl Imports {
         self.blocks.is_empty()
     }
 
-    /// `imports.tf`, formatted as `terraform fmt` would.
+    /// The import blocks by the address of the resource.
     #[must_use]
-    pub fn render(&self) -> String {
-        let mut text = String::from("terraform {\n  required_providers {\n    aws = {\n      source = \"hashicorp/aws\"\n    }\n  }\n}\n");
-        for (account, region) in &self.providers {
-            let alias = alias(account, region);
-            text.push_str(&format!("\nprovider \"aws\" {{\n  alias  = {}\n  region = {}\n}}\n", hcl(&alias), hcl(region)));
-        }
-        for block in self.blocks.values() {
-            text.push('\n');
-            text.push_str(&block.text);
-        }
-        text
+    pub fn blocks(&self) -> &BTreeMap<String, Block> {
+        &self.blocks
+    }
+
+    /// Account and region of each provider that the blocks name.
+    #[must_use]
+    pub fn providers(&self) -> &BTreeSet<(String, String)> {
+        &self.providers
     }
 
     /// `skipped.json`: what has no import block, and why.
@@ -128,11 +122,6 @@ impl Imports {
     pub fn skipped(&self) -> Value {
         json!({"imported": self.blocks.len(), "skipped": self.skipped})
     }
-}
-
-/// A name in a comment: in quotes and escaped, so that it stays on its line.
-fn comment(name: &str) -> String {
-    hcl(&name.chars().take(80).collect::<String>())
 }
 
 #[cfg(test)]
@@ -148,38 +137,6 @@ mod tests {
             name: name.into(),
             ..Asset::new(Cloud::Aws, "222222222222", "eu-west-1", AssetType::Instance, id)
         }
-    }
-
-    const NAMES: [&str; 9] =
-        ["5Stage", "web", "web", "WEB", "", "日本", "a\"\n}\nresource \"x\" \"y\" {", "${path.module}", "%{ if true }"];
-
-    #[test]
-    fn names_of_any_kind_leave_import_provider_and_terraform_blocks_only() {
-        let mut imports = Imports::default();
-        for (number, name) in NAMES.iter().enumerate() {
-            imports.add(&asset(&format!("i-{number:04x}"), name));
-        }
-        let text = imports.render();
-        assert_eq!(imports.len(), NAMES.len());
-        let body = hcl::parse(&text).unwrap();
-        assert!(body.blocks().all(|block| ["import", "terraform", "provider"].contains(&block.identifier())), "{text}");
-        assert!(body.attributes().next().is_none(), "{text}");
-    }
-
-    #[test]
-    fn every_id_evaluates_to_the_cloud_s() {
-        use hcl::eval::{Context, Evaluate};
-        let ids: BTreeSet<&str> =
-            NAMES.into_iter().filter(|id| !id.is_empty()).chain(["i-0a", "$${x}", "%%{", "\\", "\u{7f}\u{1}"]).collect();
-        let mut imports = Imports::default();
-        ids.iter().for_each(|id| imports.add(&asset(id, id)));
-        let body = hcl::parse(&imports.render()).unwrap();
-        let mut found = BTreeSet::new();
-        for block in body.blocks().filter(|block| block.identifier() == "import") {
-            let id = block.body().attributes().find(|attribute| attribute.key() == "id").unwrap();
-            found.insert(id.expr().evaluate(&Context::new()).unwrap().as_str().unwrap().to_owned());
-        }
-        assert_eq!(found, ids.into_iter().map(str::to_owned).collect());
     }
 
     #[test]
@@ -203,8 +160,8 @@ mod tests {
         ] {
             imports.add(&asset);
         }
-        assert_eq!((imports.len(), imports.skipped()["skipped"].as_array().unwrap().len()), (3, 2), "{}", imports.render());
-        assert!(imports.render().contains("aws_iam_role.deploy_222222222222_all"), "{}", imports.render());
+        assert_eq!((imports.len(), imports.skipped()["skipped"].as_array().unwrap().len()), (3, 2), "{:?}", imports.blocks());
+        assert!(imports.blocks().contains_key("aws_iam_role.deploy_222222222222_all"), "{:?}", imports.blocks());
     }
 
     #[test]
@@ -212,19 +169,8 @@ mod tests {
         let mut imports = Imports::default();
         imports.add(&asset("subnet-1", "shared"));
         imports.add(&Asset { account: "333333333333".into(), ..asset("subnet-1", "shared") });
-        assert_eq!(imports.render().matches("import {").count(), 1);
+        assert_eq!(imports.len(), 1);
         assert!(imports.skipped()["skipped"][0]["reason"].as_str().unwrap().contains("222222222222"), "{}", imports.skipped());
-    }
-
-    #[test]
-    fn one_more_asset_changes_no_other_line() {
-        let render = |count: usize| {
-            let mut imports = Imports::default();
-            (0..count).for_each(|number| imports.add(&asset(&format!("i-{number:04x}"), "web")));
-            imports.render()
-        };
-        let (before, after) = (render(3), render(4));
-        assert!(before.lines().all(|line| after.lines().any(|other| other == line)));
     }
 
     #[test]

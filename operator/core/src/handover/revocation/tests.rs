@@ -195,6 +195,15 @@ fn an_account_that_does_not_answer_takes_nobodys_receipts_away() {
 }
 
 #[test]
+fn an_error_that_all_would_meet_stops_the_visit() {
+    let all = [aws("one", &["Revoke"]), aws("two", &["Revoke"])];
+    for (class, questions) in [(ErrorClass::Throttled(None), 2), (ErrorClass::Credentials, 2), (ErrorClass::Unreachable, 4)] {
+        let (asked, _, failure) = visit(&all, &[], &|_, ask| (*ask == Ask::Connect).then(|| Answer::Connected(Err(error(class)))));
+        assert_eq!((asked.len(), failure), (questions, Some(class)), "{asked:?}");
+    }
+}
+
+#[test]
 fn a_settled_refusal_is_not_tried_again_and_a_fault_that_was_cured_is() {
     let all = [aws("one", &["Revoke"]), aws("two", &["Revoke"])];
     let (_, first, _) = visit(&all, &[], &|name, ask| match (name, ask) {

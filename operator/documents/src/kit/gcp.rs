@@ -6,16 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use caretaker_cloud::Purpose;
 use caretaker_cloud::manifest::{Action, On, gcp_permissions};
-use caretaker_cloud::{GcpGrant, Purpose, WantedPermission};
+use caretaker_core::grant::service_account;
+use caretaker_core::kit::gcp::{APIS, TOKEN_CREATOR};
+use serde_json::{Value, json};
 
-use crate::kit::hcl;
-
-/// The role that lets the provider's principal make tokens of the service account.
-pub const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
-/// APIs that the client's project must have on, where the client's own quota pays.
-const APIS: [&str; 4] =
-    ["cloudasset.googleapis.com", "cloudresourcemanager.googleapis.com", "iam.googleapis.com", "policyanalyzer.googleapis.com"];
+use crate::quote::sh;
+use crate::template::render;
 
 /// What a kit is made from.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +24,7 @@ pub struct GcpKit<'a> {
     pub project_id: &'a str,
     /// Name of the service account within the project: 6 to 30 characters.
     pub account_name: &'a str,
-    /// The provider's principal as IAM writes members, see [`member`].
+    /// The provider's principal as IAM writes members, see [`caretaker_core::grant::member`].
     pub member: &'a str,
     /// The provider's project whose quota pays; without one the client's own does.
     pub quota_project: Option<&'a str>,
@@ -34,29 +32,6 @@ pub struct GcpKit<'a> {
     pub customer_id: Option<&'a str>,
     /// What the access is for.
     pub purposes: &'a [Purpose],
-}
-
-/// A principal as IAM writes members: an e-mail address is a service account's.
-#[must_use]
-pub fn member(principal: &str) -> String {
-    if principal.contains(':') { principal.to_owned() } else { format!("serviceAccount:{principal}") }
-}
-
-/// E-mail address of a service account. In the id of a project that belongs to a domain the parts change places.
-#[must_use]
-pub fn service_account(account_name: &str, project_id: &str) -> String {
-    match project_id.split_once(':') {
-        Some((domain, project)) => format!("{account_name}@{project}.{domain}.iam.gserviceaccount.com"),
-        None => format!("{account_name}@{project_id}.iam.gserviceaccount.com"),
-    }
-}
-
-/// All that a grant covers, as the adapter tests it: on the project, or on our own service account.
-#[must_use]
-pub fn wanted(purposes: &[Purpose], grant: &GcpGrant) -> Vec<WantedPermission> {
-    let resource = |on: On| if on == On::Account { "*".to_owned() } else { grant.service_account.clone() };
-    let actions = purposes.iter().flat_map(|purpose| gcp_permissions(*purpose));
-    actions.map(|action| WantedPermission { resource: resource(action.on), action: action.name.to_owned() }).collect()
 }
 
 /// A custom role with the permissions of some purposes.
@@ -71,22 +46,44 @@ struct Role {
     on_account: bool,
 }
 
+impl Role {
+    fn value(self) -> Value {
+        let names: Vec<&str> = self.actions.iter().map(|action| action.name).collect();
+        let actions: Vec<Value> = self.actions.iter().map(|action| json!({"name": action.name, "why": action.why})).collect();
+        json!({
+            "id": self.id, "label": self.label, "title": self.title, "on_account": self.on_account, "names": names, "actions": actions,
+        })
+    }
+}
+
 impl GcpKit<'_> {
     /// The kit's files by name.
     #[must_use]
     pub fn files(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([
-            ("README.md".to_owned(), self.letter()),
-            ("caretaker-access.tf".to_owned(), self.terraform()),
-            ("caretaker-access.sh".to_owned(), self.script()),
-        ])
+        let context = json!({
+            "client": self.client,
+            "project": self.project_id,
+            "account": self.account_name,
+            "email": self.email(),
+            "member": self.member,
+            "quota_project": self.quota_project,
+            "display": format!("Access of the managed service provider for {}", self.client),
+            "domain_step": self.domain_step(),
+            "apis": self.apis(),
+            "creator": TOKEN_CREATOR,
+            "roles": self.roles(),
+        });
+        ["README.md", "caretaker-access.tf", "caretaker-access.sh"]
+            .into_iter()
+            .map(|name| (name.to_owned(), render(&format!("kit/gcp/{name}"), &context)))
+            .collect()
     }
 
     fn email(&self) -> String {
         service_account(self.account_name, self.project_id)
     }
 
-    fn roles(&self) -> Vec<Role> {
+    fn roles(&self) -> Vec<Value> {
         let actions = |on_account: bool| {
             let all = self.purposes.iter().flat_map(|purpose| gcp_permissions(*purpose));
             all.filter(|action| (action.on != On::Account) == on_account).copied().collect::<Vec<_>>()
@@ -107,7 +104,7 @@ impl GcpKit<'_> {
                 on_account: true,
             },
         ];
-        roles.into_iter().filter(|role| !role.actions.is_empty()).collect()
+        roles.into_iter().filter(|role| !role.actions.is_empty()).map(Role::value).collect()
     }
 
     /// What an organisation that restricts domains must do first. One line for each line of text.
@@ -119,44 +116,11 @@ impl GcpKit<'_> {
             format!("for project {} in the constraint iam.allowedPolicyMemberDomains, for example with", self.project_id),
             format!(
                 "  gcloud resource-manager org-policies allow iam.allowedPolicyMemberDomains {} --project={}",
-                shell(customer),
-                shell(self.project_id)
+                sh(customer),
+                sh(self.project_id)
             ),
             "Without it the binding for the provider's principal fails with \"do not belong to a permitted customer\".".to_owned(),
         ]
-    }
-
-    fn terraform(&self) -> String {
-        let mut text: String = self.domain_step().iter().map(|line| format!("# {}\n", one_line(line))).collect();
-        let (project, account) = (hcl(self.project_id), "google_service_account.caretaker.name".to_owned());
-        let display = hcl(&format!("Access of the managed service provider for {}", self.client));
-        let arguments = [("project", project.clone()), ("account_id", hcl(self.account_name)), ("display_name", display)];
-        text.push_str(&resource("google_service_account", "caretaker", &arguments));
-        for (index, api) in self.apis().iter().enumerate() {
-            let arguments = [("project", project.clone()), ("service", hcl(api)), ("disable_on_destroy", "false".to_owned())];
-            text.push_str(&resource("google_project_service", &format!("caretaker_{index}"), &arguments));
-        }
-        for role in self.roles() {
-            let permissions: String = role.actions.iter().map(|action| format!("    {}, # {}\n", hcl(action.name), action.why)).collect();
-            let arguments = [
-                ("project", project.clone()),
-                ("role_id", hcl(role.id)),
-                ("title", hcl(role.title)),
-                ("permissions", format!("[\n{permissions}  ]")),
-            ];
-            text.push_str(&resource("google_project_iam_custom_role", role.label, &arguments));
-            let (kind, on) = if role.on_account {
-                ("google_service_account_iam_member", ("service_account_id", account.clone()))
-            } else {
-                ("google_project_iam_member", ("project", project.clone()))
-            };
-            let role_name = format!("google_project_iam_custom_role.{}.name", role.label);
-            let member = "\"serviceAccount:${google_service_account.caretaker.email}\"".to_owned();
-            text.push_str(&resource(kind, role.label, &[on, ("role", role_name), ("member", member)]));
-        }
-        let arguments = [("service_account_id", account), ("role", hcl(TOKEN_CREATOR)), ("member", hcl(self.member))];
-        text.push_str(&resource("google_service_account_iam_member", "provider", &arguments));
-        text
     }
 
     /// APIs that the client enables.
@@ -164,115 +128,27 @@ impl GcpKit<'_> {
         if self.quota_project.is_some() { &[] } else { &APIS }
     }
 
-    fn script(&self) -> String {
-        let display = shell(&format!("Access of the managed service provider for {}", self.client));
-        let mut lines = vec![
-            "#!/bin/sh".to_owned(),
-            "# Can be run again: what is there already is kept.".to_owned(),
-            "set -eu".to_owned(),
-            format!("project={}", shell(self.project_id)),
-            format!("account={}", shell(self.account_name)),
-            format!("email={}", shell(&self.email())),
-            format!("provider={}", shell(self.member)),
-            format!("display={display}"),
-            String::new(),
-        ];
-        lines.extend(self.domain_step().iter().map(|line| format!("printf '%s\\n' {}", shell(line))));
-        lines.push(String::new());
-        if !self.apis().is_empty() {
-            lines.push(format!("gcloud services enable --project=\"$project\" {}", self.apis().join(" ")));
-        }
-        lines.push("gcloud iam service-accounts describe \"$email\" --project=\"$project\" >/dev/null 2>&1 ||".to_owned());
-        lines.push("  gcloud iam service-accounts create \"$account\" --project=\"$project\" --display-name=\"$display\"".to_owned());
-        lines.extend(self.roles().iter().flat_map(role_commands));
-        lines.push("gcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\" \\".to_owned());
-        lines.push(format!("  --member=\"$provider\" --role={TOKEN_CREATOR} --condition=None\n"));
-        lines.join("\n")
-    }
-
     /// See [`provider_command`].
     #[must_use]
     pub fn provider_command(&self) -> Option<String> {
         Some(provider_command(self.quota_project?, &self.email()))
-    }
-
-    fn letter(&self) -> String {
-        let row = |role: &Role, action: &Action| format!("| `{}` | {} | {} |\n", role.id, action.name, action.why);
-        let rows: String = self.roles().iter().flat_map(|role| role.actions.iter().map(move |action| row(role, action))).collect();
-        let domain: String = self.domain_step().iter().map(|line| format!("    {}\n", one_line(line))).collect();
-        let paying = match self.quota_project {
-            Some(project) => {
-                format!("Calls are paid for by the provider's project {}; no API has to be enabled in yours.", one_line(project))
-            }
-            None => format!("Calls are paid for by your project, so these APIs are enabled in it: {}.", APIS.join(", ")),
-        };
-        format!(
-            "# Access to project {project} for {client}\n\n\
-             {domain}\n\
-             Then apply ONE of the two files, as somebody who may make service accounts and roles in project {project}:\n\n\
-             - `terraform apply` with `caretaker-access.tf`\n\
-             - `sh caretaker-access.sh` with `gcloud`\n\n\
-             It makes the service account `{email}`, of which only `{member}` may make tokens. {paying}\n\
-             To end the access at any time, delete the service account.\n\n\
-             Once a week two attempts without and with a wrong token are made on purpose, and up to three with principals that lead into other\n\
-             clients' projects. They must all fail.\n\n\
-             | role | permission | why |\n| --- | --- | --- |\n{rows}",
-            project = one_line(self.project_id),
-            client = one_line(self.client),
-            email = one_line(&self.email()),
-            member = one_line(self.member),
-        )
     }
 }
 
 /// What the provider does itself, once for each client: lets the client's service account use the project whose quota pays.
 #[must_use]
 pub fn provider_command(quota_project: &str, email: &str) -> String {
-    let (project, member) = (shell(quota_project), shell(&format!("serviceAccount:{email}")));
+    let (project, member) = (sh(quota_project), sh(&format!("serviceAccount:{email}")));
     let role = "roles/serviceusage.serviceUsageConsumer";
     format!("gcloud projects add-iam-policy-binding {project} --member={member} --role={role} --condition=None")
-}
-
-/// One block of Terraform.
-fn resource(kind: &str, label: &str, arguments: &[(&str, String)]) -> String {
-    let arguments: String = arguments.iter().map(|(name, value)| format!("  {name} = {value}\n")).collect();
-    format!("\nresource \"{kind}\" \"{label}\" {{\n{arguments}}}\n")
-}
-
-/// The commands that make a role, or put it back to the manifest, and grant it.
-fn role_commands(role: &Role) -> Vec<String> {
-    let names: Vec<&str> = role.actions.iter().map(|action| action.name).collect();
-    let (id, title, permissions) = (role.id, shell(role.title), names.join(","));
-    let on = if role.on_account {
-        "gcloud iam service-accounts add-iam-policy-binding \"$email\" --project=\"$project\""
-    } else {
-        "gcloud projects add-iam-policy-binding \"$project\""
-    };
-    vec![
-        format!("\nif gcloud iam roles describe {id} --project=\"$project\" >/dev/null 2>&1; then"),
-        format!("  gcloud iam roles update {id} --project=\"$project\" --quiet --permissions={permissions}"),
-        "else".to_owned(),
-        format!("  gcloud iam roles create {id} --project=\"$project\" --title={title} --permissions={permissions}"),
-        "fi".to_owned(),
-        format!("{on} \\\n  --member=\"serviceAccount:$email\" --role=\"projects/$project/roles/{id}\" --condition=None"),
-    ]
-}
-
-/// A word for a POSIX shell.
-#[must_use]
-pub fn shell(text: &str) -> String {
-    format!("'{}'", text.replace('\0', "").replace('\'', "'\\''"))
-}
-
-/// A text that cannot end a comment or a paragraph.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::process::Command;
 
+    use caretaker_cloud::GcpGrant;
+    use caretaker_core::kit::gcp::wanted;
     use hcl::eval::{Context, Evaluate};
 
     use super::*;
@@ -420,14 +296,5 @@ mod tests {
         assert_eq!(commands[0][2], "provider-quota");
         assert_eq!(commands[0][3], "--member=serviceAccount:caretaker-acme@acme-prod.iam.gserviceaccount.com");
         assert_eq!(hostile().provider_command(), None);
-    }
-
-    #[test]
-    fn members_and_addresses() {
-        assert_eq!(member("us@p.iam.gserviceaccount.com"), "serviceAccount:us@p.iam.gserviceaccount.com");
-        let federated =
-            "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pods/subject/system:serviceaccount:a:b";
-        assert_eq!(member(federated), federated);
-        assert_eq!(service_account("caretaker", "example.com:prod"), "caretaker@prod.example.com.iam.gserviceaccount.com");
     }
 }
