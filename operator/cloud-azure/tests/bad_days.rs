@@ -308,7 +308,8 @@ async fn a_receiver_that_fails_ends_the_run() {
     let mut sink = Gathered { fail_after: Some(1), ..Gathered::default() };
     let error = stage.link(Purpose::Read).await.discover(&Scope::default(), &mut sink).await.expect_err("the store is full");
     assert_eq!((error.class, sink.assets.len(), sink.cells.len()), (ErrorClass::Sink, 1, 0));
-    assert_eq!(stage.queries().len(), 2, "addresses and one page of machines");
+    // The cell is read beside the receiver: the question that comes after the machines may be under way when the receiver fails, and no further one.
+    assert!((2..=3).contains(&stage.queries().len()), "addresses and one page of machines: {}", stage.queries().len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -286,7 +286,7 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink) -
             let handovers: Vec<_> = handovers.into_iter().map(|handover| handover.status.unwrap_or_default()).collect();
             let keep = needed(&status, &taken.inventory, &handovers);
             inventory::clean(&ctx.store, &folder(&client, &name), &keep, (account.spec.inventory_retention_days, now)).await;
-            Ok(taken)
+            Ok(Box::new(taken))
         }
         Err(NotRead::Cloud(error)) => Err(Unread::Cloud(error)),
         Err(NotRead::Failed(error @ StoreError::Local { .. })) => return Err(Failure::store(error)),

@@ -349,7 +349,7 @@ mod tests {
         assert!(claim.is_alive(&Holder::of(&one), std::slice::from_ref(&two)), "any account of the client keeps it");
         assert!(!claim.is_alive(&Holder::of(&one), &[gone(two.clone()), aws("client-a", "prod")]));
         assert!(!claim.may_go(&[one.clone(), two.clone()]), "another account is reached through it");
-        assert!(claim.may_go(&[one.clone()]) && claim.may_go(&[one.clone(), gone(two)]), "the last one");
+        assert!(claim.may_go(std::slice::from_ref(&one)) && claim.may_go(&[one.clone(), gone(two)]), "the last one");
         assert!(Claim::of_account(&one).unwrap().may_go(&[one.clone(), gcp("client-a", "copy", "acme-one")]));
         assert!(Claim::of_service_account(&aws("client-a", "prod")).is_none());
     }

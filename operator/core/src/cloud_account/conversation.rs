@@ -63,7 +63,7 @@ pub enum Answer {
     /// To [`Ask::TryStore`].
     Store(Result<(), (Reason, String)>),
     /// To [`Ask::Discover`]: what came of it, and what was used of the request budgets until when.
-    Read(Result<Taken, Unread>, Option<(Usage, Timestamp)>),
+    Read(Result<Box<Taken>, Unread>, Option<(Usage, Timestamp)>),
     /// To [`Ask::Separate`]; `None` where it was not due.
     Separated(Option<Tried>),
 }
@@ -139,7 +139,7 @@ impl Conversation {
             Answer::Read(answer, usage) => {
                 self.done.usage = usage;
                 match answer {
-                    Ok(taken) => self.done.inventory = Some(Ok(taken)),
+                    Ok(taken) => self.done.inventory = Some(Ok(*taken)),
                     Err(Unread::Cloud(error)) => self.done.inventory = Some(Err(error)),
                     Err(Unread::Store(reason, message)) => self.done.store_fault = Some((reason, message)),
                 }
@@ -237,7 +237,7 @@ mod tests {
             Ask::Excess => Answer::Excess(Ok(ExcessReport::default())),
             Ask::WaysIn => Answer::WaysIn(Ok(Register::default())),
             Ask::TryStore => Answer::Store(Ok(())),
-            Ask::Discover => Answer::Read(Ok(Taken::default()), Some((Usage::default(), Timestamp::UNIX_EPOCH))),
+            Ask::Discover => Answer::Read(Ok(Box::default()), Some((Usage::default(), Timestamp::UNIX_EPOCH))),
             Ask::Separate => Answer::Separated(None),
         }
     }

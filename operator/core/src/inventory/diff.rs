@@ -255,7 +255,7 @@ mod tests {
             ),
         ] {
             let (earlier, now) = two_forms(cloud, region, &facts, &typed);
-            assert_eq!(names(&compare(std::slice::from_ref(&earlier), &[now.clone()])), [""; 0], "{cloud}: {why}");
+            assert_eq!(names(&compare(std::slice::from_ref(&earlier), std::slice::from_ref(&now))), [""; 0], "{cloud}: {why}");
             assert_eq!(names(&compare(std::slice::from_ref(&now), std::slice::from_ref(&now))), [""; 0]);
         }
     }
