@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use caretaker_api::backup_policy::BackupPolicyStatus;
-use caretaker_api::condition::ConditionType;
+use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::HandoverMode;
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ProviderProfile};
 use caretaker_cloud::{CloudError, Purpose};
@@ -12,7 +12,8 @@ use caretaker_core::kit::backup_role_arn;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
 
 use crate::access::{WayIn, client_of, way_in};
 use crate::context::Context;
@@ -100,7 +101,7 @@ impl Reconciler for BackupPolicies {
         (core::plan(&client_of(policy), policy, &observed.accounts), observed.ways.clone())
     }
 
-    async fn act(&self, _ctx: &Context, policy: &BackupPolicy, (plans, ways): Self::Plan) -> Acted<Vec<RegionDone>> {
+    async fn act(&self, ctx: &Context, policy: &BackupPolicy, (plans, ways): Self::Plan) -> Acted<Vec<RegionDone>> {
         let mut done = Vec::new();
         for plan in plans {
             let way = ways.iter().find(|(name, _)| *name == plan.account).map(|(_, way)| way);
@@ -112,7 +113,12 @@ impl Reconciler for BackupPolicies {
                 Ok(plan_id) => (plan_id, None),
                 Err(error) => (None, Some(error)),
             };
-            done.push(RegionDone { plan, error, plan_id });
+            let region = RegionDone { plan, error, plan_id };
+            if let Some(note) = core::repaired(&region) {
+                tracing::info!("{note}");
+                tell(ctx, policy, note).await;
+            }
+            done.push(region);
         }
         Acted { done, failure: None }
     }
@@ -128,6 +134,15 @@ impl Reconciler for BackupPolicies {
     /// Vaults, plans and recovery points stay: they are the client's.
     async fn clean_up(&self, _ctx: &Context, _policy: &BackupPolicy) -> Result<CleanUp, Failure> {
         Ok(CleanUp::Done)
+    }
+}
+
+/// An event says once what was put back; the condition speaks of now.
+async fn tell(ctx: &Context, policy: &BackupPolicy, note: String) {
+    let reason = Reason::DriftRepaired.as_str().into();
+    let event = Event { type_: EventType::Normal, reason, note: Some(note), action: "Repair".into(), secondary: None };
+    if let Err(error) = ctx.recorder.publish(&event, &policy.object_ref(&())).await {
+        tracing::debug!(%error, "an event was not published");
     }
 }
 

@@ -178,8 +178,7 @@ pub fn status(
     waits.extend(done.iter().filter_map(|done| done.error.as_ref().map(|error| error_wait(&done.plan.account, error))));
     let observing: Vec<&str> =
         done.iter().filter(|done| !done.plan.may_write && !done.plan.steps.is_empty()).map(|done| done.plan.account.as_str()).collect();
-    let repaired = done.iter().any(|done| done.error.is_none() && done.plan.may_write && is_repair(&done.plan));
-    if repaired {
+    if done.iter().any(|done| repaired(done).is_some()) {
         status.drift_repaired_at = Some(Time(now));
     }
     if let Some(wait) = waits.iter().min_by_key(|wait| wait.after) {
@@ -189,9 +188,8 @@ pub fn status(
         let message =
             format!("observe only: {} lack(s) the capability Backup; what would be written stands in status.plans", observing.join(", "));
         set.set(kind, Is::True, Reason::ObserveOnly, message);
-    } else if repaired {
-        set.set(kind, Is::True, Reason::DriftRepaired, "the plan had been changed and was put back");
-    } else if !set.is_true(kind) || set.get(kind).is_some_and(|condition| condition.reason == Reason::ObserveOnly.as_str()) {
+    } else {
+        // That something was put back is an event of that moment, and its time stands in the status.
         set.set(kind, Is::True, Reason::Settled, "vault, plan and selection are as the policy says");
     }
     if accounts.iter().all(|account| matches!(account.state, Some(Ok(_)))) {
@@ -199,6 +197,15 @@ pub fn status(
     }
     status.conditions = set.finish();
     (status, shortest(waits).map_or(Outcome::Settled(RESYNC), Outcome::Waiting))
+}
+
+/// What was put back in one account and region, for an event; `None` where nothing was.
+#[must_use]
+pub fn repaired(done: &RegionDone) -> Option<String> {
+    let plan = &done.plan;
+    let steps: Vec<String> = plan.steps.iter().map(CloudStep::describe).collect();
+    (done.error.is_none() && plan.may_write && is_repair(plan))
+        .then(|| format!("put back in account {}, {}: {}", plan.account, plan.region, steps.join("; ")))
 }
 
 fn is_repair(plan: &RegionPlan) -> bool {

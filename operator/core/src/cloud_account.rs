@@ -4,6 +4,7 @@ pub mod access_status;
 pub mod budget;
 pub mod cross_client_probe;
 pub mod intrusion_probe;
+mod kit_status;
 mod leaving;
 mod parent;
 mod reading;
@@ -38,6 +39,7 @@ pub use leaving::farewell;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
+    ConditionType::KitPublished,
     ConditionType::AccessProven,
     ConditionType::ConfusedDeputyProtected,
     ConditionType::ClientsSeparated,
@@ -180,6 +182,8 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
 pub struct Done {
     /// The kit in the cluster.
     pub kit: Option<KitStatus>,
+    /// Why the kit could not be put there: nothing else waits for it.
+    pub kit_fault: Option<(Reason, String)>,
     /// Whether an ExternalId was made: the rest follows at the next visit.
     pub made_external_id: bool,
     /// The role that was tried.
@@ -228,9 +232,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
         status.conditions = set.finish();
         return (status, Outcome::Refused(faults.to_vec()));
     }
-    if done.kit.is_some() {
-        status.kit.clone_from(&done.kit);
-    }
+    kit_status::take(&mut status, &mut set, done);
     if observed.handed_over {
         let message = "handed over: we do not try to get in any more";
         for kind in CONDITIONS {
@@ -347,6 +349,10 @@ fn meaning(error: &CloudError, principal: &str) -> (Is, Reason, String) {
             format!("the provider's own credentials do not work ({error}): see its ProviderProfile"),
         ),
         ErrorClass::Throttled(_) => (Is::Unknown, Reason::Throttled, error.to_string()),
+        // Of this account alone: a request with its names could not be built, or was not taken.
+        ErrorClass::Invalid => {
+            (Is::Unknown, Reason::InvalidSpec, format!("{error}: see whether regions and names of the account in the spec are right"))
+        }
         _ => (Is::Unknown, Reason::Unreachable, error.to_string()),
     }
 }
@@ -368,7 +374,11 @@ fn pause(status: &mut CloudAccountStatus, error: &CloudError, now: Timestamp) ->
 fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &ConditionSet, waits: Vec<Wait>, now: Timestamp) -> Outcome {
     if let Some(until) = &status.throttled_until {
         let after = Duration::try_from(until.0.duration_since(now)).unwrap_or_default();
-        return Outcome::Waiting(Wait { reason: Reason::Throttled, message: format!("the cloud asked to wait until {}", until.0), after });
+        return Outcome::Waiting(Wait {
+            reason: Reason::Throttled,
+            message: "the cloud asked to wait; until when stands in status.throttledUntil".into(),
+            after,
+        });
     }
     if let Some(wait) = shortest(waits) {
         return Outcome::Waiting(wait);
@@ -387,6 +397,9 @@ fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &Condition
         if let Some(condition) = set.get(kind).filter(|condition| condition.status == "False") {
             return Outcome::Waiting(Wait { reason: Reason::NotRefused, message: condition.message.clone(), after: RETRY_PAUSE });
         }
+    }
+    if let Some(wait) = kit_status::wait(set) {
+        return Outcome::Waiting(wait);
     }
     let minutes = u64::from(account.spec.discovery_interval_minutes).min(10);
     Outcome::Settled(Duration::from_secs(minutes * 60))

@@ -16,7 +16,7 @@ use kube::ResourceExt;
 
 use crate::conditions::{ConditionSet, Is};
 use crate::desired::Desired;
-use crate::outcome::{Fault, Outcome, Wait};
+use crate::outcome::{Fault, Outcome, Wait, shortest};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady];
@@ -103,8 +103,8 @@ pub fn plan(stack: &MonitoringStack, observed: &Observed) -> Vec<Desired> {
 pub struct Done {
     /// Objects that were made or changed.
     pub changed: usize,
-    /// Objects that somebody else had changed.
-    pub repaired: Vec<String>,
+    /// Objects that others change again and again, with manager and field, and when they are put back.
+    pub contested: Vec<Wait>,
 }
 
 /// The new status and what the visit came to.
@@ -130,14 +130,14 @@ pub fn status(
         set.set(kind, Is::False, Reason::PrometheusOperatorMissing, &message);
         Outcome::Waiting(Wait { reason: Reason::PrometheusOperatorMissing, message, after: PAUSE })
     } else {
-        if !done.repaired.is_empty() {
-            set.set(kind, Is::True, Reason::DriftRepaired, format!("put back what somebody had changed: {}", done.repaired.join(", ")));
-        } else if !set.is_true(kind) || done.changed > 0 {
+        if let Some(wait) = done.contested.first() {
+            set.set(kind, Is::False, wait.reason, &wait.message);
+        } else {
             set.set(kind, Is::True, Reason::Settled, format!("{} targets", observed.targets.len()));
         }
         status.targets = u32::try_from(observed.targets.len()).unwrap_or(u32::MAX);
         status.inventories.clone_from(&observed.inventories);
-        Outcome::Settled(RESYNC)
+        shortest(done.contested.iter().cloned()).map_or(Outcome::Settled(RESYNC), Outcome::Waiting)
     };
     if done.changed > 0 {
         status.changed_at = Some(Time(now));

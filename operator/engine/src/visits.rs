@@ -2,6 +2,7 @@
 //! its status, publishes that status if it differs, and says when the next visit is due.
 
 mod publish;
+mod refused;
 mod stream;
 mod visit;
 
@@ -96,3 +97,6 @@ pub trait Reconciler: Send + Sync + 'static {
     async fn clean_up(&self, ctx: &Self::Context, object: &Self::Object) -> Result<CleanUp, Failure>;
 }
 type Status<R> = <<R as Reconciler>::Object as HasStatus>::Status;
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use super::{Sight, owner};
 use crate::access::{WayIn, way_in};
 use crate::context::Context;
 use caretaker_engine::Failure;
-use caretaker_engine::apply;
+use caretaker_engine::apply::{self, Applied};
 
 /// Revokes where we may; elsewhere publishes the script. Nothing here is tried blindly again: what is refused is settled by the attempts that follow.
 pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
@@ -170,7 +170,9 @@ async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> R
         let number = if index == 0 { String::new() } else { format!("-{}", index + 1) };
         let name = format!("{}-revocation{number}", handover.name_any());
         let scripts = Desired::new("ConfigMap", handover.namespace().unwrap_or_default(), name, json!({"data": data}));
-        apply::apply(ctx, &owner(handover), &scripts).await?;
+        if let Applied::Contested(wait) = apply::apply(ctx, &owner(handover), &scripts).await? {
+            return Err(Failure::local("put the revocation scripts in their place", wait.message));
+        }
     }
     Ok(())
 }

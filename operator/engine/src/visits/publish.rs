@@ -5,6 +5,8 @@ use std::time::Duration;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::names;
 use caretaker_core::conditions::{ConditionSet, Is, find};
+use caretaker_core::failures::FailureRow;
+use caretaker_core::messages::steady;
 use caretaker_core::outcome::{FailureClass, Outcome, next_visit};
 use kube::api::{Patch, PatchParams};
 use kube::core::object::HasStatus;
@@ -23,25 +25,41 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
 impl<R: Reconciler> Loop<R> {
     pub(super) fn next(&self, object: &R::Object, outcome: &Outcome) -> Action {
-        let uid = object.uid().unwrap_or_default();
-        let failures = {
-            let mut failures = self.failures.lock().expect("no panic while held");
-            if let Outcome::Failed(FailureClass::Conflict, _) = outcome {
-                // Somebody else wrote meanwhile: no failure, only a newer version to look at.
-                failures.get(&uid).copied().unwrap_or_default()
-            } else if let Outcome::Failed(_, message) = outcome {
-                let count = failures.entry(uid).or_insert(0);
-                *count += 1;
-                tracing::warn!(failures = *count, "the visit failed: {message}");
-                *count
-            } else {
-                failures.remove(&uid);
-                0
+        let failures = self.count(object, outcome);
+        match outcome {
+            Outcome::Failed(class, message) if *class != FailureClass::Conflict => {
+                tracing::warn!(failures, "the visit failed: {message}");
             }
-        };
+            // The condition says it without what changes by itself.
+            Outcome::Waiting(wait) if steady(&wait.message) != wait.message => tracing::info!("waits, in full: {}", wait.message),
+            _ => {}
+        }
         match next_visit(outcome, failures, rand::random::<f64>()) {
             Some(after) => Action::requeue(after.max(CONFLICT_PAUSE)),
             None => Action::await_change(),
+        }
+    }
+
+    /// Counts the visit, and answers how many failed in a row.
+    fn count(&self, object: &R::Object, outcome: &Outcome) -> u32 {
+        let uid = object.uid().unwrap_or_default();
+        let row = self.failures_with(object, outcome);
+        let mut failures = self.failures.lock().expect("no panic while held");
+        match row {
+            Some(row) => failures.insert(uid, row),
+            None => failures.remove(&uid),
+        };
+        row.map_or(0, |row| row.visits)
+    }
+
+    /// The failed visits in a row, this one included.
+    fn failures_with(&self, object: &R::Object, outcome: &Outcome) -> Option<FailureRow> {
+        let held = self.failures.lock().expect("no panic while held").get(&object.uid().unwrap_or_default()).copied();
+        match outcome {
+            // Somebody else wrote meanwhile: no failure, only a newer version to look at.
+            Outcome::Failed(FailureClass::Conflict, _) => held,
+            Outcome::Failed(..) => Some(FailureRow::with_one_more(held, self.ctx.now())),
+            _ => None,
         }
     }
 
@@ -62,7 +80,8 @@ impl<R: Reconciler> Loop<R> {
         let known: Vec<ConditionType> =
             [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled].iter().chain(R::CONDITIONS).copied().collect();
         let mut set = ConditionSet::new(status.conditions(), &known, generation.unwrap_or_default(), self.ctx.now());
-        set.sum_up(outcome);
+        let lasts = self.failures_with(object, outcome).is_some_and(|row| row.is_lasting(self.ctx.now()));
+        set.sum_up(outcome, lasts);
         *status.conditions_mut() = set.finish();
         status.stamp(generation, object.annotations().get(names::REQUESTED_AT).cloned());
         // As it is written, not as it is held: times lose their fractions on the way.
@@ -76,11 +95,14 @@ impl<R: Reconciler> Loop<R> {
             "status": status,
         });
         let params = PatchParams::apply(&R::KIND.field_manager()).force();
-        let answer = self.patch(object, Some("status"), (&params, &Patch::Apply(body))).await.map_err(Failure::kubernetes(format!(
-            "write the status of {} {}",
-            R::KIND.as_str(),
-            object.name_any()
-        )))?;
+        let answer = match self.patch(object, Some("status"), (&params, &Patch::Apply(body))).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = Failure::kubernetes(format!("write the status of {} {}", R::KIND.as_str(), object.name_any()))(error);
+                self.refused(object, &known, &failure).await;
+                return Err(failure);
+            }
+        };
         self.ctx.metrics.write(R::KIND.as_str(), "status");
         self.tell(object, &last, &status).await;
         self.remember(answer);
@@ -94,17 +116,13 @@ impl<R: Reconciler> Loop<R> {
         if before.is_some_and(|before| before.status == after.status && before.reason == after.reason) {
             return;
         }
-        let event = Event {
-            type_: if after.status == Is::True.as_str() || after.reason != Reason::Failed.as_str() {
-                EventType::Normal
-            } else {
-                EventType::Warning
-            },
-            reason: after.reason.clone(),
-            note: Some(after.message.clone()),
-            action: "Reconcile".into(),
-            secondary: None,
-        };
+        let is_warning = after.status != Is::True.as_str() && after.reason == Reason::Failed.as_str();
+        let type_ = if is_warning { EventType::Warning } else { EventType::Normal };
+        self.say(object, type_, (&after.reason, &after.message)).await;
+    }
+
+    pub(super) async fn say(&self, object: &R::Object, type_: EventType, (reason, note): (&str, &str)) {
+        let event = Event { type_, reason: reason.into(), note: Some(note.into()), action: "Reconcile".into(), secondary: None };
         if let Err(error) = self.ctx.recorder.publish(&event, &object.object_ref(&())).await {
             tracing::debug!(%error, "an event was not published");
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use caretaker_core::failures::FailureRow;
 use futures::StreamExt;
 use kube::api::Api;
 use kube::runtime::controller::{Action, Config as ControllerConfig};
@@ -13,6 +14,7 @@ use kube::{Resource, ResourceExt};
 use tracing::Instrument;
 
 use super::Reconciler;
+use crate::managed_fields;
 
 /// Objects of a kind that are visited at the same time.
 const CONCURRENCY: u16 = 16;
@@ -20,7 +22,7 @@ const CONCURRENCY: u16 = 16;
 pub(super) struct Loop<R: Reconciler> {
     pub(super) reconciler: R,
     pub(super) ctx: R::Context,
-    pub(super) failures: Mutex<HashMap<String, u32>>,
+    pub(super) failures: Mutex<HashMap<String, FailureRow>>,
     newest: Mutex<HashMap<String, Arc<R::Object>>>,
 }
 
@@ -32,11 +34,12 @@ pub async fn run<R: Reconciler>(reconciler: R, ctx: R::Context, stop: impl Futur
         if wake.namespace.is_empty() { reference } else { reference.within(&wake.namespace) }
     });
     let api: Api<R::Object> = Api::all(ctx.client.clone());
-    let this = Arc::new(Loop { reconciler, ctx, failures: Mutex::default(), newest: Mutex::default() });
+    let this = Arc::new(Loop::new(reconciler, ctx));
     let (reader, writer) = reflector::store();
-    // Managed fields are as large as the rest of an object, and nobody here asks for them.
-    let slim = |object: &mut R::Object| object.managed_fields_mut().clear();
+    let slim = |object: &mut R::Object| managed_fields::keep_foreign(object.meta_mut());
     let objects = watcher(api, watcher::Config::default()).default_backoff().modify(slim).reflect(writer).applied_objects();
+    // Our own write of a status starts no visit.
+    let objects = objects.predicate_filter(managed_fields::trigger, Default::default());
     Controller::for_stream(objects, reader)
         .with_config(ControllerConfig::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(50)))
         .reconcile_on(wakes)
@@ -67,6 +70,10 @@ async fn visit<R: Reconciler>(object: Arc<R::Object>, this: Arc<Loop<R>>) -> Res
 }
 
 impl<R: Reconciler> Loop<R> {
+    pub(super) fn new(reconciler: R, ctx: R::Context) -> Self {
+        Self { reconciler, ctx, failures: Mutex::default(), newest: Mutex::default() }
+    }
+
     /// The watch may be behind our own last write; deciding on the older version would repeat it.
     pub(super) fn newest_of(&self, object: Arc<R::Object>) -> Arc<R::Object> {
         let mut newest = self.newest.lock().expect("no panic while held");

@@ -41,12 +41,12 @@ impl<R: Reconciler> Loop<R> {
                     return Action::await_change();
                 }
                 Ok(Some(wait)) => Outcome::Waiting(wait),
-                Err(failure) => failure.outcome(),
+                Err(failure) => self.finish(object, object.status().cloned().unwrap_or_default(), failure.outcome()).await,
             }
         } else {
             match self.guard(object).await {
                 Ok(object) => self.five_verbs(&object).await,
-                Err(failure) => failure.outcome(),
+                Err(failure) => self.finish(object, object.status().cloned().unwrap_or_default(), failure.outcome()).await,
             }
         };
         self.ctx.metrics.visit(R::KIND, &outcome);
