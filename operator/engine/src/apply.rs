@@ -292,8 +292,10 @@ fn compare(live: Option<&DynamicObject>, body: &Value, owner: &Owner, is_accepte
     }
     let kind = body["kind"].as_str().unwrap_or_default();
     let live = json!(live);
-    let differences = drift::differences(kind, &owner.kind.field_manager(), &live, &drift::with_set_once(kind, &live, body));
-    if differences.is_empty() || is_accepted(&drift::digest(kind, &live)) { Verdict::Same } else { Verdict::Drifted(differences) }
+    let wanted = drift::with_set_once(kind, &live, body);
+    let differences = drift::differences(kind, &owner.kind.field_manager(), &live, &wanted);
+    let is_as_good_as_it_gets = || drift::only_added(&live, &wanted) && is_accepted(&drift::digest(kind, &live));
+    if differences.is_empty() || is_as_good_as_it_gets() { Verdict::Same } else { Verdict::Drifted(differences) }
 }
 
 /// All kinds that an owner of this kind may make: what it has to prune.

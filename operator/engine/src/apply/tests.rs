@@ -47,7 +47,8 @@ fn compare_tells_what_to_do() {
         let Verdict::Drifted(differences) = verdict(Some(&live(drifted.clone())), &wanted) else { panic!("{field} must be seen") };
         assert_eq!(differences[0].field, format!("data.{field}"));
         let accepted = drift::digest("ConfigMap", &json!(live(drifted.clone())));
-        assert_eq!(compare(Some(&live(drifted)), &wanted, &owner(), &|digest| digest == accepted), Verdict::Same);
+        let again = compare(Some(&live(drifted)), &wanted, &owner(), &|digest| digest == accepted);
+        assert_eq!(again == Verdict::Same, field != "k", "only an addition is as good as it gets; {field}");
     }
 }
 
