@@ -10,8 +10,8 @@ use caretaker_cloud::manifest::{On as Granted, gcp_permissions};
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
 use caretaker_cloud::{AccessGrant, Address, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, WantedPermission};
 use caretaker_cloud_gcp::{BaseCredentials, GcpConfig, GcpConnector};
-use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge, private_address};
 use caretaker_core::kit::gcp::wanted;
+use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge, private_address};
 use serde_json::{Value, json};
 
 use crate::stage::{CELLS, PATIENCE, PROVIDER, QUOTA, Stage, key, python};

@@ -13,10 +13,10 @@ use kube::ResourceExt;
 
 use super::check::is_others;
 use crate::digest::json_digest;
+use crate::grant;
 use crate::kit::parents::STACK_SET;
 use crate::kit::policy_name;
 use crate::outcome::Fault;
-use crate::grant;
 
 /// Hexadecimal digits of a step's digest in its key.
 const DIGITS: usize = 12;

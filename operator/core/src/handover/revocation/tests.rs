@@ -106,7 +106,11 @@ fn where_we_may_not_revoke_the_client_does_and_the_cloud_is_not_called() {
     assert_eq!(asked, ["one way", "two way", "two connect", "two take", "two close", "two take"]);
     let told: Vec<(&str, RevokedBy, usize)> =
         done.iter().map(|revocation| (revocation.account.as_str(), revocation.by, revocation.steps.len())).collect();
-    assert_eq!(told, [("one", RevokedBy::Client, 0), ("two", RevokedBy::Operator, 3), ("three", RevokedBy::Client, 0)], "what was fixed and is gone is told");
+    assert_eq!(
+        told,
+        [("one", RevokedBy::Client, 0), ("two", RevokedBy::Operator, 3), ("three", RevokedBy::Client, 0)],
+        "what was fixed and is gone is told"
+    );
     assert!(done[1].left.contains("closed to everybody") && done[1].steps[1].ends_with(": call") && failure.is_none());
     assert!(done[0].principal.contains("in account 111122223333") && done[2].principal.is_empty());
 }
@@ -167,7 +171,10 @@ fn an_answer_decides_what_follows_it() {
         assert!(done[0].last_answer.contains(said) && done[0].last_answer.is_empty() == said.is_empty(), "{why}: {}", done[0].last_answer);
     }
     let (asked, done, _) = visit(&one, &[], &|_, ask| (*ask == Ask::WayIn).then(|| fault(Reason::AccountClaimed)));
-    assert!(asked.len() == 1 && done[0].by == RevokedBy::Client && done[0].principal.is_empty(), "another's account is no part of the exit");
+    assert!(
+        asked.len() == 1 && done[0].by == RevokedBy::Client && done[0].principal.is_empty(),
+        "another's account is no part of the exit"
+    );
 }
 
 #[test]
