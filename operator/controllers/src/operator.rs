@@ -102,6 +102,8 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         namespace: config.namespace.clone(),
         recorder: Recorder::new(client.clone(), Reporter { controller: "caretaker".into(), instance: Some(config.identity.clone()) }),
         metrics: metrics.clone(),
+        repairs: Default::default(),
+        definitions: Default::default(),
     };
     let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
@@ -157,6 +159,8 @@ async fn lead(
         }
     }
     keep_waits(&ctx, budgets);
+    // Said in the log at once; the ProviderProfiles say it in a condition.
+    let _ = ctx.definitions.look(&ctx.engine, ctx.now()).await;
     health.set_synced();
     let (stop, _) = watch::channel(false);
     let mut controllers = JoinSet::new();

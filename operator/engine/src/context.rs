@@ -11,8 +11,10 @@ use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::cache::Cache;
+use crate::definitions::Definitions;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::repairs::Repairs;
 
 /// Tells the time. Injected, so that tests can move it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -32,6 +34,10 @@ pub struct Context {
     pub recorder: Recorder,
     /// Counts what happens.
     pub metrics: Metrics,
+    /// What was put back lately.
+    pub repairs: Repairs,
+    /// Whether the definitions in the cluster hold every field of this release.
+    pub definitions: Definitions,
 }
 
 impl Context {
