@@ -76,6 +76,11 @@ impl Behaviour for OnSimulator {
         ["westeurope", "northeurope"]
     }
 
+    fn calls_before_machines(&self) -> u32 {
+        // The addresses.
+        1
+    }
+
     fn cells(&self, _places: &[&str]) -> BTreeSet<(String, String)> {
         CELLS.iter().map(|group| (EVERYWHERE.to_owned(), format!("resource-graph/{group}"))).collect()
     }

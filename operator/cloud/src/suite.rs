@@ -127,6 +127,10 @@ pub trait Stage: Send + Sync {
     fn cells(&self, places: &[&str]) -> BTreeSet<(String, String)>;
     /// Region and service of the cell that shows the machines of a place.
     fn machine_cell(&self, place: &str) -> (String, String);
+    /// Calls that the cell of the machines makes before it asks for the machines: on a cloud that keeps a part of them, such as addresses, apart.
+    fn calls_before_machines(&self) -> u32 {
+        0
+    }
     /// The connector under test, with credentials that are the trusted provider's.
     fn connector(&self) -> Arc<dyn CloudConnector>;
     /// A connector of another principal of the same provider: another client's way in, which no account here trusts.

@@ -1,13 +1,12 @@
 //! etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok and prometheus-operator, as processes on 127.0.0.1.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::certs::Authority;
-use crate::process::{Process, free_port, run};
+use crate::process::{Process, free_port, mortal, run};
 use crate::tools;
 
 /// Longest wait for a part.
@@ -225,7 +224,7 @@ impl Kubectl {
     /// # Errors
     /// It failed; the error holds what it wrote.
     pub fn run(&self, args: &[&str]) -> Result<String> {
-        run(Command::new(tools::path("kubectl")?).arg("--kubeconfig").arg(&self.kubeconfig).args(args))
+        run(mortal(tools::path("kubectl")?).arg("--kubeconfig").arg(&self.kubeconfig).args(args))
     }
 
     /// Applies documents.

@@ -150,8 +150,9 @@ mod tests {
 
     #[test]
     fn no_two_types_have_the_same_names() {
+        type Column = (&'static str, fn(&Row) -> String);
         let rows = AwsType::ALL.map(AwsType::row);
-        let columns: [(&str, fn(&Row) -> String); 4] = [
+        let columns: [Column; 4] = [
             ("service", |row| row.service.into()),
             ("native type", |row| row.native_type.into()),
             ("plural", |row| row.plural.into()),
