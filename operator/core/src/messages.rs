@@ -51,7 +51,10 @@ fn without_blobs(text: &str) -> String {
     let mut clean = String::new();
     for run in runs(text, is_part) {
         let has = |class: fn(&char) -> bool| run.chars().any(|c| class(&c));
-        let mixed = has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
+        // An address in the store is long and mixed too; its folders are words.
+        let is_word = |part: &&str| part.len() >= 4 && part.chars().all(|c| c.is_ascii_lowercase());
+        let is_path = run.split('/').filter(is_word).count() >= 2;
+        let mixed = !is_path && has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
         clean.push_str(if run.len() >= BLOB && mixed && run.chars().all(is_part) { GAP } else { run });
     }
     clean
@@ -136,7 +139,10 @@ mod tests {
         let blob = "Ab1-_".repeat(40);
         let encoded = format!("You are not authorized. Encoded authorization failure message: {blob}");
         let digest = "0123456789abcdef".repeat(8);
+        let address =
+            format!("not in the store: clients/acme/inventory/prod/runs/20261128T044200Z-{}/manifest.json", "0123456789abcdef".repeat(4));
         let cases = [
+            ("an address in the store stays", address.as_str(), "not in the store: clients/acme/inventory/prod/runs/…/manifest.json"),
             ("an id of AWS's", "AccessDenied (Request ID: 5fbc3d6e-1b7c-4a2b-8a7a-0a1b2c3d4e5f).", "AccessDenied (Request ID: …)."),
             ("in one word", "status 403, RequestId=ABCD1234EFGH, x", "status 403, RequestId=…, x"),
             (
