@@ -10,7 +10,6 @@ use caretaker_core::backup_policy::{self as core, AccountView, RegionDone, Regio
 use caretaker_core::conditions::is_true_at;
 use caretaker_core::kit::backup_role_arn;
 use caretaker_core::outcome::{Fault, Outcome};
-use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -66,7 +65,6 @@ impl Reconciler for BackupPolicies {
     type Observed = Sight;
     type Plan = (Vec<RegionPlan>, Vec<(String, WayIn)>);
     type Done = Vec<RegionDone>;
-    const KIND: Kind = Kind::BackupPolicy;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, policy: &BackupPolicy) -> Result<Sight, Failure> {

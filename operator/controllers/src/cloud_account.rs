@@ -53,7 +53,7 @@ pub struct Sight {
 #[must_use]
 pub fn owner(account: &CloudAccount) -> Owner {
     Owner {
-        kind: Kind::CloudAccount,
+        kind: Kind::CLOUD_ACCOUNT,
         client: client_of(account),
         namespace: account.namespace().unwrap_or_default(),
         name: account.name_any(),
@@ -74,7 +74,6 @@ impl Reconciler for CloudAccounts {
     type Observed = Sight;
     type Plan = (Plan, Option<WayIn>, Option<Desired>, String);
     type Done = Done;
-    const KIND: Kind = Kind::CloudAccount;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, account: &CloudAccount) -> Result<Sight, Failure> {
@@ -220,7 +219,7 @@ async fn separate(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -> Opti
     if !cross_client_probe::is_due(own, &profiles, is_asked(&account.metadata, last), now) {
         return None;
     }
-    let round = cross_client_probe::round(own, &ctx.cache.list_typed(None), &profiles, now);
+    let round = cross_client_probe::round(own, &ctx.cache.list_shared::<CloudAccount>(None), &profiles, now);
     let attempts = round.others.iter().map(|other| async {
         let profile = profiles.iter().find(|profile| profile.name_any() == other.profile)?;
         Some(match tokio::time::timeout(PATIENCE, trespass(ctx, profile, (account, way_in))).await {

@@ -63,7 +63,7 @@ impl MonitoringStacks {
 
 fn owner(stack: &MonitoringStack) -> Owner {
     Owner {
-        kind: Kind::MonitoringStack,
+        kind: Kind::MONITORING_STACK,
         client: client_of(stack),
         namespace: stack.namespace().unwrap_or_default(),
         name: stack.name_any(),
@@ -78,7 +78,6 @@ impl Reconciler for MonitoringStacks {
     type Observed = Observed;
     type Plan = Vec<Desired>;
     type Done = Done;
-    const KIND: Kind = Kind::MonitoringStack;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, stack: &MonitoringStack) -> Result<Observed, Failure> {
@@ -143,6 +142,6 @@ async fn act(ctx: &Context, stack: &MonitoringStack, plan: &[Desired], done: &mu
             Applied::Created | Applied::Updated => done.changed += 1,
         }
     }
-    done.changed += apply::prune(ctx, &owner, &apply::kinds_of(Kind::MonitoringStack), plan).await?.len();
+    done.changed += apply::prune(ctx, &owner, &apply::kinds_of(Kind::MONITORING_STACK), plan).await?.len();
     Ok(())
 }

@@ -11,6 +11,7 @@ pub mod grant;
 pub mod handover;
 pub mod inventory;
 pub mod jitter;
+pub mod kinds;
 pub mod kit;
 pub mod kit_gcp;
 pub mod managed_client;

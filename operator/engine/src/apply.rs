@@ -6,7 +6,7 @@ use std::sync::Arc;
 use caretaker_api::names;
 pub use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
-use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
+use caretaker_core::ownership::{self, Kind, OwnedKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
@@ -127,26 +127,6 @@ pub async fn delete(ctx: &Context, owned: &OwnedKind, object: &DynamicObject) ->
     }
 }
 
-/// Deletes an object of our own kinds.
-///
-/// # Errors
-/// The API server's answer; an object that is gone already is no error.
-pub async fn delete_child(ctx: &Context, kind: &str, object: &DynamicObject) -> Result<(), Failure> {
-    let Some(kind) = Kind::ALL.into_iter().find(|ours| ours.as_str() == kind) else {
-        return Err(Failure::local(format!("delete {kind}"), "not a kind of Caretaker"));
-    };
-    let own = OwnedKind {
-        group: caretaker_api::GROUP,
-        version: caretaker_api::VERSION,
-        kind: kind.as_str(),
-        plural: kind.plural(),
-        namespaced: object.namespace().is_some(),
-        optional: false,
-        owners: &[],
-    };
-    delete(ctx, &own, object).await
-}
-
 /// Whether an object names the owner's uid as the one that controls it.
 #[must_use]
 pub fn is_ours(object: &DynamicObject, uid: &str) -> bool {
@@ -154,8 +134,8 @@ pub fn is_ours(object: &DynamicObject, uid: &str) -> bool {
 }
 
 fn owned_kind(kind: &str, owner: &Owner) -> Result<&'static OwnedKind, Failure> {
-    ownership::owned(kind).filter(|owned| owned.owners.contains(&owner.kind)).ok_or_else(|| {
-        Failure::local(format!("apply {kind}"), format!("{} may not make it: it is not in the ownership table", owner.kind.as_str()))
+    owner.kind.makes(kind).ok_or_else(|| {
+        Failure::local(format!("apply {kind}"), format!("{} may not make it: it is not in its descriptor", owner.kind.as_str()))
     })
 }
 
@@ -239,7 +219,7 @@ fn is_empty(value: &Value) -> bool {
 /// All kinds that an owner of this kind may make: what it has to prune.
 #[must_use]
 pub fn kinds_of(owner: Kind) -> Vec<&'static str> {
-    OWNED.iter().filter(|owned| owned.owners.contains(&owner)).map(|owned| owned.kind).collect()
+    owner.makes.iter().map(|owned| owned.kind).collect()
 }
 
 #[cfg(test)]
@@ -247,7 +227,7 @@ mod tests {
     use super::*;
 
     fn owner() -> Owner {
-        Owner { kind: Kind::CloudAccount, client: "a".into(), namespace: "client-a".into(), name: "x".into(), uid: "u1".into() }
+        Owner { kind: Kind::CLOUD_ACCOUNT, client: "a".into(), namespace: "client-a".into(), name: "x".into(), uid: "u1".into() }
     }
 
     fn desired(text: &str) -> Value {
@@ -258,7 +238,7 @@ mod tests {
             labels: vec![],
             body: json!({"data": {"k": text}}),
         };
-        whole(ownership::owned("ConfigMap").unwrap(), &owner(), &desired)
+        whole(owner().kind.makes("ConfigMap").unwrap(), &owner(), &desired)
     }
 
     fn live(mut value: Value) -> DynamicObject {

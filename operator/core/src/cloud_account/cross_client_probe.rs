@@ -1,5 +1,6 @@
 //! Whether what leads into other clients' accounts is kept out of this one: which principals try, when, and what the answers mean.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use caretaker_api::cloud_account::{AccessStatus, Cloud, CloudAccountStatus, OthersStatus};
@@ -123,9 +124,9 @@ pub fn is_due((account, own): (&CloudAccount, &ProviderProfileSpec), profiles: &
 
 /// The round of now: all that were let in before, and a few of those that lead into other clients' accounts, others each week.
 #[must_use]
-pub fn round(
+pub fn round<A: Borrow<CloudAccount>>(
     (account, own): (&CloudAccount, &ProviderProfileSpec),
-    accounts: &[CloudAccount],
+    accounts: &[A],
     profiles: &[ProviderProfile],
     now: Timestamp,
 ) -> Round {
@@ -133,7 +134,12 @@ pub fn round(
     let (own, strangers) = strangers((account, own), profiles);
     let is_others =
         |other: &&CloudAccount| other.namespace() != account.namespace() && other.spec.is_live() && other.spec.target.cloud() == cloud;
-    let in_use: BTreeSet<&str> = accounts.iter().filter(is_others).map(|other| other.spec.provider_profile.as_str()).collect();
+    let in_use: BTreeSet<&str> = accounts
+        .iter()
+        .map(<A as Borrow<CloudAccount>>::borrow)
+        .filter(is_others)
+        .map(|other| other.spec.provider_profile.as_str())
+        .collect();
     let is_in_use = |profile: &&ProviderProfile| in_use.contains(profile.name_any().as_str());
     let last =
         account.status.as_ref().and_then(|status| status.access.as_ref()).and_then(|access| access.others.clone()).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
+use caretaker_api::status::CommonStatus;
 use caretaker_api::{CloudAccount, ManagedClient};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -13,6 +14,7 @@ use kube::ResourceExt;
 use super::accounts::Wanted;
 use super::{CONDITIONS, Observed, accounts, external_ids};
 use crate::conditions::{ConditionSet, Is, find};
+use crate::kinds::OwnKind;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
 /// Time between two looks at a client that is as it should be.
@@ -48,20 +50,8 @@ pub fn status(
     let wanted = accounts::accounts(client, observed);
     mirror_accounts(&mut set, &wanted, observed, &mut waits);
     mirror_scope(&mut set, observed);
-    mirror_child(
-        &mut set,
-        ConditionType::MonitoringReady,
-        client.spec.monitoring.is_some(),
-        observed.monitoring.as_ref().map(child_view),
-        &mut waits,
-    );
-    mirror_child(
-        &mut set,
-        ConditionType::BackupsReady,
-        client.spec.backups.is_some(),
-        observed.backups.as_ref().map(child_view),
-        &mut waits,
-    );
+    mirror_child(&mut set, client.spec.monitoring.is_some(), observed.monitoring.as_ref(), &mut waits);
+    mirror_child(&mut set, client.spec.backups.is_some(), observed.backups.as_ref(), &mut waits);
     let handed_over_by = last.handed_over_by.clone().or_else(|| observed.handed_over_by.clone());
     match &handed_over_by {
         Some(by) => set.set(ConditionType::HandedOver, Is::True, Reason::HandedOver, format!("handed over by {by}; our access is revoked")),
@@ -184,45 +174,18 @@ fn mirror_parents(set: &mut ConditionSet, wanted: &[Wanted<'_>], observed: &Obse
     }
 }
 
-/// A child's conditions with the generation they must speak of.
-struct ChildView<'a> {
-    conditions: &'a [Condition],
-    generation: Option<i64>,
-}
-
-fn child_view<K>(child: &K) -> ChildView<'_>
-where
-    K: ResourceExt + kube::core::object::HasStatus,
-    K::Status: HasConditions,
-{
-    ChildView { conditions: child.status().map(HasConditions::list).unwrap_or_default(), generation: child.meta().generation }
-}
-
-/// Statuses with standard conditions.
-pub trait HasConditions {
-    /// The conditions.
-    fn list(&self) -> &[Condition];
-}
-
-impl HasConditions for caretaker_api::monitoring_stack::MonitoringStackStatus {
-    fn list(&self) -> &[Condition] {
-        &self.conditions
-    }
-}
-
-impl HasConditions for caretaker_api::backup_policy::BackupPolicyStatus {
-    fn list(&self) -> &[Condition] {
-        &self.conditions
-    }
-}
-
-fn mirror_child(set: &mut ConditionSet, kind: ConditionType, wanted: bool, child: Option<ChildView<'_>>, waits: &mut Vec<Wait>) {
+/// Shows the condition that the child's descriptor names.
+fn mirror_child<K: OwnKind>(set: &mut ConditionSet, wanted: bool, child: Option<&K>, waits: &mut Vec<Wait>) {
+    let Some(kind) = K::KIND.mirrored else { return };
     if !wanted {
         set.set(kind, Is::True, Reason::NotRequested, "not asked for");
         return;
     }
-    let condition =
-        child.and_then(|child| find(child.conditions, kind).filter(|condition| condition.observed_generation == child.generation).cloned());
+    let speaks_of_now = |condition: &&Condition, child: &K| condition.observed_generation == child.meta().generation;
+    let condition = child.and_then(|child| {
+        let conditions = child.status().map(|status| status.conditions().as_slice()).unwrap_or_default();
+        find(conditions, kind).filter(|condition| speaks_of_now(condition, child)).cloned()
+    });
     match condition {
         Some(condition) if condition.status == "True" => set.set(kind, Is::True, reason_of(&condition.reason), &condition.message),
         Some(condition) => {

@@ -40,7 +40,7 @@ pub(super) fn all(stack: &MonitoringStack, observed: &Observed) -> Vec<Desired> 
 /// Labels that every object of the stack carries, and no other's.
 fn own_objects(stack: &MonitoringStack) -> Value {
     json!({"matchLabels": {
-        (names::OWNER_KIND_LABEL): Kind::MonitoringStack.label(),
+        (names::OWNER_KIND_LABEL): Kind::MONITORING_STACK.label(),
         (names::OWNER_NAME_LABEL): stack.name_any(),
     }})
 }

@@ -8,21 +8,20 @@ use caretaker_core::conditions::{ConditionSet, Is, find};
 use caretaker_core::outcome::{FailureClass, Outcome, next_visit};
 use kube::api::{Patch, PatchParams};
 use kube::core::object::HasStatus;
-use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::stream::Loop;
 use super::{Reconciler, Status};
-use crate::common_status::CommonStatus;
 use crate::failure::Failure;
+use caretaker_api::status::CommonStatus;
 
 /// Wait before an object whose version was overtaken is visited again.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
 impl<R: Reconciler> Loop<R> {
-    pub(super) fn next(&self, object: &R::Object, outcome: &Outcome) -> Action {
+    pub(super) fn next(&self, object: &R::Object, outcome: &Outcome) -> Option<Duration> {
         let uid = object.uid().unwrap_or_default();
         let failures = {
             let mut failures = self.failures.lock().expect("no panic while held");
@@ -39,10 +38,7 @@ impl<R: Reconciler> Loop<R> {
                 0
             }
         };
-        match next_visit(outcome, failures, rand::random::<f64>()) {
-            Some(after) => Action::requeue(after.max(CONFLICT_PAUSE)),
-            None => Action::await_change(),
-        }
+        next_visit(outcome, failures, rand::random::<f64>()).map(|after| after.max(CONFLICT_PAUSE))
     }
 
     pub(super) async fn finish(&self, object: &R::Object, status: Status<R>, outcome: Outcome) -> Outcome {
@@ -83,8 +79,7 @@ impl<R: Reconciler> Loop<R> {
         )))?;
         self.ctx.metrics.write(R::KIND.as_str(), "status");
         self.tell(object, &last, &status).await;
-        self.remember(answer);
-        Ok(())
+        self.remember(answer).map(|_| ())
     }
 
     /// One event for each transition of `Ready`, for the object's owner to see.
