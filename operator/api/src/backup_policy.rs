@@ -109,3 +109,5 @@ pub struct PlanStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
 }
+
+crate::common_status!(BackupPolicyStatus);

@@ -342,3 +342,5 @@ pub struct CellStatus {
     /// What happened and what to do.
     pub cause: String,
 }
+
+crate::common_status!(CloudAccountStatus);

@@ -242,3 +242,5 @@ pub struct HandoverStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
 }
+
+crate::common_status!(HandoverStatus);

@@ -17,6 +17,7 @@ pub mod parents;
 pub mod provider_identity;
 pub mod provider_profile;
 pub mod scope;
+pub mod status;
 pub mod words;
 
 pub use backup_policy::BackupPolicy;
@@ -27,26 +28,18 @@ pub use monitoring_stack::MonitoringStack;
 pub use provider_profile::ProviderProfile;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
 
 /// API group of all kinds.
 pub const GROUP: &str = "caretaker.dev";
 /// API version of all kinds.
 pub const VERSION: &str = "v1alpha1";
 
-/// The definitions of all kinds, in alphabetical order of their names: the source of `crds/` and of the chart.
+/// A definition as Kubernetes takes it without a warning: it knows no unsigned formats, and the bounds say the same.
 ///
 /// # Panics
 /// Never: a definition always has a JSON form.
 #[must_use]
-pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    let crds =
-        [BackupPolicy::crd(), CloudAccount::crd(), Handover::crd(), ManagedClient::crd(), MonitoringStack::crd(), ProviderProfile::crd()];
-    crds.into_iter().map(without_foreign_formats).collect()
-}
-
-/// Kubernetes knows no unsigned formats and warns whoever applies them; the bounds say the same.
-fn without_foreign_formats(crd: CustomResourceDefinition) -> CustomResourceDefinition {
+pub fn without_foreign_formats(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
     fn strip(value: &mut serde_json::Value) {
         match value {
             serde_json::Value::Object(map) => {

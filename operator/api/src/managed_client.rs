@@ -265,3 +265,5 @@ pub struct ManagedClientStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
 }
+
+crate::common_status!(ManagedClientStatus);

@@ -166,3 +166,5 @@ pub struct MonitoringStackStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_request: Option<String>,
 }
+
+crate::common_status!(MonitoringStackStatus);

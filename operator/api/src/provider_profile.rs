@@ -161,3 +161,5 @@ pub struct AwsIdentityStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proven_at: Option<Time>,
 }
+
+crate::common_status!(ProviderProfileStatus);

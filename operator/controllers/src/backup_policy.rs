@@ -13,7 +13,6 @@ use caretaker_core::conditions::is_true_at;
 use caretaker_core::handover::life::{Life, has_come_to};
 use caretaker_core::kit::backup_role_arn;
 use caretaker_core::outcome::{Fault, Outcome};
-use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
@@ -49,7 +48,6 @@ impl Reconciler for BackupPolicies {
     type Observed = Observed;
     type Plan = Conversation;
     type Done = Done;
-    const KIND: Kind = Kind::BackupPolicy;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, policy: &BackupPolicy) -> Result<Observed, Failure> {

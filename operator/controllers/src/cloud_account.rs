@@ -67,7 +67,7 @@ pub struct Work {
 #[must_use]
 pub fn owner(account: &CloudAccount) -> Owner {
     Owner {
-        kind: Kind::CloudAccount,
+        kind: Kind::CLOUD_ACCOUNT,
         client: client_of(account),
         namespace: account.namespace().unwrap_or_default(),
         name: account.name_any(),
@@ -82,7 +82,6 @@ impl Reconciler for CloudAccounts {
     type Observed = Sight;
     type Plan = Work;
     type Done = Done;
-    const KIND: Kind = Kind::CloudAccount;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, account: &CloudAccount) -> Result<Sight, Failure> {
@@ -240,7 +239,8 @@ impl Caller<'_> {
 /// Has principals that lead into other clients' accounts try this one's way in, with the right secret, where that is due.
 async fn separate(ctx: &Context, account: &CloudAccount, way_in: &WayIn) -> Option<Tried> {
     let profiles = ctx.cache.list_typed::<ProviderProfile>(None);
-    let round = cross_client_probe::due_round((account, &way_in.provider), &profiles, || ctx.cache.list_typed(None), ctx.now())?;
+    let round =
+        cross_client_probe::due_round((account, &way_in.provider), &profiles, || ctx.cache.list_shared::<CloudAccount>(None), ctx.now())?;
     let attempts = round.others.iter().map(|other| async {
         let profile = profiles.iter().find(|profile| profile.name_any() == other.profile)?;
         Some(match tokio::time::timeout(PATIENCE, trespass(ctx, profile, (account, way_in))).await {

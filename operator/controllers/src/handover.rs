@@ -17,7 +17,7 @@ use caretaker_core::handover::check::{self, Surroundings};
 use caretaker_core::handover::last_reading::{Answer, Ask, LastReadings};
 use caretaker_core::handover::{self as core, steps};
 use caretaker_core::outcome::{Fault, Outcome};
-use caretaker_core::ownership::{Kind, OWNED};
+use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ListParams};
@@ -47,7 +47,7 @@ pub struct Sight {
 
 pub(crate) fn owner(handover: &Handover) -> Owner {
     Owner {
-        kind: Kind::Handover,
+        kind: Kind::HANDOVER,
         client: client_of(handover),
         namespace: handover.namespace().unwrap_or_default(),
         name: handover.name_any(),
@@ -58,7 +58,7 @@ pub(crate) fn owner(handover: &Handover) -> Owner {
 /// Monitoring objects as they are now, without what only this cluster knows. A kind whose definition is missing has none.
 async fn monitoring(ctx: &Context, namespace: &str) -> Result<Vec<Value>, Failure> {
     let mut found = Vec::new();
-    for owned in OWNED.iter().filter(|owned| owned.group == "monitoring.coreos.com") {
+    for owned in Kind::MONITORING_STACK.makes.iter().filter(|owned| owned.group == "monitoring.coreos.com") {
         let api: Api<DynamicObject> = Api::namespaced_with(ctx.client.clone(), namespace, &api_resource(owned));
         let ours = ListParams::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGER));
         let list = match api.list(&ours).await {
@@ -81,7 +81,6 @@ impl Reconciler for Handovers {
     type Observed = Sight;
     type Plan = (Option<HandoverStep>, Sight);
     type Done = StepResult;
-    const KIND: Kind = Kind::Handover;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, handover: &Handover) -> Result<Sight, Failure> {

@@ -9,7 +9,7 @@ use caretaker_core::desired::Desired;
 use caretaker_core::handover::life::{Life, has_come_to, is_leaving, life};
 use caretaker_core::managed_client::{self as core, Observed, Report};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
-use caretaker_core::ownership::{Kind, owned};
+use caretaker_core::ownership::{Kind, Kinds};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt};
@@ -26,7 +26,7 @@ pub struct ManagedClients;
 #[must_use]
 pub fn owner(client: &ManagedClient) -> Owner {
     Owner {
-        kind: Kind::ManagedClient,
+        kind: Kind::MANAGED_CLIENT,
         client: client.name_any(),
         namespace: String::new(),
         name: client.name_any(),
@@ -59,7 +59,6 @@ impl Reconciler for ManagedClients {
     type Observed = Observed;
     type Plan = (Vec<Desired>, Vec<&'static str>);
     type Done = Report;
-    const KIND: Kind = Kind::ManagedClient;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, client: &ManagedClient) -> Result<Observed, Failure> {
@@ -85,7 +84,7 @@ impl Reconciler for ManagedClients {
 
     fn plan(&self, client: &ManagedClient, observed: &Observed, _now: Timestamp) -> Self::Plan {
         let prunes = |kind: &&str| core::may_prune(kind, observed);
-        (core::plan(client, observed), apply::kinds_of(Kind::ManagedClient).into_iter().filter(prunes).collect())
+        (core::plan(client, observed), apply::kinds_of(Kind::MANAGED_CLIENT).into_iter().filter(prunes).collect())
     }
 
     async fn act(&self, ctx: &Context, client: &ManagedClient, (plan, kinds): Self::Plan) -> Acted<Report> {
@@ -118,13 +117,12 @@ impl Reconciler for ManagedClients {
     async fn clean_up(&self, ctx: &Context, client: &ManagedClient) -> Result<CleanUp, Failure> {
         let owner = owner(client);
         let namespace = client_namespace(&client.name_any());
-        let children = ["Handover", "BackupPolicy", "MonitoringStack", "CloudAccount"];
         let mut left = Vec::new();
-        for kind in children {
-            for object in ctx.cache.list(kind, Some(&namespace)) {
-                left.push(format!("{kind} {}", object.name_any()));
+        for kind in Kinds::OURS.in_order_of_deletion() {
+            for object in ctx.cache.list(kind.as_str(), Some(&namespace)) {
+                left.push(format!("{} {}", kind.as_str(), object.name_any()));
                 if object.metadata.deletion_timestamp.is_none() {
-                    apply::delete_child(ctx, kind, &object).await?;
+                    apply::delete(ctx, kind.api(), &object).await?;
                 }
             }
         }
@@ -135,7 +133,7 @@ impl Reconciler for ManagedClients {
             return Ok(CleanUp::Done);
         };
         if object.metadata.deletion_timestamp.is_none() {
-            let namespaces = owned("Namespace").expect("the ownership table holds namespaces");
+            let namespaces = Kind::MANAGED_CLIENT.makes("Namespace").expect("a client makes its namespace");
             apply::delete(ctx, namespaces, &object).await?;
         }
         Ok(waiting(&[format!("namespace {namespace}")]))

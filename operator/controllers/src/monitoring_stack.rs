@@ -73,7 +73,7 @@ impl MonitoringStacks {
 
 fn owner(stack: &MonitoringStack) -> Owner {
     Owner {
-        kind: Kind::MonitoringStack,
+        kind: Kind::MONITORING_STACK,
         client: client_of(stack),
         namespace: stack.namespace().unwrap_or_default(),
         name: stack.name_any(),
@@ -88,7 +88,6 @@ impl Reconciler for MonitoringStacks {
     type Observed = Observed;
     type Plan = Plan;
     type Done = Done;
-    const KIND: Kind = Kind::MonitoringStack;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, stack: &MonitoringStack) -> Result<Observed, Failure> {

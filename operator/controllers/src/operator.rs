@@ -7,6 +7,7 @@ use std::time::Duration;
 use caretaker_api::CloudAccount;
 use caretaker_cloud::budget::{Budgets, Key};
 use caretaker_core::cloud_account::budget;
+use caretaker_core::kinds::Kinds;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::runtime::events::{Recorder, Reporter};
@@ -15,14 +16,8 @@ use kube_lease_manager::{LeaseCreateMode, LeaseManagerBuilder};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::backup_policy::BackupPolicies;
-use crate::cloud_account::CloudAccounts;
 use crate::context::Context;
-use crate::handover::Handovers;
-use crate::managed_client::ManagedClients;
-use crate::monitoring_stack::MonitoringStacks;
 use crate::provider_identity::Clouds;
-use crate::provider_profile::ProviderProfiles;
 use caretaker_engine::cache::Cache;
 use caretaker_engine::health::{self, Health};
 use caretaker_engine::metrics::Metrics;
@@ -91,8 +86,8 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
     let metrics = Metrics::of(budgets.clone());
     let layer = WriteLayer::new(writes.clone(), metrics.clone(), lease_path, LEASE_DURATION - LEASE_MARGIN);
     let client = client(kube, &layer)?;
-    let cache = Cache::new();
-    let health = Health::default();
+    let cache = Cache::new(Kinds::OURS, metrics.clone());
+    let health = Health::of(cache.clone());
     health::serve(&config.health_address, &config.metrics_address, health.clone(), metrics.clone()).await.map_err(start("listen"))?;
     let store = Store::open(&config.store_url).map_err(|error| start("open the store")(error.to_string()))?;
     let engine = caretaker_engine::Context {
@@ -161,10 +156,10 @@ async fn lead(
     keep_waits(&ctx, budgets);
     // Said in the log at once; the ProviderProfiles say it in a condition.
     let _ = ctx.definitions.look(&ctx.engine, ctx.now()).await;
-    health.set_synced();
     let (stop, _) = watch::channel(false);
     let mut controllers = JoinSet::new();
-    spawn_all(&ctx, &stop, &mut controllers);
+    crate::start_all(&ctx, &stop, &mut controllers);
+    health.set_leading();
     let stopping = AtomicBool::new(false);
     let ended = tokio::select! {
         () = signal => { stopping.store(true, Ordering::SeqCst); Ok(()) }
@@ -181,32 +176,11 @@ async fn lead(
 
 /// Waits that clouds asked a process before this one for: they are in force before the first call.
 fn keep_waits(ctx: &Context, budgets: &Budgets) {
-    for account in ctx.cache.list_typed::<CloudAccount>(None) {
+    for account in ctx.cache.list_shared::<CloudAccount>(None) {
         for (key, left) in budget::waits(&account, ctx.now()) {
             tracing::info!(key, seconds = left.as_secs(), "a cloud has asked to wait");
             budgets.hold(&Key::from_text(&key), left);
         }
-    }
-}
-
-fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSet<String>) {
-    macro_rules! spawn {
-        ($($name:literal => $reconciler:expr),* $(,)?) => {$({
-            let (ctx, mut stopped) = (ctx.clone(), stop.subscribe());
-            controllers.spawn(async move {
-                let stop = async move { let _ = stopped.wait_for(|stop| *stop).await; };
-                caretaker_engine::run($reconciler, ctx, stop).await;
-                $name.to_owned()
-            });
-        })*};
-    }
-    spawn! {
-        "ProviderProfile" => ProviderProfiles,
-        "ManagedClient" => ManagedClients,
-        "CloudAccount" => CloudAccounts,
-        "BackupPolicy" => BackupPolicies,
-        "MonitoringStack" => MonitoringStacks::default(),
-        "Handover" => Handovers,
     }
 }
 

@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::provider_profile::{ProviderProfileStatus, SigningStatus};
-use caretaker_api::{ManagedClient, ProviderProfile};
+use caretaker_api::{CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
-use caretaker_core::ownership::Kind;
 use caretaker_core::provider_profile::{self as core, Done};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -32,7 +31,6 @@ impl Reconciler for ProviderProfiles {
     type Observed = ();
     type Plan = bool;
     type Done = Done;
-    const KIND: Kind = Kind::ProviderProfile;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, _ctx: &Context, _profile: &ProviderProfile) -> Result<(), Failure> {
@@ -80,7 +78,7 @@ impl Reconciler for ProviderProfiles {
 
 async fn act(ctx: &Context, profile: &ProviderProfile, prove: bool, done: &mut Done) -> Result<(), Failure> {
     done.definitions = Some(ctx.definitions.look(ctx, ctx.now()).await.map_err(|failure| failure.to_string()));
-    done.unread = core::unread(&profile.name_any(), &ctx.cache.list_typed(None));
+    done.unread = core::unread(&profile.name_any(), &ctx.cache.list_shared::<CloudAccount>(None));
     register(ctx, &profile.name_any(), true).await?;
     done.signing = Some(signing::load_or_make(ctx, profile).await?.map(|key| SigningStatus {
         public_key: key.public().to_base64().to_owned(),

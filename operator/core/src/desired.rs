@@ -9,7 +9,7 @@ use kube::api::ObjectMeta;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::ownership;
+use crate::kinds::Kinds;
 
 /// An object that is wanted. The engine adds owner, labels and digest.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ impl Desired {
         let kind = match K::kind(&()) {
             Cow::Borrowed(kind) => kind,
             // The engine refuses a kind that is not in the table, and says so.
-            Cow::Owned(kind) => ownership::owned(&kind).map_or("unknown", |owned| owned.kind),
+            Cow::Owned(kind) => Kinds::OURS.made(&kind).map_or("unknown", |owned| owned.kind),
         };
         let mut body = serde_json::to_value(object).expect("types of Kubernetes are JSON");
         if let Some(fields) = body.as_object_mut() {

@@ -14,6 +14,7 @@ pub mod grant;
 pub mod handover;
 pub mod inventory;
 pub mod jitter;
+pub mod kinds;
 pub mod kit;
 pub mod managed_client;
 pub mod messages;

@@ -21,7 +21,7 @@ pub use watched::{Target, Watch, Watched};
 
 use crate::desired::Desired;
 use crate::outcome::{Fault, Wait};
-use crate::ownership::{Kind, OWNED};
+use crate::ownership::Kind;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady];
@@ -107,7 +107,7 @@ pub fn plan(stack: &MonitoringStack, observed: &Observed) -> Plan {
     if !is_blind {
         objects.extend(objects::of_targets(stack, targets));
     }
-    let owned = OWNED.iter().filter(|owned| owned.owners.contains(&Kind::MonitoringStack)).map(|owned| owned.kind);
+    let owned = Kind::MONITORING_STACK.makes.iter().map(|owned| owned.kind);
     Plan { objects, prunes: owned.filter(|kind| !(is_blind && TARGET_KINDS.contains(kind))).collect() }
 }
 

@@ -1,5 +1,6 @@
 //! `ProviderProfile`: when the provider's own identity is proved, and what the answers mean.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use caretaker_api::cloud_account::Cloud;
@@ -138,7 +139,7 @@ pub fn status(
 
 /// Accounts that go unread by a fault of the provider's own, and why: those of this profile whose last visit said so.
 #[must_use]
-pub fn unread(profile: &str, accounts: &[CloudAccount]) -> Vec<(String, String)> {
+pub fn unread<A: Borrow<CloudAccount>>(profile: &str, accounts: &[A]) -> Vec<(String, String)> {
     let cause = |account: &CloudAccount| {
         let conditions = account.status.as_ref().map(|status| &status.conditions)?;
         [ConditionType::AccessProven, ConditionType::InventoryComplete]
@@ -147,7 +148,8 @@ pub fn unread(profile: &str, accounts: &[CloudAccount]) -> Vec<(String, String)>
             .find(|condition| condition.reason == Reason::CredentialsInvalid.as_str())
             .map(|condition| condition.message.clone())
     };
-    let own = accounts.iter().filter(|account| account.spec.provider_profile == profile && account.spec.is_live());
+    let accounts = accounts.iter().map(<A as Borrow<CloudAccount>>::borrow);
+    let own = accounts.filter(|account: &&CloudAccount| account.spec.provider_profile == profile && account.spec.is_live());
     let name = |account: &CloudAccount| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
     let mut unread: Vec<(String, String)> = own.filter_map(|account| cause(account).map(|cause| (name(account), cause))).collect();
     unread.sort();

@@ -10,7 +10,7 @@ pub use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
 use caretaker_core::drift::{self, Difference};
 use caretaker_core::outcome::Wait;
-use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
+use caretaker_core::ownership::{self, Kind, OwnedKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
@@ -209,26 +209,6 @@ pub async fn delete(ctx: &Context, owned: &OwnedKind, object: &DynamicObject) ->
     }
 }
 
-/// Deletes an object of our own kinds.
-///
-/// # Errors
-/// The API server's answer; an object that is gone already is no error.
-pub async fn delete_child(ctx: &Context, kind: &str, object: &DynamicObject) -> Result<(), Failure> {
-    let Some(kind) = Kind::ALL.into_iter().find(|ours| ours.as_str() == kind) else {
-        return Err(Failure::local(format!("delete {kind}"), "not a kind of Caretaker"));
-    };
-    let own = OwnedKind {
-        group: caretaker_api::GROUP,
-        version: caretaker_api::VERSION,
-        kind: kind.as_str(),
-        plural: kind.plural(),
-        namespaced: object.namespace().is_some(),
-        optional: false,
-        owners: &[],
-    };
-    delete(ctx, &own, object).await
-}
-
 /// Whether an object names the owner's uid as the one that controls it.
 #[must_use]
 pub fn is_ours(object: &DynamicObject, uid: &str) -> bool {
@@ -236,8 +216,8 @@ pub fn is_ours(object: &DynamicObject, uid: &str) -> bool {
 }
 
 fn owned_kind(kind: &str, owner: &Owner) -> Result<&'static OwnedKind, Failure> {
-    ownership::owned(kind).filter(|owned| owned.owners.contains(&owner.kind)).ok_or_else(|| {
-        Failure::local(format!("apply {kind}"), format!("{} may not make it: it is not in the ownership table", owner.kind.as_str()))
+    owner.kind.makes(kind).ok_or_else(|| {
+        Failure::local(format!("apply {kind}"), format!("{} may not make it: it is not in its descriptor", owner.kind.as_str()))
     })
 }
 
@@ -301,7 +281,7 @@ fn compare(live: Option<&DynamicObject>, body: &Value, owner: &Owner, is_accepte
 /// All kinds that an owner of this kind may make: what it has to prune.
 #[must_use]
 pub fn kinds_of(owner: Kind) -> Vec<&'static str> {
-    OWNED.iter().filter(|owned| owned.owners.contains(&owner)).map(|owned| owned.kind).collect()
+    owner.makes.iter().map(|owned| owned.kind).collect()
 }
 
 #[cfg(test)]

@@ -1,46 +1,32 @@
-//! Objects that we watch: our own kinds, and what we make of others (by label). Every change wakes the object that owns it.
+//! Objects that we watch: our own kinds, and what we make of others (by label). There is one watch per kind. The engine's loops and all look-ups share what it
+//! holds, and a change wakes those whom it concerns: the object's own controller, its owner, and who reads it.
 //!
-//! One watch per kind, managed fields dropped. A kind whose definition is missing is looked for again every half minute; everything else works on.
+//! A kind whose definition is missing is looked for again every half minute; everything else works on. An object that does not fit its type is held as it is,
+//! told, and stops nobody else.
 
 mod held;
+mod informer;
+mod wakes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
 
-use caretaker_api::condition::Reason;
 use caretaker_api::names::{self, client_namespace};
-use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
-use futures::StreamExt;
-use kube::api::{Api, DynamicObject};
-use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event};
-use kube::{Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use caretaker_core::kinds::{Kind, Kinds, ObjectId, OwnKind, OwnedKind};
+use kube::api::DynamicObject;
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, ResourceExt};
 use tokio::sync::mpsc;
 
+use crate::metrics::Metrics;
 use held::Held;
 
-/// Wait before a missing definition is looked for again.
-const DISCOVERY_PERIOD: Duration = Duration::from_secs(30);
-/// Wait before a question that was not answered is asked again.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Deleted objects that are remembered of each kind: the answer to our own write may come after the watch has told that the object is gone.
+const REMEMBERED_GONE: usize = 256;
 
 /// Namespace and name.
 type Key = (String, String);
 type Objects = BTreeMap<Key, Arc<Held>>;
-
-/// Somebody to be visited: kind, namespace (empty for cluster-scoped kinds) and name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Wake {
-    /// Kind.
-    pub kind: Kind,
-    /// Namespace; empty for cluster-scoped kinds.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
 
 /// What is known of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,38 +39,67 @@ enum Knowledge {
     Listed,
 }
 
-#[derive(Default)]
+/// How far a controller is: one line of `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// The controller's kind.
+    pub kind: Kind,
+    /// Whether the objects of its kind were listed once.
+    pub is_listed: bool,
+    /// Whether its loop runs. A standby's does not.
+    pub is_running: bool,
+    /// Objects.
+    pub objects: usize,
+    /// Objects that do not fit their type.
+    pub unfit: usize,
+}
+
+/// Who has written what the cache is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// The watch told it.
+    Watch,
+    /// The object's maker has applied it and goes on with its visit.
+    Applied,
+    /// The object's own controller has written it and goes on with its visit.
+    Visit,
+}
+
 struct State {
+    kinds: Kinds,
+    metrics: Metrics,
     objects: RwLock<HashMap<&'static str, Objects>>,
     known: RwLock<HashMap<&'static str, Knowledge>>,
-    wakers: Mutex<HashMap<Kind, mpsc::UnboundedSender<Wake>>>,
+    gone: Mutex<HashMap<&'static str, VecDeque<String>>>,
+    wakers: Mutex<HashMap<Kind, mpsc::UnboundedSender<ObjectId>>>,
 }
 
 /// Objects that we watch. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Cache {
     state: Arc<State>,
 }
 
-/// A kind to watch.
-struct Watched {
-    kind: &'static str,
-    resource: ApiResource,
-    labelled: bool,
-    optional: bool,
-}
-
 impl Cache {
-    /// An empty cache.
+    /// An empty cache of these kinds, and of what they make. The metrics tell of watches and of objects that do not fit their type.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(kinds: Kinds, metrics: Metrics) -> Self {
+        let state = State {
+            kinds,
+            metrics,
+            objects: RwLock::default(),
+            known: RwLock::default(),
+            gone: Mutex::default(),
+            wakers: Mutex::default(),
+        };
+        Self { state: Arc::new(state) }
     }
 
     /// Starts all watches. They run until the process ends.
     pub fn start(&self, client: &Client) {
-        for watched in watched_kinds() {
-            self.learn(watched.kind, Knowledge::Unknown);
+        for watched in informer::watched(self.state.kinds) {
+            self.learn(watched.api.kind, Knowledge::Unknown);
+            self.state.metrics.watch_begins(watched.api.kind, watched.own.is_some());
             tokio::spawn(self.clone().watch(client.clone(), watched));
         }
     }
@@ -93,11 +108,29 @@ impl Cache {
     #[must_use]
     pub fn is_synced(&self) -> bool {
         let known = self.state.known.read().expect("no panic while held");
-        watched_kinds().iter().all(|watched| match known.get(watched.kind) {
+        informer::watched(self.state.kinds).iter().all(|watched| match known.get(watched.api.kind) {
             Some(Knowledge::Listed) => true,
-            Some(Knowledge::Missing) => watched.optional,
+            Some(Knowledge::Missing) => watched.api.optional,
             Some(Knowledge::Unknown) | None => false,
         })
+    }
+
+    /// How far each controller is.
+    #[must_use]
+    pub fn gates(&self) -> Vec<Gate> {
+        let objects = self.state.objects.read().expect("no panic while held");
+        let wakers = self.state.wakers.lock().expect("no panic while held");
+        let gate = |kind: Kind| {
+            let held = objects.get(kind.as_str());
+            Gate {
+                kind,
+                is_listed: self.has_kind(kind.as_str()),
+                is_running: wakers.get(&kind).is_some_and(|sender| !sender.is_closed()),
+                objects: held.map_or(0, BTreeMap::len),
+                unfit: held.map_or(0, |held| held.values().filter(|held| held.unfit().is_some()).count()),
+            }
+        };
+        self.state.kinds.iter().map(gate).collect()
     }
 
     /// Whether the definition of an optional kind is there and its objects were listed.
@@ -106,7 +139,7 @@ impl Cache {
         self.state.known.read().expect("no panic while held").get(kind) == Some(&Knowledge::Listed)
     }
 
-    /// Notes what is known of a kind, and what was known before.
+    /// Notes what is known of a kind, and answers what was known before.
     fn learn(&self, kind: &'static str, knowledge: Knowledge) -> Option<Knowledge> {
         self.state.known.write().expect("no panic while held").insert(kind, knowledge)
     }
@@ -135,245 +168,179 @@ impl Cache {
     /// One object.
     #[must_use]
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
-        self.held(kind, namespace, name)?.read().map(Arc::new)
+        self.held(kind, namespace, name)?.to_dynamic().map(Arc::new)
     }
 
     /// All objects of a kind in a namespace, or in all where it is `None`.
     #[must_use]
     pub fn list(&self, kind: &str, namespace: Option<&str>) -> Vec<Arc<DynamicObject>> {
-        self.held_in(kind, namespace).iter().filter_map(|(_, held)| held.read().map(Arc::new)).collect()
+        self.held_in(kind, namespace).iter().filter_map(|(_, held)| held.to_dynamic().map(Arc::new)).collect()
     }
 
-    /// One object of our own kinds, as its type. An object that does not fit its type counts as absent; the engine reports it.
+    /// One object of our own kinds, shared. An object that does not fit its type counts as absent here; [`Cache::unfit`] says why.
     #[must_use]
-    pub fn typed<K>(&self, namespace: &str, name: &str) -> Option<K>
-    where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
-    {
-        self.held(&K::kind(&()), namespace, name)?.read()
+    pub fn shared<K: OwnKind>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.held(K::KIND.as_str(), namespace, name)?.typed()
     }
 
-    /// All objects of one of our own kinds, as their type.
+    /// All objects of one of our own kinds, shared.
     #[must_use]
-    pub fn list_typed<K>(&self, namespace: Option<&str>) -> Vec<K>
-    where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
-    {
-        self.held_in(&K::kind(&()), namespace).iter().filter_map(|(_, held)| held.read()).collect()
+    pub fn list_shared<K: OwnKind>(&self, namespace: Option<&str>) -> Vec<Arc<K>> {
+        self.held_in(K::KIND.as_str(), namespace).iter().filter_map(|(_, held)| held.typed()).collect()
+    }
+
+    /// One object of our own kinds, as a copy. See [`Cache::shared`].
+    #[must_use]
+    pub fn typed<K: OwnKind>(&self, namespace: &str, name: &str) -> Option<K> {
+        self.shared(namespace, name).map(Arc::unwrap_or_clone)
+    }
+
+    /// All objects of one of our own kinds, as copies. See [`Cache::list_shared`].
+    #[must_use]
+    pub fn list_typed<K: OwnKind>(&self, namespace: Option<&str>) -> Vec<K> {
+        self.list_shared(namespace).into_iter().map(Arc::unwrap_or_clone).collect()
+    }
+
+    /// Why an object of our own kinds does not fit its type; `None` where it does or is absent.
+    #[must_use]
+    pub fn unfit(&self, kind: Kind, namespace: &str, name: &str) -> Option<String> {
+        self.held(kind.as_str(), namespace, name)?.unfit().map(str::to_owned)
     }
 
     /// Objects of a kind that `kind/name` made.
     #[must_use]
     pub fn owned_by(&self, kind: &str, owner: Kind, namespace: &str, owner_name: &str) -> Vec<Arc<DynamicObject>> {
-        let is_cluster_scoped = ownership::owned(kind).is_some_and(|owned| !owned.namespaced);
-        let within = match (owner, is_cluster_scoped) {
+        let is_cluster_scoped = owner.makes(kind).is_some_and(|made| !made.namespaced);
+        let within = match (owner.api.namespaced, is_cluster_scoped) {
             (_, true) => String::new(),
-            (Kind::ManagedClient, false) => client_namespace(owner_name),
-            (_, false) => namespace.to_owned(),
+            (false, false) => client_namespace(owner_name),
+            (true, false) => namespace.to_owned(),
         };
+        let label = owner.label();
         let is_owned = |held: &Held| {
-            held.labels.get(names::OWNER_KIND_LABEL) == Some(&owner.label())
-                && held.labels.get(names::OWNER_NAME_LABEL).map(String::as_str) == Some(owner_name)
+            held.label(names::OWNER_KIND_LABEL) == Some(label.as_str()) && held.label(names::OWNER_NAME_LABEL) == Some(owner_name)
         };
         let found = self.held_in(kind, Some(&within));
-        found.iter().filter(|(_, held)| is_owned(held)).filter_map(|(_, held)| held.read().map(Arc::new)).collect()
+        found.iter().filter(|(_, held)| is_owned(held)).filter_map(|(_, held)| held.to_dynamic().map(Arc::new)).collect()
     }
 
-    /// Who must be visited when objects of a kind change.
-    pub fn subscribe(&self, kind: Kind) -> mpsc::UnboundedReceiver<Wake> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.state.wakers.lock().expect("no panic while held").insert(kind, sender);
-        receiver
-    }
-
-    /// Asks for a visit.
-    pub fn wake(&self, wake: Wake) {
-        if let Some(sender) = self.state.wakers.lock().expect("no panic while held").get(&wake.kind) {
-            // A receiver that is gone belongs to an engine that has stopped.
-            let _ = sender.send(wake);
-        }
-    }
-
-    /// Takes an object that the API server has just answered, so that the next visit does not see an older one.
+    /// Takes an object that the API server has just answered to its maker, so that the next visit does not see an older one.
     pub fn remember(&self, kind: &'static str, object: DynamicObject) {
-        self.put(kind, object, false);
+        self.put(kind, object, Source::Applied);
     }
 
-    async fn watch(self, client: Client, watched: Watched) {
-        loop {
-            let served = if watched.optional { is_served(&client, &watched.resource).await } else { Some(true) };
-            if served != Some(true) {
-                if served == Some(false) {
-                    self.learn(watched.kind, Knowledge::Missing);
-                }
-                tokio::time::sleep(if served.is_some() { DISCOVERY_PERIOD } else { RETRY_PAUSE }).await;
-                continue;
-            }
-            let api: Api<DynamicObject> = Api::all_with(client.clone(), &watched.resource);
-            let config = if watched.labelled {
-                watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGER))
-            } else {
-                watcher::Config::default()
-            };
-            let mut events = watcher::watcher(api, config).default_backoff().boxed();
-            let mut listing = Objects::new();
-            while let Some(event) = events.next().await {
-                match event {
-                    Ok(event) => self.take(&watched, event, &mut listing),
-                    Err(error) => {
-                        tracing::debug!(kind = watched.kind, %error, "the watch broke and starts again");
-                        if watched.optional && is_served(&client, &watched.resource).await == Some(false) {
-                            self.learn(watched.kind, Knowledge::Missing);
-                            break;
-                        }
-                    }
-                }
-            }
+    /// Takes an object that the API server has just answered to its own controller: that controller is not woken by it. Answers the newest version that is
+    /// known, or the cause where the object does not fit its type.
+    ///
+    /// # Errors
+    /// The object does not fit its type; the message names the field and never its value.
+    pub fn remember_visited<K: OwnKind>(&self, object: DynamicObject) -> Result<Arc<K>, String> {
+        let held = self.put(K::KIND.as_str(), object, Source::Visit);
+        held.typed().ok_or_else(|| held.unfit().unwrap_or("it is of another type").to_owned())
+    }
+
+    /// Forgets the objects of a kind whose definition has gone.
+    fn clear(&self, kind: &'static str) {
+        self.state.objects.write().expect("no panic while held").remove(kind);
+    }
+
+    fn has_gone(&self, kind: &str, uid: Option<&str>) -> bool {
+        let gone = self.state.gone.lock().expect("no panic while held");
+        uid.is_some_and(|uid| gone.get(kind).is_some_and(|gone| gone.iter().any(|found| found == uid)))
+    }
+
+    fn note_gone(&self, kind: &'static str, uid: Option<&str>) {
+        let mut gone = self.state.gone.lock().expect("no panic while held");
+        let gone = gone.entry(kind).or_default();
+        gone.extend(uid.map(str::to_owned));
+        if gone.len() > REMEMBERED_GONE {
+            gone.pop_front();
         }
     }
 
-    fn take(&self, watched: &Watched, event: Event<DynamicObject>, listing: &mut Objects) {
-        let kind = watched.kind;
-        match event {
-            Event::Init => listing.clear(),
-            Event::InitApply(mut object) => {
-                // The items of a list come without what stands once in the list's head.
-                object.types.get_or_insert_with(|| TypeMeta {
-                    api_version: watched.resource.api_version.clone(),
-                    kind: watched.resource.kind.clone(),
-                });
-                listing.insert(key(&object), Held::new(object));
-            }
-            Event::InitDone => {
-                let fresh = std::mem::take(listing);
-                let old = self.state.objects.write().expect("no panic while held").insert(kind, fresh.clone()).unwrap_or_default();
-                if self.learn(kind, Knowledge::Listed) == Some(Knowledge::Missing) {
-                    self.wake_makers(kind);
-                }
-                for (key, held) in old.iter().filter(|(key, _)| !fresh.contains_key(*key)).chain(&fresh) {
-                    self.wake_owners(kind, key, &held.labels);
-                }
-            }
-            Event::Apply(object) => self.put(kind, object, true),
-            Event::Delete(object) => {
-                self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object));
-                self.wake_owners(kind, &key(&object), object.labels());
-            }
+    /// Puts an object in, unless a newer version is held or the object is known to be gone. Answers what is held then.
+    fn put(&self, kind: &'static str, object: DynamicObject, source: Source) -> Arc<Held> {
+        let own = self.state.kinds.named(kind);
+        let has_ended = object.metadata.deletion_timestamp.is_some() && object.finalizers().is_empty() && own.is_some();
+        let (key, held) = (key(&object), Held::new(object, own));
+        if source != Source::Watch && (has_ended || self.has_gone(kind, held.uid())) {
+            // The watch tells of its end; what was deleted is not to come back by a late answer.
+            return held;
         }
-    }
-
-    fn put(&self, kind: &'static str, object: DynamicObject, wake: bool) {
-        let (key, held) = (key(&object), Held::new(object));
-        {
+        let old = {
             let mut objects = self.state.objects.write().expect("no panic while held");
-            let slot = objects.entry(kind).or_default().entry(key.clone()).or_insert_with(|| held.clone());
-            if !held.is_older(slot) {
-                *slot = held.clone();
+            let of_kind = objects.entry(kind).or_default();
+            match of_kind.get(&key) {
+                Some(newer) if held.is_no_newer(newer) => return newer.clone(),
+                _ => of_kind.insert(key.clone(), held.clone()),
             }
-        }
-        if wake {
-            self.wake_owners(kind, &key, &held.labels);
-        }
-    }
-
-    /// A definition has appeared: all who make objects of the kind have waited for it.
-    fn wake_makers(&self, kind: &str) {
-        for maker in ownership::owned(kind).map(|owned| owned.owners).unwrap_or_default() {
-            for ((namespace, name), _) in self.held_in(maker.as_str(), None) {
-                self.wake(Wake { kind: *maker, namespace, name });
-            }
-        }
-    }
-
-    fn wake_owners(&self, kind: &str, (namespace, name): &Key, labels: &BTreeMap<String, String>) {
-        if let (Some(owner), Some(owner_name)) =
-            (labels.get(names::OWNER_KIND_LABEL).and_then(|label| Kind::from_label(label)), labels.get(names::OWNER_NAME_LABEL))
-        {
-            let namespace = if matches!(owner, Kind::ManagedClient | Kind::ProviderProfile) { String::new() } else { namespace.clone() };
-            self.wake(Wake { kind: owner, namespace, name: owner_name.clone() });
-        }
-        for wake in self.referrers(kind, namespace, name) {
-            self.wake(wake);
-        }
-    }
-
-    /// Objects that refer to the one that changed without owning it.
-    fn referrers(&self, kind: &str, namespace: &str, name: &str) -> Vec<Wake> {
-        let all_of = |kinds: &[Kind], within: Option<&str>| -> Vec<Wake> {
-            kinds
-                .iter()
-                .flat_map(|kind| self.held_in(kind.as_str(), within).into_iter().map(|(key, _)| (*kind, key)))
-                .map(|(kind, (namespace, name))| Wake { kind, namespace, name })
-                .collect()
         };
-        match kind {
-            "ProviderProfile" => {
-                all_of(&[Kind::ManagedClient, Kind::CloudAccount], None).into_iter().filter(|wake| self.names_profile(wake, name)).collect()
+        self.tell_unfit(kind, &key, old.as_deref(), Some(&held));
+        self.wake_for_change(kind, &key, (old.as_deref(), Some(&held)), source);
+        held
+    }
+
+    fn remove(&self, kind: &'static str, object: &DynamicObject) {
+        let key = key(object);
+        self.note_gone(kind, object.uid().as_deref());
+        let old = {
+            let mut objects = self.state.objects.write().expect("no panic while held");
+            let of_kind = objects.entry(kind).or_default();
+            // Another object of the name may have been made meanwhile.
+            let is_it = of_kind.get(&key).is_some_and(|held| held.uid() == object.metadata.uid.as_deref());
+            if is_it { of_kind.remove(&key) } else { None }
+        };
+        if old.is_none() {
+            return;
+        }
+        self.tell_unfit(kind, &key, old.as_deref(), None);
+        self.wake_for_change(kind, &key, (old.as_deref(), None), Source::Watch);
+    }
+
+    /// Takes a whole list: what it lacks is gone, but for what was written since the list was begun.
+    fn replace(&self, kind: &'static str, mut fresh: Objects) {
+        let old = {
+            let mut objects = self.state.objects.write().expect("no panic while held");
+            let old = objects.remove(kind).unwrap_or_default();
+            for (key, held) in &mut fresh {
+                if let Some(newer) = old.get(key).filter(|newer| held.is_no_newer(newer)) {
+                    *held = newer.clone();
+                }
             }
-            "CloudAccount" => {
-                let mut wakes = all_of(&[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover], Some(namespace));
-                wakes.extend(self.blamed_profile(namespace, name));
-                wakes
-            }
-            "Handover" => {
-                let client = namespace.strip_prefix(names::NAMESPACE_PREFIX).unwrap_or_default();
-                let mut wakes = all_of(&[Kind::CloudAccount, Kind::BackupPolicy], Some(namespace));
-                wakes.push(Wake { kind: Kind::ManagedClient, namespace: String::new(), name: client.into() });
-                wakes
-            }
-            _ => Vec::new(),
+            objects.insert(kind, fresh.clone());
+            old
+        };
+        for (key, held) in old.iter().filter(|(key, _)| !fresh.contains_key(*key)) {
+            self.note_gone(kind, held.uid());
+            self.tell_unfit(kind, key, Some(held), None);
+            self.wake_for_change(kind, key, (Some(held), None), Source::Watch);
+        }
+        for (key, held) in &fresh {
+            let before = old.get(key).map(Arc::as_ref);
+            self.tell_unfit(kind, key, before, Some(held));
+            self.wake_for_change(kind, key, (before, Some(held)), Source::Watch);
         }
     }
 
-    /// The profile of an account that goes unread by a fault of the provider's: it is to tell so.
-    fn blamed_profile(&self, namespace: &str, name: &str) -> Option<Wake> {
-        let account = self.get(Kind::CloudAccount.as_str(), namespace, name)?;
-        let conditions = account.data["status"]["conditions"].as_array()?;
-        let is_blamed = conditions.iter().any(|condition| condition["reason"] == Reason::CredentialsInvalid.as_str());
-        let profile = account.data["spec"]["providerProfile"].as_str().unwrap_or("default");
-        is_blamed.then(|| Wake { kind: Kind::ProviderProfile, namespace: String::new(), name: profile.into() })
+    /// Keeps the number of objects that do not fit their type, and names each once per version. The object's own controller publishes the event.
+    fn tell_unfit(&self, kind: &'static str, (namespace, name): &Key, old: Option<&Held>, new: Option<&Held>) {
+        let is_unfit = |held: Option<&Held>| held.is_some_and(|held| held.unfit().is_some());
+        match (is_unfit(old), is_unfit(new)) {
+            (false, true) => self.state.metrics.undecodable(kind, 1),
+            (true, false) => self.state.metrics.undecodable(kind, -1),
+            _ => {}
+        }
+        let is_news = |new: &&Held| old.is_none_or(|old| !new.is_no_newer(old));
+        if let Some(cause) = new.filter(is_news).and_then(Held::unfit) {
+            tracing::error!(kind, namespace, object = name, "an object does not fit its type and is left alone: {cause}");
+        }
     }
-
-    fn names_profile(&self, wake: &Wake, profile: &str) -> bool {
-        self.get(wake.kind.as_str(), &wake.namespace, &wake.name)
-            .is_some_and(|object| object.data["spec"]["providerProfile"].as_str().unwrap_or("default") == profile)
-    }
-}
-
-/// Everything that is watched: our kinds whole, others by label.
-fn watched_kinds() -> Vec<Watched> {
-    let ours = Kind::ALL.iter().map(|kind| Watched {
-        kind: kind.as_str(),
-        resource: resource(caretaker_api::GROUP, caretaker_api::VERSION, kind.as_str(), kind.plural()),
-        labelled: false,
-        optional: false,
-    });
-    let others = OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP).map(|owned| Watched {
-        kind: owned.kind,
-        resource: api_resource(owned),
-        labelled: true,
-        optional: owned.optional,
-    });
-    ours.chain(others).collect()
-}
-
-fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
 /// The API resource of an owned kind.
 #[must_use]
 pub fn api_resource(owned: &OwnedKind) -> ApiResource {
-    resource(owned.group, owned.version, owned.kind, owned.plural)
-}
-
-/// Whether the cluster has a definition; `None` where it did not say.
-async fn is_served(client: &Client, resource: &ApiResource) -> Option<bool> {
-    match client.list_api_group_resources(&resource.api_version).await {
-        Ok(list) => Some(list.resources.iter().any(|served| served.name == resource.plural)),
-        Err(kube::Error::Api(status)) if status.code == 404 => Some(false),
-        Err(_) => None,
-    }
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(owned.group, owned.version, owned.kind), owned.plural)
 }
 
 fn key(object: &DynamicObject) -> Key {
@@ -381,47 +348,4 @@ fn key(object: &DynamicObject) -> Key {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn watched(kind: &str) -> Watched {
-        watched_kinds().into_iter().find(|watched| watched.kind == kind).expect("it is watched")
-    }
-
-    /// Items of core kinds come without apiVersion and kind. Compared with what is desired, they would look drifted.
-    #[test]
-    fn an_object_of_a_list_is_whole() {
-        let cache = Cache::new();
-        let mut listing = Objects::new();
-        let item: DynamicObject = serde_json::from_value(json!({"metadata": {"name": "client-a"}})).unwrap();
-        cache.take(&watched("Namespace"), Event::InitApply(item), &mut listing);
-        cache.take(&watched("Namespace"), Event::InitDone, &mut listing);
-        let held = serde_json::to_value(&*cache.get("Namespace", "", "client-a").unwrap()).unwrap();
-        assert_eq!((&held["apiVersion"], &held["kind"]), (&json!("v1"), &json!("Namespace")));
-    }
-
-    #[test]
-    fn a_cache_that_does_not_know_yet_is_not_synced() {
-        let cache = Cache::new();
-        for watched in watched_kinds() {
-            cache.learn(watched.kind, if watched.optional { Knowledge::Missing } else { Knowledge::Listed });
-        }
-        assert!(cache.is_synced(), "an optional kind may be missing");
-        cache.learn("Prometheus", Knowledge::Unknown);
-        assert!(!cache.is_synced(), "nobody may conclude that it is missing");
-    }
-
-    #[tokio::test]
-    async fn a_definition_that_appears_wakes_those_who_waited_for_it() {
-        let cache = Cache::new();
-        let stack = json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "MonitoringStack", "metadata": {"name": "main", "namespace": "client-a"}});
-        cache.put("MonitoringStack", serde_json::from_value(stack).unwrap(), false);
-        cache.learn("Prometheus", Knowledge::Missing);
-        let mut wakes = cache.subscribe(Kind::MonitoringStack);
-        cache.take(&watched("Prometheus"), Event::InitDone, &mut Objects::new());
-        let wake = Wake { kind: Kind::MonitoringStack, namespace: "client-a".into(), name: "main".into() };
-        assert_eq!(wakes.try_recv().ok(), Some(wake));
-    }
-}
+mod tests;

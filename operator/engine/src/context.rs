@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use caretaker_core::kinds::OwnKind;
 use jiff::Timestamp;
 use kube::api::{GetParams, ListParams, ObjectList};
 use kube::core::Request;
@@ -50,15 +51,23 @@ impl Context {
     /// An object of our own kinds, from the cache if it is there. Its absence is the API server's word: a watch may be behind.
     ///
     /// # Errors
-    /// The API server's answer; that the object does not exist is none.
-    pub async fn find<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, Failure>
-    where
-        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
-    {
-        match self.cache.typed(namespace, name) {
-            Some(held) => Ok(Some(held)),
-            None => self.fetch(namespace, name).await,
+    /// The API server's answer, or that the object does not fit its type; that the object does not exist is none.
+    pub async fn find_shared<K: OwnKind>(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, Failure> {
+        if let Some(held) = self.cache.shared(namespace, name) {
+            return Ok(Some(held));
         }
+        if let Some(cause) = self.cache.unfit(K::KIND, namespace, name) {
+            return Err(Failure::local(format!("read {} {name}", K::KIND.as_str()), cause));
+        }
+        Ok(self.fetch(namespace, name).await?.map(Arc::new))
+    }
+
+    /// An object of our own kinds, as a copy. See [`Context::find_shared`].
+    ///
+    /// # Errors
+    /// Those of [`Context::find_shared`].
+    pub async fn find<K: OwnKind>(&self, namespace: &str, name: &str) -> Result<Option<K>, Failure> {
+        Ok(self.find_shared(namespace, name).await?.map(Arc::unwrap_or_clone))
     }
 
     /// An object of our own kinds as it is now.

@@ -2,14 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use caretaker_api::{GROUP, ProviderProfile, VERSION, all_crds};
-use caretaker_core::ownership::Kind;
+use caretaker_api::{GROUP, ProviderProfile, VERSION};
+use caretaker_core::kinds::{Kind, Kinds, ObjectId};
 use caretaker_core::schema::{missing_fields, outdated, served};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::cache::Wake;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -50,7 +49,7 @@ impl Definitions {
                 None => tracing::info!("the definitions in the cluster hold every field of this release"),
             }
             for profile in ctx.cache.list_typed::<ProviderProfile>(None) {
-                ctx.cache.wake(Wake { kind: Kind::ProviderProfile, namespace: String::new(), name: profile.name_any() });
+                ctx.cache.wake(ObjectId { kind: Kind::PROVIDER_PROFILE, namespace: String::new(), name: profile.name_any() });
             }
         }
         Ok(answer)
@@ -64,7 +63,7 @@ fn missing(document: &Value) -> Vec<(String, Vec<String>)> {
         let ours = json!(crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema);
         Some((kind.clone(), missing_fields(&ours, served(document, GROUP, VERSION, &kind)?)))
     };
-    all_crds().into_iter().filter_map(fields).collect()
+    Kinds::OURS.definitions().into_iter().filter_map(fields).collect()
 }
 
 #[cfg(test)]
@@ -73,7 +72,8 @@ pub(crate) mod tests {
 
     /// The document that a cluster with our own definitions serves.
     pub(crate) fn document() -> Value {
-        let schemas: serde_json::Map<String, Value> = all_crds()
+        let schemas: serde_json::Map<String, Value> = Kinds::OURS
+            .definitions()
             .into_iter()
             .map(|crd| {
                 let mut schema = json!(crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema);

@@ -3,7 +3,6 @@
 
 pub mod apply;
 pub mod cache;
-pub mod common_status;
 pub mod context;
 pub mod definitions;
 pub mod failure;
@@ -17,3 +16,6 @@ pub mod write_gate;
 pub use context::Context;
 pub use failure::Failure;
 pub use visits::{Acted, CleanUp, Reconciler, Seen, run};
+
+#[cfg(test)]
+mod testing;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use caretaker_cloud::budget::Budgets;
+use caretaker_core::kinds::Kind;
 use caretaker_core::outcome::Outcome;
-use caretaker_core::ownership::Kind;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -26,12 +26,6 @@ pub struct WriteLabels {
     verb: String,
 }
 
-/// Label of a kind.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct KindLabel {
-    kind: String,
-}
-
 /// Labels of a request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -50,6 +44,30 @@ pub struct CallLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CloudLabel {
     cloud: &'static str,
+}
+
+/// Label of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabel {
+    kind: &'static str,
+}
+
+/// What is told of watches, so that a deaf one shows, and of objects that do not fit their type.
+#[derive(Clone, Default)]
+struct WatchMetrics {
+    failures: Family<KindLabel, Counter>,
+    last_event: Family<KindLabel, Gauge<f64, AtomicU64>>,
+    undecodable: Family<KindLabel, Gauge>,
+}
+
+impl WatchMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("watch_failures", "Lists and watches of a kind that failed and were begun again", self.failures.clone());
+        let last_event = "When the API server was last heard of a kind: an answer, an event or a bookmark, in seconds since 1970";
+        registry.register("watch_last_event_timestamp_seconds", last_event, self.last_event.clone());
+        let undecodable = "Stored objects that do not fit their type: each is left alone and named in the log and in an event";
+        registry.register("undecodable_objects", undecodable, self.undecodable.clone());
+    }
 }
 
 /// What is told of clouds: read from the budgets when somebody asks.
@@ -95,6 +113,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     budgets: Budgets,
     clouds: CloudMetrics,
+    watches: WatchMetrics,
     visits: Family<VisitLabels, Counter>,
     writes: Family<WriteLabels, Counter>,
     refused_statuses: Family<KindLabel, Counter>,
@@ -126,7 +145,9 @@ impl Metrics {
         registry.register("leader", "1 while this process holds the lease", leader.clone());
         let clouds = CloudMetrics::default();
         clouds.register(&mut registry);
-        Self { registry: Arc::new(registry), budgets, clouds, visits, writes, refused_statuses, requests, leader }
+        let watches = WatchMetrics::default();
+        watches.register(&mut registry);
+        Self { registry: Arc::new(registry), budgets, clouds, watches, visits, writes, refused_statuses, requests, leader }
     }
 
     /// Counts a visit.
@@ -147,12 +168,37 @@ impl Metrics {
 
     /// Counts a status that could not be written.
     pub fn status_write_failure(&self, kind: Kind) {
-        self.refused_statuses.get_or_create(&KindLabel { kind: kind.as_str().into() }).inc();
+        self.refused_statuses.get_or_create(&KindLabel { kind: kind.as_str() }).inc();
     }
 
     /// Counts a request to the API server. `resource` is written as in RBAC, such as `cloudaccounts/status`.
     pub fn request(&self, verb: &str, resource: &str) {
         self.requests.get_or_create(&RequestLabels { verb: verb.into(), resource: resource.into() }).inc();
+    }
+
+    /// Shows a kind that is watched, before anything happens. Kinds of ours are decoded, others are not.
+    pub fn watch_begins(&self, kind: &'static str, is_decoded: bool) {
+        let of = KindLabel { kind };
+        let _ = self.watches.failures.get_or_create(&of);
+        if is_decoded {
+            let _ = self.watches.undecodable.get_or_create(&of);
+        }
+    }
+
+    /// Counts a list or a watch that failed.
+    pub fn watch_failed(&self, kind: &'static str) {
+        self.watches.failures.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Notes that the API server was heard of a kind.
+    pub fn watch_heard(&self, kind: &'static str) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        self.watches.last_event.get_or_create(&KindLabel { kind }).set(now.as_secs_f64());
+    }
+
+    /// More or fewer objects of a kind do not fit their type.
+    pub fn undecodable(&self, kind: &'static str, more: i64) {
+        self.watches.undecodable.get_or_create(&KindLabel { kind }).inc_by(more);
     }
 
     /// Says whether this process leads.

@@ -2,24 +2,20 @@
 //! its status, publishes that status if it differs, and says when the next visit is due.
 
 mod publish;
+mod queue;
 mod refused;
 mod stream;
 mod visit;
 
-use std::fmt::Debug;
 use std::ops::Deref;
 
 use async_trait::async_trait;
 use caretaker_api::condition::ConditionType;
+use caretaker_core::kinds::{Kind, OwnKind};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
-use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
-use kube::Resource;
 use kube::core::object::HasStatus;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::common_status::CommonStatus;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -61,15 +57,7 @@ pub enum CleanUp {
 #[async_trait]
 pub trait Reconciler: Send + Sync + 'static {
     /// The kind in the API.
-    type Object: Resource<DynamicType = ()>
-        + HasStatus<Status: CommonStatus + DeserializeOwned>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Serialize
-        + Send
-        + Sync
-        + 'static;
+    type Object: OwnKind;
     /// What the kind's controller is given.
     type Context: Deref<Target = Context> + Clone + Send + Sync + 'static;
     /// All that was read.
@@ -79,7 +67,7 @@ pub trait Reconciler: Send + Sync + 'static {
     /// All that was written.
     type Done: Default + Send + Sync;
     /// The kind.
-    const KIND: Kind;
+    const KIND: Kind = <Self::Object as OwnKind>::KIND;
     /// The kind's own conditions; the engine adds `Ready`, `Reconciling` and `Stalled`.
     const CONDITIONS: &'static [ConditionType];
 

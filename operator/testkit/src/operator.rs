@@ -51,11 +51,25 @@ pub fn install(kubectl: &Kubectl, folder: &Path, binary: &Path, values: &[String
         helm.arg("--set").arg(value);
     }
     run(&mut helm)?;
-    for crd in ["managedclients", "cloudaccounts", "providerprofiles", "handovers", "backuppolicies", "monitoringstacks"] {
-        kubectl.wait(&[&format!("crd/{crd}.caretaker.dev")], "condition=Established", Duration::from_secs(30))?;
+    for resource in resources()? {
+        kubectl.wait(&[&format!("crd/{resource}.caretaker.dev")], "condition=Established", Duration::from_secs(30))?;
     }
     std::fs::create_dir_all(folder)?;
     Ok(Installed { kubectl: kubectl.clone(), folder: folder.to_path_buf(), binary: binary.to_path_buf() })
+}
+
+/// The resources of Caretaker: `crds/` holds one file for each.
+fn resources() -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(crate::source_root().join("crds"))? {
+        let path = entry?.path();
+        if let (Some("yaml"), Some(stem)) = (path.extension().and_then(|end| end.to_str()), path.file_stem().and_then(|stem| stem.to_str()))
+        {
+            found.push(stem.to_owned());
+        }
+    }
+    anyhow::ensure!(!found.is_empty(), "crds/ holds no definition");
+    Ok(found)
 }
 
 impl Installed {

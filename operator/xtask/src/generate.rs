@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use caretaker_core::ownership::{Kind, OWNED, OWNED_VERBS};
+use caretaker_core::kinds::Kinds;
 use serde_json::{Value, json};
 
 /// Largest CRD in bytes: client-side `kubectl apply` keeps a copy in an annotation, which may have 262,144.
@@ -38,7 +38,7 @@ pub fn run(check: bool) -> Result<()> {
 
 fn files() -> Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
-    for crd in caretaker_api::all_crds() {
+    for crd in Kinds::OURS.definitions() {
         let name = crd.spec.names.plural.clone();
         let plain = format!("{HEADER}{}", yaml(&serde_json::to_value(&crd)?)?);
         ensure!(plain.len() < MAX_CRD, "the CRD of {name} has {} bytes, more than {MAX_CRD}", plain.len());
@@ -67,19 +67,9 @@ fn rule(groups: &[&str], resources: &[String], verbs: &[&str]) -> Value {
     json!({"apiGroups": groups, "resources": resources, "verbs": verbs})
 }
 
-/// The rules of the ClusterRole, from the ownership table.
+/// The rules of the ClusterRole, from the table of kinds.
 fn cluster_rules() -> Vec<Value> {
-    let mut by_group: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for owned in OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP) {
-        by_group.entry(owned.group).or_default().push(owned.plural.into());
-    }
-    let mut rules: Vec<Value> = by_group.iter().map(|(group, resources)| rule(&[group], resources, &OWNED_VERBS)).collect();
-    let ours: Vec<String> = Kind::ALL.iter().map(|kind| kind.plural().to_owned()).collect();
-    let statuses: Vec<String> = ours.iter().map(|plural| format!("{plural}/status")).collect();
-    let finalizers: Vec<String> = ours.iter().map(|plural| format!("{plural}/finalizers")).collect();
-    rules.push(rule(&[caretaker_api::GROUP], &ours, &OWNED_VERBS));
-    rules.push(rule(&[caretaker_api::GROUP], &statuses, &["patch"]));
-    rules.push(rule(&[caretaker_api::GROUP], &finalizers, &["update"]));
+    let mut rules: Vec<Value> = Kinds::OURS.rules().iter().map(|found| rule(&[found.group], &found.resources, &found.verbs)).collect();
     rules.push(rule(&["events.k8s.io"], &["events".into()], &["create", "patch"]));
     // Groups of a client are bound to Kubernetes' own roles; nothing else may be bound.
     rules.push(json!({

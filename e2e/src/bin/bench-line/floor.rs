@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use caretaker_api::names::FINALIZER;
-use caretaker_core::ownership::{Kind, OWNED};
+use caretaker_core::kinds::{Kinds, OwnedKind};
 use caretaker_e2e::bench;
+use caretaker_engine::cache::api_resource;
 use caretaker_testkit::operator::NAMESPACE;
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::core::GroupVersionKind;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -46,15 +46,10 @@ pub struct Floor {
 }
 
 fn resources() -> Vec<(ApiResource, bool)> {
-    let ours = Kind::ALL.iter().map(|kind| (caretaker_api::GROUP, caretaker_api::VERSION, kind.as_str(), kind.plural()));
-    let cluster = ["ManagedClient", "ProviderProfile", "Namespace"];
-    let others = OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP);
-    ours.chain(others.map(|owned| (owned.group, owned.version, owned.kind, owned.plural)))
-        .chain([("events.k8s.io", "v1", "Event", "events")])
-        .map(|(group, version, kind, plural)| {
-            (ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural), !cluster.contains(&kind))
-        })
-        .collect()
+    let ours = Kinds::OURS.iter().map(|kind| *kind.api());
+    let others = Kinds::OURS.foreign().into_iter().copied();
+    let event = OwnedKind { group: "events.k8s.io", version: "v1", kind: "Event", plural: "events", namespaced: true, optional: false };
+    ours.chain(others).chain([event]).map(|api| (api_resource(&api), api.namespaced)).collect()
 }
 
 impl Template {
@@ -94,7 +89,7 @@ impl Template {
             }
         }
         let whole: u64 = u64::try_from(clients)?;
-        let made = |kind: &str| Kind::ALL.iter().any(|ours| ours.as_str() == kind);
+        let made = |kind: &str| Kinds::OURS.named(kind).is_some();
         // Namespaces and owners first; status last, as it needs the object.
         steps.sort_by_key(|step| {
             let kind = step.resource.kind.as_str();

@@ -104,7 +104,7 @@ fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 }
 
 fn crds() -> anyhow::Result<()> {
-    for crd in caretaker_api::all_crds() {
+    for crd in caretaker_core::kinds::Kinds::OURS.definitions() {
         println!("---\n{}", serde_saphyr::to_string(&crd)?.trim_end());
     }
     Ok(())

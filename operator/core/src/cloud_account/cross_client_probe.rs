@@ -1,5 +1,6 @@
 //! Whether what leads into other clients' accounts is kept out of this one: which principals try, when, and what the answers mean.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use caretaker_api::cloud_account::{AccessStatus, Cloud, CloudAccountStatus, OthersStatus};
@@ -124,10 +125,10 @@ pub fn is_due((account, own): (&CloudAccount, &ProviderProfileSpec), profiles: &
 
 /// The round of now, where one is due. `accounts` are all that there are, which are asked for only then.
 #[must_use]
-pub fn due_round(
+pub fn due_round<A: Borrow<CloudAccount>>(
     own: (&CloudAccount, &ProviderProfileSpec),
     profiles: &[ProviderProfile],
-    accounts: impl FnOnce() -> Vec<CloudAccount>,
+    accounts: impl FnOnce() -> Vec<A>,
     now: Timestamp,
 ) -> Option<Round> {
     let last = own.0.status.as_ref().and_then(|status| status.last_handled_request.as_ref());
@@ -136,9 +137,9 @@ pub fn due_round(
 
 /// The round of now: all that were let in before, and a few of those that lead into other clients' accounts, others each week.
 #[must_use]
-pub fn round(
+pub fn round<A: Borrow<CloudAccount>>(
     (account, own): (&CloudAccount, &ProviderProfileSpec),
-    accounts: &[CloudAccount],
+    accounts: &[A],
     profiles: &[ProviderProfile],
     now: Timestamp,
 ) -> Round {
@@ -146,7 +147,12 @@ pub fn round(
     let (own, strangers) = strangers((account, own), profiles);
     let is_others =
         |other: &&CloudAccount| other.namespace() != account.namespace() && other.spec.is_live() && other.spec.target.cloud() == cloud;
-    let in_use: BTreeSet<&str> = accounts.iter().filter(is_others).map(|other| other.spec.provider_profile.as_str()).collect();
+    let in_use: BTreeSet<&str> = accounts
+        .iter()
+        .map(<A as Borrow<CloudAccount>>::borrow)
+        .filter(is_others)
+        .map(|other| other.spec.provider_profile.as_str())
+        .collect();
     let is_in_use = |profile: &&ProviderProfile| in_use.contains(profile.name_any().as_str());
     let last =
         account.status.as_ref().and_then(|status| status.access.as_ref()).and_then(|access| access.others.clone()).unwrap_or_default();

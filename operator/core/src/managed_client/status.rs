@@ -5,6 +5,7 @@ use std::time::Duration;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
+use caretaker_api::status::CommonStatus;
 use caretaker_api::{CloudAccount, ManagedClient};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -13,6 +14,7 @@ use kube::ResourceExt;
 use super::accounts::Wanted;
 use super::{CONDITIONS, Observed, accounts, external_ids};
 use crate::conditions::{ConditionSet, Is, find};
+use crate::kinds::OwnKind;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
 /// Time between two looks at a client that is as it should be.
@@ -48,20 +50,8 @@ pub fn status(
     let wanted = accounts::accounts(client, observed);
     mirror_accounts(&mut set, &wanted, observed, &mut waits);
     mirror_scope(&mut set, observed);
-    mirror_child(
-        &mut set,
-        ConditionType::MonitoringReady,
-        client.spec.monitoring.is_some(),
-        observed.monitoring.as_ref().map(child_view),
-        &mut waits,
-    );
-    mirror_child(
-        &mut set,
-        ConditionType::BackupsReady,
-        client.spec.backups.is_some(),
-        observed.backups.as_ref().map(child_view),
-        &mut waits,
-    );
+    mirror_child(&mut set, client.spec.monitoring.is_some(), observed.monitoring.as_ref(), &mut waits);
+    mirror_child(&mut set, client.spec.backups.is_some(), observed.backups.as_ref(), &mut waits);
     waits.extend(report.contested.iter().cloned());
     sum_children(&wanted, (client, observed), &mut waits);
     let handed_over_by = last.handed_over_by.clone().or_else(|| observed.handed_over_by.clone());
@@ -123,11 +113,11 @@ fn sum_children(wanted: &[Wanted<'_>], (client, observed): (&ManagedClient, &Obs
         let conditions = account.and_then(|account| account.status.as_ref()).map(|status| status.conditions.as_slice()).unwrap_or_default();
         wait(format!("{noun} {}", wanted.name), conditions, account.and_then(|account| account.metadata.generation));
     }
-    if let Some(stack) = observed.monitoring.as_ref().filter(|_| client.spec.monitoring.is_some()).map(child_view) {
-        wait("the monitoring".into(), stack.conditions, stack.generation);
+    if let Some(stack) = observed.monitoring.as_ref().filter(|_| client.spec.monitoring.is_some()) {
+        wait("the monitoring".into(), conditions_of(stack), stack.metadata.generation);
     }
-    if let Some(policy) = observed.backups.as_ref().filter(|_| client.spec.backups.is_some()).map(child_view) {
-        wait("the backup policy".into(), policy.conditions, policy.generation);
+    if let Some(policy) = observed.backups.as_ref().filter(|_| client.spec.backups.is_some()) {
+        wait("the backup policy".into(), conditions_of(policy), policy.metadata.generation);
     }
 }
 
@@ -209,45 +199,15 @@ fn mirror_parents(set: &mut ConditionSet, wanted: &[Wanted<'_>], observed: &Obse
     }
 }
 
-/// A child's conditions with the generation they must speak of.
-struct ChildView<'a> {
-    conditions: &'a [Condition],
-    generation: Option<i64>,
-}
-
-fn child_view<K>(child: &K) -> ChildView<'_>
-where
-    K: ResourceExt + kube::core::object::HasStatus,
-    K::Status: HasConditions,
-{
-    ChildView { conditions: child.status().map(HasConditions::list).unwrap_or_default(), generation: child.meta().generation }
-}
-
-/// Statuses with standard conditions.
-pub trait HasConditions {
-    /// The conditions.
-    fn list(&self) -> &[Condition];
-}
-
-impl HasConditions for caretaker_api::monitoring_stack::MonitoringStackStatus {
-    fn list(&self) -> &[Condition] {
-        &self.conditions
-    }
-}
-
-impl HasConditions for caretaker_api::backup_policy::BackupPolicyStatus {
-    fn list(&self) -> &[Condition] {
-        &self.conditions
-    }
-}
-
-fn mirror_child(set: &mut ConditionSet, kind: ConditionType, wanted: bool, child: Option<ChildView<'_>>, waits: &mut Vec<Wait>) {
+/// Shows the condition that the child's descriptor names.
+fn mirror_child<K: OwnKind>(set: &mut ConditionSet, wanted: bool, child: Option<&K>, waits: &mut Vec<Wait>) {
+    let Some(kind) = K::KIND.mirrored else { return };
     if !wanted {
         set.set(kind, Is::True, Reason::NotRequested, "not asked for");
         return;
     }
-    let condition =
-        child.and_then(|child| find(child.conditions, kind).filter(|condition| condition.observed_generation == child.generation).cloned());
+    let speaks_of_now = |condition: &&Condition, child: &K| condition.observed_generation == child.meta().generation;
+    let condition = child.and_then(|child| find(conditions_of(child), kind).filter(|condition| speaks_of_now(condition, child)).cloned());
     match condition {
         Some(condition) if Is::of(&condition) == Is::True => set.set(kind, Is::True, reason_of(&condition.reason), &condition.message),
         Some(condition) => {
@@ -260,6 +220,10 @@ fn mirror_child(set: &mut ConditionSet, kind: ConditionType, wanted: bool, child
             waits.push(Wait { reason: Reason::Pending, message: format!("{kind}: not looked at yet"), after: CHILD_PAUSE });
         }
     }
+}
+
+fn conditions_of<K: OwnKind>(child: &K) -> &[Condition] {
+    child.status().map(|status| status.conditions().as_slice()).unwrap_or_default()
 }
 
 fn current(account: &CloudAccount, kind: ConditionType) -> Option<&Condition> {

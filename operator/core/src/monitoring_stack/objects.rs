@@ -82,7 +82,7 @@ fn object<T: Serialize>(stack: &MonitoringStack, kind: &'static str, name: Strin
 
 /// Labels that every object of the stack carries, and no other's.
 fn own_objects(stack: &MonitoringStack) -> LabelSelector {
-    let labels = [(names::OWNER_KIND_LABEL, Kind::MonitoringStack.label().to_owned()), (names::OWNER_NAME_LABEL, stack.name_any())];
+    let labels = [(names::OWNER_KIND_LABEL, Kind::MONITORING_STACK.label()), (names::OWNER_NAME_LABEL, stack.name_any())];
     LabelSelector { match_labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()), ..LabelSelector::default() }
 }
 

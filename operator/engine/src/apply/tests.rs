@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::metrics::Metrics;
 
 fn owner() -> Owner {
-    Owner { kind: Kind::CloudAccount, client: "a".into(), namespace: "client-a".into(), name: "x".into(), uid: "u1".into() }
+    Owner { kind: Kind::CLOUD_ACCOUNT, client: "a".into(), namespace: "client-a".into(), name: "x".into(), uid: "u1".into() }
 }
 
 fn kit(data: Value) -> Desired {
@@ -23,7 +23,7 @@ fn kit(data: Value) -> Desired {
 }
 
 fn desired(text: &str) -> Value {
-    whole(ownership::owned("ConfigMap").unwrap(), &owner(), &kit(json!({"k": text})))
+    whole(owner().kind.makes("ConfigMap").unwrap(), &owner(), &kit(json!({"k": text})))
 }
 
 fn live(mut value: Value) -> DynamicObject {
@@ -147,7 +147,7 @@ fn context(server: &Server, clock: &Arc<Mutex<i64>>) -> Context {
     let (client, clock) = (server.client(), clock.clone());
     Context {
         client: client.clone(),
-        cache: Cache::new(),
+        cache: Cache::new(caretaker_core::kinds::Kinds::OURS, Metrics::default()),
         clock: Arc::new(move || Timestamp::from_second(*clock.lock().unwrap()).unwrap()),
         namespace: "caretaker-system".into(),
         recorder: Recorder::new(client, Reporter { controller: "caretaker".into(), instance: None }),
@@ -159,7 +159,7 @@ fn context(server: &Server, clock: &Arc<Mutex<i64>>) -> Context {
 
 /// One visit's apply, from the API server's own words: a cache that is empty asks it.
 async fn visit(server: &Server, ctx: &Context) -> Applied {
-    let fresh = Context { cache: Cache::new(), ..ctx.clone() };
+    let fresh = Context { cache: Cache::new(caretaker_core::kinds::Kinds::OURS, Metrics::default()), ..ctx.clone() };
     let applied = apply(&fresh, &owner(), &kit(json!({"k": "one"}))).await.unwrap();
     assert!(server.object.lock().unwrap().is_some());
     applied

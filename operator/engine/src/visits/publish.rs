@@ -10,21 +10,20 @@ use caretaker_core::messages::steady;
 use caretaker_core::outcome::{FailureClass, Outcome, next_visit};
 use kube::api::{Patch, PatchParams};
 use kube::core::object::HasStatus;
-use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::stream::Loop;
 use super::{Reconciler, Status};
-use crate::common_status::CommonStatus;
 use crate::failure::Failure;
+use caretaker_api::status::CommonStatus;
 
 /// Wait before an object whose version was overtaken is visited again.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(200);
 
 impl<R: Reconciler> Loop<R> {
-    pub(super) fn next(&self, object: &R::Object, outcome: &Outcome) -> Action {
+    pub(super) fn next(&self, object: &R::Object, outcome: &Outcome) -> Option<Duration> {
         let failures = self.count(object, outcome);
         match outcome {
             Outcome::Failed(class, message) if *class != FailureClass::Conflict => {
@@ -34,10 +33,7 @@ impl<R: Reconciler> Loop<R> {
             Outcome::Waiting(wait) if steady(&wait.message) != wait.message => tracing::info!("waits, in full: {}", wait.message),
             _ => {}
         }
-        match next_visit(outcome, failures, rand::random::<f64>()) {
-            Some(after) => Action::requeue(after.max(CONFLICT_PAUSE)),
-            None => Action::await_change(),
-        }
+        next_visit(outcome, failures, rand::random::<f64>()).map(|after| after.max(CONFLICT_PAUSE))
     }
 
     /// Counts the visit, and answers how many failed in a row.
@@ -105,8 +101,7 @@ impl<R: Reconciler> Loop<R> {
         };
         self.ctx.metrics.write(R::KIND.as_str(), "status");
         self.tell(object, &last, &status).await;
-        self.remember(answer);
-        Ok(())
+        self.remember(answer).map(|_| ())
     }
 
     /// One event for each transition of `Ready`, for the object's owner to see.

@@ -1,6 +1,7 @@
 //! A status that the API server refused: what stands in the cluster is old, and people must be able to see so.
 
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::status::CommonStatus;
 use caretaker_core::conditions::{ConditionSet, Is};
 use caretaker_core::outcome::FailureClass;
 use kube::api::{Patch, PatchParams};
@@ -11,7 +12,6 @@ use serde_json::json;
 
 use super::Reconciler;
 use super::stream::Loop;
-use crate::common_status::CommonStatus;
 use crate::failure::Failure;
 
 /// Codes of answers after which a smaller write has no better chance: no right, gone, overtaken, too many requests, no server.
@@ -56,7 +56,9 @@ impl<R: Reconciler> Loop<R> {
         match self.patch(object, Some("status"), (&params, &Patch::Merge(patch))).await {
             Ok(answer) => {
                 self.ctx.metrics.write(R::KIND.as_str(), "status");
-                self.remember(answer);
+                if let Err(failure) = self.remember(answer) {
+                    tracing::error!("the answer could not be read: {failure}");
+                }
             }
             Err(error) => tracing::error!(%error, "not even the conditions could be written"),
         }

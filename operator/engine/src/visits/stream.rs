@@ -1,64 +1,87 @@
-//! Where visits come from: the objects of a kind as its watch tells them, wakes by others, and the newest version that is known.
+//! Where visits come from: the cache says which object of the kind is to be visited, and a visit says when it wants the next one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use caretaker_core::failures::FailureRow;
-use futures::StreamExt;
-use kube::api::Api;
-use kube::runtime::controller::{Action, Config as ControllerConfig};
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{Controller, WatchStreamExt, watcher};
+use caretaker_core::kinds::ObjectId;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::DynamicObject;
+use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Reconciler;
-use crate::managed_fields;
+use super::queue::Queue;
+use crate::failure::Failure;
 
 /// Objects of a kind that are visited at the same time.
-const CONCURRENCY: u16 = 16;
+const CONCURRENCY: usize = 16;
+/// Wait before an object that has changed is visited: changes that come together are one visit.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+
+/// Namespace, empty for cluster-scoped kinds, and name.
+type Key = (String, String);
+/// An object after its visit, and the wait before the next one; without it the object waits for a change.
+type Ended = (Key, Option<Duration>);
 
 pub(super) struct Loop<R: Reconciler> {
     pub(super) reconciler: R,
     pub(super) ctx: R::Context,
     pub(super) failures: Mutex<HashMap<String, FailureRow>>,
-    newest: Mutex<HashMap<String, Arc<R::Object>>>,
 }
 
-/// Runs a kind's loop until `stop` resolves.
+/// Runs a kind's loop until `stop` resolves, and then until the visits that are under way have ended.
 pub async fn run<R: Reconciler>(reconciler: R, ctx: R::Context, stop: impl Future<Output = ()> + Send + Sync + 'static) {
-    let wakes = ctx.cache.subscribe(R::KIND);
-    let wakes = futures::stream::unfold(wakes, |mut wakes| async move { wakes.recv().await.map(|wake| (wake, wakes)) }).map(|wake| {
-        let reference = ObjectRef::<R::Object>::new(&wake.name);
-        if wake.namespace.is_empty() { reference } else { reference.within(&wake.namespace) }
-    });
-    let api: Api<R::Object> = Api::all(ctx.client.clone());
+    let mut wakes = ctx.cache.subscribe(R::KIND);
     let this = Arc::new(Loop::new(reconciler, ctx));
-    let (reader, writer) = reflector::store();
-    let slim = |object: &mut R::Object| managed_fields::keep_foreign(object.meta_mut());
-    let objects = watcher(api, watcher::Config::default()).default_backoff().modify(slim).reflect(writer).applied_objects();
-    // Our own write of a status starts no visit.
-    let objects = objects.predicate_filter(managed_fields::trigger, Default::default());
-    Controller::for_stream(objects, reader)
-        .with_config(ControllerConfig::default().concurrency(CONCURRENCY).debounce(Duration::from_millis(50)))
-        .reconcile_on(wakes)
-        .graceful_shutdown_on(stop)
-        .run(visit::<R>, |_, error, _| never(error), this)
-        .for_each(|_| async {})
-        .await;
+    let (mut queue, mut visits) = (Queue::new(), JoinSet::new());
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        while visits.len() < CONCURRENCY
+            && let Some(key) = queue.take(Instant::now())
+        {
+            visits.spawn(visit(this.clone(), key));
+        }
+        let due = queue.next_due().filter(|_| visits.len() < CONCURRENCY);
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(ended) = visits.join_next() => {
+                let (key, after): Ended = unwrap(ended);
+                queue.done(key, Instant::now(), after);
+            }
+            wake = wakes.recv() => {
+                let Some(ObjectId { namespace, name, .. }) = wake else { break };
+                queue.ask((namespace, name), Instant::now() + DEBOUNCE);
+            }
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+        }
+    }
+    while let Some(ended) = visits.join_next().await {
+        unwrap(ended);
+    }
 }
 
-/// A visit has no error: each failure becomes an outcome.
-#[derive(Debug, thiserror::Error)]
-enum Never {}
-
-fn never(error: &Never) -> Action {
-    match *error {}
+/// A panic in a visit ends the loop, and with it the process: what it held is not to be trusted any more.
+fn unwrap(ended: Result<Ended, JoinError>) -> Ended {
+    match ended {
+        Ok(ended) => ended,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
-async fn visit<R: Reconciler>(object: Arc<R::Object>, this: Arc<Loop<R>>) -> Result<Action, Never> {
-    let object = this.newest_of(object);
+async fn visit<R: Reconciler>(this: Arc<Loop<R>>, key: Key) -> Ended {
+    let (namespace, name) = &key;
+    let Some(object) = this.ctx.cache.shared::<R::Object>(namespace, name) else {
+        if let Some(cause) = this.ctx.cache.unfit(R::KIND, namespace, name) {
+            this.tell_unfit(&key, cause).await;
+        }
+        return (key, None);
+    };
     let span = tracing::info_span!(
         "visit",
         kind = R::KIND.as_str(),
@@ -66,46 +89,47 @@ async fn visit<R: Reconciler>(object: Arc<R::Object>, this: Arc<Loop<R>>) -> Res
         object = object.name_any(),
         generation = object.meta().generation,
     );
-    Ok(this.visit(&object).instrument(span).await)
+    let after = this.visit(&object).instrument(span).await;
+    (key, after)
 }
 
 impl<R: Reconciler> Loop<R> {
     pub(super) fn new(reconciler: R, ctx: R::Context) -> Self {
-        Self { reconciler, ctx, failures: Mutex::default(), newest: Mutex::default() }
+        Self { reconciler, ctx, failures: Mutex::default() }
     }
 
-    /// The watch may be behind our own last write; deciding on the older version would repeat it.
-    pub(super) fn newest_of(&self, object: Arc<R::Object>) -> Arc<R::Object> {
-        let mut newest = self.newest.lock().expect("no panic while held");
-        let Some(uid) = object.uid() else {
-            return object;
-        };
-        match newest.get(&uid) {
-            Some(held) if version(held.as_ref()) > version(object.as_ref()) => held.clone(),
-            _ => {
-                newest.remove(&uid);
-                object
-            }
-        }
-    }
-
-    pub(super) fn remember(&self, mut object: R::Object) -> Arc<R::Object> {
-        object.managed_fields_mut().clear();
-        let object = Arc::new(object);
-        if let Some(uid) = object.uid() {
-            self.newest.lock().expect("no panic while held").insert(uid, object.clone());
-        }
-        object
+    /// Takes what the API server has answered to a write of the object itself: the watch may be behind, and deciding on the older version would repeat the write.
+    pub(super) fn remember(&self, object: DynamicObject) -> Result<Arc<R::Object>, Failure> {
+        let name = object.name_any();
+        self.ctx.cache.remember_visited(object).map_err(|cause| Failure::local(format!("read {} {name}", R::KIND.as_str()), cause))
     }
 
     /// Forgets an object that has gone.
     pub(super) fn forget(&self, object: &R::Object) {
         let uid = object.uid().unwrap_or_default();
-        self.newest.lock().expect("no panic while held").remove(&uid);
         self.failures.lock().expect("no panic while held").remove(&uid);
     }
-}
 
-fn version<K: Resource>(object: &K) -> u64 {
-    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
+    /// Tells the owner of an object that nobody can read: it is left alone until its shape is mended, and the others go on.
+    async fn tell_unfit(&self, (namespace, name): &Key, cause: String) {
+        let held = self.ctx.cache.get(R::KIND.as_str(), namespace, name);
+        let reference = ObjectReference {
+            api_version: Some(R::KIND.api.api_version()),
+            kind: Some(R::KIND.as_str().into()),
+            namespace: (!namespace.is_empty()).then(|| namespace.clone()),
+            name: Some(name.clone()),
+            uid: held.and_then(|held| held.uid()),
+            ..ObjectReference::default()
+        };
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "Undecodable".into(),
+            note: Some(format!("the object does not fit its type and is left alone until it is mended: {cause}")),
+            action: "Read".into(),
+            secondary: None,
+        };
+        if let Err(error) = self.ctx.recorder.publish(&event, &reference).await {
+            tracing::debug!(%error, "an event was not published");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Visits of one object against an API server that a test plays: what its status says while visits fail, or while the status itself is refused.
 
+mod loops;
+
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use caretaker_api::ManagedClient;
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_core::failures::LASTING_VISITS;
+use caretaker_core::kinds::Kinds;
 use http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
@@ -33,7 +36,6 @@ impl Reconciler for Scripted {
     type Observed = ();
     type Plan = ();
     type Done = ();
-    const KIND: Kind = Kind::ManagedClient;
     const CONDITIONS: &'static [ConditionType] = &[];
 
     async fn observe(&self, _: &Arc<Context>, _: &ManagedClient) -> Result<(), Failure> {
@@ -160,7 +162,7 @@ impl Stage {
         let (client, told) = (server.client(), clock.clone());
         let ctx = Context {
             client: client.clone(),
-            cache: Cache::new(),
+            cache: Cache::new(Kinds::OURS, metrics.clone()),
             clock: Arc::new(move || Timestamp::from_second(*told.lock().unwrap()).unwrap()),
             namespace: "caretaker-system".into(),
             recorder: Recorder::new(client, Reporter { controller: "caretaker".into(), instance: None }),

@@ -1,14 +1,14 @@
 //! One visit: the finalizer, the five verbs, the way out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use caretaker_api::condition::Reason;
 use caretaker_api::names;
 use caretaker_core::outcome::{Fault, Outcome, Wait};
-use kube::api::{Patch, PatchParams};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::Request;
 use kube::core::object::HasStatus;
-use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ impl<R: Reconciler> Loop<R> {
         object: &R::Object,
         subresource: Option<&str>,
         (params, patch): (&PatchParams, &Patch<Value>),
-    ) -> Result<R::Object, kube::Error> {
+    ) -> Result<DynamicObject, kube::Error> {
         let request = Request::new(R::Object::url_path(&(), object.namespace().as_deref()));
         let name = object.name_any();
         let built = match subresource {
@@ -33,12 +33,13 @@ impl<R: Reconciler> Loop<R> {
         self.ctx.client.request(built.map_err(kube::Error::BuildRequest)?).await
     }
 
-    pub(super) async fn visit(&self, object: &Arc<R::Object>) -> Action {
+    /// Visits an object, and answers the wait before the next visit; without it the object waits for a change.
+    pub(super) async fn visit(&self, object: &Arc<R::Object>) -> Option<Duration> {
         let outcome = if object.meta().deletion_timestamp.is_some() {
             match self.leave(object).await {
                 Ok(None) => {
                     self.forget(object);
-                    return Action::await_change();
+                    return None;
                 }
                 Ok(Some(wait)) => Outcome::Waiting(wait),
                 Err(failure) => self.finish(object, object.status().cloned().unwrap_or_default(), failure.outcome()).await,
@@ -70,7 +71,7 @@ impl<R: Reconciler> Loop<R> {
             .await
             .map_err(Failure::kubernetes(format!("set the finalizer of {} {}", R::KIND.as_str(), object.name_any())))?;
         self.ctx.metrics.write(R::KIND.as_str(), "finalizer");
-        Ok(self.remember(answer))
+        self.remember(answer)
     }
 
     /// The way out: clean up, then let the object go. Works for paused objects too.

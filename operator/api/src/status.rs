@@ -1,9 +1,8 @@
-//! What the engine reads and writes in every kind's status.
+//! The head that the statuses of all kinds share.
 
-use caretaker_api::condition::Conditions;
-use caretaker_api::{backup_policy, cloud_account, handover, managed_client, monitoring_stack, provider_profile};
+use crate::condition::Conditions;
 
-/// The part of a status that all kinds share.
+/// The part of a status that all kinds share: the conditions, the generation that they speak of and the request that was handled last.
 pub trait CommonStatus: Clone + Default + PartialEq + serde::Serialize + Send + Sync {
     /// The conditions.
     fn conditions(&self) -> &Conditions;
@@ -13,13 +12,15 @@ pub trait CommonStatus: Clone + Default + PartialEq + serde::Serialize + Send + 
     fn stamp(&mut self, generation: Option<i64>, request: Option<String>);
 }
 
+/// Implements [`CommonStatus`] for a status whose fields have the usual names.
+#[macro_export]
 macro_rules! common_status {
-    ($($status:ty),* $(,)?) => {$(
-        impl CommonStatus for $status {
-            fn conditions(&self) -> &Conditions {
+    ($status:ty) => {
+        impl $crate::status::CommonStatus for $status {
+            fn conditions(&self) -> &$crate::condition::Conditions {
                 &self.conditions
             }
-            fn conditions_mut(&mut self) -> &mut Conditions {
+            fn conditions_mut(&mut self) -> &mut $crate::condition::Conditions {
                 &mut self.conditions
             }
             fn stamp(&mut self, generation: Option<i64>, request: Option<String>) {
@@ -29,14 +30,5 @@ macro_rules! common_status {
                 }
             }
         }
-    )*};
+    };
 }
-
-common_status!(
-    backup_policy::BackupPolicyStatus,
-    cloud_account::CloudAccountStatus,
-    handover::HandoverStatus,
-    managed_client::ManagedClientStatus,
-    monitoring_stack::MonitoringStackStatus,
-    provider_profile::ProviderProfileStatus,
-);
