@@ -68,20 +68,23 @@ fn a_kind_that_exists_only_here_goes_through_the_table() {
 
 /// Row: what is written, by whom; how often the account, its owner and its profile are woken.
 #[test]
-fn a_status_that_says_the_same_in_other_words_wakes_nobody() {
+fn a_status_wakes_those_who_show_it_and_never_its_own_controller() {
     let cache = cache();
-    cache.put("CloudAccount", object(&account(1, "AccessDenied", "request 1")), Source::Watch);
+    cache.put("CloudAccount", object(&account(1, "AccessDenied", "role a")), Source::Watch);
     let mut own = cache.subscribe(Kind::CLOUD_ACCOUNT);
     let (mut owner, mut profile) = (cache.subscribe(Kind::MANAGED_CLIENT), cache.subscribe(Kind::PROVIDER_PROFILE));
     drain(&mut own);
-    let mut spec = account(6, "AccessDenied", "request 4");
+    let mut later = account(4, "AccessDenied", "role c");
+    later["status"]["conditions"][0]["lastTransitionTime"] = json!("2026-01-02T00:00:00Z");
+    let mut spec = account(7, "AccessDenied", "role d");
     spec["spec"]["allow"] = json!(["Backup"]);
     let rows = [
-        ("the same version again", account(1, "AccessDenied", "request 1"), Source::Watch, (0, 0, 0)),
-        ("our own write of a text", account(2, "AccessDenied", "request 2"), Source::Visit, (0, 0, 0)),
-        ("the watch tells of it before the answer comes", account(3, "AccessDenied", "request 3"), Source::Watch, (0, 0, 0)),
-        ("another reason", account(4, "CredentialsInvalid", "request 3"), Source::Visit, (0, 1, 1)),
-        ("the reason goes", account(5, "AccessDenied", "request 3"), Source::Watch, (0, 1, 1)),
+        ("the same version again", account(1, "AccessDenied", "role a"), Source::Watch, (0, 0, 0)),
+        ("our own write of why it is not so", account(2, "AccessDenied", "role b"), Source::Visit, (0, 1, 0)),
+        ("the watch tells of it before the answer comes", account(3, "AccessDenied", "role c"), Source::Watch, (0, 1, 0)),
+        ("a time alone", later, Source::Visit, (0, 0, 0)),
+        ("another reason", account(5, "CredentialsInvalid", "role c"), Source::Visit, (0, 1, 1)),
+        ("the reason goes", account(6, "AccessDenied", "role c"), Source::Watch, (0, 1, 1)),
         ("an edit of the spec by the owner, which goes on with its visit", spec, Source::Applied, (1, 0, 0)),
         ("an older version", account(4, "CredentialsInvalid", "late"), Source::Watch, (0, 0, 0)),
     ];
@@ -89,9 +92,9 @@ fn a_status_that_says_the_same_in_other_words_wakes_nobody() {
         cache.put("CloudAccount", object(&value), source);
         assert_eq!((drain(&mut own).len(), drain(&mut owner).len(), drain(&mut profile).len()), expected, "{why}");
     }
-    cache.remove("CloudAccount", &object(&account(7, "AccessDenied", "")));
+    cache.remove("CloudAccount", &object(&account(8, "AccessDenied", "")));
     assert_eq!((drain(&mut own).len(), drain(&mut owner).len()), (1, 1), "its end is told");
-    cache.put("CloudAccount", object(&account(6, "AccessDenied", "")), Source::Visit);
+    cache.put("CloudAccount", object(&account(7, "AccessDenied", "")), Source::Visit);
     assert!(cache.list("CloudAccount", None).is_empty(), "a late answer does not bring it back");
 }
 
