@@ -149,6 +149,18 @@ impl CloudTarget {
         self.aws_role().is_some_and(|role| role.external_id.is_none())
     }
 
+    /// The same with the ExternalId that its role demands. Only AWS knows one.
+    #[must_use]
+    pub fn with_external_id(mut self, external_id: &str) -> Self {
+        if let Some(account) = &mut self.aws {
+            account.external_id = Some(external_id.to_owned());
+        }
+        if let Some(organization) = &mut self.aws_organization {
+            organization.external_id = Some(external_id.to_owned());
+        }
+        self
+    }
+
     /// Whether an account of this parent is looked after, as far as the spec says.
     #[must_use]
     pub fn takes(&self, id: &str) -> bool {

@@ -107,7 +107,7 @@ impl Reconciler for CloudAccounts {
         let files = provider.and_then(|provider| kit::files((&client_of(account), &account.name_any()), &account.spec, provider));
         let kit = files.map(|files| {
             let name = format!("{}-grant-kit", account.name_any());
-            Desired::new("ConfigMap", account.namespace().unwrap_or_default(), name, json!({"data": files}))
+            Desired::config_map(account.namespace().unwrap_or_default(), name, files)
         });
         let principal = provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default();
         (plan, observed.way_in.clone(), kit, principal)

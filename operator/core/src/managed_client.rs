@@ -1,21 +1,24 @@
 //! `ManagedClient`: what a client's namespace holds, which children it has, and how their conditions sum up.
 
 mod accounts;
+mod guards;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
+use caretaker_api::backup_policy::BackupPolicySpec;
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::managed_client::GroupRole;
+use caretaker_api::monitoring_stack::MonitoringStackSpec;
 use caretaker_api::names::{self, client_namespace};
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack};
 use kube::ResourceExt;
-use serde_json::{Value, json};
 
 pub use accounts::{Wanted, accounts};
 pub use status::{Report, status};
 
-use crate::desired::Desired;
+use crate::desired::{Desired, named as named_object};
 use crate::inventory::scope::{self, Named};
 use crate::outcome::Fault;
 
@@ -115,98 +118,11 @@ pub fn may_prune(kind: &str, observed: &Observed) -> bool {
 #[must_use]
 pub fn plan(client: &ManagedClient, observed: &Observed) -> Vec<Desired> {
     let namespace = client_namespace(&client.name_any());
-    let mut wanted = vec![namespace_object(&namespace), quota(client, &namespace), limits(&namespace)];
-    wanted.extend(network_policies(&namespace));
-    wanted.extend(role_bindings(client, &namespace));
+    let mut wanted = guards::objects(&client.spec, &namespace);
     wanted.extend(accounts::objects(client, observed, &namespace));
     wanted.extend(stack(client, observed, &namespace));
     wanted.extend(policy(client, observed, &namespace));
     wanted
-}
-
-fn namespace_object(namespace: &str) -> Desired {
-    Desired {
-        labels: vec![
-            ("pod-security.kubernetes.io/enforce".into(), "restricted".into()),
-            ("pod-security.kubernetes.io/warn".into(), "restricted".into()),
-            ("pod-security.kubernetes.io/audit".into(), "restricted".into()),
-        ],
-        ..Desired::new("Namespace", "", namespace, json!({}))
-    }
-}
-
-fn quota(client: &ManagedClient, namespace: &str) -> Desired {
-    let terms = &client.spec.quota;
-    let hard = json!({
-        "requests.cpu": terms.cpu_cores.to_string(),
-        "requests.memory": format!("{}Gi", terms.memory_gib),
-        "pods": terms.pods.to_string(),
-        "services.loadbalancers": "0",
-        "services.nodeports": "0",
-    });
-    Desired::new("ResourceQuota", namespace, "caretaker", json!({"spec": {"hard": hard}}))
-}
-
-fn limits(namespace: &str) -> Desired {
-    let limits = json!([{
-        "type": "Container",
-        "default": {"cpu": "500m", "memory": "512Mi"},
-        "defaultRequest": {"cpu": "50m", "memory": "64Mi"},
-    }]);
-    Desired::new("LimitRange", namespace, "caretaker", json!({"spec": {"limits": limits}}))
-}
-
-/// Nothing in, nothing out, but names: each further opening is a policy of its own whose name says what it is for.
-fn network_policies(namespace: &str) -> Vec<Desired> {
-    let dns = json!([
-        {"protocol": "UDP", "port": 53},
-        {"protocol": "TCP", "port": 53},
-    ]);
-    let system = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}]);
-    vec![
-        Desired::new(
-            "NetworkPolicy",
-            namespace,
-            "default-deny",
-            json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}}),
-        ),
-        Desired::new(
-            "NetworkPolicy",
-            namespace,
-            "allow-dns",
-            json!({"spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": system, "ports": dns}]}}),
-        ),
-        Desired::new(
-            "NetworkPolicy",
-            namespace,
-            "allow-within-namespace",
-            json!({"spec": {
-                "podSelector": {},
-                "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{"from": [{"podSelector": {}}]}],
-                "egress": [{"to": [{"podSelector": {}}]}],
-            }}),
-        ),
-    ]
-}
-
-fn role_bindings(client: &ManagedClient, namespace: &str) -> Vec<Desired> {
-    let mut by_role: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for access in &client.spec.groups {
-        let role = match access.role {
-            GroupRole::View => "view",
-            GroupRole::Edit => "edit",
-        };
-        let subject = json!({"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": access.group});
-        by_role.entry(role).or_default().push(subject);
-    }
-    by_role
-        .into_iter()
-        .map(|(role, subjects)| {
-            let role_ref = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role});
-            Desired::new("RoleBinding", namespace, format!("caretaker-{role}"), json!({"roleRef": role_ref, "subjects": subjects}))
-        })
-        .collect()
 }
 
 /// The ExternalIds by account, from the children or, where a child is gone, from the last status. The accounts of an organization have its own.
@@ -222,16 +138,15 @@ pub fn external_ids(client: &ManagedClient, observed: &Observed) -> BTreeMap<Str
 }
 
 fn stack(client: &ManagedClient, observed: &Observed, namespace: &str) -> Option<Desired> {
-    let terms = client.spec.monitoring.as_ref()?;
-    let names: Vec<String> = accounts(client, observed).into_iter().filter(Wanted::is_live_account).map(|wanted| wanted.name).collect();
-    let mut spec = serde_json::to_value(terms).unwrap_or_default();
-    spec["accounts"] = json!(names);
-    Some(Desired::new("MonitoringStack", namespace, CHILD_NAME, json!({"spec": spec})))
+    let terms = client.spec.monitoring.clone()?;
+    let accounts = accounts(client, observed).into_iter().filter(Wanted::is_live_account).map(|wanted| wanted.name).collect();
+    let spec = MonitoringStackSpec { accounts, terms };
+    Some(Desired::of(&MonitoringStack { metadata: named_object(namespace, CHILD_NAME), spec, status: None }).with_list("accounts"))
 }
 
 /// Nothing before there is an account on AWS: an organization may not be listed yet.
 fn policy(client: &ManagedClient, observed: &Observed, namespace: &str) -> Option<Desired> {
-    let terms = client.spec.backups.as_ref()?;
+    let terms = client.spec.backups.clone()?;
     let on_aws: Vec<String> = accounts(client, observed)
         .into_iter()
         .filter(|wanted| wanted.is_live_account() && wanted.target.aws.is_some())
@@ -240,7 +155,6 @@ fn policy(client: &ManagedClient, observed: &Observed, namespace: &str) -> Optio
     if on_aws.is_empty() {
         return None;
     }
-    let mut spec = serde_json::to_value(terms).unwrap_or_default();
-    spec["accounts"] = json!(on_aws);
-    Some(Desired::new("BackupPolicy", namespace, CHILD_NAME, json!({"spec": spec})))
+    let spec = BackupPolicySpec { accounts: on_aws, terms };
+    Some(Desired::of(&BackupPolicy { metadata: named_object(namespace, CHILD_NAME), spec, status: None }))
 }

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use caretaker_api::cloud_account::CloudTarget;
+use caretaker_api::cloud_account::{CloudAccountSpec, CloudTarget};
 use caretaker_api::managed_client::AccountTerms;
 use caretaker_api::names::PARENT_LABEL;
 use caretaker_api::parents::{MemberState, MemberStatus, Membership};
 use caretaker_api::{CloudAccount, ManagedClient};
 use kube::ResourceExt;
-use serde_json::{Value, json};
+use kube::api::ObjectMeta;
 
 use super::Observed;
 use crate::cloud_account::roster::object_name;
 use crate::cloud_account::was_kind;
-use crate::desired::Desired;
+use crate::desired::{Desired, named};
 
 /// A CloudAccount that a client has.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,34 +114,39 @@ fn members_of(terms: &AccountTerms, observed: &Observed) -> Vec<MemberStatus> {
 pub(super) fn objects(client: &ManagedClient, observed: &Observed, namespace: &str) -> Vec<Desired> {
     let known = super::external_ids(client, observed);
     let object = |wanted: Wanted<'_>| {
-        let mut spec = json!({
-            "providerProfile": client.spec.provider_profile,
-            "allow": wanted.terms.allow,
-            "discoveryIntervalMinutes": wanted.terms.discovery_interval_minutes,
-            "inventoryRetentionDays": wanted.terms.inventory_retention_days,
-            "baselineAfterDays": wanted.terms.baseline_after_days,
-        });
-        if let Some(scope) = &client.spec.scope {
-            spec["scope"] = json!(scope);
-        }
-        if let (Some(spec), Ok(Value::Object(target))) = (spec.as_object_mut(), serde_json::to_value(&wanted.target)) {
-            spec.extend(target);
-        }
-        if let (Some(external_id), None) = (known.get(&wanted.name), &wanted.member) {
-            for field in ["aws", "awsOrganization"] {
-                if spec[field].is_object() {
-                    spec[field]["externalId"] = json!(external_id);
-                }
-            }
-        }
-        let mut labels = Vec::new();
-        if let Some(member) = &wanted.member {
-            spec["member"] = json!(member);
-            labels.push((PARENT_LABEL.to_owned(), member.parent.clone()));
-        }
-        Desired { labels, ..Desired::new("CloudAccount", namespace, &wanted.name, json!({"spec": spec})) }
+        let labels = wanted.member.as_ref().map(|member| BTreeMap::from([(PARENT_LABEL.to_owned(), member.parent.clone())]));
+        let metadata = ObjectMeta { labels, ..named(namespace, &wanted.name) };
+        let external_id = known.get(&wanted.name).filter(|_| wanted.member.is_none());
+        Desired::of(&CloudAccount { metadata, spec: spec(client, wanted, external_id), status: None }).with_list("allow")
     };
     accounts(client, observed).into_iter().map(object).collect()
+}
+
+/// Every field of the entry is named here, so that one that is added later cannot be forgotten on its way down.
+fn spec(client: &ManagedClient, wanted: Wanted<'_>, external_id: Option<&String>) -> CloudAccountSpec {
+    let AccountTerms {
+        name: _,
+        // A member's target is made from its parent's, and is in `wanted`.
+        target: _,
+        allow,
+        discovery_interval_minutes,
+        inventory_retention_days,
+        baseline_after_days,
+    } = wanted.terms;
+    let target = match external_id {
+        Some(external_id) => wanted.target.with_external_id(external_id),
+        None => wanted.target,
+    };
+    CloudAccountSpec {
+        provider_profile: client.spec.provider_profile.clone(),
+        target,
+        allow: allow.clone(),
+        discovery_interval_minutes: *discovery_interval_minutes,
+        inventory_retention_days: *inventory_retention_days,
+        baseline_after_days: *baseline_after_days,
+        scope: client.spec.scope.clone(),
+        member: wanted.member,
+    }
 }
 
 /// Number of accounts that a parent calls closed or does not name any more.
@@ -155,6 +160,8 @@ pub fn ended(wanted: &[Wanted<'_>]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn client(accounts: Value) -> ManagedClient {

@@ -1,0 +1,119 @@
+//! The namespace of a client and its guards: quota, limits, network policies and the groups that may look into it.
+
+use std::collections::BTreeMap;
+
+use caretaker_api::managed_client::{GroupAccess, GroupRole, ManagedClientSpec, QuotaTerms};
+use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, ResourceQuota, ResourceQuotaSpec};
+use k8s_openapi::api::networking::v1::{
+    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+};
+use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::api::ObjectMeta;
+
+use crate::desired::{Desired, named};
+
+/// API group of roles and bindings.
+const RBAC: &str = "rbac.authorization.k8s.io";
+/// Name of the one ResourceQuota and the one LimitRange of a client.
+const NAME: &str = "caretaker";
+/// Port of the cluster's DNS.
+const DNS_PORT: i32 = 53;
+
+/// The namespace first: all others are in it.
+pub(super) fn objects(spec: &ManagedClientSpec, namespace: &str) -> Vec<Desired> {
+    let mut wanted = vec![Desired::of(&room(namespace)), Desired::of(&quota(&spec.quota, namespace)), Desired::of(&limits(namespace))];
+    wanted.extend(network_policies(namespace).iter().map(Desired::of));
+    wanted.extend(role_bindings(&spec.groups, namespace).iter().map(Desired::of));
+    wanted
+}
+
+fn room(namespace: &str) -> Namespace {
+    let labels = ["enforce", "warn", "audit"].map(|mode| (format!("pod-security.kubernetes.io/{mode}"), "restricted".to_owned()));
+    let metadata = ObjectMeta { name: Some(namespace.to_owned()), labels: Some(labels.into()), ..ObjectMeta::default() };
+    Namespace { metadata, ..Namespace::default() }
+}
+
+fn quantities<const N: usize>(amounts: [(&str, String); N]) -> Option<BTreeMap<String, Quantity>> {
+    Some(amounts.map(|(of, amount)| (of.to_owned(), Quantity(amount))).into())
+}
+
+fn quota(terms: &QuotaTerms, namespace: &str) -> ResourceQuota {
+    let QuotaTerms { cpu_cores, memory_gib, pods } = terms;
+    let hard = quantities([
+        ("requests.cpu", cpu_cores.to_string()),
+        ("requests.memory", format!("{memory_gib}Gi")),
+        ("pods", pods.to_string()),
+        ("services.loadbalancers", "0".into()),
+        ("services.nodeports", "0".into()),
+    ]);
+    let spec = ResourceQuotaSpec { hard, ..ResourceQuotaSpec::default() };
+    ResourceQuota { metadata: named(namespace, NAME), spec: Some(spec), ..ResourceQuota::default() }
+}
+
+fn limits(namespace: &str) -> LimitRange {
+    let container = LimitRangeItem {
+        type_: "Container".into(),
+        default: quantities([("cpu", "500m".into()), ("memory", "512Mi".into())]),
+        default_request: quantities([("cpu", "50m".into()), ("memory", "64Mi".into())]),
+        ..LimitRangeItem::default()
+    };
+    LimitRange { metadata: named(namespace, NAME), spec: Some(LimitRangeSpec { limits: vec![container] }) }
+}
+
+/// Nothing in, nothing out, but names: each further opening is a policy of its own whose name says what it is for.
+fn network_policies(namespace: &str) -> [NetworkPolicy; 3] {
+    let policy = |name: &str, types: &[&str], rules: NetworkPolicySpec| NetworkPolicy {
+        metadata: named(namespace, name),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(types.iter().map(|kind| (*kind).to_owned()).collect()),
+            ..rules
+        }),
+    };
+    let dns = NetworkPolicyEgressRule { ports: Some(["UDP", "TCP"].map(dns_port).into()), to: Some(vec![peers_in("kube-system")]) };
+    let everyone_here = || Some(vec![NetworkPolicyPeer { pod_selector: Some(LabelSelector::default()), ..NetworkPolicyPeer::default() }]);
+    let within = NetworkPolicySpec {
+        ingress: Some(vec![NetworkPolicyIngressRule { from: everyone_here(), ports: None }]),
+        egress: Some(vec![NetworkPolicyEgressRule { to: everyone_here(), ports: None }]),
+        ..NetworkPolicySpec::default()
+    };
+    [
+        policy("default-deny", &["Ingress", "Egress"], NetworkPolicySpec::default()),
+        policy("allow-dns", &["Egress"], NetworkPolicySpec { egress: Some(vec![dns]), ..NetworkPolicySpec::default() }),
+        policy("allow-within-namespace", &["Ingress", "Egress"], within),
+    ]
+}
+
+fn dns_port(protocol: &str) -> NetworkPolicyPort {
+    NetworkPolicyPort { protocol: Some(protocol.to_owned()), port: Some(IntOrString::Int(DNS_PORT)), end_port: None }
+}
+
+/// All pods of the one namespace.
+fn peers_in(namespace: &str) -> NetworkPolicyPeer {
+    let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
+    let selector = LabelSelector { match_labels: Some(labels), match_expressions: None };
+    NetworkPolicyPeer { namespace_selector: Some(selector), ..NetworkPolicyPeer::default() }
+}
+
+fn role_bindings(groups: &[GroupAccess], namespace: &str) -> Vec<RoleBinding> {
+    let mut by_role: BTreeMap<&str, Vec<Subject>> = BTreeMap::new();
+    for GroupAccess { group, role } in groups {
+        let role = match role {
+            GroupRole::View => "view",
+            GroupRole::Edit => "edit",
+        };
+        let subject = Subject { kind: "Group".into(), api_group: Some(RBAC.into()), name: group.clone(), namespace: None };
+        by_role.entry(role).or_default().push(subject);
+    }
+    by_role
+        .into_iter()
+        .map(|(role, subjects)| RoleBinding {
+            metadata: named(namespace, format!("caretaker-{role}")),
+            role_ref: RoleRef { api_group: RBAC.into(), kind: "ClusterRole".into(), name: role.into() },
+            subjects: Some(subjects),
+        })
+        .collect()
+}

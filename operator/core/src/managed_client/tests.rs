@@ -1,0 +1,80 @@
+//! All that a client has in the cluster, field by field. A field that is added, lost or spelt in another way is written to every client at the next start.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn client() -> ManagedClient {
+    let account = |name: &str, field: &str, target: Value| json!({"name": name, field: target});
+    let mut organization = account("org", "awsOrganization", json!({"accountId": "000000000001", "regions": ["eu-west-1"]}));
+    organization["allow"] = json!(["Backup", "Revoke"]);
+    organization["discoveryIntervalMinutes"] = json!(15);
+    organization["inventoryRetentionDays"] = json!(7);
+    organization["baselineAfterDays"] = json!(3);
+    serde_json::from_value(json!({
+        "apiVersion": "caretaker.dev/v1alpha1", "kind": "ManagedClient", "metadata": {"name": "acme", "generation": 1},
+        "spec": {
+            "displayName": "Acme", "contacts": {"vendorManager": {"name": "Jo", "email": "jo@acme.example"}},
+            "providerProfile": "east",
+            "groups": [{"group": "readers", "role": "View"}, {"group": "doers", "role": "Edit"}, {"group": "watchers", "role": "View"}],
+            "quota": {"cpuCores": 3, "memoryGib": 5, "pods": 7},
+            "scope": {"include": [{"region": "eu-west-1"}]},
+            "accounts": [
+                organization,
+                account("sub", "azure", json!({"subscriptionId": "AAAAAAAA-0000-4000-8000-000000000001"})),
+                account("project", "gcp", json!({"projectId": "acme-prod"})),
+                account("prod", "aws", json!({"accountId": "222222222222"})),
+            ],
+            "monitoring": {"tiers": [{"name": "one", "afterMinutes": 0, "webhookUrl": "https://desk.example/alerts"}]},
+            "backups": {"dailyAt": "03:30", "retentionDays": 35, "tag": {"key": "k", "value": "v"}, "regions": ["eu-west-1"]},
+            "exit": {"recipients": ["age1"]},
+        },
+        "status": {"externalIds": {"org": "e1", "prod": "e2", "sub": "of an account that was of another cloud"}},
+    }))
+    .unwrap()
+}
+
+/// The organization as its controller leaves it: with one account.
+fn observed() -> Observed {
+    let parent = serde_json::from_value(json!({
+        "apiVersion": "caretaker.dev/v1alpha1", "kind": "CloudAccount", "metadata": {"name": "org"},
+        "spec": {"awsOrganization": {"accountId": "000000000001", "externalId": "e1"}},
+        "status": {"members": [{"id": "111111111111", "state": "Active", "since": "2026-01-01T00:00:00Z"}]},
+    }))
+    .unwrap();
+    Observed { accounts: vec![parent], ..Observed::default() }
+}
+
+/// The plan as plain data.
+fn planned(client: &ManagedClient, observed: &Observed) -> Value {
+    let plain = |made: &Desired| {
+        let mut labels = made.labels.clone();
+        labels.sort();
+        json!({"object": made.describe(), "labels": labels, "body": made.body})
+    };
+    plan(client, observed).iter().map(plain).collect()
+}
+
+#[test]
+fn the_whole_plan_is_as_it_was() {
+    let expected: Value = serde_json::from_str(include_str!("tests/plan.json")).unwrap();
+    let found = planned(&client(), &observed());
+    let pretty = serde_json::to_string_pretty(&found).unwrap();
+    assert_eq!(found.as_array().unwrap().len(), expected.as_array().unwrap().len(), "{pretty}");
+    for (found, expected) in found.as_array().unwrap().iter().zip(expected.as_array().unwrap()) {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn an_empty_list_is_named_so_that_nobody_else_fills_it() {
+    let mut client = client();
+    client.spec.accounts.truncate(1);
+    client.spec.accounts[0].allow.clear();
+    let mut unlisted = observed();
+    unlisted.accounts.clear();
+    let plan = plan(&client, &unlisted);
+    let of = |kind: &str| &plan.iter().find(|made| made.kind == kind).unwrap().body["spec"];
+    assert_eq!(of("CloudAccount")["allow"], json!([]));
+    assert_eq!(of("MonitoringStack")["accounts"], json!([]));
+}
