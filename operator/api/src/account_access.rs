@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::words::WayKind;
+
 /// How far the access to an account goes, by what `spec.allow` names.
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum AccessProfile {
@@ -170,7 +172,7 @@ pub struct AccessRegister {
 #[serde(rename_all = "camelCase")]
 pub struct WayIn {
     /// Role, User, AccessKey, Delegation, EligibleDelegation, Binding, Impersonation or ServiceAccountKey.
-    pub kind: String,
+    pub kind: WayKind,
     /// Who gets in by it, in the cloud's own words.
     pub principal: String,
     /// What it leads to: a role, subscription, project or service account.

@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use crate::words::PlanState;
+
 /// What must be protected, how often and for how long. It becomes a vault, a plan and a selection by tag in each account that
 /// allows `Backup`; elsewhere it shows what is missing and writes nothing.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,8 +96,8 @@ pub struct PlanStatus {
     pub account: String,
     /// Region.
     pub region: String,
-    /// InSync, Planned (observe only), Waiting or Failed.
-    pub state: String,
+    /// InSync, Planned (observe only) or Failed.
+    pub state: PlanState,
     /// Vault in the client's account.
     pub vault: String,
     /// Id of the plan in the client's account.

@@ -14,6 +14,7 @@ pub use crate::account_budget::{BudgetStatus, KeyWait};
 pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
 use crate::parents::{MemberStatus, Membership};
 use crate::scope::ScopeTerms;
+use crate::words::GapVerdict;
 
 /// One account of a client in a cloud, or a parent of many: how to reach it, what may be done there, the proof of access and a summary of its
 /// inventory. The inventory itself is in the store.
@@ -335,7 +336,7 @@ pub struct CellStatus {
     /// Service and part, such as `ec2/instances`.
     pub service: String,
     /// Partial, Denied, Throttled, Unreachable or Disabled.
-    pub verdict: String,
+    pub verdict: GapVerdict,
     /// What happened and what to do.
     pub cause: String,
 }

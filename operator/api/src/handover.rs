@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_account::InventoryStatus;
+use crate::words::RevokedBy;
 
 /// One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation. A
 /// rehearsal makes and verifies the same bundle and revokes nothing.
@@ -184,7 +185,7 @@ pub struct RevocationStatus {
     /// The principal whose way in was closed.
     pub principal: String,
     /// `Operator` where we may revoke, `Client` where the client runs the script.
-    pub by: String,
+    pub by: RevokedBy,
     /// Steps that were done, with their receipts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,

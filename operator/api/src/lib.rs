@@ -17,6 +17,7 @@ pub mod parents;
 pub mod provider_identity;
 pub mod provider_profile;
 pub mod scope;
+pub mod words;
 
 pub use backup_policy::BackupPolicy;
 pub use cloud_account::CloudAccount;

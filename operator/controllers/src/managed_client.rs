@@ -6,6 +6,7 @@ use caretaker_api::handover::HandoverMode;
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ProviderProfile};
+use caretaker_core::conditions::{Is, find};
 use caretaker_core::desired::Desired;
 use caretaker_core::managed_client::{self as core, Observed, Report};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
@@ -55,8 +56,7 @@ fn recipient_faults(client: &ManagedClient) -> Vec<Fault> {
 fn is_finished(handover: &Handover) -> bool {
     handover.spec.mode == HandoverMode::Final
         && handover.status.as_ref().is_some_and(|status| {
-            caretaker_core::conditions::find(&status.conditions, ConditionType::HandedOver)
-                .is_some_and(|condition| condition.status == "True")
+            find(&status.conditions, ConditionType::HandedOver).is_some_and(|condition| Is::of(condition) == Is::True)
         })
 }
 

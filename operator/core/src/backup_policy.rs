@@ -6,6 +6,7 @@ use caretaker_api::BackupPolicy;
 use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus};
 use caretaker_api::cloud_account::Capability;
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::words::PlanState;
 use caretaker_cloud::{BackupPlanState, CloudError, CloudStep, ErrorClass, ProtectionState};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -207,15 +208,15 @@ fn is_repair(plan: &RegionPlan) -> bool {
 
 fn plan_status(done: &RegionDone) -> PlanStatus {
     let state = match (&done.error, done.plan.may_write, done.plan.steps.is_empty()) {
-        (Some(_), ..) => "Failed",
-        (None, false, false) => "Planned",
-        _ => "InSync",
+        (Some(_), ..) => PlanState::Failed,
+        (None, false, false) => PlanState::Planned,
+        _ => PlanState::InSync,
     };
-    let changes = if state == "InSync" { Vec::new() } else { done.plan.steps.iter().map(CloudStep::describe).collect() };
+    let changes = if state == PlanState::InSync { Vec::new() } else { done.plan.steps.iter().map(CloudStep::describe).collect() };
     PlanStatus {
         account: done.plan.account.clone(),
         region: done.plan.region.clone(),
-        state: state.into(),
+        state,
         vault: done.plan.name.clone(),
         plan_id: done.plan_id.clone().or_else(|| done.plan.plan_id.clone()),
         changes,

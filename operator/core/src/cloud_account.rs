@@ -111,7 +111,7 @@ pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
 #[must_use]
 pub fn store_took_nothing(conditions: &Conditions) -> bool {
     let words = [Reason::StoreFull, Reason::StoreReadOnly, Reason::StoreUnreachable].map(Reason::as_str);
-    find(conditions, ConditionType::StoreReady).is_some_and(|found| found.status == "False" && words.contains(&found.reason.as_str()))
+    find(conditions, ConditionType::StoreReady).is_some_and(|found| Is::of(found) == Is::False && words.contains(&found.reason.as_str()))
 }
 
 /// The account as selectors name it: by its own name, by its parent's, or by its id.
@@ -376,15 +376,15 @@ fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &Condition
     if !set.is_true(ConditionType::AccessProven) {
         return Outcome::Waiting(Wait { reason: Reason::WaitingForGrant, message: "access is not proven".into(), after: GRANT_PAUSE });
     }
-    if let Some(condition) = set.get(ConditionType::InventoryComplete).filter(|condition| condition.status != "True") {
-        let reason = if condition.status == "False" { Reason::Incomplete } else { Reason::CoverageUnknown };
+    if let Some(condition) = set.get(ConditionType::InventoryComplete).filter(|condition| Is::of(condition) != Is::True) {
+        let reason = if Is::of(condition) == Is::False { Reason::Incomplete } else { Reason::CoverageUnknown };
         return Outcome::Waiting(Wait { reason, message: condition.message.clone(), after: RETRY_PAUSE });
     }
-    if let Some(condition) = set.get(ConditionType::MembersListed).filter(|condition| condition.status != "True") {
+    if let Some(condition) = set.get(ConditionType::MembersListed).filter(|condition| Is::of(condition) != Is::True) {
         return Outcome::Waiting(Wait { reason: Reason::Pending, message: condition.message.clone(), after: RETRY_PAUSE });
     }
     for kind in [ConditionType::ConfusedDeputyProtected, ConditionType::ClientsSeparated] {
-        if let Some(condition) = set.get(kind).filter(|condition| condition.status == "False") {
+        if let Some(condition) = set.get(kind).filter(|condition| Is::of(condition) == Is::False) {
             return Outcome::Waiting(Wait { reason: Reason::NotRefused, message: condition.message.clone(), after: RETRY_PAUSE });
         }
     }

@@ -34,6 +34,16 @@ pub enum Is {
 }
 
 impl Is {
+    /// As a condition has it. A word that Kubernetes does not know says nothing.
+    #[must_use]
+    pub fn of(condition: &Condition) -> Self {
+        match condition.status.as_str() {
+            "True" => Self::True,
+            "False" => Self::False,
+            _ => Self::Unknown,
+        }
+    }
+
     /// The word as it stands in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -70,7 +80,7 @@ impl ConditionSet {
     /// Whether a condition is True for the current generation.
     #[must_use]
     pub fn is_true(&self, kind: ConditionType) -> bool {
-        self.get(kind).is_some_and(|condition| condition.status == "True" && condition.observed_generation == Some(self.generation))
+        self.get(kind).is_some_and(|condition| Is::of(condition) == Is::True && condition.observed_generation == Some(self.generation))
     }
 
     /// Sets a condition. The transition time moves only when the status does.
@@ -155,7 +165,7 @@ pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition>
 /// Whether a condition of a list is True for this generation.
 #[must_use]
 pub fn is_true_at(conditions: &[Condition], kind: ConditionType, generation: Option<i64>) -> bool {
-    find(conditions, kind).is_some_and(|condition| condition.status == "True" && condition.observed_generation == generation)
+    find(conditions, kind).is_some_and(|condition| Is::of(condition) == Is::True && condition.observed_generation == generation)
 }
 
 #[cfg(test)]

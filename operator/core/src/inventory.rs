@@ -11,6 +11,7 @@ pub mod scope;
 use std::collections::{HashMap, HashSet};
 
 use caretaker_api::cloud_account::{CellStatus, CoverageStatus, InventoryStatus};
+use caretaker_api::words::GapVerdict;
 use caretaker_cloud::{Asset, Cell, CellKey, EVERYWHERE, Scope, Verdict};
 
 pub use line::{Counts, Line};
@@ -99,7 +100,7 @@ impl Verdicts {
         let mut gaps: Vec<&Cell> = self.cells.values().filter(|cell| cell.verdict != Verdict::Complete).collect();
         let complete = planned - u32::try_from(gaps.len()).unwrap_or(u32::MAX);
         gaps.sort_by(|a, b| (a.verdict, &a.key).cmp(&(b.verdict, &b.key)));
-        let gaps = gaps.into_iter().take(MAX_GAPS).map(gap);
+        let gaps = gaps.into_iter().take(MAX_GAPS).filter_map(gap);
         let text = if planned == 0 { "Unknown".to_owned() } else { format!("{complete}/{planned}") };
         CoverageStatus { text, planned, complete, gaps: gaps.collect(), notes: self.notes() }
     }
@@ -112,15 +113,18 @@ impl Verdicts {
     }
 }
 
-/// A cell as a status and a bundle tell it.
+/// A cell that was not read completely, as a status and a bundle tell it.
 #[must_use]
-pub fn gap(cell: &Cell) -> CellStatus {
-    CellStatus {
-        region: cell.key.region.clone(),
-        service: cell.key.service.clone(),
-        verdict: format!("{:?}", cell.verdict),
-        cause: cell.cause.clone(),
-    }
+pub fn gap(cell: &Cell) -> Option<CellStatus> {
+    let verdict = match cell.verdict {
+        Verdict::Complete => return None,
+        Verdict::Partial => GapVerdict::Partial,
+        Verdict::Denied => GapVerdict::Denied,
+        Verdict::Throttled => GapVerdict::Throttled,
+        Verdict::Unreachable => GapVerdict::Unreachable,
+        Verdict::Disabled => GapVerdict::Disabled,
+    };
+    Some(CellStatus { region: cell.key.region.clone(), service: cell.key.service.clone(), verdict, cause: cell.cause.clone() })
 }
 
 /// A new inventory, and what is to be said of it beside its summary.

@@ -3,6 +3,7 @@
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{AccessRegister, Cloud, CloudAccountStatus, ExcessStatus, WayIn};
 use caretaker_core::cloud_account::access_status::profile;
+use caretaker_core::conditions::Is;
 use caretaker_core::permissions_page;
 use clap::ValueEnum;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -117,8 +118,8 @@ fn report(account: &CloudAccount, width: usize) -> String {
     line("proven", &format!("{}, last {proven}", word(&status, "AccessProven")));
     line("outsiders", &format!("refused: {}", word(&status, "ConfusedDeputyProtected")));
     line("clients", &format!("other clients' principals refused: {}", word(&status, "ClientsSeparated")));
-    match word(&status, "PermissionsSufficient").as_str() {
-        "True" => line("missing", "nothing"),
+    match condition(&status, "PermissionsSufficient").map(Is::of) {
+        Some(Is::True) => line("missing", "nothing"),
         _ if access.missing.is_empty() => line("missing", "not known"),
         _ => {
             access.missing.iter().for_each(|missing| line("missing", &format!("{}: without it we cannot {}", missing.action, missing.step)))
@@ -132,7 +133,7 @@ fn report(account: &CloudAccount, width: usize) -> String {
     }
     let mut told = Vec::new();
     for kind in TOLD {
-        let Some(found) = condition(&status, kind).filter(|found| found.status != "True") else { continue };
+        let Some(found) = condition(&status, kind).filter(|found| Is::of(found) != Is::True) else { continue };
         // One cause often stands behind several.
         if !told.contains(&(&found.reason, &found.message)) {
             text.push_str(&paragraph("  ", &format!("{kind} is {} ({}): {}", found.status, found.reason, found.message), width));

@@ -7,6 +7,7 @@ use anyhow::{bail, ensure};
 use caretaker_api::handover::{HandoverMode, HandoverSpec, HandoverStep, StepState};
 use caretaker_api::names::client_namespace;
 use caretaker_api::{Handover, ManagedClient};
+use caretaker_core::conditions::Is;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -133,7 +134,7 @@ async fn watch(kube: &Client, client: &str, name: &str, until_acceptance: bool) 
         if status.steps.iter().any(|step| step.step == HandoverStep::Done && step.state == StepState::Completed) {
             return Ok(());
         }
-        let stalled = status.conditions.iter().find(|condition| condition.type_ == "Stalled" && condition.status == "True");
+        let stalled = status.conditions.iter().find(|condition| condition.type_ == "Stalled" && Is::of(condition) == Is::True);
         if let Some(stalled) = stalled {
             bail!("{}", stalled.message);
         }

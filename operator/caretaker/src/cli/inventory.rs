@@ -331,7 +331,7 @@ fn notes(all: &[(String, InventoryStatus)]) -> String {
 /// The gaps of an account, and how many more the store holds.
 fn gap_rows(name: &str, coverage: &CoverageStatus) -> Vec<Vec<String>> {
     let CoverageStatus { gaps, planned, complete, .. } = coverage;
-    let row = |gap: &CellStatus| vec![name.to_owned(), gap.region.clone(), gap.service.clone(), gap.verdict.clone(), gap.cause.clone()];
+    let row = |gap: &CellStatus| vec![name.to_owned(), gap.region.clone(), gap.service.clone(), gap.verdict.to_string(), gap.cause.clone()];
     let mut rows: Vec<Vec<String>> = gaps.iter().map(row).collect();
     let more = u64::from(planned.saturating_sub(*complete)).saturating_sub(gaps.len() as u64);
     if more > 0 && !gaps.is_empty() {

@@ -1,9 +1,12 @@
 //! Revoke our own access, or hand the client the script that does, and prove from outside that we are out.
 
+use std::collections::BTreeMap;
+
 use caretaker_api::cloud_account::Capability;
 use caretaker_api::condition::Reason;
 use caretaker_api::handover::RevocationStatus;
 use caretaker_api::provider_profile::ProviderProfileSpec;
+use caretaker_api::words::RevokedBy;
 use caretaker_api::{CloudAccount, Handover};
 use caretaker_cloud::{CloudError, CloudStep, Presented, Purpose};
 use caretaker_core::desired::Desired;
@@ -15,7 +18,6 @@ use caretaker_core::kit::policy_name;
 use caretaker_core::outcome::Fault;
 use caretaker_core::{grant, kit_gcp};
 use kube::ResourceExt;
-use serde_json::{Map, json};
 
 use super::{Sight, owner};
 use crate::access::{WayIn, way_in};
@@ -39,9 +41,9 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
             None => provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default(),
         };
         let mut revocation =
-            RevocationStatus { account: account.name_any(), principal, by: "Client".into(), ..RevocationStatus::default() };
+            RevocationStatus { account: account.name_any(), principal, by: RevokedBy::Client, ..RevocationStatus::default() };
         if account.spec.allow.contains(&Capability::Revoke) {
-            revocation.by = "Operator".into();
+            revocation.by = RevokedBy::Operator;
             match way {
                 Ok(Some(way)) => close(&way, account, (plan(account, provider), &mut revocation)).await?,
                 Ok(None) => revocation.last_answer = "there never was a way in".into(),
@@ -53,7 +55,7 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
     let frozen = handover.status.as_ref().and_then(|status| status.frozen.as_ref());
     for name in frozen.iter().flat_map(|frozen| &frozen.accounts) {
         if !revocations.iter().any(|revocation| revocation.account == *name) {
-            revocations.push(RevocationStatus { account: name.clone(), by: "Client".into(), ..RevocationStatus::default() });
+            revocations.push(RevocationStatus { account: name.clone(), by: RevokedBy::Client, ..RevocationStatus::default() });
         }
     }
     Ok(StepResult::Revoked(revocations))
@@ -154,22 +156,22 @@ const MOST_OF_SCRIPTS: usize = 500_000;
 
 /// One ConfigMap, or where the scripts are too long for one, further ones with a number behind the name.
 async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<(), Failure> {
-    let (mut parts, mut size) = (vec![Map::new()], 0);
+    let (mut parts, mut size) = (vec![BTreeMap::<String, String>::new()], 0);
     for (account, profile) in
         sight.accounts.iter().chain(&excluded(&sight.accounts)).filter_map(|account| Some((account, sight.profile.as_ref()?)))
     {
         let (name, text) = script::of(&account.spec.target, &profile.spec);
         size += name.len() + text.len();
         if size > MOST_OF_SCRIPTS {
-            parts.push(Map::new());
+            parts.push(BTreeMap::new());
             size = name.len() + text.len();
         }
-        parts.last_mut().expect("there is a first part").insert(name, json!(text));
+        parts.last_mut().expect("there is a first part").insert(name, text);
     }
     for (index, data) in parts.into_iter().enumerate() {
         let number = if index == 0 { String::new() } else { format!("-{}", index + 1) };
         let name = format!("{}-revocation{number}", handover.name_any());
-        let scripts = Desired::new("ConfigMap", handover.namespace().unwrap_or_default(), name, json!({"data": data}));
+        let scripts = Desired::config_map(handover.namespace().unwrap_or_default(), name, data);
         apply::apply(ctx, &owner(handover), &scripts).await?;
     }
     Ok(())

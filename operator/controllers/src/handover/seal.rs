@@ -7,7 +7,6 @@ use caretaker_api::Handover;
 use caretaker_api::cloud_account::{CellStatus, InventoryStatus};
 use caretaker_api::handover::{BundleStatus, HandoverMode};
 use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, portable};
-use caretaker_cloud::Verdict;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::contents::Inputs;
 use caretaker_core::handover::terraform::Imports;
@@ -103,7 +102,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
 async fn untold(ctx: &Context, inventory: &mut InventoryStatus) -> Result<(), StoreError> {
     let mut verdicts = Verdicts::default();
     Reader::open(&ctx.store, inventory).await?.cells().iter().for_each(|cell| verdicts.take(cell.clone()));
-    let found: Vec<CellStatus> = verdicts.cells().into_iter().filter(|cell| cell.verdict != Verdict::Complete).map(gap).collect();
+    let found: Vec<CellStatus> = verdicts.cells().into_iter().filter_map(gap).collect();
     if !found.is_empty() {
         inventory.coverage.gaps = found;
     }

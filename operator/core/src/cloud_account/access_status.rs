@@ -6,6 +6,7 @@ use caretaker_api::cloud_account::{
     WayIn,
 };
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::words::WayKind;
 use caretaker_cloud::{CloudError, ExcessReport, PermissionGap, Purpose, Register};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -177,7 +178,7 @@ fn bounded_register(register: &Register, now: Timestamp) -> AccessRegister {
     let mut ways: Vec<&caretaker_cloud::WayIn> = register.ways.iter().collect();
     ways.sort_by_key(|way| (way.expires.is_none(), way.expires));
     let ways = ways.into_iter().take(MAX_ENTRIES).map(|way| WayIn {
-        kind: way.kind.as_str().into(),
+        kind: kind_of(way.kind),
         principal: cut(&way.principal),
         scope: cut(&way.scope),
         grants: way.grants.iter().take(MAX_PARTS).map(|grant| cut(grant)).collect(),
@@ -189,6 +190,20 @@ fn bounded_register(register: &Register, now: Timestamp) -> AccessRegister {
         total: count(register.ways.len()),
         ways: ways.collect(),
         unread: register.unread.iter().take(MAX_ENTRIES).map(|line| cut(line)).collect(),
+    }
+}
+
+const fn kind_of(kind: caretaker_cloud::WayKind) -> WayKind {
+    use caretaker_cloud::WayKind as Seen;
+    match kind {
+        Seen::Role => WayKind::Role,
+        Seen::User => WayKind::User,
+        Seen::AccessKey => WayKind::AccessKey,
+        Seen::Delegation => WayKind::Delegation,
+        Seen::EligibleDelegation => WayKind::EligibleDelegation,
+        Seen::Binding => WayKind::Binding,
+        Seen::Impersonation => WayKind::Impersonation,
+        Seen::ServiceAccountKey => WayKind::ServiceAccountKey,
     }
 }
 

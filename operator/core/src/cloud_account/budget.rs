@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{BudgetStatus, CloudAccountStatus, KeyWait};
-use caretaker_cloud::{Usage, Verdict};
+use caretaker_api::words::GapVerdict;
+use caretaker_cloud::Usage;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -46,7 +47,7 @@ pub fn waits(account: &CloudAccount, now: Timestamp) -> Vec<(String, Duration)> 
 #[must_use]
 pub fn is_held_no_more(status: &CloudAccountStatus, now: Timestamp) -> bool {
     let gaps = status.inventory.as_ref().map(|inventory| inventory.coverage.gaps.as_slice()).unwrap_or_default();
-    if !gaps.iter().any(|gap| gap.verdict == format!("{:?}", Verdict::Throttled)) {
+    if !gaps.iter().any(|gap| gap.verdict == GapVerdict::Throttled) {
         return false;
     }
     let waits = status.budget.as_ref().map(|budget| budget.waits.as_slice()).unwrap_or_default();
@@ -105,7 +106,7 @@ mod tests {
         let account = account(&Usage { held: vec![held(7200), held(1200)], ..Usage::default() });
         let mut status = account.status.unwrap();
         assert!(!is_held_no_more(&status, at("2026-01-01T02:00:01Z")), "every cell was complete all the same");
-        let gap = CellStatus { verdict: "Throttled".into(), ..CellStatus::default() };
+        let gap = CellStatus { verdict: GapVerdict::Throttled, ..CellStatus::default() };
         let coverage = CoverageStatus { gaps: vec![gap], ..CoverageStatus::default() };
         status.inventory = Some(InventoryStatus { coverage, ..InventoryStatus::default() });
         assert!(!is_held_no_more(&status, at("2026-01-01T00:30:00Z")));

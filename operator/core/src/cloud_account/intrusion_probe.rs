@@ -24,7 +24,7 @@ pub fn refusals_due(access: &AccessStatus, conditions: &Conditions, (principal, 
     if access.principal != principal {
         return true;
     }
-    let ended_well = find(conditions, ConditionType::ConfusedDeputyProtected).is_some_and(|condition| condition.status == "True");
+    let ended_well = find(conditions, ConditionType::ConfusedDeputyProtected).is_some_and(|condition| Is::of(condition) == Is::True);
     let rested = since(tried) >= REFUSALS_AGAIN;
     if ended_well {
         asked && rested

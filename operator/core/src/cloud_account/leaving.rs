@@ -3,7 +3,7 @@
 use caretaker_api::CloudAccount;
 use caretaker_api::condition::{ConditionType, Reason};
 
-use crate::conditions::find;
+use crate::conditions::{Is, find};
 
 /// What its owner is told: that nothing was changed in the cloud, and what is known of our way in, which still stands where nobody has closed it.
 #[must_use]
@@ -16,7 +16,7 @@ pub fn farewell(account: &CloudAccount) -> String {
     let proof = find(&status.conditions, ConditionType::AccessProven);
     match proof {
         Some(proof) if proof.reason == Reason::HandedOver.as_str() => format!("let go of {name}: it was handed over"),
-        Some(proof) if proof.status == "True" => format!(
+        Some(proof) if Is::of(proof) == Is::True => format!(
             "let go of {name}: nothing was changed there, and nothing was verified now; {principal} led in until the last check and may still do so: \
              the client ends it by removing what the grant kit made"
         ),

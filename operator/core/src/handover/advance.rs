@@ -5,6 +5,7 @@ use std::time::Duration;
 use caretaker_api::Handover;
 use caretaker_api::condition::Reason;
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStatus, HandoverStep, RevocationStatus, StepState};
+use caretaker_api::words::RevokedBy;
 use jiff::Timestamp;
 
 use super::{conditions, steps};
@@ -149,7 +150,7 @@ fn attempted(handover: &Handover, status: &mut HandoverStatus, revocations: &[Re
     let Some(open) = revocations.iter().find(|revocation| revocation.verified_at.is_none()) else {
         return finish(handover, status, step, "every fresh attempt from outside was refused", now);
     };
-    let waits_for_client = open.by == "Client" && open.refusals == 0;
+    let waits_for_client = open.by == RevokedBy::Client && open.refusals == 0;
     let message = if waits_for_client {
         format!(
             "account {}: the client must run the revocation script of ConfigMap {}-revocation",

@@ -143,9 +143,9 @@ fn mirror_scope(set: &mut ConditionSet, observed: &Observed) {
         observed.accounts.iter().filter(|account| account.spec.is_live() && !account.spec.target.is_parent()).collect();
     let known = asked.iter().filter_map(|account| Some((account.name_any(), current(account, kind)?)));
     let known: Vec<(String, &Condition)> = known.collect();
-    if let Some((name, condition)) = known.iter().find(|(_, condition)| condition.status == "True") {
+    if let Some((name, condition)) = known.iter().find(|(_, condition)| Is::of(condition) == Is::True) {
         set.set(kind, Is::True, reason_of(&condition.reason), format!("account {name}: {}", condition.message));
-    } else if !known.is_empty() && known.len() == asked.len() && known.iter().all(|(_, condition)| condition.status == "False") {
+    } else if !known.is_empty() && known.len() == asked.len() && known.iter().all(|(_, condition)| Is::of(condition) == Is::False) {
         set.set(kind, Is::False, Reason::Settled, "every asset is covered or excluded");
     } else {
         set.set(kind, Is::Unknown, Reason::Pending, "not every account was looked at yet");
@@ -157,10 +157,9 @@ fn judge(wanted: &Wanted<'_>, observed: &Observed, kind: ConditionType) -> Optio
     let account = observed.accounts.iter().find(|account| account.name_any() == wanted.name);
     let noun = if wanted.target.is_parent() { "parent" } else { "account" };
     match account.and_then(|account| current(account, kind)) {
-        Some(condition) if condition.status == "True" => None,
+        Some(condition) if Is::of(condition) == Is::True => None,
         Some(condition) => {
-            let is = if condition.status == "False" { Is::False } else { Is::Unknown };
-            Some((is, reason_of(&condition.reason), format!("{noun} {}: {}", wanted.name, condition.message)))
+            Some((Is::of(condition), reason_of(&condition.reason), format!("{noun} {}: {}", wanted.name, condition.message)))
         }
         None => Some((Is::Unknown, Reason::Pending, format!("{noun} {}: not looked at yet", wanted.name))),
     }
@@ -224,11 +223,10 @@ fn mirror_child(set: &mut ConditionSet, kind: ConditionType, wanted: bool, child
     let condition =
         child.and_then(|child| find(child.conditions, kind).filter(|condition| condition.observed_generation == child.generation).cloned());
     match condition {
-        Some(condition) if condition.status == "True" => set.set(kind, Is::True, reason_of(&condition.reason), &condition.message),
+        Some(condition) if Is::of(&condition) == Is::True => set.set(kind, Is::True, reason_of(&condition.reason), &condition.message),
         Some(condition) => {
-            let is = if condition.status == "False" { Is::False } else { Is::Unknown };
             let reason = reason_of(&condition.reason);
-            set.set(kind, is, reason, &condition.message);
+            set.set(kind, Is::of(&condition), reason, &condition.message);
             waits.push(Wait { reason, message: condition.message, after: CHILD_PAUSE });
         }
         None => {

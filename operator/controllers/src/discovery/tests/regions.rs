@@ -1,5 +1,7 @@
 //! Regions that an account lists no more, and those that a spec leaves out.
 
+use caretaker_api::words::GapVerdict;
+
 use super::*;
 
 #[tokio::test]
@@ -18,7 +20,7 @@ async fn a_region_that_the_account_lists_no_more_keeps_what_was_in_it() {
         assert_eq!(services, ["ec2/instances", "ec2/volumes"], "cells that had nothing in them are no gaps");
         assert_eq!(now.coverage.planned - now.coverage.complete, 2);
         let gap = &now.coverage.gaps[0];
-        assert_eq!((gap.region.as_str(), gap.verdict.as_str()), (REGIONS[1], "Disabled"));
+        assert_eq!((gap.region.as_str(), gap.verdict), (REGIONS[1], GapVerdict::Disabled));
         assert!(gap.cause.contains(ACCOUNT) && gap.cause.contains("Enable us-east-1"), "{}", gap.cause);
         last = now;
     }
