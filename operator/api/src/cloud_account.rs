@@ -11,7 +11,7 @@ pub use crate::account_access::{
     AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, OthersStatus, WayIn,
 };
 pub use crate::account_budget::{BudgetStatus, KeyWait};
-pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};
+pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount, ServiceAccount, TargetKind};
 use crate::parents::{MemberStatus, Membership};
 use crate::scope::ScopeTerms;
 use crate::words::GapVerdict;

@@ -1,11 +1,32 @@
 //! Where a client's account is: exactly one account of one cloud, or a parent of many.
 
+use std::borrow::Cow;
+
 use kube::KubeSchema;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_account::AwsAccount;
 use crate::parents::{AwsOrganization, AzureTenant, GcpFolder};
+
+/// One account of one cloud, or one parent whose accounts are all looked after. In the API it is the one of six fields that is given; an object that
+/// names none or several is no object of ours, and is not read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Fields", into = "Fields")]
+pub enum CloudTarget {
+    /// An AWS account.
+    Aws(AwsAccount),
+    /// An Azure subscription.
+    Azure(AzureAccount),
+    /// A Google Cloud project.
+    Gcp(GcpAccount),
+    /// A parent: every account of an AWS Organization.
+    AwsOrganization(AwsOrganization),
+    /// A parent: every subscription of an Azure tenant that is delegated, or a list of them.
+    AzureTenant(AzureTenant),
+    /// A parent: every project of a Google Cloud folder.
+    GcpFolder(GcpFolder),
+}
 
 /// Exactly one account of one cloud, or exactly one parent whose accounts are all looked after.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,25 +35,116 @@ use crate::parents::{AwsOrganization, AzureTenant, GcpFolder};
     validation = Rule::new("[has(self.aws), has(self.azure), has(self.gcp), has(self.awsOrganization), has(self.azureTenant), has(self.gcpFolder)].filter(is, is).size() == 1")
         .message("name exactly one of aws, azure and gcp, or of the parents awsOrganization, azureTenant and gcpFolder; give each an entry of its own"),
 )]
-pub struct CloudTarget {
+struct Fields {
     /// An AWS account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aws: Option<AwsAccount>,
+    aws: Option<AwsAccount>,
     /// An Azure subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub azure: Option<AzureAccount>,
+    azure: Option<AzureAccount>,
     /// A Google Cloud project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gcp: Option<GcpAccount>,
+    gcp: Option<GcpAccount>,
     /// A parent: every account of an AWS Organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aws_organization: Option<AwsOrganization>,
+    aws_organization: Option<AwsOrganization>,
     /// A parent: every subscription of an Azure tenant that is delegated, or a list of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub azure_tenant: Option<AzureTenant>,
+    azure_tenant: Option<AzureTenant>,
     /// A parent: every project of a Google Cloud folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gcp_folder: Option<GcpFolder>,
+    gcp_folder: Option<GcpFolder>,
+}
+
+impl TryFrom<Fields> for CloudTarget {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let Fields { aws, azure, gcp, aws_organization, azure_tenant, gcp_folder } = fields;
+        let mut named = [
+            aws.map(Self::Aws),
+            azure.map(Self::Azure),
+            gcp.map(Self::Gcp),
+            aws_organization.map(Self::AwsOrganization),
+            azure_tenant.map(Self::AzureTenant),
+            gcp_folder.map(Self::GcpFolder),
+        ]
+        .into_iter()
+        .flatten();
+        match (named.next(), named.next()) {
+            (Some(target), None) => Ok(target),
+            (None, _) => Err("none of aws, azure, gcp, awsOrganization, azureTenant and gcpFolder is named"),
+            (Some(_), Some(_)) => Err("more than one of aws, azure, gcp, awsOrganization, azureTenant and gcpFolder is named"),
+        }
+    }
+}
+
+impl From<CloudTarget> for Fields {
+    fn from(target: CloudTarget) -> Self {
+        let mut fields = Self::default();
+        match target {
+            CloudTarget::Aws(account) => fields.aws = Some(account),
+            CloudTarget::Azure(account) => fields.azure = Some(account),
+            CloudTarget::Gcp(account) => fields.gcp = Some(account),
+            CloudTarget::AwsOrganization(organization) => fields.aws_organization = Some(organization),
+            CloudTarget::AzureTenant(tenant) => fields.azure_tenant = Some(tenant),
+            CloudTarget::GcpFolder(folder) => fields.gcp_folder = Some(folder),
+        }
+        fields
+    }
+}
+
+/// The form is that of the fields.
+impl JsonSchema for CloudTarget {
+    fn inline_schema() -> bool {
+        Fields::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Fields::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Fields::json_schema(generator)
+    }
+}
+
+/// What a target is: an account of a cloud, or a parent there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TargetKind {
+    /// An AWS account.
+    Aws,
+    /// An Azure subscription.
+    Azure,
+    /// A Google Cloud project.
+    Gcp,
+    /// An AWS Organization.
+    AwsOrganization,
+    /// An Azure tenant.
+    AzureTenant,
+    /// A Google Cloud folder.
+    GcpFolder,
+}
+
+impl TargetKind {
+    /// The word in a status and in names: the cloud for an account; for a parent the cloud and what it is there.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => Cloud::Aws.as_str(),
+            Self::Azure => Cloud::Azure.as_str(),
+            Self::Gcp => Cloud::Gcp.as_str(),
+            Self::AwsOrganization => "aws-organization",
+            Self::AzureTenant => "azure-tenant",
+            Self::GcpFolder => "gcp-folder",
+        }
+    }
+}
+
+impl std::fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A cloud.
@@ -65,82 +177,88 @@ impl Cloud {
 impl CloudTarget {
     /// Which cloud it is on.
     #[must_use]
-    pub fn cloud(&self) -> Cloud {
-        if self.azure.is_some() || self.azure_tenant.is_some() {
-            Cloud::Azure
-        } else if self.gcp.is_some() || self.gcp_folder.is_some() {
-            Cloud::Gcp
-        } else {
-            Cloud::Aws
+    pub const fn cloud(&self) -> Cloud {
+        match self {
+            Self::Aws(_) | Self::AwsOrganization(_) => Cloud::Aws,
+            Self::Azure(_) | Self::AzureTenant(_) => Cloud::Azure,
+            Self::Gcp(_) | Self::GcpFolder(_) => Cloud::Gcp,
         }
     }
 
-    /// What it is: the cloud for an account; for a parent the cloud and what it is there.
+    /// What it is.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
-        if self.aws_organization.is_some() {
-            "aws-organization"
-        } else if self.azure_tenant.is_some() {
-            "azure-tenant"
-        } else if self.gcp_folder.is_some() {
-            "gcp-folder"
-        } else {
-            self.cloud().as_str()
+    pub const fn kind(&self) -> TargetKind {
+        match self {
+            Self::Aws(_) => TargetKind::Aws,
+            Self::Azure(_) => TargetKind::Azure,
+            Self::Gcp(_) => TargetKind::Gcp,
+            Self::AwsOrganization(_) => TargetKind::AwsOrganization,
+            Self::AzureTenant(_) => TargetKind::AzureTenant,
+            Self::GcpFolder(_) => TargetKind::GcpFolder,
         }
     }
 
     /// Whether it stands for many accounts and holds nothing itself.
     #[must_use]
-    pub fn is_parent(&self) -> bool {
-        self.aws_organization.is_some() || self.azure_tenant.is_some() || self.gcp_folder.is_some()
+    pub const fn is_parent(&self) -> bool {
+        matches!(self, Self::AwsOrganization(_) | Self::AzureTenant(_) | Self::GcpFolder(_))
     }
 
     /// The id of account or parent in the cloud's own way of comparing: Azure's without letter case.
     #[must_use]
     pub fn id(&self) -> String {
-        let account = match (&self.aws, &self.azure, &self.gcp) {
-            (Some(aws), _, _) => Some(aws.account_id.clone()),
-            (_, Some(azure), _) => Some(azure.subscription_id.to_ascii_lowercase()),
-            (_, _, Some(gcp)) => Some(gcp.project_id.clone()),
-            _ => None,
-        };
-        let parent = || match (&self.aws_organization, &self.azure_tenant, &self.gcp_folder) {
-            (Some(organization), _, _) => organization.account_id.clone(),
-            (_, Some(tenant), _) => tenant.tenant_id.to_ascii_lowercase(),
-            (_, _, Some(folder)) => folder.folder_id.clone(),
-            _ => String::new(),
-        };
-        account.unwrap_or_else(parent)
+        match self {
+            Self::Aws(account) => account.account_id.clone(),
+            Self::Azure(account) => account.subscription_id.to_ascii_lowercase(),
+            Self::Gcp(account) => account.project_id.clone(),
+            Self::AwsOrganization(organization) => organization.account_id.clone(),
+            Self::AzureTenant(tenant) => tenant.tenant_id.to_ascii_lowercase(),
+            Self::GcpFolder(folder) => folder.folder_id.clone(),
+        }
     }
 
     /// The field that names the account or the parent.
     #[must_use]
-    pub fn id_field(&self) -> &'static str {
-        match self.kind() {
-            "azure" => "spec.azure.subscriptionId",
-            "gcp" => "spec.gcp.projectId",
-            "aws-organization" => "spec.awsOrganization.accountId",
-            "azure-tenant" => "spec.azureTenant.tenantId",
-            "gcp-folder" => "spec.gcpFolder.folderId",
-            _ => "spec.aws.accountId",
+    pub const fn id_field(&self) -> &'static str {
+        match self {
+            Self::Aws(_) => "spec.aws.accountId",
+            Self::Azure(_) => "spec.azure.subscriptionId",
+            Self::Gcp(_) => "spec.gcp.projectId",
+            Self::AwsOrganization(_) => "spec.awsOrganization.accountId",
+            Self::AzureTenant(_) => "spec.azureTenant.tenantId",
+            Self::GcpFolder(_) => "spec.gcpFolder.folderId",
         }
     }
 
-    /// Regions or locations that are read; `None` for all.
+    /// Regions or locations that are read; `None` for all. A parent is in none itself.
     #[must_use]
     pub fn regions(&self) -> Option<Vec<String>> {
-        match (&self.aws, &self.azure, &self.gcp) {
-            (Some(aws), _, _) => aws.regions.clone(),
-            (_, Some(azure), _) => azure.locations.clone(),
-            (_, _, Some(gcp)) => gcp.locations.clone(),
-            _ => None,
+        match self {
+            Self::Aws(account) => account.regions.clone(),
+            Self::Azure(account) => account.locations.clone(),
+            Self::Gcp(account) => account.locations.clone(),
+            Self::AwsOrganization(_) | Self::AzureTenant(_) | Self::GcpFolder(_) => None,
         }
     }
 
     /// The AWS account and role by which it is reached: a parent by the one that lists it.
     #[must_use]
     pub fn aws_role(&self) -> Option<AwsAccount> {
-        self.aws.clone().or_else(|| self.aws_organization.as_ref().map(AwsOrganization::lister))
+        match self {
+            Self::Aws(account) => Some(account.clone()),
+            Self::AwsOrganization(organization) => Some(organization.lister()),
+            Self::Azure(_) | Self::AzureTenant(_) | Self::Gcp(_) | Self::GcpFolder(_) => None,
+        }
+    }
+
+    /// The service account on Google Cloud by which it is reached.
+    #[must_use]
+    pub fn service_account(&self) -> Option<ServiceAccount<'_>> {
+        match self {
+            Self::Gcp(account) => Some(account.service_account()),
+            Self::GcpFolder(folder) => Some(folder.service_account()),
+            Self::Aws(_) | Self::AwsOrganization(_) | Self::Azure(_) | Self::AzureTenant(_) => None,
+        }
     }
 
     /// Whether nothing can be tried because the ExternalId is not made yet. Only AWS knows one.
@@ -152,47 +270,55 @@ impl CloudTarget {
     /// The same with the ExternalId that its role demands. Only AWS knows one.
     #[must_use]
     pub fn with_external_id(mut self, external_id: &str) -> Self {
-        if let Some(account) = &mut self.aws {
-            account.external_id = Some(external_id.to_owned());
-        }
-        if let Some(organization) = &mut self.aws_organization {
-            organization.external_id = Some(external_id.to_owned());
+        match &mut self {
+            Self::Aws(account) => account.external_id = Some(external_id.to_owned()),
+            Self::AwsOrganization(organization) => organization.external_id = Some(external_id.to_owned()),
+            Self::Azure(_) | Self::AzureTenant(_) | Self::Gcp(_) | Self::GcpFolder(_) => {}
         }
         self
     }
 
-    /// Whether an account of this parent is looked after, as far as the spec says.
+    /// Whether an account of this parent is looked after, as far as the spec says. An account has no accounts.
     #[must_use]
     pub fn takes(&self, id: &str) -> bool {
-        let (excluded, named) = match (&self.aws_organization, &self.azure_tenant, &self.gcp_folder) {
-            (Some(organization), _, _) => (&organization.exclude, None),
-            (_, Some(tenant), _) => (&tenant.exclude, Some(&tenant.subscription_ids)),
-            (_, _, Some(folder)) => (&folder.exclude, None),
-            _ => return false,
+        let (excluded, named) = match self {
+            Self::AwsOrganization(organization) => (&organization.exclude, None),
+            Self::AzureTenant(tenant) => (&tenant.exclude, Some(&tenant.subscription_ids)),
+            Self::GcpFolder(folder) => (&folder.exclude, None),
+            Self::Aws(_) | Self::Azure(_) | Self::Gcp(_) => return false,
         };
         let holds = |list: &[String]| list.iter().any(|held| held.eq_ignore_ascii_case(id));
         !holds(excluded) && named.is_none_or(|named| named.is_empty() || holds(named))
     }
 
-    /// An account of this parent. `external_id` is the parent's.
+    /// An account of this parent. `external_id` is the parent's. `None` for an account, which has none.
     #[must_use]
-    pub fn member(&self, id: &str, external_id: Option<&str>) -> Self {
-        Self {
-            aws: self.aws_organization.as_ref().map(|organization| organization.member(id, external_id)),
-            azure: self.azure_tenant.as_ref().map(|tenant| AzureAccount {
+    pub fn member(&self, id: &str, external_id: Option<&str>) -> Option<Self> {
+        Some(match self {
+            Self::AwsOrganization(organization) => Self::Aws(organization.member(id, external_id)),
+            Self::AzureTenant(tenant) => Self::Azure(AzureAccount {
                 subscription_id: id.to_owned(),
                 tenant_id: Some(tenant.tenant_id.clone()),
                 locations: tenant.locations.clone(),
             }),
-            gcp: self.gcp_folder.as_ref().map(|folder| GcpAccount {
+            Self::GcpFolder(folder) => Self::Gcp(GcpAccount {
                 project_id: id.to_owned(),
                 service_account_name: folder.service_account_name.clone(),
                 service_account_project_id: Some(folder.service_account_project_id.clone()),
                 locations: folder.locations.clone(),
             }),
-            ..Self::default()
-        }
+            Self::Aws(_) | Self::Azure(_) | Self::Gcp(_) => return None,
+        })
     }
+}
+
+/// A service account on Google Cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceAccount<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Id of the project that holds it.
+    pub project: &'a str,
 }
 
 /// An Azure subscription that the client delegates to the provider's tenant by Lighthouse.
@@ -254,6 +380,12 @@ impl GcpAccount {
     pub fn service_account_project(&self) -> &str {
         self.service_account_project_id.as_deref().unwrap_or(&self.project_id)
     }
+
+    /// The service account that leads into the project.
+    #[must_use]
+    pub fn service_account(&self) -> ServiceAccount<'_> {
+        ServiceAccount { name: &self.service_account_name, project: self.service_account_project() }
+    }
 }
 
 /// Name of the service account when none is named.
@@ -264,20 +396,40 @@ pub fn default_service_account() -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn tenant(subscriptions: &[&str], exclude: &[&str]) -> CloudTarget {
         let list = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
         let tenant = AzureTenant { tenant_id: "T".into(), subscription_ids: list(subscriptions), exclude: list(exclude), locations: None };
-        CloudTarget { azure_tenant: Some(tenant), ..CloudTarget::default() }
+        CloudTarget::AzureTenant(tenant)
+    }
+
+    fn subscription() -> CloudTarget {
+        CloudTarget::Azure(AzureAccount { subscription_id: "S".into(), tenant_id: None, locations: None })
+    }
+
+    #[test]
+    fn a_target_is_one_field_and_neither_none_nor_several() {
+        let one = json!({"gcpFolder": {"folderId": "77", "serviceAccountName": "caretaker", "serviceAccountProjectId": "acme-seed"}});
+        let target: CloudTarget = serde_json::from_value(one.clone()).unwrap();
+        assert_eq!((target.kind(), target.cloud(), serde_json::to_value(&target).unwrap()), (TargetKind::GcpFolder, Cloud::Gcp, one));
+        let aws = json!({"accountId": "111122223333"});
+        let cases = [
+            ("nothing is named", json!({}), "none of"),
+            ("an account of two clouds", json!({"aws": aws, "gcp": {"projectId": "acme-prod"}}), "more than one"),
+            ("an account and a parent", json!({"aws": aws, "awsOrganization": aws}), "more than one"),
+        ];
+        for (reason, fields, expected) in cases {
+            let error = serde_json::from_value::<CloudTarget>(fields).unwrap_err().to_string();
+            assert!(error.contains(expected), "{reason}: {error}");
+        }
     }
 
     #[test]
     fn an_azure_id_is_one_in_any_letter_case() {
-        let target = |id: &str| CloudTarget {
-            azure: Some(AzureAccount { subscription_id: id.into(), tenant_id: None, locations: None }),
-            ..CloudTarget::default()
-        };
+        let target = |id: &str| CloudTarget::Azure(AzureAccount { subscription_id: id.into(), tenant_id: None, locations: None });
         assert_eq!(target("ABCDEF00-1111-2222-3333-444444444444").id(), target("abcdef00-1111-2222-3333-444444444444").id());
     }
 
@@ -289,7 +441,7 @@ mod tests {
             ("not what is not named", tenant(&["a"], &[]), "b", false),
             ("not what is excluded, in any letter case", tenant(&[], &["B"]), "b", false),
             ("exclusion wins", tenant(&["a"], &["a"]), "a", false),
-            ("an account has no accounts", CloudTarget::default(), "a", false),
+            ("an account has no accounts", subscription(), "a", false),
         ];
         for (reason, target, id, expected) in cases {
             assert_eq!(target.takes(id), expected, "{reason}");

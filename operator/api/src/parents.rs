@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_account::{AwsAccount, default_role};
-use crate::cloud_target::default_service_account;
+use crate::cloud_target::{ServiceAccount, default_service_account};
 
 /// An AWS Organization, seen from its management account or from a delegated administrator's account. Each of its accounts becomes a CloudAccount of
 /// its own, new ones appear unaided, and closed ones are marked. The account that is named here is itself read only where it has the members' role.
@@ -140,6 +140,14 @@ pub struct GcpFolder {
     #[x_kube(validation = Rule::new("self.all(place, place.matches('^[a-z0-9-]+$'))")
         .message("locations are the names that the cloud's own API uses, such as europe-west1, in small letters and without spaces"))]
     pub locations: Option<Vec<String>>,
+}
+
+impl GcpFolder {
+    /// The service account that leads into the folder and all projects of it.
+    #[must_use]
+    pub fn service_account(&self) -> ServiceAccount<'_> {
+        ServiceAccount { name: &self.service_account_name, project: &self.service_account_project_id }
+    }
 }
 
 /// Which parent an account came from, and what the parent says of it.

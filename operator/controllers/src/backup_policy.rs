@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use caretaker_api::backup_policy::BackupPolicyStatus;
+use caretaker_api::cloud_account::CloudTarget;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::handover::HandoverMode;
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ProviderProfile};
@@ -42,8 +43,8 @@ fn freezes(handover: &Handover) -> bool {
 async fn look(ctx: &Context, policy: &BackupPolicy, account: &CloudAccount) -> Result<(AccountView, Option<WayIn>), Failure> {
     let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
     let provider = profile.and_then(|profile| profile.spec.aws);
-    let backup_role = match (&account.spec.target.aws, &provider) {
-        (Some(aws), Some(provider)) => backup_role_arn(aws, provider),
+    let backup_role = match (&account.spec.target, &provider) {
+        (CloudTarget::Aws(aws), Some(provider)) => backup_role_arn(aws, provider),
         _ => String::new(),
     };
     let mut view = AccountView { name: account.name_any(), allow: account.spec.allow.clone(), backup_role, state: None };

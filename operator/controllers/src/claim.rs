@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use caretaker_api::CloudAccount;
+use caretaker_api::cloud_account::ServiceAccount;
 use caretaker_api::parents::MemberState;
 use caretaker_core::digest::sha256_hex;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -54,11 +55,7 @@ fn account_key(account: &CloudAccount) -> Option<String> {
 
 fn service_account_key(account: &CloudAccount) -> Option<String> {
     let target = &account.spec.target;
-    let (name, project) = match (&target.gcp, &target.gcp_folder) {
-        (Some(gcp), _) => (&gcp.service_account_name, gcp.service_account_project()),
-        (_, Some(folder)) => (&folder.service_account_name, folder.service_account_project_id.as_str()),
-        _ => return None,
-    };
+    let ServiceAccount { name, project } = target.service_account()?;
     Some(format!("serviceAccount:{name}@{project}"))
 }
 

@@ -294,7 +294,7 @@ fn begin(status: &mut CloudAccountStatus, account: &CloudAccount, now: Timestamp
 /// Whether the last visit, if there was one, was to an account or a parent of this kind. The members of another kind are none of this one's.
 #[must_use]
 pub fn was_kind(status: &CloudAccountStatus, target: &CloudTarget) -> bool {
-    status.account.split(' ').next().is_none_or(|kind| kind.is_empty() || kind == target.kind())
+    status.account.split(' ').next().is_none_or(|kind| kind.is_empty() || kind == target.kind().as_str())
 }
 
 fn take_proof(

@@ -1,6 +1,6 @@
 //! From a `CloudAccount` and its provider to the grant that a cloud adapter takes.
 
-use caretaker_api::cloud_account::{AwsAccount, CloudAccountSpec};
+use caretaker_api::cloud_account::{AwsAccount, CloudAccountSpec, CloudTarget};
 use caretaker_api::provider_profile::{AwsProvider, ProviderProfileSpec};
 use caretaker_cloud::{AccessGrant, AwsGrant, AzureGrant, AzureTenantGrant, GcpFolderGrant, GcpGrant};
 
@@ -35,36 +35,46 @@ pub fn account_of_arn(arn: &str) -> &str {
 #[must_use]
 pub fn grant(client: &str, name: &str, spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<AccessGrant> {
     let target = &spec.target;
-    if let (Some(azure), Some(_)) = (&target.azure, &provider.azure) {
-        let home_tenant_id = azure.tenant_id.as_ref().map(|id| id.to_ascii_lowercase());
-        return Some(AccessGrant::Azure(AzureGrant { client: client.into(), subscription_id: target.id(), home_tenant_id }));
-    }
-    if let (Some(gcp), Some(_)) = (&target.gcp, &provider.gcp) {
-        let service_account = kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
-        return Some(AccessGrant::Gcp(GcpGrant { client: client.into(), project_id: gcp.project_id.clone(), service_account }));
-    }
-    if let (Some(tenant), Some(_)) = (&target.azure_tenant, &provider.azure) {
-        return Some(AccessGrant::AzureTenant(AzureTenantGrant {
-            tenant_id: target.id(),
-            subscription_ids: tenant.subscription_ids.clone(),
-            exclude: tenant.exclude.clone(),
-        }));
-    }
-    if let (Some(folder), Some(_)) = (&target.gcp_folder, &provider.gcp) {
-        return Some(AccessGrant::GcpFolder(GcpFolderGrant {
-            client: client.into(),
-            folder_id: folder.folder_id.clone(),
-            project_id: folder.service_account_project_id.clone(),
-            service_account: kit_gcp::service_account(&folder.service_account_name, &folder.service_account_project_id),
-        }));
-    }
-    let account = target.aws_role()?;
-    let external_id = account.external_id.clone()?;
-    let role_arn = role_arn(&account, provider.aws.as_ref()?);
+    let client = client.to_owned();
+    let held = match target {
+        CloudTarget::Aws(account) => aws_grant(&client, name, account, provider)?,
+        CloudTarget::AwsOrganization(organization) => aws_grant(&client, name, &organization.lister(), provider)?,
+        CloudTarget::Azure(azure) => {
+            provider.azure.as_ref()?;
+            let home_tenant_id = azure.tenant_id.as_ref().map(|id| id.to_ascii_lowercase());
+            AccessGrant::Azure(AzureGrant { client, subscription_id: target.id(), home_tenant_id })
+        }
+        CloudTarget::AzureTenant(tenant) => {
+            provider.azure.as_ref()?;
+            AccessGrant::AzureTenant(AzureTenantGrant {
+                tenant_id: target.id(),
+                subscription_ids: tenant.subscription_ids.clone(),
+                exclude: tenant.exclude.clone(),
+            })
+        }
+        CloudTarget::Gcp(gcp) => {
+            provider.gcp.as_ref()?;
+            let service_account = kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
+            AccessGrant::Gcp(GcpGrant { client, project_id: gcp.project_id.clone(), service_account })
+        }
+        CloudTarget::GcpFolder(folder) => {
+            provider.gcp.as_ref()?;
+            AccessGrant::GcpFolder(GcpFolderGrant {
+                client,
+                folder_id: folder.folder_id.clone(),
+                project_id: folder.service_account_project_id.clone(),
+                service_account: kit_gcp::service_account(&folder.service_account_name, &folder.service_account_project_id),
+            })
+        }
+    };
+    Some(held)
+}
+
+fn aws_grant(client: &str, name: &str, account: &AwsAccount, provider: &ProviderProfileSpec) -> Option<AccessGrant> {
     Some(AccessGrant::Aws(AwsGrant {
         account_id: account.account_id.clone(),
-        role_arn,
-        external_id,
+        role_arn: role_arn(account, provider.aws.as_ref()?),
+        external_id: account.external_id.clone()?,
         session_name: session_name(client, name),
         source_identity: source_identity(client, name),
     }))
@@ -77,11 +87,8 @@ pub fn principal(spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Str
     if let Some(aws) = target.aws_role() {
         return provider.aws.as_ref().map(|provider| role_arn(&aws, provider)).unwrap_or_default();
     }
-    if let Some(folder) = &target.gcp_folder {
-        return kit_gcp::service_account(&folder.service_account_name, &folder.service_account_project_id);
-    }
-    if let Some(gcp) = &target.gcp {
-        return kit_gcp::service_account(&gcp.service_account_name, gcp.service_account_project());
+    if let Some(account) = target.service_account() {
+        return kit_gcp::service_account(account.name, account.project);
     }
     let tenant = provider.azure.as_ref().map(|provider| provider.tenant_id.to_ascii_lowercase());
     let what = if target.is_parent() { "subscriptions of tenant" } else { "subscription" };

@@ -5,7 +5,7 @@ pub mod parents;
 
 use std::collections::BTreeMap;
 
-use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec};
+use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec, CloudTarget, ServiceAccount};
 use caretaker_api::provider_profile::{AwsProvider, ProviderProfileSpec};
 use caretaker_cloud::manifest::{Action, On, aws_actions};
 use caretaker_cloud::{AccessGrant, Purpose, WantedPermission};
@@ -82,46 +82,52 @@ pub fn files((client, name): (&str, &str), spec: &CloudAccountSpec, provider: &P
     if let Some(files) = parents::files((client, name), spec, provider) {
         return Some(files);
     }
-    if let (Some(_), Some(azure)) = (&spec.target.azure, &provider.azure) {
-        return Some(azure::files(&azure::Delegation {
-            client: client.into(),
-            provider: provider.display_name.clone(),
-            subscription_id: spec.target.id(),
-            tenant_id: azure.tenant_id.to_ascii_lowercase(),
-            principal_id: azure.principal_id.to_ascii_lowercase(),
-        }));
+    match &spec.target {
+        CloudTarget::Aws(account) => aws_files((client, name), account, purposes(&spec.allow), provider.aws.as_ref()?),
+        CloudTarget::Azure(_) => {
+            let azure = provider.azure.as_ref()?;
+            Some(azure::files(&azure::Delegation {
+                client: client.into(),
+                provider: provider.display_name.clone(),
+                subscription_id: spec.target.id(),
+                tenant_id: azure.tenant_id.to_ascii_lowercase(),
+                principal_id: azure.principal_id.to_ascii_lowercase(),
+            }))
+        }
+        CloudTarget::Gcp(gcp) => {
+            let provider = provider.gcp.as_ref()?;
+            let kit = crate::kit_gcp::GcpKit {
+                client,
+                project_id: &gcp.project_id,
+                account_name: &gcp.service_account_name,
+                member: &crate::kit_gcp::member(&provider.principal),
+                quota_project: provider.quota_project.as_deref(),
+                customer_id: provider.customer_id.as_deref(),
+                purposes: &purposes(&spec.allow),
+            };
+            Some(kit.files())
+        }
+        // Their kits are made above, where the provider is on their cloud.
+        CloudTarget::AwsOrganization(_) | CloudTarget::AzureTenant(_) | CloudTarget::GcpFolder(_) => None,
     }
-    if let (Some(gcp), Some(provider)) = (&spec.target.gcp, &provider.gcp) {
-        let kit = crate::kit_gcp::GcpKit {
-            client,
-            project_id: &gcp.project_id,
-            account_name: &gcp.service_account_name,
-            member: &crate::kit_gcp::member(&provider.principal),
-            quota_project: provider.quota_project.as_deref(),
-            customer_id: provider.customer_id.as_deref(),
-            purposes: &purposes(&spec.allow),
-        };
-        return Some(kit.files());
-    }
-    aws_files((client, name), spec, provider.aws.as_ref()?)
 }
 
 /// What the provider must run itself before an account can be read, whatever the client applies: on Google Cloud, where a quota project pays.
 #[must_use]
 pub fn provider_command(spec: &CloudAccountSpec, provider: &ProviderProfileSpec) -> Option<String> {
-    let (name, project) = match (&spec.target.gcp, &spec.target.gcp_folder) {
-        (Some(account), _) => (&account.service_account_name, account.service_account_project()),
-        (_, Some(folder)) => (&folder.service_account_name, folder.service_account_project_id.as_str()),
-        _ => return None,
-    };
+    let ServiceAccount { name, project } = spec.target.service_account()?;
     let quota_project = provider.gcp.as_ref()?.quota_project.as_deref()?;
     Some(crate::kit_gcp::provider_command(quota_project, &crate::kit_gcp::service_account(name, project)))
 }
 
-fn aws_files((client, name): (&str, &str), spec: &CloudAccountSpec, provider: &AwsProvider) -> Option<BTreeMap<String, String>> {
-    let account = spec.target.aws.as_ref()?;
+fn aws_files(
+    (client, name): (&str, &str),
+    account: &AwsAccount,
+    purposes: Vec<Purpose>,
+    provider: &AwsProvider,
+) -> Option<BTreeMap<String, String>> {
     let external_id = account.external_id.as_deref()?;
-    let kit = Kit { account, provider, external_id, purposes: purposes(&spec.allow) };
+    let kit = Kit { account, provider, external_id, purposes };
     Some(BTreeMap::from([
         ("README.md".to_owned(), kit.letter((client, name))),
         ("caretaker-access.cfn.json".to_owned(), kit.cloudformation() + "\n"),

@@ -9,6 +9,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use caretaker_api::backup_policy::BackupPolicySpec;
+use caretaker_api::cloud_account::TargetKind;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::monitoring_stack::MonitoringStackSpec;
 use caretaker_api::names::{self, client_namespace};
@@ -149,7 +150,7 @@ fn policy(client: &ManagedClient, observed: &Observed, namespace: &str) -> Optio
     let terms = client.spec.backups.clone()?;
     let on_aws: Vec<String> = accounts(client, observed)
         .into_iter()
-        .filter(|wanted| wanted.is_live_account() && wanted.target.aws.is_some())
+        .filter(|wanted| wanted.is_live_account() && wanted.target.kind() == TargetKind::Aws)
         .map(|wanted| wanted.name)
         .collect();
     if on_aws.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caretaker_api::cloud_account::Capability;
+use caretaker_api::cloud_account::{Capability, CloudTarget, TargetKind};
 use caretaker_api::condition::Reason;
 use caretaker_api::handover::RevocationStatus;
 use caretaker_api::provider_profile::ProviderProfileSpec;
@@ -80,7 +80,7 @@ fn plan(account: &CloudAccount, provider: Option<&ProviderProfileSpec>) -> (Vec<
             CloudStep::DropLastPolicy { role, last },
         ];
         let left = format!("the role {}, without policies and closed to everybody", aws.role_name);
-        if target.aws_organization.is_none() {
+        if target.kind() == TargetKind::Aws {
             return (steps, left);
         }
         let stack_set = format!(
@@ -88,16 +88,16 @@ fn plan(account: &CloudAccount, provider: Option<&ProviderProfileSpec>) -> (Vec<
         );
         return (steps, format!("{left}; {stack_set}"));
     }
-    if target.azure.is_some() {
+    if target.kind() == TargetKind::Azure {
         return (vec![CloudStep::DeleteDelegation { subscription_id: target.id() }], String::new());
     }
     // The project that the session is in, or that the folder's service account is in.
-    let place = match (&target.gcp, &target.gcp_folder) {
+    let place = match target {
         // One service account leads into all projects of a folder: it is closed once, with the folder.
-        (Some(gcp), _) if account.spec.member.is_none() => {
+        CloudTarget::Gcp(gcp) if account.spec.member.is_none() => {
             (gcp.project_id.clone(), &gcp.service_account_name, gcp.service_account_project())
         }
-        (_, Some(folder)) => {
+        CloudTarget::GcpFolder(folder) => {
             let project = &folder.service_account_project_id;
             (project.clone(), &folder.service_account_name, project.as_str())
         }

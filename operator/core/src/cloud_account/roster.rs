@@ -24,12 +24,16 @@ const HASH_DIGITS: usize = 10;
 /// Whether an id is the provider's own: a project, an AWS account, or a tenant. A client's object never leads there.
 #[must_use]
 pub fn is_own(provider: &ProviderProfileSpec, target: &CloudTarget, id: &str) -> bool {
-    match target.kind() {
-        "aws" | "aws-organization" => provider.aws.as_ref().is_some_and(|aws| account_of_arn(&aws.principal_arn) == id),
-        "azure-tenant" => provider.azure.as_ref().is_some_and(|azure| azure.tenant_id.eq_ignore_ascii_case(id)),
-        "gcp" | "gcp-folder" => provider.gcp.as_ref().is_some_and(|gcp| gcp.project_id == id || gcp.quota_project.as_deref() == Some(id)),
+    match target {
+        CloudTarget::Aws(_) | CloudTarget::AwsOrganization(_) => {
+            provider.aws.as_ref().is_some_and(|aws| account_of_arn(&aws.principal_arn) == id)
+        }
+        CloudTarget::AzureTenant(_) => provider.azure.as_ref().is_some_and(|azure| azure.tenant_id.eq_ignore_ascii_case(id)),
+        CloudTarget::Gcp(_) | CloudTarget::GcpFolder(_) => {
+            provider.gcp.as_ref().is_some_and(|gcp| gcp.project_id == id || gcp.quota_project.as_deref() == Some(id))
+        }
         // Whose a subscription is, only Azure can tell: the adapter asks.
-        _ => false,
+        CloudTarget::Azure(_) => false,
     }
 }
 
@@ -51,13 +55,17 @@ pub fn take(
     (skip, now): (Skip<'_>, Timestamp),
 ) -> Result<Vec<MemberStatus>, TooMany> {
     let ours = |id: &str| target.takes(id) && !skip(id);
-    let id_of = |id: &str| if target.azure_tenant.is_some() { id.to_ascii_lowercase() } else { id.to_owned() };
+    let tenant = match target {
+        CloudTarget::AzureTenant(tenant) => Some(tenant),
+        _ => None,
+    };
+    let id_of = |id: &str| if tenant.is_some() { id.to_ascii_lowercase() } else { id.to_owned() };
     let mut found: BTreeMap<String, (String, MemberState)> = BTreeMap::new();
     for member in listed.iter().filter(|member| ours(&member.id)) {
         found.insert(id_of(&member.id), (member.name.clone(), state_of(member.state)));
     }
     // What the client has named and not delegated yet waits for its grant, and needs an object with a kit for it.
-    for named in target.azure_tenant.iter().flat_map(|tenant| &tenant.subscription_ids).filter(|id| ours(id)) {
+    for named in tenant.iter().flat_map(|tenant| &tenant.subscription_ids).filter(|id| ours(id)) {
         found.entry(id_of(named)).or_insert_with(|| (String::new(), MemberState::Pending));
     }
     if found.len() > MAX_MEMBERS {

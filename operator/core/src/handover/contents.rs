@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use caretaker_api::cloud_account::{CloudTarget, TargetKind};
 use caretaker_api::handover::{FinalReading, Frozen, HandoverMode};
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_cloud::Purpose;
@@ -84,39 +85,42 @@ impl Inputs<'_> {
         let mut entry = json!({
             "account": name, "cloud": target.cloud().as_str(), "accountId": target.id(), "principal": grant::principal(spec, provider),
         });
-        match (&target.aws, &target.azure, &target.gcp) {
-            (Some(aws), _, _) => {
+        // A parent is granted the listing, and what its accounts are read with where it is granted once for all of them.
+        let of_parent = |actions: fn(Purpose) -> &'static [Action]| -> Vec<&'static str> {
+            parent_purposes(spec).iter().flat_map(|purpose| actions(*purpose)).map(|action| action.name).collect()
+        };
+        if target.is_parent() {
+            entry["kind"] = json!(target.kind().as_str());
+        }
+        match target {
+            CloudTarget::Aws(aws) => {
                 entry["trusted"] = json!(provider.aws.as_ref()?.principal_arn);
                 entry["externalId"] = json!(aws.external_id);
                 entry["actions"] = json!(names(aws_actions));
             }
-            (_, Some(_), _) => {
+            CloudTarget::Azure(_) => {
                 let azure = provider.azure.as_ref()?;
                 entry["trusted"] = json!(format!("service principal {} of tenant {}", azure.principal_id, azure.tenant_id));
                 // A delegation grants roles whole: both of them, whatever the account allows us.
                 let all = [Purpose::Read, Purpose::Revoke];
                 entry["roles"] = json!(all.into_iter().flat_map(azure_roles).map(|role| role.name).collect::<Vec<_>>());
             }
-            (_, _, Some(_)) => {
+            CloudTarget::Gcp(_) => {
                 entry["trusted"] = json!(provider.gcp.as_ref()?.principal);
                 entry["actions"] = json!(names(gcp_permissions));
             }
-            _ => {
-                entry["kind"] = json!(target.kind());
-                entry["trusted"] = match (&target.aws_organization, &target.azure_tenant) {
-                    (Some(_), _) => json!(provider.aws.as_ref()?.principal_arn),
-                    (_, Some(_)) => json!(format!("tenant {}, by the delegation of each subscription", provider.azure.as_ref()?.tenant_id)),
-                    _ => json!(provider.gcp.as_ref()?.principal),
-                };
-                let actions = if target.aws_organization.is_some() { aws_actions } else { gcp_permissions };
-                if let Some(organization) = &target.aws_organization {
-                    entry["externalId"] = json!(organization.external_id);
-                }
-                if target.azure_tenant.is_none() {
-                    let purposes = parent_purposes(spec);
-                    let names = purposes.iter().flat_map(|purpose| actions(*purpose)).map(|action| action.name);
-                    entry["actions"] = json!(names.collect::<Vec<_>>());
-                }
+            CloudTarget::AwsOrganization(organization) => {
+                entry["trusted"] = json!(provider.aws.as_ref()?.principal_arn);
+                entry["externalId"] = json!(organization.external_id);
+                entry["actions"] = json!(of_parent(aws_actions));
+            }
+            CloudTarget::AzureTenant(_) => {
+                let azure = provider.azure.as_ref()?;
+                entry["trusted"] = json!(format!("tenant {}, by the delegation of each subscription", azure.tenant_id));
+            }
+            CloudTarget::GcpFolder(_) => {
+                entry["trusted"] = json!(provider.gcp.as_ref()?.principal);
+                entry["actions"] = json!(of_parent(gcp_permissions));
             }
         }
         entry["profile"] = json!(profile(&spec.allow));
@@ -139,7 +143,7 @@ impl Inputs<'_> {
         for account in self.accounts {
             if account.spec.target.is_parent() {
                 // A tenant has no grant of its own, so nothing of it is left unread.
-                if account.spec.target.azure_tenant.is_none() {
+                if account.spec.target.kind() != TargetKind::AzureTenant {
                     gaps.push(gap(account, OF_ACCOUNTS));
                 }
                 continue;

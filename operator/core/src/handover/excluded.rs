@@ -3,25 +3,26 @@
 use std::collections::HashSet;
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::CloudAccountSpec;
-use caretaker_api::parents::{MemberState, Membership};
+use caretaker_api::cloud_account::{CloudAccountSpec, CloudTarget, TargetKind};
+use caretaker_api::parents::{AwsOrganization, MemberState, Membership};
 use kube::ResourceExt;
 
 /// An account for each that is left out and is no entry of its own. Nothing is done in them; that they refuse us is to be proved.
 #[must_use]
 pub fn excluded(accounts: &[CloudAccount]) -> Vec<CloudAccount> {
-    let known: HashSet<String> = accounts.iter().filter_map(|account| Some(account.spec.target.aws.as_ref()?.account_id.clone())).collect();
+    let known: HashSet<String> =
+        accounts.iter().filter(|account| account.spec.target.kind() == TargetKind::Aws).map(|account| account.spec.target.id()).collect();
     let of = |parent: &CloudAccount| -> Vec<CloudAccount> {
-        let Some(organization) = &parent.spec.target.aws_organization else { return Vec::new() };
+        let CloudTarget::AwsOrganization(organization) = &parent.spec.target else { return Vec::new() };
         let left_out = organization.exclude.iter().filter(|id| !known.contains(*id));
-        left_out.map(|id| left_out_of(parent, id, organization.external_id.as_deref())).collect()
+        left_out.map(|id| left_out_of(parent, organization, id)).collect()
     };
     accounts.iter().flat_map(of).collect()
 }
 
-fn left_out_of(parent: &CloudAccount, id: &str, external_id: Option<&str>) -> CloudAccount {
+fn left_out_of(parent: &CloudAccount, organization: &AwsOrganization, id: &str) -> CloudAccount {
     let spec = CloudAccountSpec {
-        target: parent.spec.target.member(id, external_id),
+        target: CloudTarget::Aws(organization.member(id, organization.external_id.as_deref())),
         allow: Vec::new(),
         // Not worked on, and never claimed.
         member: Some(Membership { parent: parent.name_any(), state: MemberState::Gone, since: None }),
@@ -51,7 +52,7 @@ mod tests {
         let own = account("own", json!({"aws": {"accountId": "777788889999"}}));
         let found = excluded(&[parent, own]);
         assert_eq!(found.iter().map(ResourceExt::name_any).collect::<Vec<_>>(), ["org-excluded-444455556666"]);
-        let aws = found[0].spec.target.aws.as_ref().unwrap();
+        let aws = found[0].spec.target.aws_role().unwrap();
         assert_eq!((aws.account_id.as_str(), aws.external_id.as_deref()), ("444455556666", Some("e")));
         assert!(found[0].spec.allow.is_empty() && !found[0].spec.is_live() && found[0].namespace().is_some());
     }

@@ -1,6 +1,6 @@
 //! The client's revocation script: what ends our access without us.
 
-use caretaker_api::cloud_account::{AwsAccount, CloudTarget};
+use caretaker_api::cloud_account::{AwsAccount, CloudTarget, ServiceAccount};
 use caretaker_api::provider_profile::ProviderProfileSpec;
 
 use crate::kit::parents::STACK_SET;
@@ -14,31 +14,23 @@ fn quote(word: &str) -> String {
 /// Name and text of the script for an account's cloud.
 #[must_use]
 pub fn of(target: &CloudTarget, provider: &ProviderProfileSpec) -> (String, String) {
-    let text = match (&target.aws, &target.azure, &target.gcp) {
-        (Some(account), _, _) => aws(account),
-        (_, Some(_), _) => azure(&target.id(), provider.azure.as_ref().map(|azure| azure.tenant_id.as_str()).unwrap_or_default()),
-        (_, _, Some(account)) => {
-            let project = account.service_account_project();
-            gcp(project, &kit_gcp::service_account(&account.service_account_name, project))
-        }
-        _ => parent(target),
+    let of_service_account = |account: ServiceAccount<'_>| gcp(account.project, &kit_gcp::service_account(account.name, account.project));
+    let text = match target {
+        CloudTarget::Aws(account) => aws(account),
+        CloudTarget::Azure(_) => azure(&target.id(), provider.azure.as_ref().map(|azure| azure.tenant_id.as_str()).unwrap_or_default()),
+        // A parent's own way in. Its accounts have scripts of their own.
+        CloudTarget::AwsOrganization(organization) => organization_script(&organization.lister()),
+        CloudTarget::AzureTenant(_) => NO_ACCESS_TO_THE_TENANT.to_owned(),
+        CloudTarget::Gcp(account) => of_service_account(account.service_account()),
+        CloudTarget::GcpFolder(folder) => of_service_account(folder.service_account()),
     };
     // The id of a project may hold a colon, which not every system takes in a name.
     (format!("revoke-{}-{}.sh", target.kind(), target.id().replace(':', ".")), text)
 }
 
-/// A parent's own way in. Its accounts have scripts of their own.
-fn parent(target: &CloudTarget) -> String {
-    match (&target.aws_organization, &target.gcp_folder) {
-        (Some(organization), _) => organization_script(&organization.lister()),
-        (_, Some(folder)) => {
-            let project = &folder.service_account_project_id;
-            gcp(project, &kit_gcp::service_account(&folder.service_account_name, project))
-        }
-        _ => "#!/bin/sh\n# Each subscription is delegated by itself: run the script of each. There is no access to the tenant besides.\n"
-            .to_owned(),
-    }
-}
+/// The script of a tenant.
+const NO_ACCESS_TO_THE_TENANT: &str =
+    "#!/bin/sh\n# Each subscription is delegated by itself: run the script of each. There is no access to the tenant besides.\n";
 
 /// The StackSet goes first: it would give our role to accounts that come later, and again to those that lose it.
 fn organization_script(lister: &AwsAccount) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec, GcpAccount};
+use caretaker_api::cloud_account::{AwsAccount, Capability, CloudAccountSpec, CloudTarget, GcpAccount};
 use caretaker_api::parents::{AwsOrganization, AzureTenant, GcpFolder};
 use caretaker_api::provider_profile::{AwsProvider, AzureProvider, GcpProvider, ProviderProfileSpec};
 use caretaker_cloud::manifest::{Action, On, aws_actions, azure_actions, gcp_permissions};
@@ -78,19 +78,18 @@ pub(super) fn files(
     spec: &CloudAccountSpec,
     provider: &ProviderProfileSpec,
 ) -> Option<BTreeMap<String, String>> {
-    let target = &spec.target;
-    if let (Some(organization), Some(aws)) = (&target.aws_organization, &provider.aws) {
-        return OrganizationKit { organization, provider: aws, spec, external_id: organization.external_id.as_deref()? }
-            .files((client, name));
+    match &spec.target {
+        CloudTarget::AwsOrganization(organization) => {
+            let (provider, external_id) = (provider.aws.as_ref()?, organization.external_id.as_deref()?);
+            OrganizationKit { organization, provider, spec, external_id }.files((client, name))
+        }
+        CloudTarget::AzureTenant(tenant) => Some(tenant_files(client, tenant, provider.azure.as_ref()?, &provider.display_name)),
+        CloudTarget::GcpFolder(folder) => Some(FolderKit { client, folder, provider: provider.gcp.as_ref()?, spec }.files()),
+        CloudTarget::Gcp(gcp) if gcp.service_account_project() != gcp.project_id => {
+            provider.gcp.as_ref().map(|_| project_files(client, gcp))
+        }
+        CloudTarget::Aws(_) | CloudTarget::Azure(_) | CloudTarget::Gcp(_) => None,
     }
-    if let (Some(tenant), Some(azure)) = (&target.azure_tenant, &provider.azure) {
-        return Some(tenant_files(client, tenant, azure, &provider.display_name));
-    }
-    if let (Some(folder), Some(gcp)) = (&target.gcp_folder, &provider.gcp) {
-        return Some(FolderKit { client, folder, provider: gcp, spec }.files());
-    }
-    let shared = target.gcp.as_ref().filter(|gcp| gcp.service_account_project() != gcp.project_id)?;
-    provider.gcp.as_ref().map(|_| project_files(client, shared))
 }
 
 struct OrganizationKit<'a> {
@@ -472,7 +471,8 @@ mod tests {
         let activate = plain.find("activate-organizations-access").unwrap();
         assert!(activate < plain.find("create-stack-set").unwrap() && plain.contains("DELEGATED_ADMIN"), "{plain}");
         assert!(plain.contains("--regions us-east-1") && !plain.contains("AccountFilterType"), "{plain}");
-        spec.target.aws_organization.as_mut().unwrap().exclude = vec!["222222222222".into(), "333333333333".into()];
+        let CloudTarget::AwsOrganization(organization) = &mut spec.target else { panic!("{:?}", spec.target) };
+        organization.exclude = vec!["222222222222".into(), "333333333333".into()];
         let targets = "OrganizationalUnitIds=ROOT-OR-UNIT-ID,AccountFilterType=DIFFERENCE,Accounts=222222222222,333333333333\n";
         assert!(letter(&spec, &provider).contains(targets));
         for (partition, region) in [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")] {
@@ -570,7 +570,7 @@ mod tests {
     fn the_provider_lets_a_folder_s_account_use_its_quota_once() {
         let folder = spec(json!({"gcpFolder": {"folderId": "77", "serviceAccountProjectId": "acme-seed"}}), &[]);
         let mut member = folder.clone();
-        member.target = folder.target.member("acme-shop", None);
+        member.target = folder.target.member("acme-shop", None).unwrap();
         let mut provider = provider();
         assert_eq!(super::super::provider_command(&folder, &provider), None, "each project pays itself");
         provider.gcp.as_mut().unwrap().quota_project = Some("provider-quota".into());
@@ -582,10 +582,10 @@ mod tests {
 
     #[test]
     fn a_project_of_a_folder_names_the_folders_service_account() {
-        let parent: caretaker_api::cloud_account::CloudTarget =
+        let parent: CloudTarget =
             serde_json::from_value(json!({"gcpFolder": {"folderId": "77", "serviceAccountProjectId": "acme-seed"}})).unwrap();
         let mut member = spec(json!({"gcp": {"projectId": "x-project"}}), &[]);
-        member.target = parent.member("acme-shop", None);
+        member.target = parent.member("acme-shop", None).unwrap();
         let files = super::super::files(("acme", "org"), &member, &provider()).unwrap();
         assert!(files["README.md"].contains("caretaker@acme-seed.iam.gserviceaccount.com"), "{}", files["README.md"]);
         let grant = crate::grant::grant("acme", "m", &member, &provider()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use caretaker_api::cloud_account::{CloudAccountSpec, CloudTarget};
+use caretaker_api::cloud_account::{CloudAccountSpec, CloudTarget, TargetKind};
 use caretaker_api::managed_client::AccountTerms;
 use caretaker_api::names::PARENT_LABEL;
 use caretaker_api::parents::{MemberState, MemberStatus, Membership};
@@ -44,7 +44,7 @@ pub fn accounts<'a>(client: &'a ManagedClient, observed: &Observed) -> Vec<Wante
     let external_ids = super::external_ids(client, observed);
     let mut all: Vec<Wanted<'a>> =
         entries.iter().map(|terms| Wanted { name: terms.name.clone(), target: terms.target.clone(), terms, member: None }).collect();
-    let mut held: BTreeSet<(&'static str, String)> = all.iter().map(|wanted| (wanted.target.kind(), wanted.target.id())).collect();
+    let mut held: BTreeSet<(TargetKind, String)> = all.iter().map(|wanted| (wanted.target.kind(), wanted.target.id())).collect();
     let mut names: BTreeSet<String> = all.iter().map(|wanted| wanted.name.clone()).collect();
     for terms in entries.iter().filter(|terms| terms.target.is_parent()) {
         let external_id = external_ids.get(&terms.name).map(String::as_str);
@@ -55,7 +55,7 @@ pub fn accounts<'a>(client: &'a ManagedClient, observed: &Observed) -> Vec<Wante
             }
         }
         for member in members_of(terms, observed) {
-            let target = terms.target.member(&member.id, external_id);
+            let Some(target) = terms.target.member(&member.id, external_id) else { continue };
             // Without the parent's ExternalId a member would be given one of its own, which no StackSet knows.
             if target.lacks_external_id() || !held.insert((target.kind(), target.id())) {
                 continue;
@@ -65,7 +65,7 @@ pub fn accounts<'a>(client: &'a ManagedClient, observed: &Observed) -> Vec<Wante
             if child.is_none() && (observed.frozen || !member.state.is_live()) {
                 continue;
             }
-            let fresh = || object_name(&terms.name, target.kind(), &member.id, |name| names.contains(name));
+            let fresh = || object_name(&terms.name, target.kind().as_str(), &member.id, |name| names.contains(name));
             let name = child.map_or_else(fresh, ResourceExt::name_any);
             names.insert(name.clone());
             let membership = Membership { parent: terms.name.clone(), state: member.state, since: member.since.clone() };
