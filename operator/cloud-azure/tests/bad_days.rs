@@ -302,14 +302,14 @@ async fn a_row_of_another_subscription_goes_nowhere() {
     assert!(!cell.cause.contains("abab") && !gathered.assets.iter().any(|asset| asset.id.contains("abab")), "{}", cell.cause);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread no answer can come while the receiver has not had its turn, so that the count is exact on a busy machine too.
+#[tokio::test]
 async fn a_receiver_that_fails_ends_the_run() {
     let stage = Stage::with(machines(3)).await;
     let mut sink = Gathered { fail_after: Some(1), ..Gathered::default() };
     let error = stage.link(Purpose::Read).await.discover(&Scope::default(), &mut sink).await.expect_err("the store is full");
     assert_eq!((error.class, sink.assets.len(), sink.cells.len()), (ErrorClass::Sink, 1, 0));
-    // The cell is read beside the receiver: the question that comes after the machines may be under way when the receiver fails, and no further one.
-    assert!((2..=3).contains(&stage.queries().len()), "addresses and one page of machines: {}", stage.queries().len());
+    assert_eq!(stage.queries().len(), 2, "addresses and one page of machines");
 }
 
 #[tokio::test(flavor = "multi_thread")]
