@@ -79,7 +79,7 @@ fn the_lister_can_list_and_the_members_can_be_read_in_any_account() {
 fn the_stack_set_is_made_in_the_partition_and_not_in_excluded_accounts() {
     let mut spec = organization(&[]);
     let mut provider = provider();
-    let letter = |spec: &CloudAccountSpec, provider: &ProviderProfileSpec| kit(&spec, &provider).unwrap()["README.md"].clone();
+    let letter = |spec: &CloudAccountSpec, provider: &ProviderProfileSpec| kit(spec, provider).unwrap()["README.md"].clone();
     let plain = letter(&spec, &provider);
     let activate = plain.find("activate-organizations-access").unwrap();
     assert!(activate < plain.find("create-stack-set").unwrap() && plain.contains("DELEGATED_ADMIN"), "{plain}");
