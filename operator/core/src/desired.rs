@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Resource;
-use kube::api::ObjectMeta;
+use kube::core::ObjectMeta;
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -25,6 +25,11 @@ const FOLDER: &str = "CARETAKER_E2E_FOLDER";
 const SLOWEST: usize = 20;
 /// Crates whose tests use what is built beside cargo: control plane, emulators, judges.
 const WITH_PARTS: [&str; 5] = ["e2e", "operator/cloud-aws", "operator/cloud-azure", "operator/cloud-gcp", "operator/bundle"];
+/// Tests that measure time or end processes at a chosen moment: they run after all others, one by one.
+const ALONE: [(&str, &str); 2] = [
+    ("operator/cloud-gcp simulated", "quota::thirty_projects_of_ten_clients_share_one_quota"),
+    ("e2e apart", "harness::neither_an_interrupt_nor_a_crash_leaves_a_process"),
+];
 
 /// What to test.
 #[derive(clap::Args)]
@@ -84,17 +89,20 @@ fn everything(setting: &Setting) -> Result<Outcome> {
     let aside = prepare(true);
     let binaries = built(setting.root, &["build", "--workspace", "--all-targets"])?;
     setting.progress.say(format!("running the tests of {} binaries", binaries.len()));
+    let (binaries, alone): (Vec<Binary>, Vec<Option<Binary>>) = binaries.into_iter().map(|binary| binary.part(&ALONE)).unzip();
+    let alone: Vec<Job> = alone.into_iter().flatten().map(Job::Binary).collect();
+    ensure!(alone.len() == ALONE.len(), "a test that must run alone is in no binary");
     let uses_parts = |binary: &Binary| WITH_PARTS.contains(&binary.package.as_str()) || binary.package.starts_with("e2e/");
     let (with, without): (Vec<Binary>, Vec<Binary>) = binaries.into_iter().partition(uses_parts);
     let jobs = |binaries: Vec<Binary>| binaries.into_iter().map(Job::Binary).collect::<Vec<Job>>();
-    if !aside.is_finished() {
-        let mut outcome = setting.run(jobs(without));
-        aside.join().map_err(|_| anyhow::anyhow!("the building of the tools panicked"))??;
-        outcome.add(setting.run([jobs(with), vec![Job::Examples]].concat()));
-        return Ok(outcome);
-    }
+    let (mut outcome, late) = match aside.is_finished() {
+        true => (Outcome::default(), without),
+        false => (setting.run(jobs(without)), Vec::new()),
+    };
     aside.join().map_err(|_| anyhow::anyhow!("the building of the tools panicked"))??;
-    Ok(setting.run([jobs(with), jobs(without), vec![Job::Examples]].concat()))
+    outcome.add(setting.run([jobs(with), jobs(late), vec![Job::Examples]].concat()));
+    outcome.add(setting.alone(&alone));
+    Ok(outcome)
 }
 
 /// The tests of a crate, or those with a name: of the daily selection, which compiles within seconds, where they are there.

@@ -9,20 +9,30 @@ use crate::session::shared::Shared;
 
 /// Length of a session: the longest that role chaining allows.
 pub const SESSION_SECONDS: i32 = 3600;
-/// Gets in with the grant's own ExternalId. Where the role refuses the SourceIdentity, it is tried once without, and that is remembered.
+
+/// Gets in with the grant's own ExternalId. Where the role refuses the SourceIdentity, it is tried without.
+///
+/// The role may have been made, or its trust changed, between the two attempts. So a role counts as one that takes no SourceIdentity, for a day, only
+/// where it refuses one again right after it has let us in without.
 pub async fn enter(shared: &Shared, grant: &AwsGrant, policy: Option<&str>) -> Result<AssumeRoleOutput> {
     let id = Some(grant.external_id.as_str());
     if shared.unnamed.has(grant) {
         return assume(shared, grant, id, (policy, false)).await;
     }
     match assume(shared, grant, id, (policy, true)).await {
+        Err(error) if error.is_refusal() => {}
+        other => return other,
+    }
+    let unnamed = assume(shared, grant, id, (policy, false)).await?;
+    match assume(shared, grant, id, (policy, true)).await {
+        Ok(named) => Ok(named),
         Err(error) if error.is_refusal() => {
-            let answer = assume(shared, grant, id, (policy, false)).await?;
             tracing::warn!(role = grant.role_arn, "the role takes no SourceIdentity: let the client apply the grant kit again");
             shared.unnamed.put(grant);
-            Ok(answer)
+            Ok(unnamed)
         }
-        other => other,
+        // No answer says nothing of the role; the next session asks again.
+        Err(_) => Ok(unnamed),
     }
 }
 

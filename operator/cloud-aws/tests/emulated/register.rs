@@ -58,11 +58,11 @@ async fn a_role_from_an_older_kit_works_on_and_what_it_lacks_is_told() {
     let grant = stage.grant(&[Purpose::Read, Purpose::Backup]);
     make_older(&stage);
     let session = link(&stage, &grant, Purpose::Read).await;
-    assert_eq!(assumptions(&stage), (1, 1), "one try without");
+    assert_eq!(assumptions(&stage), (2, 1), "one try without, between two with");
     link(&stage, &grant, Purpose::Backup).await;
     let right = stage.connector.attempt(&AccessGrant::Aws(grant.clone()), Presented::Right).await;
     assert_eq!(right.expect("it works on").account, grant.account_id);
-    assert_eq!(assumptions(&stage), (1, 3), "the role is not asked again and again");
+    assert_eq!(assumptions(&stage), (2, 3), "the role is not asked again and again");
     let gap = session.permissions(&wanted(Purpose::Read)).await.expect("an answer");
     assert_eq!((gap.missing.as_slice(), gap.known), (["sts:SetSourceIdentity".to_owned()].as_slice(), true));
     stage.forbid_action(&AccessGrant::Aws(grant.clone()), "iam:SimulatePrincipalPolicy").await;
@@ -72,7 +72,22 @@ async fn a_role_from_an_older_kit_works_on_and_what_it_lacks_is_told() {
         let answer = stage.connector.attempt(&AccessGrant::Aws(grant.clone()), presented).await;
         assert!(answer.as_ref().is_err_and(CloudError::is_refusal), "{presented:?}: {answer:?}");
     }
-    assert_eq!(assumptions(&stage), (1, 5), "refused for the ExternalId, not for the SourceIdentity");
+    assert_eq!(assumptions(&stage), (2, 5), "refused for the ExternalId, not for the SourceIdentity");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_is_made_between_two_attempts_lacks_nothing() {
+    let stage = OnEmulator::set().await;
+    let grant = stage.grant(&[Purpose::Read]);
+    // The first attempt comes before the client has made the role.
+    stage.fault(Fault { times: Some(1), ..Fault::error(NAMED, 403, "AccessDenied") });
+    let session = link(&stage, &grant, Purpose::Read).await;
+    assert_eq!(assumptions(&stage), (2, 1));
+    let gap = session.permissions(&wanted(Purpose::Read)).await.expect("an answer");
+    assert!(gap.known && gap.missing.is_empty(), "{gap:?}");
+    let right = stage.connector.attempt(&AccessGrant::Aws(grant.clone()), Presented::Right).await;
+    assert_eq!(right.expect("it is let in").account, grant.account_id);
+    assert_eq!(assumptions(&stage), (3, 1), "it goes on with a SourceIdentity");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use caretaker_api::names::PARENT_LABEL;
 use caretaker_api::parents::{MemberState, MemberStatus, Membership};
 use caretaker_api::{CloudAccount, ManagedClient};
 use kube::ResourceExt;
-use kube::api::ObjectMeta;
+use kube::core::ObjectMeta;
 
 use super::Observed;
 use crate::cloud_account::roster::object_name;

@@ -16,6 +16,8 @@ pub struct Binary {
     pub target: String,
     /// The file.
     pub path: PathBuf,
+    /// Arguments that choose among its tests; none for all.
+    pub choice: Vec<String>,
 }
 
 /// One package of the workspace.
@@ -44,7 +46,7 @@ impl Binary {
             other => format!("{other} {name}"),
         };
         let package = folder.strip_prefix(root).unwrap_or(folder).display().to_string();
-        Some(Self { package, target, path: path.into() })
+        Some(Self { package, target, path: path.into(), choice: Vec::new() })
     }
 
     /// How it is called in what is printed.
@@ -52,9 +54,28 @@ impl Binary {
         format!("{} {}", self.package, self.target)
     }
 
+    /// Parts it: what may run beside others, and what must run alone because it measures time. `None` where nothing must.
+    pub fn part(mut self, alone: &[(&str, &str)]) -> (Self, Option<Self>) {
+        let name = self.name();
+        let tests: Vec<String> = alone.iter().filter(|(binary, _)| *binary == name).map(|(_, test)| (*test).to_owned()).collect();
+        if tests.is_empty() {
+            return (self, None);
+        }
+        let rest = tests.iter().flat_map(|test| ["--skip".to_owned(), test.clone()]).collect();
+        let chosen = std::iter::once("--exact".to_owned()).chain(tests).collect();
+        let only = Self { choice: chosen, ..self.clone() };
+        self.choice = rest;
+        (self, Some(only))
+    }
+
     /// Names of its tests that hold the filter, in the order in which they start.
     pub fn list(&self, filter: Option<&str>) -> Result<Vec<String>> {
-        let output = Command::new(&self.path).args(["--list", "--format", "terse"]).args(filter).output().context("list tests")?;
+        let output = Command::new(&self.path)
+            .args(["--list", "--format", "terse"])
+            .args(&self.choice)
+            .args(filter)
+            .output()
+            .context("list tests")?;
         ensure!(output.status.success(), "{} does not list its tests", self.name());
         Ok(super::times::listed(&String::from_utf8_lossy(&output.stdout)))
     }
@@ -144,6 +165,16 @@ mod tests {
         assert_eq!(of(&message("bin", "tool", false, at)), None, "the program itself");
         assert_eq!(of(&message("lib", "caretaker_core", true, Value::Null)), None, "checked, not built");
         assert_eq!(of(&json!({"reason": "build-finished", "success": true})), None);
+    }
+
+    #[test]
+    fn a_test_that_must_run_alone_runs_once() {
+        let binary = |target: &str| Binary { package: "e2e".into(), target: target.into(), path: "x".into(), choice: Vec::new() };
+        let alone = [("e2e apart", "harness::first"), ("e2e apart", "quota::second"), ("e2e shared", "third")];
+        let (beside, only) = binary("apart").part(&alone);
+        assert_eq!(beside.choice, ["--skip", "harness::first", "--skip", "quota::second"]);
+        assert_eq!(only.expect("two are alone").choice, ["--exact", "harness::first", "quota::second"]);
+        assert_eq!(binary("survival").part(&alone), (binary("survival"), None));
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Outcome {
 impl Job {
     fn name(&self) -> String {
         match self {
+            Self::Binary(binary) if binary.choice.iter().any(|word| word == "--exact") => format!("{} (alone)", binary.name()),
             Self::Binary(binary) => binary.name(),
             Self::Examples => "examples in the documentation".to_owned(),
         }
@@ -75,7 +76,7 @@ impl Job {
                 let mut command = Command::new(&binary.path);
                 // As cargo starts them.
                 command.current_dir(&folder).env("CARGO_MANIFEST_DIR", folder).env("CARGO", cargo());
-                command.args(["--format", "pretty"]).args(filter);
+                command.args(["--format", "pretty"]).args(&binary.choice).args(filter);
                 command
             }
             Self::Examples => {
@@ -121,6 +122,13 @@ impl Setting<'_> {
             }
         });
         sum.into_inner().expect("no panic while held")
+    }
+
+    /// Runs them one after another, with nothing beside them.
+    pub fn alone(&self, jobs: &[Job]) -> Outcome {
+        let mut sum = Outcome::default();
+        jobs.iter().for_each(|job| sum.add(self.one(job)));
+        sum
     }
 
     /// Runs one, and tells of each test when it has ended.
@@ -188,7 +196,7 @@ mod tests {
         std::fs::write(&path, format!("#!/bin/sh\n{list}\n{script}\n")).expect("it can be written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
         std::fs::create_dir_all(folder.join(name.to_uppercase())).expect("it can be made");
-        Job::Binary(Binary { package: name.to_uppercase(), target: "lib".into(), path })
+        Job::Binary(Binary { package: name.to_uppercase(), target: "lib".into(), path, choice: Vec::new() })
     }
 
     fn run(folder: &Path, jobs: Vec<Job>) -> Outcome {
@@ -206,7 +214,7 @@ mod tests {
             pretended(folder.path(), "good", good),
             pretended(folder.path(), "failing", failing),
             pretended(folder.path(), "dying", "kill -KILL $$"),
-            Job::Binary(Binary { package: "GOOD".into(), target: "gone".into(), path: folder.path().join("gone") }),
+            Job::Binary(Binary { package: "GOOD".into(), target: "gone".into(), path: folder.path().join("gone"), choice: Vec::new() }),
         ];
         let mut outcome = run(folder.path(), jobs);
         assert_eq!((outcome.count.passed, outcome.count.failed), (1, 1));
@@ -223,7 +231,9 @@ mod tests {
 
     #[test]
     fn what_waits_longest_begins_first() {
-        let job = |package: &str, target: &str| Job::Binary(Binary { package: package.into(), target: target.into(), path: "x".into() });
+        let job = |package: &str, target: &str| {
+            Job::Binary(Binary { package: package.into(), target: target.into(), path: "x".into(), choice: Vec::new() })
+        };
         let mut jobs = ["lib", "apart", "shared", "survival"].map(|target| job("e2e", target)).to_vec();
         jobs.sort_by_key(Job::waits);
         let names: Vec<String> = jobs.iter().map(Job::name).collect();
