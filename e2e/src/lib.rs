@@ -152,6 +152,7 @@ impl Lab {
     }
 
     /// Has calls to the emulator fail as long as what is given back lives. Other tests' faults stay.
+    #[must_use]
     pub fn faults(&self, faults: Vec<caretaker_aws_shim::Fault>) -> faults::Faults<'_> {
         self.faults.add(faults)
     }

@@ -3,4 +3,5 @@
 mod bad_days;
 mod harness;
 mod three_clouds;
+mod truth;
 mod without_prometheus;

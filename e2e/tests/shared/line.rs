@@ -33,7 +33,7 @@ fn bad_input_is_refused_at_admission_with_field_and_cure() -> Result<()> {
         ensure!(!error.to_uppercase().contains("KEY-1QQQQ"), "{file}: a secret key is echoed: {error}");
         seen += 1;
     }
-    ensure!(seen >= 39, "only {seen} cases were found");
+    ensure!(seen >= 42, "only {seen} cases were found");
     Ok(())
 }
 
@@ -359,6 +359,19 @@ fn a_denied_region_and_an_unreachable_cloud_lose_no_asset() -> Result<()> {
     Ok(())
 }
 
+/// One event at the object says what was put back.
+fn repair_was_told(lab: &Lab, object: &str, told: &str) -> Result<()> {
+    lab.until("the event of the repair", || {
+        let events = lab.kubectl.get(&["events.events.k8s.io", "-A"])?;
+        let is_it = |event: &&Value| {
+            event["reason"] == "DriftRepaired"
+                && event["regarding"]["name"] == object
+                && event["note"].as_str().is_some_and(|note| note.contains(told))
+        };
+        events["items"].as_array().into_iter().flatten().find(is_it).map(drop).context("no event yet")
+    })
+}
+
 #[test]
 fn drift_is_repaired_and_observe_only_writes_nothing() -> Result<()> {
     let lab = here();
@@ -372,12 +385,14 @@ fn drift_is_repaired_and_observe_only_writes_nothing() -> Result<()> {
         ensure!(types.as_array().is_some_and(|types| types.len() == 2), "{types}");
         Ok(())
     })?;
-    lab.condition(&["mc", "drift"], "NamespaceReady", "True", "DriftRepaired")?;
+    repair_was_told(lab, "drift", "spec.policyTypes")?;
+    lab.condition(&["mc", "drift"], "NamespaceReady", "True", "Settled")?;
     // In the cloud: somebody changes the plan.
     let plan = lab.cloud.call(&["backup", &client.account, "us-west-1"], "")?["plans"][0].clone();
     lab.cloud.call(&["spoil-plan", &client.account, "us-west-1", plan["id"].as_str().context("a plan")?], "")?;
     lab.kubectl.run(&["annotate", "--overwrite", "bp", "main", "-n", "client-drift", "caretaker.dev/requested-at=2"])?;
-    lab.condition(&["bp", "main", "-n", "client-drift"], "BackupsReady", "True", "DriftRepaired")?;
+    repair_was_told(lab, "main", "put back in account prod, us-west-1")?;
+    lab.condition(&["bp", "main", "-n", "client-drift"], "BackupsReady", "True", "Settled")?;
     let repaired = lab.cloud.call(&["backup", &client.account, "us-west-1"], "")?;
     ensure!(repaired["plans"].as_array().is_some_and(|plans| plans.len() == 1), "{repaired}");
     ensure!(repaired["plans"][0]["schedule"] == "cron(30 3 * * ? *)" && repaired["plans"][0]["days"] == 35, "{repaired}");

@@ -51,7 +51,9 @@ pub struct BackupTerms {
     /// Machines and disks with this tag are protected.
     pub tag: Tag,
     /// Regions in which vault and plan are made.
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(min = 1, max = 40), inner(length(max = 32)))]
+    #[x_kube(validation = Rule::new("self.all(region, region.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$'))")
+        .message("regions are the names that AWS's own API uses, such as eu-west-1, in small letters and without spaces"))]
     pub regions: Vec<String>,
 }
 

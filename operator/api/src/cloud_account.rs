@@ -125,7 +125,9 @@ pub struct AwsAccount {
     /// Regions to read. Without it the account itself is asked which regions are enabled. Buckets, roles, users and what else is in no region are read
     /// whichever are named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(min = 1, max = 40), inner(length(max = 32)))]
+    #[x_kube(validation = Rule::new("self.all(region, region.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$'))")
+        .message("regions are the names that AWS's own API uses, such as eu-west-1, in small letters and without spaces"))]
     pub regions: Option<Vec<String>>,
     /// The ExternalId that the client's role must demand. The operator makes it once; do not set it unless you restore an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -38,6 +38,8 @@ words! {
         Stalled,
         /// The client's namespace and its guards are in place.
         NamespaceReady,
+        /// The grant kit for the client is in its ConfigMap.
+        KitPublished,
         /// The role can be assumed and leads to the declared account.
         AccessProven,
         /// The accounts of each parent were listed completely. True, with the reason NotRequested, where there is no parent.
@@ -68,6 +70,8 @@ words! {
         IdentityProven,
         /// No account of a client's goes unread because of the provider's own credentials or projects.
         ClientsReadable,
+        /// The definitions of Caretaker's kinds in the cluster hold every field of this release. A warning: `Ready` does not depend on it.
+        DefinitionsCurrent,
         /// The bundle is sealed, delivered, read back and verified.
         BundleDelivered,
         /// The client accepted the bundle by its digest.
@@ -148,6 +152,10 @@ words! {
         ObserveOnly,
         /// Something was changed by others and put back.
         DriftRepaired,
+        /// Another manager changes a field of ours again and again: it is put back a few times an hour only.
+        Contested,
+        /// A definition in the cluster is older than the operator and lacks fields.
+        SchemaOutdated,
         /// Not asked for.
         NotRequested,
         /// A child object is not ready.

@@ -34,7 +34,9 @@ pub struct AwsOrganization {
     pub member_role_name: String,
     /// Regions to read in each account. Without it each account itself is asked which regions are enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(min = 1, max = 40), inner(length(max = 32)))]
+    #[x_kube(validation = Rule::new("self.all(region, region.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$'))")
+        .message("regions are the names that AWS's own API uses, such as eu-west-1, in small letters and without spaces"))]
     pub regions: Option<Vec<String>>,
     /// Accounts of the organization that are not looked after: their 12 digits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

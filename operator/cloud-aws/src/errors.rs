@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -67,10 +68,25 @@ where
             let message = meta.message().map_or_else(|| format!("HTTP status {status}"), str::to_owned);
             CloudError::new(class, operation, format!("{code}: {message}")).with_code(code)
         }
-        // A request that could not be built for want of credentials is our own fault, not the client's.
-        SdkError::ConstructionFailure(_) => CloudError::new(ErrorClass::Credentials, operation, words(error)),
+        // A request that could not be built for want of credentials is our own fault, not the client's. Every other one is of this account alone, such as a
+        // region that cannot be part of a host's name.
+        SdkError::ConstructionFailure(_) => {
+            let class = if lacks_credentials(error) { ErrorClass::Credentials } else { ErrorClass::Invalid };
+            CloudError::new(class, operation, words(error))
+        }
         _ => CloudError::new(ErrorClass::Unreachable, operation, words(error)),
     }
+}
+
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if inner.is::<CredentialsError>() {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// The error and its causes, in the words that are for people. In the form for debugging an answer that could not be read stands as it came: that of
@@ -124,6 +140,16 @@ mod tests {
             assert!(!shown.to_string().contains("wJalr") && !format!("{shown:?}").contains("wJalr"), "{shown:?}");
             assert!(index == 1 || shown.message.ends_with(": unexpected end of the document"), "the cause is told: {shown}");
         }
+    }
+
+    /// T8: a client's typing error must not be told as the provider's fault.
+    #[test]
+    fn a_request_that_cannot_be_built_is_the_provider_s_fault_for_want_of_credentials_only() {
+        let class = |error: SdkError<AssumeRoleError, HttpResponse>| classify("sts:AssumeRole", &error).class;
+        let host = std::io::Error::other("region: must be a valid host label");
+        assert_eq!(class(SdkError::construction_failure(host)), ErrorClass::Invalid);
+        let missing = CredentialsError::not_loaded("no provider in the chain");
+        assert_eq!(class(SdkError::construction_failure(missing)), ErrorClass::Credentials);
     }
 
     #[test]

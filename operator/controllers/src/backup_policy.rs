@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use caretaker_api::backup_policy::BackupPolicyStatus;
-use caretaker_api::condition::ConditionType;
+use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ProviderProfile};
 use caretaker_cloud::CloudLink;
 use caretaker_core::backup_policy::conversation::{Answer, Ask, Conversation};
@@ -15,7 +15,8 @@ use caretaker_core::kit::backup_role_arn;
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
 
 use crate::access::{client_of, enter};
 use crate::context::Context;
@@ -73,14 +74,22 @@ impl Reconciler for BackupPolicies {
 
     async fn act(&self, ctx: &Context, policy: &BackupPolicy, mut conversation: Conversation) -> Acted<Done> {
         let mut caller = Caller { ctx, policy, link: None };
-        let mut answer = None;
+        let (mut answer, mut failure) = (None, None);
         while let Some((account, ask)) = conversation.next(answer.take()) {
             match caller.carry(&account, ask).await {
                 Ok(answered) => answer = Some(answered),
-                Err(failure) => return Acted { done: conversation.into_done(), failure: Some(failure) },
+                Err(failed) => {
+                    failure = Some(failed);
+                    break;
+                }
             }
         }
-        Acted { done: conversation.into_done(), failure: None }
+        let done = conversation.into_done();
+        for note in done.regions.iter().filter_map(core::repaired) {
+            tracing::info!("{note}");
+            tell(ctx, policy, note).await;
+        }
+        Acted { done, failure }
     }
 
     fn status(&self, policy: &BackupPolicy, seen: Seen<'_, Observed, Done>) -> (BackupPolicyStatus, Outcome) {
@@ -95,6 +104,13 @@ impl Reconciler for BackupPolicies {
     async fn clean_up(&self, _ctx: &Context, _policy: &BackupPolicy) -> Result<CleanUp, Failure> {
         Ok(CleanUp::Done)
     }
+}
+
+/// An event says once what was put back; the condition speaks of now.
+async fn tell(ctx: &Context, policy: &BackupPolicy, note: String) {
+    let reason = Reason::DriftRepaired.as_str().into();
+    let event = Event { type_: EventType::Normal, reason, note: Some(note), action: "Repair".into(), secondary: None };
+    ctx.events.publish(&event, &policy.object_ref(&())).await;
 }
 
 /// One visit's way to the clouds.

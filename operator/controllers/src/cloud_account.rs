@@ -19,7 +19,7 @@ use caretaker_core::digest::json_digest;
 use caretaker_core::handover::life::{Life, has_come_to};
 use caretaker_core::inventory::address::folder;
 use caretaker_core::inventory::history::needed;
-use caretaker_core::outcome::{Fault, Outcome};
+use caretaker_core::outcome::{FailureClass, Fault, Outcome};
 use caretaker_core::ownership::Kind;
 use caretaker_core::{grant, kit};
 use caretaker_documents as documents;
@@ -36,7 +36,7 @@ use crate::claim;
 use crate::context::Context;
 use crate::discovery::{self, NotRead, Reading};
 use caretaker_engine::Failure;
-use caretaker_engine::apply::{self, Owner};
+use caretaker_engine::apply::{self, Applied, Owner};
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 use caretaker_store::StoreError;
 use caretaker_store::inventory;
@@ -149,9 +149,7 @@ impl Reconciler for CloudAccounts {
             action: "CleanUp".into(),
             secondary: None,
         };
-        if let Err(error) = ctx.recorder.publish(&event, &account.object_ref(&())).await {
-            tracing::debug!(%error, "an event was not published");
-        }
+        ctx.events.publish(&event, &account.object_ref(&())).await;
         claim::release(ctx, account).await?;
         Ok(CleanUp::Done)
     }
@@ -166,8 +164,22 @@ async fn prepare(ctx: &Context, account: &CloudAccount, work: &Work, done: &mut 
         return Ok(());
     }
     if let Some(kit) = &work.kit {
-        apply::apply(ctx, &owner(account), kit).await?;
-        done.kit = Some(KitStatus { config_map: kit.name.clone(), digest: json_digest(&kit.body) });
+        publish_kit(ctx, account, kit, done).await?;
+    }
+    Ok(())
+}
+
+/// Nothing else waits for the kit: why it could not be put in its place is told in a condition.
+async fn publish_kit(ctx: &Context, account: &CloudAccount, kit: &Desired, done: &mut Done) -> Result<(), Failure> {
+    match apply::apply(ctx, &owner(account), kit).await {
+        Ok(Applied::Contested(wait)) => done.kit_fault = Some((wait.reason, wait.message)),
+        Ok(_) => done.kit = Some(KitStatus { config_map: kit.name.clone(), digest: json_digest(&kit.body) }),
+        Err(failure) if failure.class() == FailureClass::Conflict => return Err(failure),
+        Err(failure @ Failure::NameTaken(_)) => done.kit_fault = Some((Reason::NameTaken, failure.to_string())),
+        Err(failure) => {
+            tracing::warn!("the kit could not be put in its place: {failure}");
+            done.kit_fault = Some((Reason::Failed, failure.to_string()));
+        }
     }
     Ok(())
 }

@@ -90,18 +90,21 @@ impl Reconciler for ManagedClients {
 
     async fn act(&self, ctx: &Context, client: &ManagedClient, (plan, kinds): Self::Plan) -> Acted<Report> {
         let owner = owner(client);
-        let mut report = Report::default();
+        let (mut report, mut taken) = (Report::default(), None);
         for desired in &plan {
             match apply::apply(ctx, &owner, desired).await {
-                Ok(Applied::Repaired) => report.repaired.push(desired.describe()),
+                Ok(Applied::Contested(wait)) => report.contested.push(wait),
                 Ok(_) => {}
+                // One name that is taken keeps nothing else from being made.
+                Err(failure @ Failure::NameTaken(_)) => taken = taken.or(Some(failure)),
                 Err(failure) => {
                     report.failure = Some(failure.to_string());
                     return Acted { done: report, failure: Some(failure) };
                 }
             }
         }
-        let failure = apply::prune(ctx, &owner, &kinds, &plan).await.err();
+        let failure = apply::prune(ctx, &owner, &kinds, &plan).await.err().or(taken);
+        report.failure = failure.as_ref().map(ToString::to_string);
         report.namespace_ready = failure.is_none();
         Acted { done: report, failure }
     }

@@ -150,11 +150,8 @@ async fn act(ctx: &Context, stack: &MonitoringStack, plan: &Plan, done: &mut Don
     for desired in &plan.objects {
         match apply::apply(ctx, &owner, desired).await? {
             Applied::Unchanged => {}
-            Applied::Repaired => {
-                done.changed += 1;
-                done.repaired.push(desired.describe());
-            }
-            Applied::Created | Applied::Updated => done.changed += 1,
+            Applied::Contested(wait) => done.contested.push(wait),
+            Applied::Created | Applied::Updated | Applied::Repaired => done.changed += 1,
         }
     }
     done.changed += apply::prune(ctx, &owner, &plan.prunes, &plan.objects).await?.len();

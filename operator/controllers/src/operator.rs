@@ -9,7 +9,6 @@ use caretaker_cloud::budget::{Budgets, Key};
 use caretaker_core::cloud_account::budget;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
 use kube_lease_manager::{LeaseCreateMode, LeaseManagerBuilder};
 use tokio::sync::watch;
@@ -100,8 +99,10 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         cache: cache.clone(),
         clock: Arc::new(Timestamp::now),
         namespace: config.namespace.clone(),
-        recorder: Recorder::new(client.clone(), Reporter { controller: "caretaker".into(), instance: Some(config.identity.clone()) }),
+        events: caretaker_engine::events::Events::new(client.clone(), Some(config.identity.clone())),
         metrics: metrics.clone(),
+        repairs: Default::default(),
+        definitions: Default::default(),
     };
     let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
@@ -157,6 +158,8 @@ async fn lead(
         }
     }
     keep_waits(&ctx, budgets);
+    // Said in the log at once; the ProviderProfiles say it in a condition.
+    let _ = ctx.definitions.look(&ctx.engine, ctx.now()).await;
     health.set_synced();
     let (stop, _) = watch::channel(false);
     let mut controllers = JoinSet::new();

@@ -203,8 +203,7 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     waits.extend(done.iter().filter_map(|done| done.error.as_ref().map(|error| error_wait(&done.plan.account, error))));
     let observing: Vec<&str> =
         done.iter().filter(|done| !done.plan.may_write && !done.plan.steps.is_empty()).map(|done| done.plan.account.as_str()).collect();
-    let repaired = done.iter().any(|done| done.error.is_none() && done.plan.may_write && is_repair(&done.plan));
-    if repaired {
+    if done.iter().any(|done| repaired(done).is_some()) {
         status.drift_repaired_at = Some(Time(now));
     }
     if let Some(wait) = waits.iter().min_by_key(|wait| wait.after) {
@@ -214,9 +213,8 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
         let message =
             format!("observe only: {} lack(s) the capability Backup; what would be written stands in status.plans", observing.join(", "));
         set.set(kind, Is::True, Reason::ObserveOnly, message);
-    } else if repaired {
-        set.set(kind, Is::True, Reason::DriftRepaired, "the plan had been changed and was put back");
-    } else if !set.is_true(kind) || set.get(kind).is_some_and(|condition| condition.reason == Reason::ObserveOnly.as_str()) {
+    } else {
+        // That something was put back is an event of that moment, and its time stands in the status.
         set.set(kind, Is::True, Reason::Settled, "vault, plan and selection are as the policy says");
     }
     if accounts.iter().all(|account| matches!(account.state, Some(Ok(_)))) {
@@ -224,6 +222,15 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     }
     status.conditions = set.finish();
     (status, shortest(waits).map_or(Outcome::Settled(RESYNC), Outcome::Waiting))
+}
+
+/// What was put back in one account and region, for an event; `None` where nothing was.
+#[must_use]
+pub fn repaired(done: &RegionDone) -> Option<String> {
+    let plan = &done.plan;
+    let steps: Vec<String> = plan.steps.iter().map(CloudStep::describe).collect();
+    (done.error.is_none() && plan.may_write && is_repair(plan))
+        .then(|| format!("put back in account {}, {}: {}", plan.account, plan.region, steps.join("; ")))
 }
 
 fn is_repair(plan: &RegionPlan) -> bool {
@@ -389,7 +396,7 @@ mod tests {
         let wait = Duration::from_secs(7);
         for (why, done, is, reason, after) in [
             ("in sync", done(view(settled()), None), "True", "Settled", None),
-            ("drift was repaired", done(changed(), None), "True", "DriftRepaired", None),
+            ("drift was repaired", done(changed(), None), "True", "Settled", None),
             ("made for the first time", done(view(ProtectionState::default()), None), "True", "Settled", None),
             ("we may not write", done(observing, None), "True", "ObserveOnly", None),
             ("access is not proven", none(unread(None)), "Unknown", "WaitingForGrant", Some(PAUSE)),
@@ -406,7 +413,7 @@ mod tests {
             assert_eq!((found.as_str(), word.as_str()), (is, reason), "{why}");
             let waits = if let Outcome::Waiting(wait) = &outcome { Some(wait.after) } else { None };
             assert_eq!(waits, after, "{why}");
-            assert_eq!(status.drift_repaired_at.is_some(), reason == "DriftRepaired", "{why}");
+            assert_eq!(status.drift_repaired_at.is_some(), why == "drift was repaired", "{why}");
             let is_read = matches!(done.accounts[0].state, Some(Ok(_)));
             assert_eq!(status.plans.len(), usize::from(is_read), "{why}: what is planned is told of accounts that were read");
         }

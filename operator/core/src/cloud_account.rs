@@ -6,6 +6,7 @@ pub mod claim;
 pub mod conversation;
 pub mod cross_client_probe;
 pub mod intrusion_probe;
+mod kit_status;
 mod leaving;
 mod parent;
 mod proof;
@@ -41,6 +42,7 @@ pub use leaving::farewell;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
+    ConditionType::KitPublished,
     ConditionType::AccessProven,
     ConditionType::ConfusedDeputyProtected,
     ConditionType::ClientsSeparated,
@@ -183,6 +185,8 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
 pub struct Done {
     /// The kit in the cluster.
     pub kit: Option<KitStatus>,
+    /// Why the kit could not be put there: nothing else waits for it.
+    pub kit_fault: Option<(Reason, String)>,
     /// Whether an ExternalId was made: the rest follows at the next visit.
     pub made_external_id: bool,
     /// The role that was tried.
@@ -232,9 +236,7 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
         status.conditions = set.finish();
         return (status, Outcome::Refused(faults.to_vec()));
     }
-    if done.kit.is_some() {
-        status.kit.clone_from(&done.kit);
-    }
+    kit_status::take(&mut status, &mut set, done);
     if observed.handed_over {
         let message = "handed over: we do not try to get in any more";
         for kind in CONDITIONS {
@@ -304,7 +306,11 @@ pub fn was_kind(status: &CloudAccountStatus, target: &CloudTarget) -> bool {
 fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &ConditionSet, waits: Vec<Wait>, now: Timestamp) -> Outcome {
     if let Some(until) = &status.throttled_until {
         let after = Duration::try_from(until.0.duration_since(now)).unwrap_or_default();
-        return Outcome::Waiting(Wait { reason: Reason::Throttled, message: format!("the cloud asked to wait until {}", until.0), after });
+        return Outcome::Waiting(Wait {
+            reason: Reason::Throttled,
+            message: "the cloud asked to wait; until when stands in status.throttledUntil".into(),
+            after,
+        });
     }
     if let Some(wait) = shortest(waits) {
         return Outcome::Waiting(wait);
@@ -323,6 +329,9 @@ fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &Condition
         if let Some(condition) = set.get(kind).filter(|condition| Is::of(condition) == Is::False) {
             return Outcome::Waiting(Wait { reason: Reason::NotRefused, message: condition.message.clone(), after: RETRY_PAUSE });
         }
+    }
+    if let Some(wait) = kit_status::wait(set) {
+        return Outcome::Waiting(wait);
     }
     let minutes = u64::from(account.spec.discovery_interval_minutes).min(10);
     Outcome::Settled(Duration::from_secs(minutes * 60))

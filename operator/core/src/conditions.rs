@@ -4,6 +4,7 @@ use caretaker_api::condition::{ConditionType, Conditions, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::messages::steady;
 use crate::outcome::{Outcome, join_faults};
 
 /// Longest message of a condition, in characters; the API allows 32,768, a terminal far fewer.
@@ -83,7 +84,7 @@ impl ConditionSet {
         self.get(kind).is_some_and(|condition| Is::of(condition) == Is::True && condition.observed_generation == Some(self.generation))
     }
 
-    /// Sets a condition. The transition time moves only when the status does.
+    /// Sets a condition. The transition time moves only when the status does. The message is kept without what changes by itself, such as ids of calls.
     pub fn set(&mut self, kind: ConditionType, is: Is, reason: Reason, message: impl AsRef<str>) {
         let since = match find(&self.last, kind) {
             Some(old) if old.status == is.as_str() => old.last_transition_time.clone(),
@@ -93,7 +94,7 @@ impl ConditionSet {
             type_: kind.as_str().into(),
             status: is.as_str().into(),
             reason: reason.as_str().into(),
-            message: shorten(message.as_ref()),
+            message: shorten(&steady(message.as_ref())),
             observed_generation: Some(self.generation),
             last_transition_time: since,
         };
@@ -110,8 +111,9 @@ impl ConditionSet {
         }
     }
 
-    /// Sums up for kstatus: `Ready`, `Reconciling`, `Stalled`. The last two are never True together.
-    pub fn sum_up(&mut self, outcome: &Outcome) {
+    /// Sums up for kstatus: `Ready`, `Reconciling`, `Stalled`. The last two are never True together. `lasts` says that the visits fail for so long that
+    /// the last good one says nothing of now.
+    pub fn sum_up(&mut self, outcome: &Outcome, lasts: bool) {
         use ConditionType::{Ready, Reconciling, Stalled};
         match outcome {
             Outcome::Settled(_) => {
@@ -132,7 +134,7 @@ impl ConditionSet {
                 self.set(Stalled, Is::True, reason, &message);
             }
             Outcome::Failed(_, message) => {
-                if !self.is_true(Ready) {
+                if lasts || !self.is_true(Ready) {
                     self.set(Ready, Is::False, Reason::Failed, message);
                 }
                 self.set(Reconciling, Is::True, Reason::Failed, message);
@@ -199,7 +201,7 @@ mod tests {
             let mut own = ConditionSet::new(last, &[ConditionType::AccessProven], 1, at(now));
             own.set(ConditionType::AccessProven, Is::True, Reason::Proven, "a");
             let mut whole = ConditionSet::new(&own.finish(), &[ConditionType::Ready, ConditionType::AccessProven], 1, at(now));
-            whole.sum_up(&Outcome::Settled(Duration::from_secs(1)));
+            whole.sum_up(&Outcome::Settled(Duration::from_secs(1)), false);
             whole.finish()
         };
         let first = visit(&[], 10);
@@ -231,31 +233,45 @@ mod tests {
             Outcome::Refused(vec![Fault::spec("spec", "m")]),
             Outcome::Failed(FailureClass::Transient, "m".into()),
         ];
-        for before in &outcomes {
+        for (before, lasts) in outcomes.iter().flat_map(|before| [(before, false), (before, true)]) {
             for after in &outcomes {
                 let mut set = ConditionSet::new(&[], &[], 1, at(1));
-                set.sum_up(before);
-                set.sum_up(after);
+                set.sum_up(before, false);
+                set.sum_up(after, lasts);
                 let both = set.is_true(ConditionType::Reconciling) && set.is_true(ConditionType::Stalled);
                 assert!(!both, "{before:?} then {after:?}");
             }
         }
     }
 
+    /// M1, K10: `Ready` must not outlive failures that last.
     #[test]
-    fn a_failed_visit_keeps_a_ready_object_ready() {
-        let mut set = ConditionSet::new(&[], &[], 3, at(1));
-        set.sum_up(&Outcome::Settled(Duration::from_secs(1)));
-        set.sum_up(&Outcome::Failed(FailureClass::Transient, "no answer".into()));
-        assert!(set.is_true(ConditionType::Ready));
+    fn ready_outlives_a_hiccup_and_no_more() {
+        let cases = [
+            ("one failed visit is a hiccup", 3, false, "True", "Settled", "all is as asked"),
+            ("failures that last are told with the cause", 3, true, "False", "Failed", "no answer"),
+            ("of a newer generation nothing good is known", 4, false, "False", "Failed", "no answer"),
+        ];
+        for (why, generation, lasts, status, reason, message) in cases {
+            let mut old = ConditionSet::new(&[], &[], 3, at(1));
+            old.sum_up(&Outcome::Settled(Duration::from_secs(1)), false);
+            let mut set = ConditionSet::new(&old.finish(), &[ConditionType::Ready], generation, at(2));
+            set.sum_up(&Outcome::Failed(FailureClass::Transient, "no answer".into()), lasts);
+            let ready = set.get(ConditionType::Ready).unwrap();
+            assert_eq!((ready.status.as_str(), ready.reason.as_str(), ready.message.as_str()), (status, reason, message), "{why}");
+            assert!(set.is_true(ConditionType::Reconciling), "{why}");
+        }
     }
 
+    /// K16: the text of a denial changes at each call.
     #[test]
-    fn a_failed_visit_after_an_edit_is_not_ready() {
-        let mut old = ConditionSet::new(&[], &[], 3, at(1));
-        old.sum_up(&Outcome::Settled(Duration::from_secs(1)));
-        let mut set = ConditionSet::new(&old.finish(), &[ConditionType::Ready], 4, at(2));
-        set.sum_up(&Outcome::Failed(FailureClass::Transient, "no answer".into()));
-        assert!(!set.is_true(ConditionType::Ready));
+    fn a_message_is_kept_without_what_changes_by_itself() {
+        let visit = |last: &[Condition], id: &str| {
+            let mut set = ConditionSet::new(last, &[ConditionType::AccessProven], 1, at(1));
+            set.set(ConditionType::AccessProven, Is::False, Reason::WaitingForGrant, format!("AccessDenied, request id: {id}"));
+            set.finish()
+        };
+        let first = visit(&[], "1111-2222-3333");
+        assert_eq!(visit(&first, "4444-5555-6666"), first);
     }
 }

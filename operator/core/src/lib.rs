@@ -5,19 +5,24 @@
 pub mod backup_policy;
 pub mod cloud_account;
 pub mod conditions;
+pub mod contest;
 pub mod desired;
 pub mod digest;
+pub mod drift;
+pub mod failures;
 pub mod grant;
 pub mod handover;
 pub mod inventory;
 pub mod jitter;
 pub mod kit;
 pub mod managed_client;
+pub mod messages;
 pub mod monitoring_stack;
 pub mod outcome;
 pub mod ownership;
 pub mod permissions;
 pub mod provider_profile;
+pub mod schema;
 pub mod visit_request;
 
 pub use conditions::ConditionSet;

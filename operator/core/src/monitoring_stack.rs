@@ -20,7 +20,7 @@ pub use status::status;
 pub use watched::{Target, Watch, Watched};
 
 use crate::desired::Desired;
-use crate::outcome::Fault;
+use crate::outcome::{Fault, Wait};
 use crate::ownership::{Kind, OWNED};
 
 /// The kind's own conditions.
@@ -116,8 +116,8 @@ pub fn plan(stack: &MonitoringStack, observed: &Observed) -> Plan {
 pub struct Done {
     /// Objects that were made or changed.
     pub changed: usize,
-    /// Objects that somebody else had changed.
-    pub repaired: Vec<String>,
+    /// Objects that others change again and again, with manager and field, and when they are put back.
+    pub contested: Vec<Wait>,
 }
 
 fn name(stack: &MonitoringStack, part: &str) -> String {

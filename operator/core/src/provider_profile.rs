@@ -16,7 +16,8 @@ use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::visit_request::is_asked;
 
 /// The kind's own conditions.
-pub const CONDITIONS: &[ConditionType] = &[ConditionType::SigningKeyReady, ConditionType::IdentityProven, ConditionType::ClientsReadable];
+pub const CONDITIONS: &[ConditionType] =
+    &[ConditionType::SigningKeyReady, ConditionType::IdentityProven, ConditionType::ClientsReadable, ConditionType::DefinitionsCurrent];
 
 /// Time between two proofs of the own identity.
 const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);
@@ -39,6 +40,8 @@ pub struct Done {
     pub identity_faults: Vec<Fault>,
     /// Accounts of clients that go unread by a fault of the provider's, and why.
     pub unread: Vec<(String, String)>,
+    /// What the definitions in the cluster lack, or why that could not be found out.
+    pub definitions: Option<Result<Option<String>, String>>,
 }
 
 /// Clouds that the profile names.
@@ -128,6 +131,7 @@ pub fn status(
     }
     let mut waits = take_identities(profile, is_principal, done, (&mut status, &mut set), now);
     waits.extend(take_unread(&done.unread, &mut set));
+    take_definitions(done, &mut set);
     status.conditions = set.finish();
     (status, conclude(faults, waits))
 }
@@ -160,6 +164,17 @@ fn take_unread(unread: &[(String, String)], set: &mut ConditionSet) -> Option<Wa
     let message = format!("{} account(s) go unread by a fault of the provider's, the first is {first}: {cause}", unread.len());
     set.set(kind, Is::False, Reason::CredentialsInvalid, &message);
     Some(Wait { reason: Reason::CredentialsInvalid, message, after: PAUSE })
+}
+
+/// A warning: the operator works on with what the definitions take.
+fn take_definitions(done: &Done, set: &mut ConditionSet) {
+    let kind = ConditionType::DefinitionsCurrent;
+    match &done.definitions {
+        None => {}
+        Some(Ok(None)) => set.set(kind, Is::True, Reason::Settled, "the definitions in the cluster hold every field of this release"),
+        Some(Ok(Some(lacks))) => set.set(kind, Is::False, Reason::SchemaOutdated, lacks),
+        Some(Err(error)) => set.set(kind, Is::Unknown, Reason::Unreachable, error),
+    }
 }
 
 /// One condition for all clouds: the worst answer stands in it.
@@ -245,8 +260,10 @@ mod tests {
         let of_another = CloudAccount { spec: account("prod", "another").spec, ..hindered.clone() };
         let mut closed = hindered.clone();
         closed.spec.member = Some(serde_json::from_value(json!({"parent": "org", "state": "Closed"})).unwrap());
+        // T8: a request that could not be built with this account's own words.
+        let mistyped = read(Some(CloudError::new(ErrorClass::Invalid, "ec2:DescribeInstances", "region: must be a valid host label")));
         let unreachable = read(Some(CloudError::new(ErrorClass::Unreachable, "cloudasset:search", "no route")));
-        let unread = unread("default", &[read(None), unreachable, of_another, closed, hindered]);
+        let unread = unread("default", &[read(None), mistyped, unreachable, of_another, closed, hindered]);
         assert_eq!(unread.len(), 1, "{unread:?}");
         let profile: ProviderProfile = serde_json::from_value(json!({
             "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default", "generation": 1},

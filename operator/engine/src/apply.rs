@@ -1,11 +1,15 @@
 //! Server-side apply and pruning of owned objects. An object that already is as desired is not written; an object that we did not make is
-//! never touched, whatever labels it carries.
+//! never touched, whatever labels it carries. What others add to what is wholly ours is taken away, and a manager who comes again and again is named.
+
+mod told;
 
 use std::sync::Arc;
 
 use caretaker_api::names;
 pub use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
+use caretaker_core::drift::{self, Difference};
+use caretaker_core::outcome::Wait;
 use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::ResourceExt;
@@ -15,6 +19,7 @@ use serde_json::{Value, json};
 use crate::cache::api_resource;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::repairs::Turn;
 
 /// Who makes objects: the object that is visited.
 #[derive(Clone, Debug)]
@@ -32,7 +37,7 @@ pub struct Owner {
 }
 
 /// What an apply came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// It was so already.
     Unchanged,
@@ -40,8 +45,10 @@ pub enum Applied {
     Created,
     /// Our own wishes have changed.
     Updated,
-    /// Somebody else had changed it.
+    /// Somebody else had changed it, and it was put back.
     Repaired,
+    /// Somebody else changes it again and again: it is put back after the wait, whose message names manager and field.
+    Contested(Wait),
 }
 
 /// Applies one object.
@@ -50,13 +57,7 @@ pub enum Applied {
 /// [`Failure::NameTaken`] where an object of the name exists that the owner did not make; else the API server's answer.
 pub async fn apply(ctx: &Context, owner: &Owner, desired: &Desired) -> Result<Applied, Failure> {
     let owned = owned_kind(desired.kind, owner)?;
-    let resource = api_resource(owned);
-    let api: Api<DynamicObject> = if owned.namespaced {
-        Api::namespaced_with(ctx.client.clone(), &desired.namespace, &resource)
-    } else {
-        Api::all_with(ctx.client.clone(), &resource)
-    };
-    let body = whole(owned, owner, desired);
+    let api = api_of(ctx, owned, &desired.namespace);
     let live = match ctx.cache.get(desired.kind, &desired.namespace, &desired.name) {
         Some(object) => Some(object),
         None => {
@@ -64,22 +65,102 @@ pub async fn apply(ctx: &Context, owner: &Owner, desired: &Desired) -> Result<Ap
             found.map(Arc::new)
         }
     };
-    let verdict = compare(live.as_deref(), &body, owner);
-    let applied = match verdict {
+    let target = Target { ctx, owner, desired, owned, api, body: whole(owned, owner, desired) };
+    let found = compare(live.as_deref(), &target.body, owner, &|live| ctx.repairs.is_accepted(&desired.describe(), live));
+    let applied = match found {
         Verdict::Foreign => return Err(Failure::NameTaken(desired.describe())),
         Verdict::Same => return Ok(Applied::Unchanged),
         Verdict::Missing => Applied::Created,
         Verdict::Updated => Applied::Updated,
-        Verdict::Drifted => Applied::Repaired,
+        Verdict::Drifted(differences) => return target.repair(&live.expect("only what exists drifts"), &differences).await,
     };
-    let params = PatchParams::apply(&owner.kind.field_manager()).force();
-    let answer = api
-        .patch(&desired.name, &params, &Patch::Apply(&body))
-        .await
-        .map_err(Failure::kubernetes(format!("apply {}", desired.describe())))?;
-    ctx.metrics.write(desired.kind, "apply");
-    ctx.cache.remember(owned.kind, answer);
+    let answer = target.send().await?;
+    target.settle(answer).await?;
+    tracing::info!(object = desired.describe(), "{}", if applied == Applied::Created { "made" } else { "changed" });
     Ok(applied)
+}
+
+/// One object that is being applied.
+struct Target<'a> {
+    ctx: &'a Context,
+    owner: &'a Owner,
+    desired: &'a Desired,
+    owned: &'static OwnedKind,
+    api: Api<DynamicObject>,
+    body: Value,
+}
+
+impl Target<'_> {
+    /// Puts back what somebody else has changed, unless it was put back too often lately.
+    async fn repair(&self, live: &DynamicObject, differences: &[Difference]) -> Result<Applied, Failure> {
+        let (object, now) = (self.desired.describe(), self.ctx.now());
+        match self.ctx.repairs.turn(&object, differences, now) {
+            Turn::Wait { wait, is_new } => {
+                if is_new {
+                    tracing::warn!(object, "{}", wait.message);
+                    told::contested(self.ctx, self.owner, &wait).await;
+                }
+                return Ok(Applied::Contested(wait));
+            }
+            Turn::Repair => {}
+        }
+        let body = drift::with_set_once(self.desired.kind, &json!(live), &self.body);
+        let answer = if drift::only_added(&json!(live), &body) { live.clone() } else { self.send().await? };
+        self.settle(answer).await?;
+        self.ctx.repairs.note(&object, differences, now);
+        for difference in differences {
+            let (field, manager) = (&difference.field, difference.manager.as_deref().unwrap_or("somebody"));
+            tracing::info!(object, field, manager, "put back");
+        }
+        self.ctx.metrics.write(self.desired.kind, "repair");
+        told::repaired(self.ctx, self.owner, &object, differences).await;
+        Ok(Applied::Repaired)
+    }
+
+    async fn send(&self) -> Result<DynamicObject, Failure> {
+        let params = PatchParams::apply(&self.manager()).force();
+        self.patch(&params, &Patch::Apply(self.body.clone())).await
+    }
+
+    /// Takes away what others own below what is wholly ours: applying leaves it there. What the API server answers to that is as good as it gets.
+    async fn settle(&self, answer: DynamicObject) -> Result<(), Failure> {
+        let (kind, own) = (self.desired.kind, self.manager());
+        let live = json!(answer);
+        let body = drift::with_set_once(kind, &live, &self.body);
+        let mut last = answer;
+        if !drift::differences(kind, &own, &live, &body).is_empty() {
+            let steps = serde_json::from_value(drift::replacement(kind, &live, &body))
+                .map_err(|error| Failure::local(format!("replace {}", self.desired.describe()), error))?;
+            last =
+                self.patch(&PatchParams { field_manager: Some(own.clone()), ..PatchParams::default() }, &Patch::Json::<()>(steps)).await?;
+            let replaced = json!(last);
+            if !drift::differences(kind, &own, &replaced, &body).is_empty() {
+                self.ctx.repairs.accept(&self.desired.describe(), drift::digest(kind, &replaced));
+            }
+        }
+        self.ctx.cache.remember(self.owned.kind, last);
+        Ok(())
+    }
+
+    async fn patch<P: serde::Serialize + std::fmt::Debug>(&self, params: &PatchParams, patch: &Patch<P>) -> Result<DynamicObject, Failure> {
+        let answer = self.api.patch(&self.desired.name, params, patch).await;
+        let answer = answer.map_err(Failure::kubernetes(format!("apply {}", self.desired.describe())))?;
+        self.ctx.metrics.write(self.desired.kind, "apply");
+        Ok(answer)
+    }
+
+    fn manager(&self) -> String {
+        self.owner.kind.field_manager()
+    }
+}
+
+fn api_of(ctx: &Context, owned: &OwnedKind, namespace: &str) -> Api<DynamicObject> {
+    let resource = api_resource(owned);
+    if owned.namespaced {
+        Api::namespaced_with(ctx.client.clone(), namespace, &resource)
+    } else {
+        Api::all_with(ctx.client.clone(), &resource)
+    }
 }
 
 /// Deletes what the owner made of the given kinds and does not want any more. Answers what was deleted, as `Kind name`.
@@ -98,6 +179,7 @@ pub async fn prune(ctx: &Context, owner: &Owner, kinds: &[&'static str], wanted:
                 continue;
             }
             delete(ctx, owned, &object).await?;
+            tracing::info!(kind, namespace, name, "deleted: it is not wanted any more");
             gone.push(format!("{kind} {name}"));
         }
     }
@@ -192,12 +274,12 @@ enum Verdict {
     Foreign,
     Same,
     Updated,
-    Drifted,
+    Drifted(Vec<Difference>),
 }
 
-/// An object is as desired where it carries the digest of the desired state (else a field was added or removed) and still holds all of it (else
-/// somebody changed it).
-fn compare(live: Option<&DynamicObject>, body: &Value, owner: &Owner) -> Verdict {
+/// An object is as desired where it carries the digest of the desired state (else our own wishes have changed) and differs in nothing (else somebody changed
+/// it). `is_accepted` tells whether its digest is that of an answer to our own exact write.
+fn compare(live: Option<&DynamicObject>, body: &Value, owner: &Owner, is_accepted: &dyn Fn(&str) -> bool) -> Verdict {
     let Some(live) = live else {
         return Verdict::Missing;
     };
@@ -208,32 +290,12 @@ fn compare(live: Option<&DynamicObject>, body: &Value, owner: &Owner) -> Verdict
     if live.annotations().get(names::APPLIED_DIGEST).map(String::as_str) != digest {
         return Verdict::Updated;
     }
-    let live = serde_json::to_value(live).unwrap_or_default();
-    if contains(&live, body) { Verdict::Same } else { Verdict::Drifted }
-}
-
-/// Whether `live` holds everything of `wanted`. Lists must agree in length and, element by element, in what is wanted.
-fn contains(live: &Value, wanted: &Value) -> bool {
-    match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| match live.get(key) {
-            Some(found) => contains(found, value),
-            None => is_empty(value),
-        }),
-        (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| contains(live, wanted))
-        }
-        _ => live == wanted,
-    }
-}
-
-/// Values that the API server drops: an absent field says the same.
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(map) => map.values().all(is_empty),
-        Value::Array(list) => list.is_empty(),
-        _ => false,
-    }
+    let kind = body["kind"].as_str().unwrap_or_default();
+    let live = json!(live);
+    let wanted = drift::with_set_once(kind, &live, body);
+    let differences = drift::differences(kind, &owner.kind.field_manager(), &live, &wanted);
+    let is_as_good_as_it_gets = || drift::only_added(&live, &wanted) && is_accepted(&drift::digest(kind, &live));
+    if differences.is_empty() || is_as_good_as_it_gets() { Verdict::Same } else { Verdict::Drifted(differences) }
 }
 
 /// All kinds that an owner of this kind may make: what it has to prune.
@@ -243,45 +305,4 @@ pub fn kinds_of(owner: Kind) -> Vec<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn owner() -> Owner {
-        Owner { kind: Kind::CloudAccount, client: "a".into(), namespace: "client-a".into(), name: "x".into(), uid: "u1".into() }
-    }
-
-    fn desired(text: &str) -> Value {
-        let desired = Desired {
-            kind: "ConfigMap",
-            namespace: "client-a".into(),
-            name: "kit".into(),
-            labels: vec![],
-            body: json!({"data": {"k": text}}),
-        };
-        whole(ownership::owned("ConfigMap").unwrap(), &owner(), &desired)
-    }
-
-    fn live(mut value: Value) -> DynamicObject {
-        value["metadata"]["resourceVersion"] = json!("7");
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn compare_tells_what_to_do() {
-        let wanted = desired("one");
-        assert_eq!(compare(None, &wanted, &owner()), Verdict::Missing);
-        assert_eq!(compare(Some(&live(wanted.clone())), &wanted, &owner()), Verdict::Same);
-        assert_eq!(compare(Some(&live(desired("two"))), &wanted, &owner()), Verdict::Updated);
-        let mut drifted = wanted.clone();
-        drifted["data"]["k"] = json!("somebody's");
-        assert_eq!(compare(Some(&live(drifted)), &wanted, &owner()), Verdict::Drifted);
-    }
-
-    #[test]
-    fn an_object_of_another_maker_is_foreign_whatever_labels_it_carries() {
-        let wanted = desired("one");
-        let mut other = wanted.clone();
-        other["metadata"]["ownerReferences"][0]["uid"] = json!("u2");
-        assert_eq!(compare(Some(&live(other)), &wanted, &owner()), Verdict::Foreign);
-    }
-}
+mod tests;

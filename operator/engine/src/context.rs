@@ -6,13 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::api::{GetParams, ListParams, ObjectList};
 use kube::core::Request;
-use kube::runtime::events::Recorder;
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::cache::Cache;
+use crate::definitions::Definitions;
+use crate::events::Events;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::repairs::Repairs;
 
 /// Tells the time. Injected, so that tests can move it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -29,9 +31,13 @@ pub struct Context {
     /// The operator's own namespace.
     pub namespace: String,
     /// Publishes events.
-    pub recorder: Recorder,
+    pub events: Events,
     /// Counts what happens.
     pub metrics: Metrics,
+    /// What was put back lately.
+    pub repairs: Repairs,
+    /// Whether the definitions in the cluster hold every field of this release.
+    pub definitions: Definitions,
 }
 
 impl Context {

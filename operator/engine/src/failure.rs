@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use caretaker_api::condition::Reason;
 use caretaker_cloud::{CloudError, ErrorClass};
-use caretaker_core::outcome::{FailureClass, Outcome};
+use caretaker_core::outcome::{FailureClass, Outcome, Wait};
 
 /// Wait after a throttled call whose answer named none.
 const THROTTLED_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Wait before a name that is taken is tried again: whoever cures it sees the effect soon.
+const TAKEN_PAUSE: Duration = Duration::from_secs(30);
 
 /// A call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +37,8 @@ pub enum Failure {
         /// Why it failed.
         message: String,
     },
-    /// An object of the name exists that we did not make.
-    #[error("{0} exists and was not made by this object: delete or rename it")]
+    /// An object of the name exists that we did not make, or that has lost the reference to its owner.
+    #[error("{0} exists and does not name this object as its owner: delete it, and it is made anew; if it is somebody else's, rename it")]
     NameTaken(String),
 }
 
@@ -79,9 +83,12 @@ impl Failure {
         }
     }
 
-    /// The outcome of a visit that ended with this failure.
+    /// The outcome of a visit that ended with this failure. A name that is taken is a wait for a person, who is told at once.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
+        if let Self::NameTaken(_) = self {
+            return Outcome::Waiting(Wait { reason: Reason::NameTaken, message: self.to_string(), after: TAKEN_PAUSE });
+        }
         Outcome::Failed(self.class(), self.to_string())
     }
 }

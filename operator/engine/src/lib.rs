@@ -5,9 +5,13 @@ pub mod apply;
 pub mod cache;
 pub mod common_status;
 pub mod context;
+pub mod definitions;
+pub mod events;
 pub mod failure;
 pub mod health;
+pub mod managed_fields;
 pub mod metrics;
+pub mod repairs;
 pub mod visits;
 pub mod write_gate;
 

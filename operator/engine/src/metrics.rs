@@ -26,6 +26,12 @@ pub struct WriteLabels {
     verb: String,
 }
 
+/// Label of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabel {
+    kind: String,
+}
+
 /// Labels of a request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -91,6 +97,7 @@ pub struct Metrics {
     clouds: CloudMetrics,
     visits: Family<VisitLabels, Counter>,
     writes: Family<WriteLabels, Counter>,
+    refused_statuses: Family<KindLabel, Counter>,
     requests: Family<RequestLabels, Counter>,
     leader: Gauge,
 }
@@ -110,13 +117,16 @@ impl Metrics {
         registry.register("visits", "Visits of objects by kind and outcome", visits.clone());
         let writes = Family::default();
         registry.register("kubernetes_writes", "Objects written by kind and verb", writes.clone());
+        let refused_statuses = Family::default();
+        let refused = "Statuses that could not be written, by kind: what stands in them may be old";
+        registry.register("status_write_failures", refused, refused_statuses.clone());
         let requests = Family::default();
         registry.register("kubernetes_requests", "Requests to the API server by verb and resource", requests.clone());
         let leader = Gauge::default();
         registry.register("leader", "1 while this process holds the lease", leader.clone());
         let clouds = CloudMetrics::default();
         clouds.register(&mut registry);
-        Self { registry: Arc::new(registry), budgets, clouds, visits, writes, requests, leader }
+        Self { registry: Arc::new(registry), budgets, clouds, visits, writes, refused_statuses, requests, leader }
     }
 
     /// Counts a visit.
@@ -133,6 +143,11 @@ impl Metrics {
     /// Counts a write of an owned object.
     pub fn write(&self, kind: &str, verb: &str) {
         self.writes.get_or_create(&WriteLabels { kind: kind.into(), verb: verb.into() }).inc();
+    }
+
+    /// Counts a status that could not be written.
+    pub fn status_write_failure(&self, kind: Kind) {
+        self.refused_statuses.get_or_create(&KindLabel { kind: kind.as_str().into() }).inc();
     }
 
     /// Counts a request to the API server. `resource` is written as in RBAC, such as `cloudaccounts/status`.

@@ -17,7 +17,7 @@ use kube::ResourceExt;
 use super::{Sight, owner};
 use crate::access::{WayIn, enter};
 use crate::context::Context;
-use caretaker_engine::apply;
+use caretaker_engine::apply::{self, Applied};
 use caretaker_engine::{Acted, Failure};
 
 /// All accounts that an exit ends our access in.
@@ -96,7 +96,9 @@ async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> R
         let number = if index == 0 { String::new() } else { format!("-{}", index + 1) };
         let name = format!("{}-revocation{number}", handover.name_any());
         let scripts = Desired::config_map(handover.namespace().unwrap_or_default(), name, data);
-        apply::apply(ctx, &owner(handover), &scripts).await?;
+        if let Applied::Contested(wait) = apply::apply(ctx, &owner(handover), &scripts).await? {
+            return Err(Failure::local("put the revocation scripts in their place", wait.message));
+        }
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ pub(super) fn take_members(
 
 /// The end of a visit to an account that is not worked on any more: it stays as it was last seen, and nothing is called.
 pub(super) fn not_live(account: &CloudAccount, member: &Membership, set: &mut ConditionSet) -> Outcome {
-    let since = member.since.as_ref().map(|since| format!(" since {}", since.0)).unwrap_or_default();
+    let since = member.since.as_ref().map(|since| format!(" since {}", since.0.strftime("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
     let (id, parent) = (account.spec.target.id(), &member.parent);
     let (reason, said) = match member.state {
         MemberState::Gone => (
@@ -232,7 +232,7 @@ mod tests {
             assert!(matches!(outcome, Outcome::Settled(_)));
             let found = find(&status.conditions, ConditionType::AccessProven).unwrap();
             assert_eq!((found.status.as_str(), found.reason.as_str()), ("False", reason));
-            assert!(found.message.contains("2026-01-01T00:00:00Z") && found.message.contains("nothing is deleted"), "{}", found.message);
+            assert!(found.message.contains("2026-01-01 00:00 UTC") && found.message.contains("nothing is deleted"), "{}", found.message);
         }
     }
 }

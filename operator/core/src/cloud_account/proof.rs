@@ -65,6 +65,10 @@ pub(super) fn meaning(error: &CloudError, principal: &str) -> (Is, Reason, Strin
             format!("the provider's own credentials do not work ({error}): see its ProviderProfile"),
         ),
         ErrorClass::Throttled(_) => (Is::Unknown, Reason::Throttled, error.to_string()),
+        // Of this account alone: a request with its names could not be built, or was not taken.
+        ErrorClass::Invalid => {
+            (Is::Unknown, Reason::InvalidSpec, format!("{error}: see whether regions and names of the account in the spec are right"))
+        }
         _ => (Is::Unknown, Reason::Unreachable, error.to_string()),
     }
 }
@@ -101,7 +105,7 @@ mod tests {
             ("another account", ErrorClass::WrongAccount, Is::False, Reason::WrongAccount, "correct the account", half),
             ("our own credentials", ErrorClass::Credentials, Is::Unknown, Reason::CredentialsInvalid, "see its ProviderProfile", minute),
             ("no answer", ErrorClass::Unreachable, Is::Unknown, Reason::Unreachable, "said so", minute),
-            ("a fault of ours", ErrorClass::Invalid, Is::Unknown, Reason::Unreachable, "said so", minute),
+            ("names that no request takes", ErrorClass::Invalid, Is::Unknown, Reason::InvalidSpec, "regions and names", minute),
             ("a wait without a time", ErrorClass::Throttled(None), Is::Unknown, Reason::Throttled, "said so", minute),
             (
                 "a wait",

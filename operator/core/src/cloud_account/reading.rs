@@ -72,7 +72,7 @@ fn coverage(set: &mut ConditionSet, taken: &Taken) {
             Some(at) => {
                 let lost = format!(
                     "{message}; what was known of the other cells is lost in the store since {}: it comes back when they are read",
-                    at.0
+                    at.0.strftime("%Y-%m-%d %H:%M UTC")
                 );
                 set.set(kind, Is::False, Reason::InventoryLost, lost);
             }
@@ -173,6 +173,6 @@ mod tests {
         let mut later = taken(2, 0);
         later.inventory.lost_at = Some(Time(Timestamp::UNIX_EPOCH));
         let (is, message) = told(later)["InventoryComplete"].clone();
-        assert!(is == "False InventoryLost" && message.contains("1970-01-01T00:00:00Z"), "{is} {message}");
+        assert!(is == "False InventoryLost" && message.contains("1970-01-01 00:00 UTC"), "{is} {message}");
     }
 }

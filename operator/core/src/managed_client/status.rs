@@ -27,8 +27,8 @@ pub struct Report {
     pub namespace_ready: bool,
     /// Why not, where an object of the name is somebody else's.
     pub failure: Option<String>,
-    /// What somebody else had changed and was put back.
-    pub repaired: Vec<String>,
+    /// Objects that others change again and again, with manager and field, and when they are put back.
+    pub contested: Vec<Wait>,
 }
 
 /// The new status and what the visit came to.
@@ -62,6 +62,8 @@ pub fn status(
         observed.backups.as_ref().map(child_view),
         &mut waits,
     );
+    waits.extend(report.contested.iter().cloned());
+    sum_children(&wanted, (client, observed), &mut waits);
     let handed_over_by = last.handed_over_by.clone().or_else(|| observed.handed_over_by.clone());
     match &handed_over_by {
         Some(by) => set.set(ConditionType::HandedOver, Is::True, Reason::HandedOver, format!("handed over by {by}; our access is revoked")),
@@ -97,11 +99,35 @@ fn namespace_condition(set: &mut ConditionSet, report: &Report, faults: &[Fault]
         set.set(ConditionType::NamespaceReady, Is::False, fault.reason, &fault.message);
     } else if let Some(failure) = &report.failure {
         set.set(ConditionType::NamespaceReady, Is::False, Reason::Failed, failure);
-    } else if !report.repaired.is_empty() {
-        let message = format!("put back what somebody had changed: {}", report.repaired.join(", "));
-        set.set(ConditionType::NamespaceReady, Is::True, Reason::DriftRepaired, message);
-    } else if report.namespace_ready && !set.is_true(ConditionType::NamespaceReady) {
+    } else if let Some(wait) = report.contested.first() {
+        set.set(ConditionType::NamespaceReady, Is::False, wait.reason, &wait.message);
+    } else if report.namespace_ready {
         set.set(ConditionType::NamespaceReady, Is::True, Reason::Settled, "namespace and guards are in place");
+    }
+}
+
+/// Each child counts with its own `Ready`, whatever it is that it is not ready for. What the conditions above have told already is told there first.
+fn sum_children(wanted: &[Wanted<'_>], (client, observed): (&ManagedClient, &Observed), waits: &mut Vec<Wait>) {
+    let mut wait = |noun: String, conditions: &[Condition], generation: Option<i64>| {
+        let ready = find(conditions, ConditionType::Ready).filter(|condition| condition.observed_generation == generation);
+        let (reason, message) = match ready {
+            Some(condition) if condition.status == Is::True.as_str() => return,
+            Some(condition) => (reason_of(&condition.reason), format!("{noun} is not ready: {}", condition.message)),
+            None => (Reason::Pending, format!("{noun}: not looked at yet")),
+        };
+        waits.push(Wait { reason, message, after: CHILD_PAUSE });
+    };
+    for wanted in wanted.iter().filter(|wanted| wanted.is_live_account() || wanted.target.is_parent()) {
+        let noun = if wanted.target.is_parent() { "parent" } else { "account" };
+        let account = observed.accounts.iter().find(|account| account.name_any() == wanted.name);
+        let conditions = account.and_then(|account| account.status.as_ref()).map(|status| status.conditions.as_slice()).unwrap_or_default();
+        wait(format!("{noun} {}", wanted.name), conditions, account.and_then(|account| account.metadata.generation));
+    }
+    if let Some(stack) = observed.monitoring.as_ref().filter(|_| client.spec.monitoring.is_some()).map(child_view) {
+        wait("the monitoring".into(), stack.conditions, stack.generation);
+    }
+    if let Some(policy) = observed.backups.as_ref().filter(|_| client.spec.backups.is_some()).map(child_view) {
+        wait("the backup policy".into(), policy.conditions, policy.generation);
     }
 }
 
@@ -243,4 +269,88 @@ fn current(account: &CloudAccount, kind: ConditionType) -> Option<&Condition> {
 
 fn reason_of(word: &str) -> Reason {
     Reason::ALL.iter().copied().find(|reason| reason.as_str() == word).unwrap_or(Reason::ChildNotReady)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn client() -> ManagedClient {
+        serde_json::from_value(json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "ManagedClient", "metadata": {"name": "acme", "generation": 1},
+            "spec": {
+                "displayName": "Acme", "contacts": {"vendorManager": {"name": "Jo", "email": "jo@x.example"}},
+                "accounts": [{"name": "prod", "aws": {"accountId": "222222222222"}}],
+                "exit": {"recipients": ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]},
+            },
+        }))
+        .unwrap()
+    }
+
+    /// An account whose own conditions are good, with this `Ready`.
+    fn account(is: &str, reason: &str, message: &str, generation: i64) -> CloudAccount {
+        let condition = |kind: &str, is: &str, reason: &str, message: &str, generation: i64| json!({"type": kind, "status": is, "reason": reason, "message": message, "observedGeneration": generation, "lastTransitionTime": "2026-11-28T01:00:00Z"});
+        serde_json::from_value(json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "CloudAccount",
+            "metadata": {"name": "prod", "namespace": "client-acme", "generation": 2},
+            "spec": {"aws": {"accountId": "222222222222"}},
+            "status": {"account": "aws 222222222222", "conditions": [
+                condition("AccessProven", "True", "Proven", "", 2),
+                condition("InventoryComplete", "True", "Settled", "", 2),
+                condition("Ready", is, reason, message, generation),
+            ]},
+        }))
+        .unwrap()
+    }
+
+    fn told(account: CloudAccount, report: &Report) -> (ManagedClientStatus, Outcome) {
+        let observed = Observed { profile_exists: true, accounts: vec![account], ..Observed::default() };
+        status(&client(), &observed, &[], report, Timestamp::UNIX_EPOCH)
+    }
+
+    /// M1: the client said `Ready=True` while its account could not be visited.
+    #[test]
+    fn a_client_is_ready_only_with_all_its_children() {
+        let report = Report { namespace_ready: true, ..Report::default() };
+        let cases = [
+            ("the account is ready", account("True", "Settled", "", 2), None),
+            ("its visits fail", account("False", "Failed", "no answer", 2), Some((Reason::Failed, "account prod is not ready: no answer"))),
+            ("nobody can tell", account("Unknown", "Failed", "x", 2), Some((Reason::Failed, "account prod is not ready: x"))),
+            (
+                "what it says is of an older spec",
+                account("True", "Settled", "", 1),
+                Some((Reason::Pending, "account prod: not looked at yet")),
+            ),
+        ];
+        for (why, account, expected) in cases {
+            let (_, outcome) = told(account, &report);
+            match (outcome, expected) {
+                (Outcome::Settled(_), None) => {}
+                (Outcome::Waiting(wait), Some((reason, message))) => {
+                    assert_eq!((wait.reason, wait.message.as_str()), (reason, message), "{why}")
+                }
+                (outcome, expected) => panic!("{why}: {outcome:?}, expected {expected:?}"),
+            }
+        }
+    }
+
+    /// K17, N09: a war is told while it lasts; a repair leaves the condition as it is.
+    #[test]
+    fn a_contested_object_is_told_and_a_repair_is_none_of_the_condition_s() {
+        let wait = Wait { reason: Reason::Contested, message: "ContestedBy bob spec.hard.pods".into(), after: Duration::from_secs(30) };
+        let war = Report { namespace_ready: true, contested: vec![wait.clone()], ..Report::default() };
+        let (status, outcome) = told(account("True", "Settled", "", 2), &war);
+        let condition = find(&status.conditions, ConditionType::NamespaceReady).unwrap();
+        assert_eq!((condition.status.as_str(), condition.reason.as_str(), &condition.message), ("False", "Contested", &wait.message));
+        assert_eq!(outcome, Outcome::Waiting(wait), "it is looked at again when the pause is over");
+        let mut client = client();
+        client.status = Some(status);
+        let observed = Observed { profile_exists: true, accounts: vec![account("True", "Settled", "", 2)], ..Observed::default() };
+        let over = Report { namespace_ready: true, ..Report::default() };
+        let (status, _) = super::status(&client, &observed, &[], &over, Timestamp::UNIX_EPOCH);
+        let condition = find(&status.conditions, ConditionType::NamespaceReady).unwrap();
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "Settled"));
+    }
 }

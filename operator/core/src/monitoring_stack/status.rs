@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{CONDITIONS, Done, LostInventory, Observed, PAUSE, RESYNC, Watched};
 use crate::conditions::{ConditionSet, Is};
-use crate::outcome::{Fault, Outcome, Wait};
+use crate::outcome::{Fault, Outcome, Wait, shortest};
 
 /// The one condition of the kind.
 const KIND: ConditionType = ConditionType::MonitoringReady;
@@ -66,6 +66,11 @@ fn lost(set: &mut ConditionSet, lost: &[LostInventory], targets: u32) -> Outcome
 }
 
 fn watching(set: &mut ConditionSet, watched: &Watched, done: &Done) -> Outcome {
+    // What others change again and again is put back later: until then it is not as it should be.
+    if let Some(wait) = shortest(done.contested.iter().cloned()) {
+        set.set(KIND, Is::False, wait.reason, &wait.message);
+        return Outcome::Waiting(wait);
+    }
     let targets = watched.targets.len();
     let (without_address, unsaid) =
         (watched.unwatched(UnwatchedReason::NoPrivateAddress), watched.unwatched(UnwatchedReason::PowerStateUnknown));
@@ -78,11 +83,7 @@ fn watching(set: &mut ConditionSet, watched: &Watched, done: &Done) -> Outcome {
         set.set(KIND, Is::False, Reason::NotAllWatched, &message);
         return Outcome::Refused(vec![Fault::outside(Reason::NotAllWatched, "status.unwatched", message)]);
     }
-    if !done.repaired.is_empty() {
-        set.set(KIND, Is::True, Reason::DriftRepaired, format!("put back what somebody had changed: {}", done.repaired.join(", ")));
-    } else if !set.is_true(KIND) || done.changed > 0 {
-        set.set(KIND, Is::True, Reason::Settled, format!("{targets} targets"));
-    }
+    set.set(KIND, Is::True, Reason::Settled, format!("{targets} targets"));
     Outcome::Settled(RESYNC)
 }
 

@@ -18,9 +18,9 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Takes an object without its managed fields, which nobody asks for.
+    /// Takes an object without its managed fields, which are as large as the rest; those of others below what is ours are kept.
     pub fn new(mut object: DynamicObject) -> Arc<Self> {
-        object.metadata.managed_fields = None;
+        crate::managed_fields::keep_foreign(&mut object.metadata);
         let version = object.resource_version().and_then(|version| version.parse().ok());
         // An object that came as JSON can be written as JSON.
         let json = serde_json::to_vec(&object).unwrap_or_default().into_boxed_slice();
