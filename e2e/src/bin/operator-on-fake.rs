@@ -65,6 +65,7 @@ async fn main() -> anyhow::Result<()> {
         store_url: setting("CARETAKER_STORE_URL")?,
         health_address: setting("CARETAKER_HEALTH_ADDR")?,
         metrics_address: setting("CARETAKER_METRICS_ADDR")?,
+        asks_monitoring: false,
     };
     let cloud = cloud(setting(bench::CLIENTS)?.parse()?);
     operator::run(config, Config::infer().await?, |writes, _| Arc::new(InMemory { cloud, writes })).await?;

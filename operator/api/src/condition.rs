@@ -134,6 +134,12 @@ words! {
         InventoryLost,
         /// Machines that are covered and run are not watched.
         NotAllWatched,
+        /// Pods do not run or are not ready.
+        PodsNotReady,
+        /// What was asked for is not what Prometheus and Alertmanager have loaded.
+        NotLoaded,
+        /// No alert of Prometheus arrives at its Alertmanager.
+        AlertsLost,
         /// The cloud asked to wait.
         Throttled,
         /// The cloud did not answer.

@@ -51,6 +51,7 @@ pub struct MonitoringTerms {
     /// Address of a blackbox exporter, `host:port`. With it the public addresses of the inventory are probed from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 260))]
+    #[x_kube(validation = Rule::new("self.matches('^[^/ ]+:[0-9]{1,5}$')").message("prober must be host:port, such as blackbox.monitoring.svc:9115"))]
     pub prober: Option<String>,
     /// Escalation tiers, first to last. A tier is told when an alert has lasted its time.
     #[schemars(length(min = 1, max = 5))]

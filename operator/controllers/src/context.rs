@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use caretaker_store::Store;
 
+use crate::monitoring_stack::Pods;
 use crate::provider_identity::Clouds;
 
 /// What every controller is given: the engine's part, and what only controllers use.
@@ -17,6 +18,8 @@ pub struct Context {
     pub store: Store,
     /// The ways into clouds.
     pub clouds: Arc<dyn Clouds>,
+    /// The way to the pods of clients' monitoring; `None` where they are not to be asked what they have loaded.
+    pub pods: Option<Pods>,
     /// Claims that this process knows to be held: name of the claim, uid of the holder.
     pub claims: Arc<Mutex<HashMap<String, String>>>,
 }

@@ -1,5 +1,10 @@
 //! `MonitoringStack`: reads the inventories, lets `core` make the objects, applies and prunes.
 
+mod ask;
+mod running;
+
+pub use ask::Pods;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -95,6 +100,7 @@ impl Reconciler for MonitoringStacks {
         let namespace = stack.namespace().unwrap_or_default();
         let mut observed = Observed {
             client: client_of(stack),
+            operator_namespace: ctx.namespace.clone(),
             missing_kinds: core::NEEDED_KINDS.into_iter().filter(|kind| !ctx.cache.has_kind(kind)).collect(),
             ..Observed::default()
         };
@@ -114,6 +120,9 @@ impl Reconciler for MonitoringStacks {
                 None => drop(observed.inventories.insert(name.clone(), inventory.digest)),
                 Some(cause) => observed.lost.push(LostInventory { account: name.clone(), cause, is_remembered }),
             }
+        }
+        if observed.missing_kinds.is_empty() {
+            running::look(ctx, stack, &mut observed).await?;
         }
         Ok(observed)
     }

@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::handover::Handovers;
 use crate::managed_client::ManagedClients;
 use crate::monitoring_stack::MonitoringStacks;
+use crate::monitoring_stack::Pods;
 use crate::provider_identity::Clouds;
 use crate::provider_profile::ProviderProfiles;
 use caretaker_engine::cache::Cache;
@@ -54,6 +55,8 @@ pub struct OperatorConfig {
     pub health_address: String,
     /// Address of `/metrics`.
     pub metrics_address: String,
+    /// Whether Prometheus and Alertmanager of clients are asked at their pods what they have loaded.
+    pub asks_monitoring: bool,
 }
 
 /// Why the operator ended.
@@ -104,7 +107,8 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         repairs: Default::default(),
         definitions: Default::default(),
     };
-    let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), claims: Arc::default() };
+    let pods = config.asks_monitoring.then(Pods::new).transpose().map_err(start("make the client for pods"))?;
+    let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), pods, claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
     let identity = format!("{}_{:08x}", config.identity, rand::random::<u32>());
     let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
@@ -159,7 +163,7 @@ async fn lead(
     }
     keep_waits(&ctx, budgets);
     // Said in the log at once; the ProviderProfiles say it in a condition.
-    let _ = ctx.definitions.look(&ctx.engine, ctx.now()).await;
+    let _ = ctx.definitions.look(&ctx.client, &ctx.cache, ctx.now()).await;
     health.set_synced();
     let (stop, _) = watch::channel(false);
     let mut controllers = JoinSet::new();

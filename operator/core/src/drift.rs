@@ -19,6 +19,7 @@ pub fn roots(kind: &str) -> &'static [&'static str] {
         // Their other fields belong to the cluster: finalizers of a namespace, tokens and pull secrets of an account.
         "Namespace" | "ServiceAccount" => &[],
         "ConfigMap" => &["data", "binaryData"],
+        "Secret" => &["data"],
         "RoleBinding" => &["subjects", "roleRef"],
         _ => &["spec"],
     }
@@ -26,7 +27,7 @@ pub fn roots(kind: &str) -> &'static [&'static str] {
 
 /// Kinds whose defaults are known, so that every addition can be told by comparison alone.
 fn is_exact(kind: &str) -> bool {
-    ["ConfigMap", "LimitRange", "NetworkPolicy", "ResourceQuota", "RoleBinding"].contains(&kind)
+    ["ConfigMap", "LimitRange", "NetworkPolicy", "ResourceQuota", "RoleBinding", "Secret"].contains(&kind)
 }
 
 /// Values that the API server fills in below roots. Source: the API reference of `NetworkPolicyPort`.

@@ -1,12 +1,16 @@
 //! `MonitoringStack`: which objects of the prometheus-operator a client has, and what is said of them.
 
+mod loaded;
+mod network;
 mod objects;
+mod pods;
 mod prometheus_operator;
 mod rules;
 mod shards;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -16,7 +20,10 @@ use caretaker_api::MonitoringStack;
 use caretaker_api::condition::{ConditionType, Reason};
 use kube::ResourceExt;
 
-pub use status::status;
+pub use loaded::{AlertmanagerSays, Answer, Loaded, PrometheusSays, RuleSays};
+pub use pods::{Part, Seen as PartSeen, State, refused, state};
+pub use rules::{GROUP, WATCHDOG};
+pub use status::{status, what_runs};
 pub use watched::{Target, Watch, Watched};
 
 use crate::desired::Desired;
@@ -28,8 +35,15 @@ pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady];
 /// Kinds without which no monitoring can be made.
 pub const NEEDED_KINDS: [&str; 6] = ["Prometheus", "Alertmanager", "PrometheusRule", "Probe", "ScrapeConfig", "AlertmanagerConfig"];
 
-/// Time between two looks.
-const RESYNC: Duration = Duration::from_secs(600);
+/// Port of Prometheus.
+pub const PROMETHEUS_PORT: u16 = 9090;
+/// Port of Alertmanager.
+pub const ALERTMANAGER_PORT: u16 = 9093;
+
+/// Time between two looks. Nothing wakes a stack whose receiver was lost, and it is to be told within a minute.
+const RESYNC: Duration = Duration::from_secs(60);
+/// Time between two looks at pods that do not run yet.
+const LOOK: Duration = Duration::from_secs(10);
 /// Wait for the prometheus-operator.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -51,6 +65,16 @@ pub struct Observed {
     pub watched: Watched,
     /// Inventories that the store has lost.
     pub lost: Vec<LostInventory>,
+    /// Namespace of the operator, from which Prometheus and Alertmanager may be asked.
+    pub operator_namespace: String,
+    /// How Prometheus is.
+    pub prometheus: State,
+    /// How Alertmanager is.
+    pub alertmanager: State,
+    /// What the two say that they have loaded; `None` where they are not asked.
+    pub loaded: Option<Loaded>,
+    /// Why the prometheus-operator refused objects, by their names.
+    pub refused: BTreeMap<String, String>,
 }
 
 /// An inventory that the store has lost.

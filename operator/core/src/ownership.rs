@@ -87,6 +87,9 @@ pub struct OwnedKind {
     pub namespaced: bool,
     /// Whether its definition may be missing from the cluster.
     pub optional: bool,
+    /// The one name that its objects may have; `None` for any. The operator's rights on such a kind end at this name, and rights that are limited to a name
+    /// allow no watch: it is read at each visit.
+    pub only_name: Option<&'static str>,
     /// The kinds of Caretaker that make it.
     pub owners: &'static [Kind],
 }
@@ -100,19 +103,25 @@ impl OwnedKind {
 }
 
 const fn core(kind: &'static str, plural: &'static str, owners: &'static [Kind]) -> OwnedKind {
-    OwnedKind { group: "", version: "v1", kind, plural, namespaced: true, optional: false, owners }
+    OwnedKind { group: "", version: "v1", kind, plural, namespaced: true, optional: false, only_name: None, owners }
 }
 
 const fn ours(kind: &'static str, plural: &'static str, owners: &'static [Kind]) -> OwnedKind {
-    OwnedKind { group: "caretaker.dev", version: "v1alpha1", kind, plural, namespaced: true, optional: false, owners }
+    OwnedKind { group: "caretaker.dev", version: "v1alpha1", kind, plural, namespaced: true, optional: false, only_name: None, owners }
 }
 
 const fn monitoring(version: &'static str, kind: &'static str, plural: &'static str) -> OwnedKind {
-    OwnedKind { group: "monitoring.coreos.com", version, kind, plural, namespaced: true, optional: true, owners: &[Kind::MonitoringStack] }
+    let (group, only_name) = ("monitoring.coreos.com", None);
+    OwnedKind { group, version, kind, plural, namespaced: true, optional: true, only_name, owners: &[Kind::MonitoringStack] }
 }
 
+/// Name of the Secret that tells a client's Prometheus where its Alertmanager is. prometheus-operator takes a written address from a Secret only.
+pub const ALERTMANAGER_SECRET: &str = "caretaker-alertmanager";
 /// Verbs on objects that the operator makes.
 pub const OWNED_VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
+
+/// Verbs on a kind of which only one name is ours.
+pub const NAMED_VERBS: [&str; 4] = ["get", "create", "patch", "delete"];
 
 /// Every kind of object that the operator makes. A kind that is not here cannot be made.
 pub const OWNED: &[OwnedKind] = &[
@@ -120,6 +129,7 @@ pub const OWNED: &[OwnedKind] = &[
     core("ResourceQuota", "resourcequotas", &[Kind::ManagedClient]),
     core("LimitRange", "limitranges", &[Kind::ManagedClient]),
     core("ConfigMap", "configmaps", &[Kind::CloudAccount, Kind::Handover, Kind::ProviderProfile]),
+    OwnedKind { only_name: Some(ALERTMANAGER_SECRET), ..core("Secret", "secrets", &[Kind::MonitoringStack]) },
     core("ServiceAccount", "serviceaccounts", &[Kind::MonitoringStack]),
     OwnedKind { group: "networking.k8s.io", ..core("NetworkPolicy", "networkpolicies", &[Kind::ManagedClient, Kind::MonitoringStack]) },
     OwnedKind { group: "rbac.authorization.k8s.io", ..core("RoleBinding", "rolebindings", &[Kind::ManagedClient]) },

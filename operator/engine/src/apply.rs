@@ -1,6 +1,7 @@
 //! Server-side apply and pruning of owned objects. An object that already is as desired is not written; an object that we did not make is
 //! never touched, whatever labels it carries. What others add to what is wholly ours is taken away, and a manager who comes again and again is named.
 
+mod owner;
 mod told;
 
 use std::sync::Arc;
@@ -16,25 +17,12 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 
+pub use owner::Owner;
+
 use crate::cache::api_resource;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::repairs::Turn;
-
-/// Who makes objects: the object that is visited.
-#[derive(Clone, Debug)]
-pub struct Owner {
-    /// Kind.
-    pub kind: Kind,
-    /// Name of the ManagedClient that it belongs to.
-    pub client: String,
-    /// Namespace; empty for cluster-scoped kinds.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// Uid: what proves that an object is ours.
-    pub uid: String,
-}
 
 /// What an apply came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +126,10 @@ impl Target<'_> {
                 self.ctx.repairs.accept(&self.desired.describe(), drift::digest(kind, &replaced));
             }
         }
-        self.ctx.cache.remember(self.owned.kind, last);
+        // What is not watched would stay as it was remembered.
+        if self.owned.only_name.is_none() {
+            self.ctx.cache.remember(self.owned.kind, last);
+        }
         Ok(())
     }
 
@@ -224,6 +215,7 @@ pub async fn delete_child(ctx: &Context, kind: &str, object: &DynamicObject) -> 
         plural: kind.plural(),
         namespaced: object.namespace().is_some(),
         optional: false,
+        only_name: None,
         owners: &[],
     };
     delete(ctx, &own, object).await

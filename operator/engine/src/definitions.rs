@@ -6,11 +6,10 @@ use caretaker_api::{GROUP, ProviderProfile, VERSION, all_crds};
 use caretaker_core::ownership::Kind;
 use caretaker_core::schema::{missing_fields, outdated, served};
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::cache::Wake;
-use crate::context::Context;
+use crate::cache::{Cache, Wake};
 use crate::failure::Failure;
 
 /// Time for which an answer holds.
@@ -31,7 +30,7 @@ impl Definitions {
     ///
     /// # Errors
     /// The API server's answer.
-    pub async fn look(&self, ctx: &Context, now: Timestamp) -> Result<Option<String>, Failure> {
+    pub async fn look(&self, client: &Client, cache: &Cache, now: Timestamp) -> Result<Option<String>, Failure> {
         let last = self.last.lock().expect("no panic while held").clone();
         if let Some((at, answer)) = &last
             && now.duration_since(*at) < EVERY
@@ -41,7 +40,7 @@ impl Definitions {
         let path = format!("/openapi/v3/apis/{GROUP}/{VERSION}");
         let failed = || Failure::kubernetes(format!("read {path}"));
         let request = http::Request::get(&path).body(Vec::new()).map_err(|error| failed()(kube::Error::HttpError(error)))?;
-        let document: Value = ctx.client.request(request).await.map_err(failed())?;
+        let document: Value = client.request(request).await.map_err(failed())?;
         let answer = outdated(&missing(&document));
         *self.last.lock().expect("no panic while held") = Some((now, answer.clone()));
         if last.map(|(_, held)| held) != Some(answer.clone()) {
@@ -49,8 +48,8 @@ impl Definitions {
                 Some(message) => tracing::error!("{message}"),
                 None => tracing::info!("the definitions in the cluster hold every field of this release"),
             }
-            for profile in ctx.cache.list_typed::<ProviderProfile>(None) {
-                ctx.cache.wake(Wake { kind: Kind::ProviderProfile, namespace: String::new(), name: profile.name_any() });
+            for profile in cache.list_typed::<ProviderProfile>(None) {
+                cache.wake(Wake { kind: Kind::ProviderProfile, namespace: String::new(), name: profile.name_any() });
             }
         }
         Ok(answer)

@@ -93,6 +93,8 @@ impl Installed {
         let (health, metrics) = (format!("127.0.0.1:{}", free_port()?), format!("127.0.0.1:{}", free_port()?));
         env.insert("CARETAKER_HEALTH_ADDR".into(), health.clone());
         env.insert("CARETAKER_METRICS_ADDR".into(), metrics.clone());
+        // Where kwok says that pods are ready there is nobody to ask.
+        env.insert("CARETAKER_ASK_MONITORING".into(), "false".into());
         env.insert("KUBECONFIG".into(), self.token_kubeconfig()?.display().to_string());
         for (key, value) in extra {
             env.insert((*key).to_owned(), (*value).to_owned());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use caretaker_core::ownership::{Kind, OWNED, OWNED_VERBS};
+use caretaker_core::ownership::{Kind, NAMED_VERBS, OWNED, OWNED_VERBS};
 use serde_json::{Value, json};
 
 /// Largest CRD in bytes: client-side `kubectl apply` keeps a copy in an annotation, which may have 262,144.
@@ -70,10 +70,15 @@ fn rule(groups: &[&str], resources: &[String], verbs: &[&str]) -> Value {
 /// The rules of the ClusterRole, from the ownership table.
 fn cluster_rules() -> Vec<Value> {
     let mut by_group: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for owned in OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP) {
+    for owned in OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP && owned.only_name.is_none()) {
         by_group.entry(owned.group).or_default().push(owned.plural.into());
     }
     let mut rules: Vec<Value> = by_group.iter().map(|(group, resources)| rule(&[group], resources, &OWNED_VERBS)).collect();
+    for (owned, name) in OWNED.iter().filter_map(|owned| Some((owned, owned.only_name?))) {
+        rules.push(json!({"apiGroups": [owned.group], "resources": [owned.plural], "resourceNames": [name], "verbs": NAMED_VERBS}));
+    }
+    // Whether the pods of a client's monitoring run, and why not.
+    rules.push(rule(&[""], &["pods".into(), "events".into()], &["list"]));
     let ours: Vec<String> = Kind::ALL.iter().map(|kind| kind.plural().to_owned()).collect();
     let statuses: Vec<String> = ours.iter().map(|plural| format!("{plural}/status")).collect();
     let finalizers: Vec<String> = ours.iter().map(|plural| format!("{plural}/finalizers")).collect();

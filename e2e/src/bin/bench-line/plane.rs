@@ -22,13 +22,13 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Starts it, with prometheus-operator's definitions but without prometheus-operator: what that does is not ours.
+    /// Starts it with prometheus-operator: a stack is Ready when its pods are.
     pub async fn start(folder: &Path, binary: &Path) -> Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
-        let plane = ControlPlane::start(&folder.join("control-plane"))?;
-        plane.install_prometheus_definitions()?;
+        let mut plane = ControlPlane::start(&folder.join("control-plane"))?;
+        plane.start_prometheus_operator()?;
         let values = ["log.format=text".to_owned(), "log.level=info".to_owned()];
         let installed = operator::install(&plane.kubectl(), &folder.join("operator"), binary, &values)?;
         let mut config = Config::from_custom_kubeconfig(Kubeconfig::read_from(plane.kubeconfig())?, &KubeConfigOptions::default()).await?;

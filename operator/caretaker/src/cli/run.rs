@@ -27,6 +27,9 @@ pub struct Args {
     /// Address of /metrics.
     #[arg(long, env = "CARETAKER_METRICS_ADDR", default_value = "0.0.0.0:8080")]
     metrics_address: String,
+    /// Whether Prometheus and Alertmanager of clients are asked at their pods what they have loaded. Without it only their pods are looked at.
+    #[arg(long, env = "CARETAKER_ASK_MONITORING", default_value_t = true, action = clap::ArgAction::Set)]
+    ask_monitoring: bool,
     /// Endpoint of all AWS services, for private endpoints and emulators.
     #[arg(long, env = "CARETAKER_AWS_ENDPOINT_URL")]
     aws_endpoint_url: Option<String>,
@@ -86,6 +89,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         store_url: args.store_url,
         health_address: args.health_address,
         metrics_address: args.metrics_address,
+        asks_monitoring: args.ask_monitoring,
     };
     let kube = Config::infer().await?;
     operator::run(config, kube, |writes, budgets| Arc::new(SdkClouds::new(reach, writes, budgets))).await?;

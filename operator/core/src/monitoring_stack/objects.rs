@@ -4,44 +4,47 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use caretaker_api::MonitoringStack;
-use caretaker_api::monitoring_stack::{MonitoringTerms, Tier};
+use caretaker_api::monitoring_stack::MonitoringTerms;
 use caretaker_api::names;
-use k8s_openapi::api::core::v1::{PodSecurityContext, ResourceRequirements, SeccompProfile, SecretKeySelector, ServiceAccount};
-use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPort, NetworkPolicySpec};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{PodSecurityContext, ResourceRequirements, SeccompProfile, Secret, SecretKeySelector, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::prometheus_operator::{
-    Alerting, AlertmanagerConfigSpec, AlertmanagerEndpoints, AlertmanagerSpec, Matcher, MatcherStrategy, ProbeSpec, ProbeTargets, Prober,
-    PrometheusSpec, Receiver, Route, ScrapeConfigSpec, Spec, StaticConfig, StaticProbes, SubRoute, Webhook,
+    AlertmanagerSpec, MatcherStrategy, ProbeSpec, ProbeTargets, Prober, PrometheusSpec, ScrapeConfigSpec, Spec, StaticConfig, StaticProbes,
 };
-use super::{Observed, Target, name, rules, shards};
+use super::{ALERTMANAGER_PORT, Observed, PROMETHEUS_PORT, Target, name, network, rules, shards, tiers};
 use crate::desired::Desired;
-use crate::ownership::Kind;
+use crate::ownership::{ALERTMANAGER_SECRET, Kind};
 
-/// The label `job` of machines, whatever ScrapeConfig they stand in.
-const MACHINES_JOB: &str = "machines";
-/// The label `job` of public addresses, whatever Probe they stand in.
-const PUBLIC_JOB: &str = "public-addresses";
+/// The key of the Secret that says where alerts go.
+const ALERTMANAGER_KEY: &str = "alertmanagers.yaml";
 /// User and group of the pods: nobody.
 const NOBODY: i64 = 65_534;
 
 /// Everything but what names the targets themselves.
 pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: bool) -> Vec<Desired> {
     let account = ServiceAccount { automount_service_account_token: Some(false), ..ServiceAccount::default() };
-    let policy = NetworkPolicy { spec: Some(egress(stack.spec.terms.exporter_port)), ..NetworkPolicy::default() };
-    vec![
+    let mut objects = vec![
         object(stack, "ServiceAccount", name(stack, "monitoring"), &account),
+        object(stack, "Secret", ALERTMANAGER_SECRET.to_owned(), &alertmanager_address(stack)),
         of_spec(stack, stack.name_any(), &alertmanager(stack)),
-        of_spec(stack, name(stack, "tiers"), &routes(&stack.spec.terms.tiers)),
+    ];
+    objects.extend(tiers::configs(&stack.spec.terms.tiers).map(|(tier, config)| of_spec(stack, tiers::name(stack, tier), &config)));
+    objects.extend([
         of_spec(stack, name(stack, "rules"), &rules::rules(&stack.spec.terms, has_targets)),
+        of_spec(stack, name(stack, "prometheus"), &itself()),
         of_spec(stack, stack.name_any(), &prometheus(stack, observed)),
-        object(stack, "NetworkPolicy", name(stack, "monitoring"), &policy),
-    ]
+    ]);
+    objects.extend(
+        network::policies(stack, &observed.operator_namespace)
+            .map(|(part, policy)| object(stack, "NetworkPolicy", name(stack, part), &policy)),
+    );
+    objects
 }
 
 /// The objects that name targets.
@@ -102,8 +105,30 @@ fn requests(cpu: &str, memory: &str) -> ResourceRequirements {
     ResourceRequirements { requests: Some(requests.into()), ..ResourceRequirements::default() }
 }
 
+/// Where Prometheus finds the one pod of its Alertmanager. A written address needs no token, no Role and no way to the API server, and holds while that one is
+/// down.
+fn alertmanager_address(stack: &MonitoringStack) -> Secret {
+    let (name, namespace) = (stack.name_any(), stack.namespace().unwrap_or_default());
+    let host = format!("alertmanager-{name}-0.alertmanager-operated.{namespace}.svc:{ALERTMANAGER_PORT}");
+    let text = format!("- api_version: v2\n  static_configs:\n    - targets: [\"{host}\"]\n");
+    Secret {
+        data: Some([(ALERTMANAGER_KEY.to_owned(), ByteString(text.into_bytes()))].into()),
+        type_: Some("Opaque".into()),
+        ..Secret::default()
+    }
+}
+
+/// Prometheus watches itself: else nothing tells that its rules fail.
+fn itself() -> ScrapeConfigSpec {
+    let targets = vec![format!("localhost:{PROMETHEUS_PORT}")];
+    ScrapeConfigSpec {
+        job_name: "prometheus",
+        scrape_interval: "60s",
+        static_configs: vec![StaticConfig { targets, labels: BTreeMap::new() }],
+    }
+}
+
 fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
-    let alertmanager = AlertmanagerEndpoints { namespace: stack.namespace(), name: "alertmanager-operated".into(), port: "web".into() };
     PrometheusSpec {
         replicas: 1,
         retention: format!("{}d", stack.spec.terms.retention_days),
@@ -113,7 +138,11 @@ fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
         rule_selector: own_objects(stack),
         probe_selector: own_objects(stack),
         scrape_config_selector: own_objects(stack),
-        alerting: Alerting { alertmanagers: vec![alertmanager] },
+        additional_alert_manager_configs: SecretKeySelector {
+            name: ALERTMANAGER_SECRET.into(),
+            key: ALERTMANAGER_KEY.into(),
+            optional: None,
+        },
         security_context: security(),
         resources: requests("100m", "256Mi"),
     }
@@ -132,34 +161,9 @@ fn alertmanager(stack: &MonitoringStack) -> AlertmanagerSpec {
     }
 }
 
-/// One receiver and one route for each tier. What carries no tier goes to the first.
-fn routes(tiers: &[Tier]) -> AlertmanagerConfigSpec {
-    let receiver = |tier: &Tier| {
-        let secret = tier.webhook_secret.as_ref();
-        let url_secret = secret.map(|secret| SecretKeySelector { name: secret.name.clone(), key: secret.key.clone(), optional: None });
-        let url = if secret.is_some() { None } else { tier.webhook_url.clone() };
-        Receiver { name: tier.name.clone(), webhook_configs: vec![Webhook { send_resolved: true, url_secret, url }] }
-    };
-    let route = |tier: &Tier| SubRoute {
-        receiver: tier.name.clone(),
-        matchers: vec![Matcher { name: "tier".into(), value: tier.name.clone(), match_type: "=" }],
-    };
-    AlertmanagerConfigSpec {
-        route: Route {
-            receiver: tiers.first().map(|tier| tier.name.clone()).unwrap_or_default(),
-            group_by: vec!["alertname", "account", "region"],
-            group_wait: "30s",
-            group_interval: "5m",
-            repeat_interval: "4h",
-            routes: tiers.iter().map(route).collect(),
-        },
-        receivers: tiers.iter().map(receiver).collect(),
-    }
-}
-
 fn scrape(targets: &[&Target], port: u32) -> ScrapeConfigSpec {
     ScrapeConfigSpec {
-        job_name: MACHINES_JOB,
+        job_name: rules::MACHINES_JOB,
         scrape_interval: "60s",
         static_configs: targets
             .iter()
@@ -191,32 +195,11 @@ fn with_port(ip: IpAddr, port: u32) -> String {
 fn probe(prober: &str, targets: &[&Target]) -> ProbeSpec {
     let addresses = targets.iter().filter_map(|target| target.public).map(|ip| ip.to_string()).collect();
     ProbeSpec {
-        job_name: PUBLIC_JOB,
+        job_name: rules::PUBLIC_JOB,
         interval: "60s",
         module: "icmp",
         prober: Prober { url: prober.to_owned() },
         targets: ProbeTargets { static_config: StaticProbes { addresses } },
-    }
-}
-
-/// What the stack needs beyond its namespace: exporters, the prober, and the receivers of alerts.
-fn egress(exporter_port: u32) -> NetworkPolicySpec {
-    let pods = LabelSelectorRequirement {
-        key: "app.kubernetes.io/name".into(),
-        operator: "In".into(),
-        values: Some(vec!["prometheus".into(), "alertmanager".into()]),
-    };
-    let port = |port: u32| NetworkPolicyPort {
-        protocol: Some("TCP".into()),
-        port: i32::try_from(port).ok().map(IntOrString::Int),
-        ..NetworkPolicyPort::default()
-    };
-    let ports = [exporter_port, 443, 80, 9115].map(port).to_vec();
-    NetworkPolicySpec {
-        pod_selector: Some(LabelSelector { match_expressions: Some(vec![pods]), ..LabelSelector::default() }),
-        policy_types: Some(vec!["Egress".into()]),
-        egress: Some(vec![NetworkPolicyEgressRule { ports: Some(ports), ..NetworkPolicyEgressRule::default() }]),
-        ..NetworkPolicySpec::default()
     }
 }
 
@@ -231,6 +214,11 @@ mod tests {
     fn all(stack: &MonitoringStack, observed: &Observed) -> Vec<Desired> {
         let targets = &observed.watched.targets;
         [frame(stack, observed, !targets.is_empty()), of_targets(stack, targets)].concat()
+    }
+
+    /// Whether the object names machines.
+    fn names_machines(object: &Desired) -> bool {
+        object.kind == "ScrapeConfig" && object.body["spec"]["jobName"] == rules::MACHINES_JOB
     }
 
     fn stack(prober: Option<&str>) -> MonitoringStack {
@@ -261,7 +249,7 @@ mod tests {
     #[test]
     fn ten_thousand_targets_stay_far_below_what_etcd_takes() {
         let objects = all(&stack(None), &observed(10_000));
-        assert_eq!(objects.iter().filter(|object| object.kind == "ScrapeConfig").count(), 32);
+        assert_eq!(objects.iter().filter(|object| names_machines(object)).count(), 32);
         for object in &objects {
             assert!(serde_json::to_vec(&object.body).unwrap().len() < 500_000, "{}", object.describe());
         }
@@ -282,7 +270,7 @@ mod tests {
     #[test]
     fn names_from_the_cloud_are_label_values_and_nothing_else() {
         let objects = all(&stack(Some("prober:9115")), &observed(2));
-        for object in objects.iter().filter(|object| object.kind != "ScrapeConfig") {
+        for object in objects.iter().filter(|object| !names_machines(object)) {
             assert!(!object.body.to_string().contains("Secret }}"), "{}", object.describe());
         }
         assert_eq!(objects.iter().filter(|object| object.kind == "Probe").count(), 1);
@@ -290,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_stack_without_targets_has_no_scrape_config() {
-        assert!(all(&stack(None), &observed(0)).iter().all(|object| object.kind != "ScrapeConfig"));
+        assert!(all(&stack(None), &observed(0)).iter().all(|object| !names_machines(object)));
     }
 
     /// What a stack of two machines has looked like since the first release, but for the label `job`, which no longer is the object's name.
@@ -320,7 +308,7 @@ mod tests {
         ];
         let watched = Watched::of(targets.to_vec());
         let objects = all(&stack(None), &Observed { watched, ..Observed::default() });
-        let scrape = objects.iter().find(|object| object.kind == "ScrapeConfig").unwrap();
+        let scrape = objects.iter().find(|object| names_machines(object)).unwrap();
         let configs = scrape.body["spec"]["staticConfigs"].as_array().unwrap();
         let expected =
             [("aws", "eu-west-1", "10.0.0.1:9100"), ("azure", "westeurope", "10.0.0.4:9100"), ("gcp", "europe-west1", "[fd20::1]:9100")];
@@ -337,7 +325,7 @@ mod tests {
     fn one_machine_more_changes_no_label_of_another() {
         let labelled = |count: usize| {
             let mut found = BTreeMap::new();
-            for object in all(&stack(None), &observed(count)).iter().filter(|object| object.kind == "ScrapeConfig") {
+            for object in all(&stack(None), &observed(count)).iter().filter(|object| names_machines(object)) {
                 for config in object.body["spec"]["staticConfigs"].as_array().unwrap() {
                     let job = object.body["spec"]["jobName"].clone();
                     found.insert(config["targets"][0].to_string(), (job, config["labels"].clone()));

@@ -33,8 +33,8 @@ pub struct PrometheusSpec {
     pub probe_selector: LabelSelector,
     /// Which ScrapeConfigs it takes.
     pub scrape_config_selector: LabelSelector,
-    /// Where alerts go.
-    pub alerting: Alerting,
+    /// Key of the Secret that says where alerts go.
+    pub additional_alert_manager_configs: SecretKeySelector,
     /// Rights of the pods.
     pub security_context: PodSecurityContext,
     /// What the pods need.
@@ -43,24 +43,6 @@ pub struct PrometheusSpec {
 
 impl Spec for PrometheusSpec {
     const KIND: &'static str = "Prometheus";
-}
-
-/// Where alerts go.
-#[derive(Clone, Debug, Serialize)]
-pub struct Alerting {
-    /// The Alertmanagers.
-    pub alertmanagers: Vec<AlertmanagerEndpoints>,
-}
-
-/// Endpoints of an Alertmanager.
-#[derive(Clone, Debug, Serialize)]
-pub struct AlertmanagerEndpoints {
-    /// Namespace of its Service.
-    pub namespace: Option<String>,
-    /// Name of its Service.
-    pub name: String,
-    /// Name of the Service's port.
-    pub port: String,
 }
 
 /// Spec of `Alertmanager`.
@@ -98,7 +80,7 @@ pub struct MatcherStrategy {
 /// Spec of `AlertmanagerConfig`.
 #[derive(Clone, Debug, Serialize)]
 pub struct AlertmanagerConfigSpec {
-    /// The root of the routes.
+    /// The route.
     pub route: Route,
     /// The receivers.
     pub receivers: Vec<Receiver>,
@@ -108,12 +90,14 @@ impl Spec for AlertmanagerConfigSpec {
     const KIND: &'static str = "AlertmanagerConfig";
 }
 
-/// The root of the routes.
+/// The one route.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Route {
-    /// Receiver of what no other route takes.
+    /// Its receiver.
     pub receiver: String,
+    /// What it takes.
+    pub matchers: Vec<Matcher>,
     /// Labels that make a group.
     pub group_by: Vec<&'static str>,
     /// Wait before the first word of a group.
@@ -122,17 +106,6 @@ pub struct Route {
     pub group_interval: &'static str,
     /// Wait before a word is said again.
     pub repeat_interval: &'static str,
-    /// The other routes.
-    pub routes: Vec<SubRoute>,
-}
-
-/// One route.
-#[derive(Clone, Debug, Serialize)]
-pub struct SubRoute {
-    /// Its receiver.
-    pub receiver: String,
-    /// What it takes.
-    pub matchers: Vec<Matcher>,
 }
 
 /// A condition on a label.

@@ -2,7 +2,17 @@
 
 use caretaker_api::monitoring_stack::MonitoringTerms;
 
+use super::Plan;
 use super::prometheus_operator::{AlertRule, PrometheusRuleSpec, RuleGroup};
+
+/// The label `job` of machines, whatever ScrapeConfig they stand in.
+pub(super) const MACHINES_JOB: &str = "machines";
+/// The label `job` of public addresses, whatever Probe they stand in.
+pub(super) const PUBLIC_JOB: &str = "public-addresses";
+/// Name of the group of rules.
+pub const GROUP: &str = "caretaker";
+/// The alert that always fires. It goes to no receiver, for no tier can have its name: that it stands in Alertmanager shows that alerts arrive there.
+pub const WATCHDOG: &str = "Watchdog";
 
 struct Rule {
     alert: &'static str,
@@ -14,24 +24,31 @@ struct Rule {
 
 const DOWN: Rule = Rule {
     alert: "InstanceDown",
-    expr: "up == 0",
+    expr: "up{job=\"machines\"} == 0",
     minutes: 5,
     severity: "critical",
     summary: "{{ $labels.instance_id }} ({{ $labels.name }}) in {{ $labels.region }} does not answer its exporter's port.",
 };
 const NONE: Rule = Rule {
     alert: "NoTargetAnswers",
-    expr: "absent(up == 1)",
+    expr: "absent(up{job=\"machines\"} == 1)",
     minutes: 10,
     severity: "critical",
     summary: "No machine of the inventory answers: the way to the client's network may be broken.",
 };
 const PROBE: Rule = Rule {
     alert: "PublicAddressDown",
-    expr: "probe_success == 0",
+    expr: "probe_success{job=\"public-addresses\"} == 0",
     minutes: 5,
     severity: "critical",
     summary: "{{ $labels.instance }} does not answer from outside.",
+};
+const PROBER: Rule = Rule {
+    alert: "ProberDown",
+    expr: "max by (job) (up{job=\"public-addresses\"}) == 0",
+    minutes: 5,
+    severity: "critical",
+    summary: "The prober does not answer: nobody knows whether the public addresses answer from outside.",
 };
 const RULES_FAIL: Rule = Rule {
     alert: "RulesFail",
@@ -48,7 +65,7 @@ pub(super) fn rules(terms: &MonitoringTerms, has_targets: bool) -> PrometheusRul
         rules.extend([&DOWN, &NONE]);
     }
     if terms.prober.is_some() {
-        rules.push(&PROBE);
+        rules.extend([&PROBE, &PROBER]);
     }
     let alerts = rules.iter().flat_map(|rule| {
         terms.tiers.iter().map(move |tier| AlertRule {
@@ -59,5 +76,21 @@ pub(super) fn rules(terms: &MonitoringTerms, has_targets: bool) -> PrometheusRul
             annotations: [("summary", rule.summary)].into(),
         })
     });
-    PrometheusRuleSpec { groups: vec![RuleGroup { name: "caretaker", rules: alerts.collect() }] }
+    PrometheusRuleSpec { groups: vec![RuleGroup { name: GROUP, rules: std::iter::once(watchdog()).chain(alerts).collect() }] }
+}
+
+/// Names of the alerts of a plan.
+pub(super) fn names(plan: &Plan) -> impl Iterator<Item = &str> {
+    let rules = plan.objects.iter().filter(|object| object.kind == "PrometheusRule");
+    rules.filter_map(|object| object.body["spec"]["groups"][0]["rules"].as_array()).flatten().filter_map(|rule| rule["alert"].as_str())
+}
+
+fn watchdog() -> AlertRule {
+    AlertRule {
+        alert: WATCHDOG,
+        expr: "vector(1)",
+        lasts: "0s".into(),
+        labels: [("severity", "none".to_owned()), ("tier", "-".to_owned())].into(),
+        annotations: [("summary", "Always fires: alerts arrive at Alertmanager.")].into(),
+    }
 }

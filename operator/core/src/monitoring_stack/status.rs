@@ -6,7 +6,7 @@ use caretaker_api::monitoring_stack::{MonitoringStackStatus, UnwatchedReason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{CONDITIONS, Done, LostInventory, Observed, PAUSE, RESYNC, Watched};
+use super::{CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, RESYNC, State, Watched, loaded, plan};
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
@@ -37,7 +37,7 @@ pub fn status(
             status.unwatched = observed.watched.status();
             status.inventories.clone_from(&observed.inventories);
         }
-        if observed.lost.is_empty() { watching(&mut set, &observed.watched, done) } else { lost(&mut set, &observed.lost, status.targets) }
+        if observed.lost.is_empty() { watching(&mut set, stack, observed, done) } else { lost(&mut set, &observed.lost, status.targets) }
     };
     if done.changed > 0 {
         status.changed_at = Some(Time(now));
@@ -65,13 +65,31 @@ fn lost(set: &mut ConditionSet, lost: &[LostInventory], targets: u32) -> Outcome
     Outcome::Waiting(Wait { reason: Reason::InventoryLost, message, after: PAUSE })
 }
 
-fn watching(set: &mut ConditionSet, watched: &Watched, done: &Done) -> Outcome {
+/// What keeps the programs of the stack from their work, and why; `None` where they run, have loaded what was asked for, and alerts arrive.
+#[must_use]
+pub fn what_runs(stack: &MonitoringStack, observed: &Observed) -> Option<(Reason, String)> {
+    for (part, state) in [(Part::Prometheus, &observed.prometheus), (Part::Alertmanager, &observed.alertmanager)] {
+        if let State::Waits(why) = state {
+            return Some((Reason::PodsNotReady, format!("{}: {why}", part.kind())));
+        }
+    }
+    let refused = |name: &str| observed.refused.get(name).cloned();
+    observed.loaded.as_ref().and_then(|loaded| loaded::fault(stack, &plan(stack, observed), loaded, &refused))
+}
+
+fn watching(set: &mut ConditionSet, stack: &MonitoringStack, observed: &Observed, done: &Done) -> Outcome {
+    let watched = &observed.watched;
     // What others change again and again is put back later: until then it is not as it should be.
     if let Some(wait) = shortest(done.contested.iter().cloned()) {
         set.set(KIND, Is::False, wait.reason, &wait.message);
         return Outcome::Waiting(wait);
     }
     let targets = watched.targets.len();
+    if let Some((reason, why)) = what_runs(stack, observed) {
+        let message = format!("{targets} targets; {why}");
+        set.set(KIND, Is::False, reason, &message);
+        return Outcome::Waiting(Wait { reason, message, after: LOOK });
+    }
     let (without_address, unsaid) =
         (watched.unwatched(UnwatchedReason::NoPrivateAddress), watched.unwatched(UnwatchedReason::PowerStateUnknown));
     if without_address + unsaid > 0 {
@@ -83,7 +101,11 @@ fn watching(set: &mut ConditionSet, watched: &Watched, done: &Done) -> Outcome {
         set.set(KIND, Is::False, Reason::NotAllWatched, &message);
         return Outcome::Refused(vec![Fault::outside(Reason::NotAllWatched, "status.unwatched", message)]);
     }
-    set.set(KIND, Is::True, Reason::Settled, format!("{targets} targets"));
+    let seen = match observed.loaded {
+        Some(_) => "Prometheus and Alertmanager run with what was asked for, and alerts arrive",
+        None => "the pods of Prometheus and Alertmanager are ready; the operator is set not to ask them what they have loaded",
+    };
+    set.set(KIND, Is::True, Reason::Settled, format!("{targets} targets; {seen}"));
     Outcome::Settled(RESYNC)
 }
 

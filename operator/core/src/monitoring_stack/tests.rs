@@ -25,8 +25,13 @@ fn stack(status: MonitoringStackStatus) -> MonitoringStack {
 
 /// So many machines of each sort: watched, without a private address, of unknown power state.
 fn seen(watched: usize, without_address: usize, unsaid: usize) -> Observed {
-    let mut observed =
-        Observed { client: "acme".into(), inventories: [("prod".to_owned(), "digest".to_owned())].into(), ..Observed::default() };
+    let mut observed = Observed {
+        client: "acme".into(),
+        inventories: [("prod".to_owned(), "digest".to_owned())].into(),
+        prometheus: State::Runs(None),
+        alertmanager: State::Runs(None),
+        ..Observed::default()
+    };
     let machine = |number: usize, power: Power, has_address: bool| Asset {
         power: Some(power),
         addresses: has_address
@@ -87,13 +92,14 @@ fn the_message_names_some_machines_and_what_to_do() {
 fn a_stack_that_watched_not_all_says_so_no_more_once_it_does() {
     let (_, _, before, _) = said(&stack(MonitoringStackStatus::default()), &seen(1, 1, 0));
     let (condition, message, after, _) = said(&stack(before), &seen(2, 0, 0));
-    assert_eq!((condition.0.as_str(), message.as_str(), after.unwatched.count), ("True", "2 targets", 0));
+    assert_eq!((condition.0.as_str(), after.unwatched.count), ("True", 0));
+    assert!(message.starts_with("2 targets; the pods of"), "{message}");
 }
 
 #[test]
 fn a_lost_inventory_leaves_the_targets_as_they_are_and_says_unknown() {
     let before = MonitoringStackStatus { targets: 4, inventories: [("prod".to_owned(), "old".to_owned())].into(), ..Default::default() };
-    let kinds = |plan: &Plan| plan.objects.iter().map(|object| object.kind).collect::<Vec<_>>();
+    let names_machines = |plan: &Plan| plan.objects.iter().any(|object| object.kind == "ScrapeConfig" && object.name.contains("targets"));
     for (observed, targets, names_targets, why) in [
         (Observed { lost: lost(false), ..seen(0, 0, 0) }, 4, false, "after a restart nothing is remembered"),
         (Observed { lost: lost(false), ..seen(2, 0, 0) }, 4, false, "another account's targets alone would drop this one's"),
@@ -112,7 +118,7 @@ fn a_lost_inventory_leaves_the_targets_as_they_are_and_says_unknown() {
         for kind in TARGET_KINDS {
             assert_eq!(plan.prunes.contains(&kind), names_targets, "{kind}: {why}");
         }
-        assert_eq!(kinds(&plan).contains(&"ScrapeConfig"), names_targets, "{why}");
+        assert_eq!(names_machines(&plan), names_targets, "{why}");
         let rules = plan.objects.iter().find(|object| object.kind == "PrometheusRule").unwrap();
         assert!(rules.body.to_string().contains("InstanceDown"), "the machines that are watched still have their alert: {why}");
     }
@@ -133,4 +139,30 @@ fn while_the_prometheus_operator_is_missing_nothing_is_made_and_nothing_goes() {
     assert_eq!(plan(&stack(MonitoringStackStatus::default()), &observed), Plan::default());
     let (condition, ..) = said(&stack(MonitoringStackStatus::default()), &observed);
     assert_eq!(condition.1, "PrometheusOperatorMissing");
+}
+
+#[test]
+fn the_condition_is_not_true_while_the_programs_do_not_work() {
+    let waits = || State::Waits("its pod cannot be made: exceeded quota".into());
+    let silent = Loaded { prometheus: Err("timeout".into()), alertmanager: Err("timeout".into()) };
+    let cases: [(Observed, &str, &str); 3] = [
+        (
+            Observed { prometheus: waits(), ..seen(2, 0, 0) },
+            "PodsNotReady",
+            "2 targets; Prometheus: its pod cannot be made: exceeded quota",
+        ),
+        (
+            Observed { alertmanager: waits(), ..seen(2, 0, 0) },
+            "PodsNotReady",
+            "2 targets; Alertmanager: its pod cannot be made: exceeded quota",
+        ),
+        (Observed { loaded: Some(silent), ..seen(2, 0, 0) }, "Unreachable", "2 targets; Prometheus does not answer the operator: timeout"),
+    ];
+    for (observed, reason, expected) in cases {
+        let (condition, message, _, outcome) = said(&stack(MonitoringStackStatus::default()), &observed);
+        assert_eq!((condition.0.as_str(), condition.1.as_str(), message.as_str()), ("False", reason, expected));
+        assert!(matches!(outcome, Outcome::Waiting(wait) if wait.after == LOOK));
+    }
+    let (_, message, ..) = said(&stack(MonitoringStackStatus::default()), &seen(2, 0, 0));
+    assert!(message.contains("not to ask them"), "what was not asked is not claimed: {message}");
 }

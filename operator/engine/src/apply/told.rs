@@ -6,7 +6,7 @@ use caretaker_core::outcome::Wait;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
 
-use super::Owner;
+use super::owner::Owner;
 use crate::context::Context;
 
 /// Most fields that one event names.

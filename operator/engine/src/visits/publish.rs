@@ -15,8 +15,8 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
+use super::reconciler::{Reconciler, Status};
 use super::stream::Loop;
-use super::{Reconciler, Status};
 use crate::common_status::CommonStatus;
 use crate::failure::Failure;
 

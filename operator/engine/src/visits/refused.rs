@@ -9,7 +9,7 @@ use kube::runtime::events::EventType;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
-use super::Reconciler;
+use super::reconciler::Reconciler;
 use super::stream::Loop;
 use crate::common_status::CommonStatus;
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ impl<R: Reconciler> Loop<R> {
             return;
         }
         self.ctx.metrics.status_write_failure(R::KIND);
-        let lacks = self.ctx.definitions.look(&self.ctx, self.ctx.now()).await.ok().flatten();
+        let lacks = self.ctx.definitions.look(&self.ctx.client, &self.ctx.cache, self.ctx.now()).await.ok().flatten();
         let (reason, message) = match lacks {
             Some(lacks) => (Reason::SchemaOutdated, format!("{lacks} ({failure})")),
             None => (Reason::Failed, failure.to_string()),

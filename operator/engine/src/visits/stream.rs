@@ -13,7 +13,7 @@ use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use tracing::Instrument;
 
-use super::Reconciler;
+use super::reconciler::Reconciler;
 use crate::managed_fields;
 
 /// Objects of a kind that are visited at the same time.

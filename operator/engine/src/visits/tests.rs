@@ -16,8 +16,15 @@ use tower::BoxError;
 use super::stream::Loop;
 use super::*;
 use crate::cache::Cache;
+use crate::context::Context;
 use crate::definitions::tests::document;
+use crate::failure::Failure;
 use crate::metrics::Metrics;
+use async_trait::async_trait;
+use caretaker_api::condition::ConditionType;
+use caretaker_core::outcome::{Fault, Outcome};
+use caretaker_core::ownership::Kind;
+use jiff::Timestamp;
 
 /// A reconciler whose reads fail while it is told so.
 #[derive(Default)]

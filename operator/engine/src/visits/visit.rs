@@ -12,8 +12,8 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
+use super::reconciler::{Acted, CleanUp, Reconciler, Seen, Status};
 use super::stream::Loop;
-use super::{Acted, CleanUp, Reconciler, Seen, Status};
 use crate::failure::Failure;
 
 impl<R: Reconciler> Loop<R> {

@@ -1,0 +1,46 @@
+//! Looks at the pods of a stack.
+
+use caretaker_api::MonitoringStack;
+use caretaker_core::monitoring_stack::{self as core, Observed, Part, PartSeen, State};
+use caretaker_engine::Failure;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
+
+use crate::context::Context;
+
+/// What the prometheus-operator calls itself in the labels of its pods.
+const PODS: &str = "app.kubernetes.io/managed-by=prometheus-operator";
+
+/// Notes how the parts are, what they say that they have loaded, and, where something is wrong, what the events say.
+pub async fn look(ctx: &Context, stack: &MonitoringStack, observed: &mut Observed) -> Result<(), Failure> {
+    let (namespace, name) = (stack.namespace().unwrap_or_default(), stack.name_any());
+    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &namespace);
+    let selector = format!("{PODS},app.kubernetes.io/instance={name}");
+    let pods =
+        api.list(&ListParams::default().labels(&selector)).await.map_err(Failure::kubernetes(format!("list the pods of {name}")))?.items;
+    note(ctx, stack, observed, (&pods, &[]));
+    if let (Some(ask), State::Runs(Some(prometheus)), State::Runs(Some(alertmanager))) =
+        (&ctx.pods, &observed.prometheus, &observed.alertmanager)
+    {
+        observed.loaded = Some(ask.loaded(*prometheus, *alertmanager).await);
+    }
+    if core::what_runs(stack, observed).is_some() {
+        let api: Api<Event> = Api::namespaced(ctx.client.clone(), &namespace);
+        let warnings = ListParams::default().fields("type=Warning");
+        let events = api.list(&warnings).await.map_err(Failure::kubernetes(format!("list the events of {namespace}")))?.items;
+        note(ctx, stack, observed, (&pods, &events));
+        observed.refused = core::refused(&events);
+    }
+    Ok(())
+}
+
+fn note(ctx: &Context, stack: &MonitoringStack, observed: &mut Observed, (pods, events): (&[Pod], &[Event])) {
+    let (namespace, name) = (stack.namespace().unwrap_or_default(), stack.name_any());
+    let state = |part: Part| {
+        let object = ctx.cache.get(part.kind(), &namespace, &name);
+        let object = object.as_ref().map(|object| (object.metadata.generation, &object.data["status"]));
+        core::state(part, &name, PartSeen { pods, events, object })
+    };
+    (observed.prometheus, observed.alertmanager) = (state(Part::Prometheus), state(Part::Alertmanager));
+}
