@@ -166,6 +166,14 @@ impl Lab {
         &self.own.as_ref().expect("a lab with a control plane of its own").0
     }
 
+    /// The same, to start or stop parts of it.
+    ///
+    /// # Panics
+    /// The lab uses the run's.
+    pub fn plane_mut(&mut self) -> &mut ControlPlane {
+        &mut self.own.as_mut().expect("a lab with a control plane of its own").0
+    }
+
     /// Deletes what an earlier run left in a control plane that is used again, as a user would.
     fn clear(&self) -> Result<()> {
         let names = self.kubectl.run(&["get", "mc", "-o", "name"])?;

@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod harness;
+mod late_api_server;
 mod three_clouds;
 mod truth;
 mod without_prometheus;

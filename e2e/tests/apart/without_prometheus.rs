@@ -5,7 +5,7 @@ use caretaker_e2e::{Client, Lab, PATIENCE};
 
 #[test]
 fn without_its_definitions_monitoring_says_so_and_the_rest_works() -> Result<()> {
-    let lab = Lab::alone("without-prometheus", false)?;
+    let mut lab = Lab::alone("without-prometheus", false)?;
     lab.start(&[])?;
     let client = Client::new("bare", "200000000301", "eu-west-1");
     lab.cloud.call(&["instances", &client.account, "eu-west-1", "2"], "")?;
@@ -21,7 +21,14 @@ fn without_its_definitions_monitoring_says_so_and_the_rest_works() -> Result<()>
     // A rehearsal works without them too.
     lab.plugin(&["exit", "bare", "--wait"])?;
     let process = lab.with_operator(|operator| operator.process.id());
+    // Its definitions alone make no pod.
     lab.plane().install_prometheus_definitions()?;
+    lab.until("the word about the prometheus-operator", || {
+        let message = lab.condition(&["ms", "main", "-n", "client-bare"], "MonitoringReady", "False", "PodsNotReady")?;
+        ensure!(message.contains("the prometheus-operator has not taken up the object Prometheus"), "{message}");
+        Ok(())
+    })?;
+    lab.plane_mut().start_prometheus_operator()?;
     lab.kubectl.wait(&["mc/bare"], "condition=Ready", PATIENCE)?;
     ensure!(lab.with_operator(|operator| operator.process.id()) == process, "a restart was needed");
     Ok(())

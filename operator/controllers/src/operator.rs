@@ -1,7 +1,6 @@
 //! The whole operator: client, election, cache, controllers, health, and an orderly end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use caretaker_api::CloudAccount;
@@ -10,7 +9,7 @@ use caretaker_core::cloud_account::budget;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
-use kube_lease_manager::{LeaseCreateMode, LeaseManagerBuilder};
+use kube_lease_manager::{LeaseCreateMode, LeaseManager, LeaseManagerBuilder};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -39,6 +38,9 @@ const LEASE_DURATION: Duration = Duration::from_secs(15);
 const LEASE_GRACE: Duration = Duration::from_secs(5);
 /// Time that no write is sent before the lease ends: longer than any write takes to arrive.
 const LEASE_MARGIN: Duration = Duration::from_secs(4);
+/// Pauses between attempts to reach an API server that is late: the first, and the longest.
+const LATE_FIRST: Duration = Duration::from_secs(1);
+const LATE_LAST: Duration = Duration::from_secs(10);
 /// Longest wait for visits in flight at the end.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -111,34 +113,70 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
     let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), pods, claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
     let identity = format!("{}_{:08x}", config.identity, rand::random::<u32>());
-    let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
-        .with_namespace(&config.namespace)
-        .with_identity(&identity)
-        .with_duration(LEASE_DURATION.as_secs())
-        .with_grace(LEASE_GRACE.as_secs())
-        .with_create_mode(LeaseCreateMode::AutoCreate)
-        .build()
-        .await
-        .map_err(|error| start("make the lease")(error.to_string()))?;
-    let (mut leads, lease) = manager.watch().await;
+    let mut signal = Box::pin(terminated());
+    let manager = tokio::select! {
+        () = &mut signal => return Ok(()),
+        manager = lease(&client, &config.namespace, &identity) => manager,
+    };
+    let (leads, task) = manager.watch().await;
     cache.start(&client);
     health.set_started();
-    let mut signal = Box::pin(terminated());
-    tokio::select! {
-        () = &mut signal => return Ok(()),
-        changed = leads.wait_for(|leads| *leads) => { changed.map_err(|error| start("watch the lease")(error.to_string()))?; }
-    }
-    tracing::info!(identity, "leading");
-    metrics.set_leader(true);
-    let ended = lead(ctx, &budgets, (leads.clone(), health), signal).await;
-    metrics.set_leader(false);
+    let ended = terms(&ctx, &budgets, (leads.clone(), health), (&identity, &mut signal)).await;
     if ended.is_ok() {
         // Dropping the last receiver ends the manager's task, which gives the lease back.
         drop(leads);
-        let _ = tokio::time::timeout(Duration::from_secs(5), lease).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), task).await;
     }
     writes.gate.close();
     ended
+}
+
+/// Leads, and waits to lead again, until a signal.
+async fn terms(
+    ctx: &Context,
+    budgets: &Budgets,
+    (mut leads, health): (watch::Receiver<bool>, Health),
+    (identity, signal): (&str, &mut (impl Future<Output = ()> + Unpin)),
+) -> Result<(), Ended> {
+    loop {
+        tokio::select! {
+            () = &mut *signal => return Ok(()),
+            changed = leads.wait_for(|leads| *leads) => { changed.map_err(|error| start("watch the lease")(error.to_string()))?; }
+        }
+        tracing::info!(identity, "leading");
+        ctx.metrics.set_leader(true);
+        let ended = lead(ctx, budgets, (leads.clone(), health.clone()), signal).await;
+        ctx.metrics.set_leader(false);
+        match ended {
+            // Such as after an outage of the API server. Nothing was written since the gate closed, and whatever was known of claims may be old.
+            Err(Ended::LeaseLost) => {
+                tracing::warn!(identity, "the lease was lost: nothing is written until it can be taken again");
+                ctx.claims.lock().expect("no panic while held").clear();
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// The manager of the lease. An API server that is late is waited for: a process that ends here would be started again more and more slowly.
+async fn lease(client: &Client, namespace: &str, identity: &str) -> LeaseManager {
+    let mut pause = LATE_FIRST;
+    loop {
+        let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
+            .with_namespace(namespace)
+            .with_identity(identity)
+            .with_duration(LEASE_DURATION.as_secs())
+            .with_grace(LEASE_GRACE.as_secs())
+            .with_create_mode(LeaseCreateMode::AutoCreate)
+            .build()
+            .await;
+        match manager {
+            Ok(manager) => return manager,
+            Err(error) => tracing::warn!(%error, seconds = pause.as_secs(), "the lease cannot be made or read; tried again"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LATE_LAST);
+    }
 }
 
 fn client(mut kube: Config, layer: &WriteLayer) -> Result<Client, Ended> {
@@ -150,10 +188,10 @@ fn client(mut kube: Config, layer: &WriteLayer) -> Result<Client, Ended> {
 }
 
 async fn lead(
-    ctx: Context,
+    ctx: &Context,
     budgets: &Budgets,
     (mut leads, health): (watch::Receiver<bool>, Health),
-    signal: impl Future<Output = ()>,
+    signal: &mut (impl Future<Output = ()> + Unpin),
 ) -> Result<(), Ended> {
     while !ctx.cache.is_synced() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -161,24 +199,25 @@ async fn lead(
             return Err(Ended::LeaseLost);
         }
     }
-    keep_waits(&ctx, budgets);
+    keep_waits(ctx, budgets);
     // Said in the log at once; the ProviderProfiles say it in a condition.
     let _ = ctx.definitions.look(&ctx.client, &ctx.cache, ctx.now()).await;
     health.set_synced();
     let (stop, _) = watch::channel(false);
     let mut controllers = JoinSet::new();
-    spawn_all(&ctx, &stop, &mut controllers);
-    let stopping = AtomicBool::new(false);
+    spawn_all(ctx, &stop, &mut controllers);
     let ended = tokio::select! {
-        () = signal => { stopping.store(true, Ordering::SeqCst); Ok(()) }
+        () = signal => Ok(()),
         _ = leads.wait_for(|leads| !*leads) => Err(Ended::LeaseLost),
         Some(ended) = controllers.join_next() => Err(Ended::ControllerEnded(ended.unwrap_or_else(|error| error.to_string()))),
     };
     let _ = stop.send(true);
-    if stopping.load(Ordering::SeqCst) {
+    if !matches!(ended, Err(Ended::ControllerEnded(_))) {
         tracing::info!("stopping: waits for visits in flight");
         let _ = tokio::time::timeout(DRAIN, async { while controllers.join_next().await.is_some() {} }).await;
     }
+    // No visit of this term may last into the next one.
+    controllers.shutdown().await;
     ended
 }
 

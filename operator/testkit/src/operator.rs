@@ -150,7 +150,10 @@ impl Installed {
     }
 
     /// A kubeconfig with a token of the chart's ServiceAccount, good for twelve hours: longer than any run, so that each start uses the same one.
-    fn token_kubeconfig(&self) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// No token is given.
+    pub fn token_kubeconfig(&self) -> Result<PathBuf> {
         let path = self.folder.join("operator.kubeconfig");
         if path.exists() {
             return Ok(path);

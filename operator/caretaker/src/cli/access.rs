@@ -59,13 +59,13 @@ pub fn permissions(args: &PermissionsArgs) -> anyhow::Result<()> {
     let mut last = ("", "");
     for row in rows {
         if last != (row.cloud, row.profile) {
-            println!("{}{} {}", if last == ("", "") { "" } else { "\n" }, row.cloud, row.profile);
+            outln!("{}{} {}", if last == ("", "") { "" } else { "\n" }, row.cloud, row.profile);
             last = (row.cloud, row.profile);
         }
         let permission = if row.permission.is_empty() { "no permission".to_owned() } else { format!("{} on {}", row.permission, row.on) };
-        print!("{}", paragraph("  ", &format!("{permission}: {}", row.why), width));
+        out!("{}", paragraph("  ", &format!("{permission}: {}", row.why), width));
         if row.call != row.permission {
-            print!("{}", paragraph("      ", &format!("by {}", row.call), width));
+            out!("{}", paragraph("      ", &format!("by {}", row.call), width));
         }
     }
     Ok(())
@@ -79,7 +79,7 @@ pub async fn access(args: Which) -> anyhow::Result<()> {
     }
     let width = width();
     let all: Vec<String> = accounts.iter().map(|account| report(account, width)).collect();
-    print!("{}", all.join("\n"));
+    out!("{}", all.join("\n"));
     Ok(())
 }
 

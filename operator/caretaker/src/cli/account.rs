@@ -88,16 +88,16 @@ pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
         );
     }
     for (name, kit, files) in &all {
-        println!("{name}: ConfigMap {}, digest {}", kit.config_map, kit.digest);
+        outln!("{name}: ConfigMap {}, digest {}", kit.config_map, kit.digest);
         for (file, text) in files {
             match &args.to {
-                None => println!("  {file} ({} lines)", text.lines().count()),
-                Some(folder) => println!("  {}", write(&folder.join(name), file, text)?.display()),
+                None => outln!("  {file} ({} lines)", text.lines().count()),
+                Some(folder) => outln!("  {}", write(&folder.join(name), file, text)?.display()),
             }
         }
     }
     if args.to.is_none() {
-        println!("\nNext: kubectl caretaker kit {} --to FOLDER writes them; send the folder to the client", args.which.client);
+        outln!("\nNext: kubectl caretaker kit {} --to FOLDER writes them; send the folder to the client", args.which.client);
     }
     Ok(())
 }

@@ -142,8 +142,8 @@ fn tell(error: &anyhow::Error, form: Form) -> ExitCode {
 fn keygen() {
     use age::secrecy::ExposeSecret;
     let identity = age::x25519::Identity::generate();
-    println!("# public key: {}", identity.to_public());
-    println!("{}", identity.to_string().expose_secret());
+    outln!("# public key: {}", identity.to_public());
+    outln!("{}", identity.to_string().expose_secret());
 }
 
 fn read_identities(path: &Path) -> anyhow::Result<Identities> {
@@ -168,9 +168,9 @@ fn inside_json(verified: &Verified) -> Value {
 
 fn print_outer(outer: &Outer, key: &PublicKey) {
     let About { client, id, mode, at } = &outer.about;
-    println!("good: {mode} bundle {id} of {client}, sealed {at}");
-    println!("signed by    {}, fingerprint {}", key.key_id(), key.fingerprint());
-    println!("sealed file  {}, sha256 {}", bytes(outer.size_bytes), outer.sha256);
+    outln!("good: {mode} bundle {id} of {client}, sealed {at}");
+    outln!("signed by    {}, fingerprint {}", key.key_id(), key.fingerprint());
+    outln!("sealed file  {}, sha256 {}", bytes(outer.size_bytes), outer.sha256);
 }
 
 fn verify((file, signer): (&Path, &Signer), identity: Option<&Path>, ticker: &Ticker, form: Form) -> anyhow::Result<()> {
@@ -191,8 +191,8 @@ fn verify((file, signer): (&Path, &Signer), identity: Option<&Path>, ticker: &Ti
     }
     print_outer(&outer, &key);
     match inside {
-        Some(inside) => println!("bag inside   valid: {} files, {}", inside.files, bytes(inside.payload_bytes)),
-        None => println!("bag inside   not looked at; give --identity to open it"),
+        Some(inside) => outln!("bag inside   valid: {} files, {}", inside.files, bytes(inside.payload_bytes)),
+        None => outln!("bag inside   not looked at; give --identity to open it"),
     }
     Ok(())
 }
@@ -209,8 +209,8 @@ fn open((file, signer): (&Path, &Signer), (identity, into): (&Path, &Path), tick
         return print_json(&told);
     }
     print_outer(&opened.verified.outer, &key);
-    println!("bag inside   valid: {} files, {}", opened.verified.files, bytes(opened.verified.payload_bytes));
-    println!("\nBegin with {}", opened.bag.join("data/00-READ-ME-FIRST.md").display());
+    outln!("bag inside   valid: {} files, {}", opened.verified.files, bytes(opened.verified.payload_bytes));
+    outln!("\nBegin with {}", opened.bag.join("data/00-READ-ME-FIRST.md").display());
     Ok(())
 }
 
@@ -223,12 +223,12 @@ fn list(folder: &Path, form: Form) -> anyhow::Result<()> {
         return print_json(&rows);
     }
     if rows.is_empty() {
-        println!("no bundles below {}", folder.display());
+        outln!("no bundles below {}", folder.display());
         return Ok(());
     }
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    print!("{}", table(&["CLIENT", "MODE", "BUNDLE", "SEALED", "SIZE", "SIGNED BY", "FILE"], &cells));
-    println!("\nAs the signatures claim; nothing was verified. Next: caretaker bundle verify FILE --public-key RW…");
+    out!("{}", table(&["CLIENT", "MODE", "BUNDLE", "SEALED", "SIZE", "SIGNED BY", "FILE"], &cells));
+    outln!("\nAs the signatures claim; nothing was verified. Next: caretaker bundle verify FILE --public-key RW…");
     Ok(())
 }
 

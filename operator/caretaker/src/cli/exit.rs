@@ -75,12 +75,12 @@ pub async fn exit(args: ExitArgs) -> anyhow::Result<()> {
         (format!("rehearsal-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S")), HandoverMode::Rehearsal)
     };
     api.create(&PostParams::default(), &Handover::new(&name, HandoverSpec { mode, acceptance: None })).await.map_err(explain)?;
-    println!("handover {name} of {} has begun", args.client);
+    outln!("handover {name} of {} has begun", args.client);
     if args.wait { watch(&kube, &args.client, &name, true).await } else { Ok(()) }
 }
 
 fn confirm(client: &str) -> anyhow::Result<()> {
-    print!("The final exit of {client} ends with the revocation of our own access. Type the client's name to go on: ");
+    out!("The final exit of {client} ends with the revocation of our own access. Type the client's name to go on: ");
     std::io::stdout().flush()?;
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed)?;
@@ -106,7 +106,7 @@ pub async fn accept(args: AcceptArgs) -> anyhow::Result<()> {
     );
     let patch = json!({"spec": {"acceptance": {"digest": args.digest, "acceptedBy": args.accepted_by}}});
     api.patch(FINAL, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(explain)?;
-    println!("accepted by {}: our access is revoked now", args.accepted_by);
+    outln!("accepted by {}: our access is revoked now", args.accepted_by);
     if args.wait { watch(&kube, &args.client, FINAL, false).await } else { Ok(()) }
 }
 
@@ -120,7 +120,7 @@ async fn watch(kube: &Client, client: &str, name: &str, until_acceptance: bool) 
         for step in &status.steps {
             let line = format!("{:<14} {:<10} {}", format!("{:?}", step.step), format!("{:?}", step.state), step.message);
             if !shown.contains(&line) {
-                println!("{line}");
+                outln!("{line}");
                 shown.push(line);
             }
         }
@@ -128,7 +128,7 @@ async fn watch(kube: &Client, client: &str, name: &str, until_acceptance: bool) 
             && status.steps.last().is_some_and(|step| step.state == StepState::Waiting && step.step == HandoverStep::Accept);
         if waits_for_client {
             let digest = status.bundle.map(|bundle| bundle.sha256).unwrap_or_default();
-            println!("waits for the client: kubectl caretaker accept {client} --digest {digest} --by NAME");
+            outln!("waits for the client: kubectl caretaker accept {client} --digest {digest} --by NAME");
             return Ok(());
         }
         if status.steps.iter().any(|step| step.step == HandoverStep::Done && step.state == StepState::Completed) {

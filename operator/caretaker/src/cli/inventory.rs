@@ -77,17 +77,17 @@ pub async fn inventory(args: InventoryArgs) -> anyhow::Result<()> {
             json(&accounts.iter().map(entry).collect::<Vec<_>>())
         }
         (None, Some(since)) => {
-            print!("{}", diff_counts(&accounts, since));
-            println!("\nNext: --store URL lists what has changed");
+            out!("{}", diff_counts(&accounts, since));
+            outln!("\nNext: --store URL lists what has changed");
             Ok(())
         }
         (None, None) => {
-            print!("{}", counts(&accounts));
+            out!("{}", counts(&accounts));
             let client = &args.which.client;
             let next = format!(
                 "kubectl caretaker coverage {client} shows what was not read; --store URL lists every asset, --diff what has changed"
             );
-            print!("\n{}", paragraph("Next: ", &next, width()));
+            out!("\n{}", paragraph("Next: ", &next, width()));
             Ok(())
         }
     }
@@ -184,7 +184,7 @@ fn diff_counts(accounts: &[CloudAccount], since: Since) -> String {
 /// Streams the inventories out of the store; one shard is held.
 async fn assets(args: &InventoryArgs, store: &Store, accounts: &[CloudAccount]) -> anyhow::Result<()> {
     if args.which.output == Form::Table {
-        print!("{}", row(["ACCOUNT", "ID", "TYPE", "REGION", "VERDICT"], "NAME", width()));
+        out!("{}", row(["ACCOUNT", "ID", "TYPE", "REGION", "VERDICT"], "NAME", width()));
     }
     for account in accounts {
         let Some(inventory) = status(account).inventory else { continue };
@@ -192,8 +192,8 @@ async fn assets(args: &InventoryArgs, store: &Store, accounts: &[CloudAccount]) 
         read(store, &inventory, |line| {
             if args.kind.as_ref().is_none_or(|kind| kind == line.asset.asset_type.as_str()) {
                 match args.which.output {
-                    Form::Json => println!("{}", serde_json::to_string(&line)?),
-                    Form::Table => print!("{}", asset_row(&name, &line, width())),
+                    Form::Json => outln!("{}", serde_json::to_string(&line)?),
+                    Form::Table => out!("{}", asset_row(&name, &line, width())),
                 }
             }
             Ok(())
@@ -214,7 +214,7 @@ async fn changes(args: &InventoryArgs, store: &Store, (accounts, since): (&[Clou
     let is_table = args.which.output == Form::Table;
     let mut told = Vec::new();
     if is_table {
-        print!("{}", row(["ACCOUNT", "ASSET", "TYPE", "REGION", "CHANGE"], "WHAT", width()));
+        out!("{}", row(["ACCOUNT", "ASSET", "TYPE", "REGION", "CHANGE"], "WHAT", width()));
     }
     for account in accounts {
         let (name, inventory) = (account.name_any(), status(account).inventory.unwrap_or_default());
@@ -229,8 +229,8 @@ async fn changes(args: &InventoryArgs, store: &Store, (accounts, since): (&[Clou
         differences(store, &diff.address, |found| {
             if args.kind.as_ref().is_none_or(|kind| *kind == found.kind) {
                 match args.which.output {
-                    Form::Json => println!("{}", serde_json::to_string(&found)?),
-                    Form::Table => print!("{}", change_row(&name, &found, width())),
+                    Form::Json => outln!("{}", serde_json::to_string(&found)?),
+                    Form::Table => out!("{}", change_row(&name, &found, width())),
                 }
             }
             Ok(())
@@ -238,8 +238,8 @@ async fn changes(args: &InventoryArgs, store: &Store, (accounts, since): (&[Clou
         .await?;
     }
     if is_table {
-        println!();
-        told.iter().for_each(|line| print!("{}", paragraph("", line, width())));
+        outln!("");
+        told.iter().for_each(|line| out!("{}", paragraph("", line, width())));
     }
     Ok(())
 }
@@ -300,15 +300,15 @@ pub async fn coverage(args: Which) -> anyhow::Result<()> {
     }
     for (name, inventory) in &all {
         let text = if inventory.coverage.text.is_empty() { "Unknown" } else { &inventory.coverage.text };
-        println!("{name}: {text} cells read completely, at {}", when(inventory.taken_at.as_ref()));
+        outln!("{name}: {text} cells read completely, at {}", when(inventory.taken_at.as_ref()));
         if let Some(lost) = &inventory.lost_at {
-            println!("{name}: what was known of the other cells is lost in the store since {}", lost.0);
+            outln!("{name}: what was known of the other cells is lost in the store since {}", lost.0);
         }
     }
-    print!("{}", notes(&all));
+    out!("{}", notes(&all));
     let rows: Vec<Vec<String>> = all.iter().flat_map(|(name, inventory)| gap_rows(name, &inventory.coverage)).collect();
     if !rows.is_empty() {
-        print!("\n{}", table(&["ACCOUNT", "REGION", "SERVICE", "VERDICT", "CAUSE"], &rows));
+        out!("\n{}", table(&["ACCOUNT", "REGION", "SERVICE", "VERDICT", "CAUSE"], &rows));
     }
     Ok(())
 }

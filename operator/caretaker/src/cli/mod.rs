@@ -1,5 +1,19 @@
 //! The command line: one binary, two names. As `kubectl-caretaker` it is a kubectl plugin.
 
+/// Prints a line. A reader that has stopped, such as `head`, is no failure: what follows is not seen, and the exit code stays.
+macro_rules! outln {
+    ($($arg:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{}\n", format_args!($($arg)*)));
+    }};
+}
+
+/// The same without the end of the line.
+macro_rules! out {
+    ($($arg:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!($($arg)*));
+    }};
+}
+
 mod access;
 mod account;
 mod bundle;
@@ -82,7 +96,9 @@ pub fn main() -> ExitCode {
         Command::Accept(args) => block_on(exit::accept(args)),
         Command::Completions { shell } => {
             let name = if is_plugin() { "kubectl-caretaker" } else { "caretaker" };
-            clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), name, &mut text);
+            out!("{}", String::from_utf8_lossy(&text));
             Ok(())
         }
     };
@@ -105,7 +121,7 @@ fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
 
 fn crds() -> anyhow::Result<()> {
     for crd in caretaker_api::all_crds() {
-        println!("---\n{}", serde_saphyr::to_string(&crd)?.trim_end());
+        outln!("---\n{}", serde_saphyr::to_string(&crd)?.trim_end());
     }
     Ok(())
 }

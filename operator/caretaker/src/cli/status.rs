@@ -40,7 +40,7 @@ async fn all(kube: &kube::Client, form: Form) -> anyhow::Result<()> {
         return json(&clients.items);
     }
     if clients.items.is_empty() {
-        println!("no clients yet; apply one, such as examples/managed-client-minimal.yaml");
+        outln!("no clients yet; apply one, such as examples/managed-client-minimal.yaml");
         return Ok(());
     }
     let handovers = Api::<Handover>::all(kube.clone()).list(&Default::default()).await.map_err(explain)?;
@@ -58,7 +58,7 @@ async fn all(kube: &kube::Client, form: Form) -> anyhow::Result<()> {
             vec![client.name_any(), is, reason, status.accounts.to_string(), status.assets.to_string(), step.unwrap_or_else(|| "-".into())]
         })
         .collect();
-    print!("{}", table(&["CLIENT", "READY", "REASON", "ACCOUNTS", "ASSETS", "EXIT"], &rows));
+    out!("{}", table(&["CLIENT", "READY", "REASON", "ACCOUNTS", "ASSETS", "EXIT"], &rows));
     Ok(())
 }
 
@@ -75,14 +75,14 @@ async fn one(kube: &kube::Client, name: &str, form: Form) -> anyhow::Result<()> 
         }));
     }
     let status = client.status.clone().unwrap_or_default();
-    println!("{} ({name}), namespace {namespace}\n", client.spec.display_name);
-    print!("{}", table(&["CONDITION", "STATUS", "REASON", "MESSAGE"], &condition_rows(&status.conditions)));
-    println!();
-    print!("{}", table(&["ACCOUNT", "READY", "ASSETS", "COVERAGE", "KIT"], &account_rows(&accounts.items)));
+    outln!("{} ({name}), namespace {namespace}\n", client.spec.display_name);
+    out!("{}", table(&["CONDITION", "STATUS", "REASON", "MESSAGE"], &condition_rows(&status.conditions)));
+    outln!("");
+    out!("{}", table(&["ACCOUNT", "READY", "ASSETS", "COVERAGE", "KIT"], &account_rows(&accounts.items)));
     for handover in &handovers.items {
         print_handover(handover);
     }
-    println!("\n{}", next(&client, &accounts.items, &handovers.items));
+    outln!("\n{}", next(&client, &accounts.items, &handovers.items));
     Ok(())
 }
 
@@ -136,24 +136,24 @@ fn account_row(account: &CloudAccount, indent: &str) -> Vec<String> {
 
 fn print_handover(handover: &Handover) {
     let status = handover.status.clone().unwrap_or_default();
-    println!("\nHandover {} ({:?})", handover.name_any(), handover.spec.mode);
+    outln!("\nHandover {} ({:?})", handover.name_any(), handover.spec.mode);
     let width = width();
     for step in &status.steps {
         let head = format!("  {:<14} {:<10} ", format!("{:?}", step.step), format!("{:?}", step.state));
-        print!("{}", paragraph(&head, &step.message, width));
+        out!("{}", paragraph(&head, &step.message, width));
     }
     if let Some(bundle) = &status.bundle {
         let text = format!("bundle {} ({} bytes), sha256 {}", bundle.address, bundle.size_bytes, bundle.sha256);
-        print!("{}", paragraph("  ", &text, width));
+        out!("{}", paragraph("  ", &text, width));
     }
     for revocation in &status.revocations {
         let proved = revocation.verified_at.as_ref().map_or_else(
             || format!("{} refusals seen, not proved yet; last answer: {}", revocation.refusals, revocation.last_answer),
             |at| format!("refused {} times in a row, proved at {}", revocation.refusals, at.0),
         );
-        print!("{}", paragraph("  ", &format!("{}: {proved}", revocation.principal), width));
+        out!("{}", paragraph("  ", &format!("{}: {proved}", revocation.principal), width));
         if !revocation.left.is_empty() {
-            print!("{}", paragraph("    ", &format!("left for the client to delete: {}", revocation.left), width));
+            out!("{}", paragraph("    ", &format!("left for the client to delete: {}", revocation.left), width));
         }
     }
 }
