@@ -7,6 +7,7 @@ mod circles;
 mod clouds;
 mod demo;
 mod generate;
+mod image;
 mod test;
 mod tracked;
 mod world;
@@ -42,6 +43,8 @@ enum Task {
     /// Prove the layering, file lengths, that no file is a link or names a path of one machine, that no files of an adapter import each other in a
     /// circle, and that generated files are up to date.
     Check,
+    /// Build the operator's image as an OCI archive, without a container engine. The last line is its digest.
+    Image(image::Args),
     /// Write the files that are made from code: CRDs, RBAC.
     Generate {
         /// Only say what differs.
@@ -69,6 +72,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(args) => bench::run(&args),
         Task::Tools => caretaker_testkit::tools::build(caretaker_testkit::tools::ALL),
         Task::Check => check::run(),
+        Task::Image(args) => image::run(&args),
         Task::Generate { check } => generate::run(check),
     }
 }
