@@ -200,7 +200,7 @@ pub fn origin() -> Result<Origin> {
 }
 
 /// The machine's architecture as images name it.
-fn architecture() -> &'static str {
+pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

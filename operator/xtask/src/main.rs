@@ -8,6 +8,7 @@ mod clouds;
 mod demo;
 mod generate;
 mod image;
+mod release;
 mod test;
 mod tracked;
 mod world;
@@ -45,6 +46,8 @@ enum Task {
     Check,
     /// Build the operator's image as an OCI archive, without a container engine. The last line is its digest.
     Image(image::Args),
+    /// Collect all that is published of a version into one folder: binaries, plugin, chart, image, definitions, list of contents, checksums, signatures.
+    Release(release::Args),
     /// Write the files that are made from code: CRDs, RBAC.
     Generate {
         /// Only say what differs.
@@ -73,6 +76,7 @@ fn run(task: Task) -> Result<()> {
         Task::Tools => caretaker_testkit::tools::build(caretaker_testkit::tools::ALL),
         Task::Check => check::run(),
         Task::Image(args) => image::run(&args),
+        Task::Release(args) => release::run(&args),
         Task::Generate { check } => generate::run(check),
     }
 }
