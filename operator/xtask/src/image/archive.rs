@@ -102,13 +102,13 @@ fn manifest(about: &About, config: Descriptor, layer: Descriptor) -> Result<Imag
 fn layout(blobs: &Blobs, index: &ImageIndex, time: u64) -> Result<Vec<u8>> {
     let version = OciLayoutBuilder::default().image_layout_version("1.0.0").build()?;
     let mut tar = tar::Builder::new(Vec::new());
-    rootfs::append(&mut tar, "oci-layout", tar::EntryType::Regular, 0o644, time, &canonical(&version)?)?;
-    rootfs::append(&mut tar, "index.json", tar::EntryType::Regular, 0o644, time, &canonical(index)?)?;
+    rootfs::append(&mut tar, "oci-layout", 0o644, time, &canonical(&version)?)?;
+    rootfs::append(&mut tar, "index.json", 0o644, time, &canonical(index)?)?;
     for folder in ["blobs/", "blobs/sha256/"] {
-        rootfs::append(&mut tar, folder, tar::EntryType::Directory, 0o755, time, &[])?;
+        rootfs::append(&mut tar, folder, 0o755, time, &[])?;
     }
     for (digest, bytes) in &blobs.0 {
-        rootfs::append(&mut tar, &format!("blobs/sha256/{digest}"), tar::EntryType::Regular, 0o644, time, bytes)?;
+        rootfs::append(&mut tar, &format!("blobs/sha256/{digest}"), 0o644, time, bytes)?;
     }
     Ok(tar.into_inner()?)
 }

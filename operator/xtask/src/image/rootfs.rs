@@ -44,11 +44,10 @@ impl Tree {
     pub fn tar(&self, time: u64) -> Result<Vec<u8>> {
         let mut tar = tar::Builder::new(Vec::new());
         for (path, (mode, entry)) in &self.0 {
-            let (kind, content, path) = match entry {
-                Entry::Folder => (tar::EntryType::Directory, &[][..], format!("{path}/")),
-                Entry::File(content) => (tar::EntryType::Regular, content.as_slice(), path.clone()),
-            };
-            append(&mut tar, &path, kind, *mode, time, content)?;
+            match entry {
+                Entry::Folder => append(&mut tar, &format!("{path}/"), *mode, time, &[])?,
+                Entry::File(content) => append(&mut tar, path, *mode, time, content)?,
+            }
         }
         Ok(tar.into_inner()?)
     }
@@ -68,10 +67,10 @@ impl Tree {
     }
 }
 
-/// One entry of a tar, owned by root, with the given time.
-pub fn append<W: Write>(tar: &mut tar::Builder<W>, path: &str, kind: tar::EntryType, mode: u32, time: u64, content: &[u8]) -> Result<()> {
+/// One entry of a tar, owned by root, with the given time. A path with a slash at its end is a folder.
+pub fn append<W: Write>(tar: &mut tar::Builder<W>, path: &str, mode: u32, time: u64, content: &[u8]) -> Result<()> {
     let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
+    header.set_entry_type(if path.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular });
     header.set_mode(mode);
     header.set_mtime(time);
     header.set_uid(0);

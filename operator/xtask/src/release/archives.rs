@@ -17,7 +17,7 @@ pub fn tgz(members: &[(&str, u32, &[u8])], time: u64) -> Result<Vec<u8>> {
     let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast());
     let mut tar = tar::Builder::new(gzip);
     for (name, mode, content) in members {
-        append(&mut tar, name, tar::EntryType::Regular, *mode, time, content)?;
+        append(&mut tar, name, *mode, time, content)?;
     }
     let mut gzip = tar.into_inner()?;
     gzip.flush()?;
