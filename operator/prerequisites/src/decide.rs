@@ -20,7 +20,7 @@ impl Command {
             _ if starts_nothing => Self::Compiler,
             // With a name it is the fast loop.
             ["test"] => Self::Test,
-            ["demo" | "bench" | "up" | "clouds" | "tools", ..] => Self::Parts,
+            ["demo" | "bench" | "up" | "clouds" | "tools" | "release", ..] => Self::Parts,
             _ => Self::Compiler,
         }
     }

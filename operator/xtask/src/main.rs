@@ -7,6 +7,8 @@ mod circles;
 mod clouds;
 mod demo;
 mod generate;
+mod image;
+mod release;
 mod test;
 mod tracked;
 mod world;
@@ -42,6 +44,10 @@ enum Task {
     /// Prove the layering, file lengths, that no file is a link or names a path of one machine, that no files of an adapter import each other in a
     /// circle, and that generated files are up to date.
     Check,
+    /// Build the operator's image as an OCI archive, without a container engine. The last line is its digest.
+    Image(image::Args),
+    /// Collect all that is published of a version into one folder: binaries, plugin, chart, image, definitions, list of contents, checksums, signatures.
+    Release(release::Args),
     /// Write the files that are made from code: CRDs, RBAC.
     Generate {
         /// Only say what differs.
@@ -69,6 +75,8 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(args) => bench::run(&args),
         Task::Tools => caretaker_testkit::tools::build(caretaker_testkit::tools::ALL),
         Task::Check => check::run(),
+        Task::Image(args) => image::run(&args),
+        Task::Release(args) => release::run(&args),
         Task::Generate { check } => generate::run(check),
     }
 }
