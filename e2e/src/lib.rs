@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod faults;
+pub mod node;
 pub mod shared;
 pub mod three_clouds;
 

@@ -54,6 +54,8 @@ pub struct Facts {
     pub bsdtar: bool,
     /// util-linux's `setpriv`, which has a process end with the one that started it.
     pub setpriv: bool,
+    /// Packages that a real node needs and that are not there; none where this user cannot have a node at all.
+    pub for_a_node: Vec<&'static str>,
     /// A port on 127.0.0.1 can be listened on.
     pub loopback: bool,
     /// Memory that is free, in MiB; `None` where the machine does not say.
@@ -109,6 +111,7 @@ pub fn missing(command: Command, facts: &Facts) -> Missing {
     if command == Command::Test {
         package(facts.zstd, &["zstd"]);
         package(facts.bsdtar, &["libarchive-tools"]);
+        package(facts.for_a_node.is_empty(), &facts.for_a_node);
     }
     if !facts.loopback {
         missing.faults.push("no port on 127.0.0.1 can be listened on; everything that is started listens there".to_owned());
@@ -169,6 +172,7 @@ mod tests {
             zstd: true,
             bsdtar: true,
             setpriv: true,
+            for_a_node: Vec::new(),
             loopback: true,
             memory_mib: Some(8_000),
             disk_mib: Some(30_000),
@@ -182,12 +186,14 @@ mod tests {
     fn each_command_asks_for_what_it_uses_and_for_nothing_else() {
         use Command::{Compiler, Parts, Test};
         type Change = fn(&mut Facts);
-        let cases: [(&str, Change, Command, &[&str], usize); 20] = [
+        let cases: [(&str, Change, Command, &[&str], usize); 22] = [
             ("a machine with everything", |_| {}, Test, &[], 0),
             ("bsdtar opens a bundle in the tests", |f| f.bsdtar = false, Test, &["libarchive-tools"], 0),
             ("and nowhere else", |f| f.bsdtar = false, Parts, &[], 0),
             ("so does zstd", |f| f.zstd = false, Test, &["zstd"], 0),
             ("and nowhere else", |f| f.zstd = false, Parts, &[], 0),
+            ("pods run on a node in the tests", |f| f.for_a_node = vec!["nftables", "busybox"], Test, &["nftables", "busybox"], 0),
+            ("and nowhere else", |f| f.for_a_node = vec!["nftables"], Parts, &[], 0),
             ("Debian's Python without venv", |f| f.python = Python::WithoutVenv, Parts, &["python3-venv"], 0),
             ("no Python", |f| f.python = Python::Missing, Parts, &["python3", "python3-venv"], 0),
             ("Go comes as a Python package", |f| f.go = false, Parts, &[], 0),

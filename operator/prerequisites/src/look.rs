@@ -17,6 +17,7 @@ const PYTHON_MINOR: u64 = 10;
 /// All that is to be known.
 #[must_use]
 pub fn facts(root: &Path) -> Facts {
+    let is_root = said("id", &["-u"]).is_some_and(|id| id.trim() == "0");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let cache = crate::cache();
     Facts {
@@ -27,13 +28,27 @@ pub fn facts(root: &Path) -> Facts {
         zstd: program("zstd"),
         bsdtar: program("bsdtar"),
         setpriv: program("setpriv"),
+        // Nobody else can make a node's namespaces, and then the tests that need one are skipped.
+        for_a_node: if is_root { for_a_node() } else { Vec::new() },
         loopback: TcpListener::bind("127.0.0.1:0").is_ok(),
         memory_mib: std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| free_memory(&text)),
         disk_mib: [target.as_path(), cache.as_path()].into_iter().filter_map(room).min(),
         is_built: target.join("debug/caretaker").is_file() && cache.join("tools").is_dir(),
         apt: program("apt-get"),
-        is_root: said("id", &["-u"]).is_some_and(|id| id.trim() == "0"),
+        is_root,
     }
+}
+
+/// Packages that are not there of those that a real node needs: its firewall, the program of its simplest image, and what runc is compiled with.
+fn for_a_node() -> Vec<&'static str> {
+    let programs =
+        [("ip", "iproute2"), ("nft", "nftables"), ("iptables-nft", "iptables"), ("busybox", "busybox"), ("pkg-config", "pkg-config")];
+    let mut missing: Vec<&str> = programs.iter().filter(|(name, _)| !program(name)).map(|(_, package)| *package).collect();
+    // Without pkg-config nobody can tell, and the package does no harm.
+    if said("pkg-config", &["--exists", "libseccomp"]).is_none() {
+        missing.push("libseccomp-dev");
+    }
+    missing
 }
 
 /// Whether Go is there that builds the tools.

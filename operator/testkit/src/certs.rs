@@ -1,4 +1,4 @@
-//! Certificates of one run: a CA, a server certificate for 127.0.0.1, and client certificates.
+//! Certificates of one run: a CA, the API server's certificate, and those of who calls it.
 
 use std::path::{Path, PathBuf};
 
@@ -29,12 +29,13 @@ impl Authority {
         Ok(Self { folder: folder.to_path_buf(), issuer: Issuer::new(params, key) })
     }
 
-    /// The server certificate for 127.0.0.1 and localhost: `server.crt`, `server.key`.
+    /// The server certificate for 127.0.0.1, localhost and further names or addresses: `server.crt`, `server.key`.
     ///
     /// # Errors
     /// See [`Authority::make`].
-    pub fn server(&self) -> Result<()> {
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned(), "kubernetes.default.svc".to_owned()])?;
+    pub fn server(&self, further: &[String]) -> Result<()> {
+        let names = ["127.0.0.1", "localhost", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"].map(str::to_owned);
+        let mut params = CertificateParams::new([&names, further].concat())?;
         params.distinguished_name.push(DnType::CommonName, "localhost");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.write("server", &params)
@@ -51,6 +52,18 @@ impl Authority {
             params.distinguished_name.push(DnType::OrganizationName, group);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.write(name, &params)
+    }
+
+    /// The certificate of a node, for what it serves and for what it calls: `NAME.crt`, `NAME.key`.
+    ///
+    /// # Errors
+    /// See [`Authority::make`].
+    pub fn node(&self, name: &str, address: &str) -> Result<()> {
+        let mut params = CertificateParams::new(vec![name.to_owned(), address.to_owned()])?;
+        params.distinguished_name.push(DnType::CommonName, format!("system:node:{name}"));
+        params.distinguished_name.push(DnType::OrganizationName, "system:nodes");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         self.write(name, &params)
     }
 

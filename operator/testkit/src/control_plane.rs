@@ -1,4 +1,4 @@
-//! etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok and prometheus-operator, as processes on 127.0.0.1.
+//! etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok and prometheus-operator, as processes: on 127.0.0.1, or where a real node sees them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,10 +12,39 @@ use crate::tools;
 /// Longest wait for a part.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Where a control plane is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Address at which the API server listens.
+    pub address: String,
+    /// Its port.
+    pub port: u16,
+    /// Range of the Services.
+    pub services: String,
+    /// First address of that range: the API server's own Service.
+    pub service: String,
+    /// Address of a real node beside it. Without one kwok says that pods are Ready.
+    pub node: Option<String>,
+}
+
+impl Site {
+    /// On 127.0.0.1, without a real node.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub fn local() -> Result<Self> {
+        let (address, services, service) = ("127.0.0.1".into(), "10.0.0.0/24".into(), "10.0.0.1".into());
+        Ok(Self { address, port: free_port()?, services, service, node: None })
+    }
+}
+
+/// Name of the one node, real or not.
+pub const NODE: &str = "node-1";
+
 /// A running control plane. Dropping it stops everything.
 pub struct ControlPlane {
     folder: PathBuf,
-    port: u16,
+    site: Site,
     parts: Vec<Process>,
 }
 
@@ -25,20 +54,37 @@ impl ControlPlane {
     /// # Errors
     /// A tool cannot be built, or a part does not come up; the error holds the end of its log.
     pub fn start(folder: &Path) -> Result<Self> {
+        let mut plane = Self::start_at(folder, Site::local()?)?;
+        plane.start_kwok()?;
+        Ok(plane)
+    }
+
+    /// Starts it at a place of choice, without anything that makes a pod Ready.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn start_at(folder: &Path, site: Site) -> Result<Self> {
         std::fs::create_dir_all(folder.join("logs"))?;
         let authority = Authority::make(folder)?;
-        authority.server()?;
+        authority.server(&[site.address.clone(), site.service.clone()])?;
         authority.client("admin", "admin", Some("system:masters"))?;
         authority.client("controller-manager", "system:kube-controller-manager", None)?;
         authority.client("scheduler", "system:kube-scheduler", None)?;
-        let mut plane = Self { folder: folder.to_path_buf(), port: free_port()?, parts: Vec::new() };
-        for name in ["admin", "controller-manager", "scheduler"] {
+        let mut plane = Self { folder: folder.to_path_buf(), site, parts: Vec::new() };
+        let mut callers = vec!["admin", "controller-manager", "scheduler"];
+        if let Some(address) = &plane.site.node {
+            authority.node(NODE, address)?;
+            authority.client("kube-proxy", "system:kube-proxy", None)?;
+            // With this the API server calls the node: for logs, and to run what `kubectl exec` asks for.
+            authority.client("to-node", "kube-apiserver", Some("system:masters"))?;
+            callers.extend([NODE, "kube-proxy"]);
+        }
+        for name in callers {
             plane.write_kubeconfig(name)?;
         }
         let etcd = plane.start_etcd()?;
         plane.start_api_server(&etcd)?;
         plane.start_controllers()?;
-        plane.start_kwok()?;
         Ok(plane)
     }
 
@@ -62,7 +108,7 @@ impl ControlPlane {
     /// URL of the API server.
     #[must_use]
     pub fn server(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port)
+        format!("https://{}:{}", self.site.address, self.site.port)
     }
 
     fn file(&self, name: &str) -> String {
@@ -109,20 +155,29 @@ impl ControlPlane {
     }
 
     fn start_api_server(&mut self, etcd: &str) -> Result<()> {
-        let args = vec![
+        let Site { address, port, services, .. } = &self.site;
+        let mut args = vec![
             format!("--etcd-servers={etcd}"),
-            format!("--secure-port={}", self.port),
-            "--bind-address=127.0.0.1".into(),
+            format!("--secure-port={port}"),
+            format!("--bind-address={address}"),
             format!("--tls-cert-file={}", self.file("server.crt")),
             format!("--tls-private-key-file={}", self.file("server.key")),
             format!("--client-ca-file={}", self.file("ca.crt")),
             "--service-account-issuer=https://kubernetes.default.svc".into(),
             format!("--service-account-key-file={}", self.file("sa.pub")),
             format!("--service-account-signing-key-file={}", self.file("sa.key")),
-            "--service-cluster-ip-range=10.0.0.0/24".into(),
+            format!("--service-cluster-ip-range={services}"),
             "--authorization-mode=Node,RBAC".into(),
             "--allow-privileged=true".into(),
         ];
+        if self.site.node.is_some() {
+            args.push(format!("--advertise-address={address}"));
+            args.push("--enable-admission-plugins=NodeRestriction".into());
+            args.push("--kubelet-preferred-address-types=InternalIP".into());
+            args.push(format!("--kubelet-certificate-authority={}", self.file("ca.crt")));
+            args.push(format!("--kubelet-client-certificate={}", self.file("to-node.crt")));
+            args.push(format!("--kubelet-client-key={}", self.file("to-node.key")));
+        }
         let probe = Kubectl { kubeconfig: self.kubeconfig() };
         let api = self.start_part("kube-apiserver", args)?;
         api.wait_until("/readyz", PATIENCE, || probe.run(&["get", "--raw", "/readyz"]).is_ok())
@@ -167,7 +222,7 @@ impl ControlPlane {
         ];
         self.start_part("kwok", args)?;
         let node = serde_json::json!({
-            "apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1", "labels": {"kubernetes.io/os": "linux"}},
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": {"kubernetes.io/os": "linux"}},
             "status": {"allocatable": {"cpu": "64", "memory": "256Gi", "pods": "2000"}, "capacity": {"cpu": "64", "memory": "256Gi", "pods": "2000"}},
         });
         self.kubectl().apply(&node.to_string())?;

@@ -1,8 +1,9 @@
 //! The harness: a real control plane, an AWS emulator that enforces, and the operator as a process under the chart's own permissions.
 //!
-//! Never part of what ships. Everything listens on 127.0.0.1; no process outlives the one that started it.
+//! Never part of what ships. Everything listens on 127.0.0.1, or where a node of [`cluster`] alone sees it; no process outlives the one that started it.
 
 pub mod certs;
+pub mod cluster;
 pub mod control_plane;
 pub mod emulator;
 pub mod node;

@@ -11,125 +11,17 @@ use sha2::{Digest, Sha256};
 
 use crate::python;
 
-/// One Go module in `e2e/control-plane/` and what is built from it.
-struct Tool {
-    /// Folder of the module.
-    module: &'static str,
-    /// Packages and the names of their binaries.
-    packages: &'static [(&'static str, &'static str)],
-    /// Further linker flags.
-    ldflags: &'static str,
-    /// Files of the module that are kept beside the binaries: path in the module's source, name in the cache.
-    assets: &'static [(&'static str, &'static str)],
-    /// The module whose source holds the assets.
-    source: &'static str,
-    /// What an installed binary answers when it fits, and how it is asked. Without it the tool is always built: its assets must match it.
-    fits: Option<(&'static [&'static str], &'static str)>,
+mod list;
+
+pub use self::list::{CONTROL_PLANE, EVERYWHERE, NODE};
+use self::list::{TOOLS, Tool};
+
+/// What the tests use on this machine: what a node is made of only where the machine can have one.
+#[must_use]
+pub fn for_tests() -> Vec<&'static str> {
+    let node = if crate::cluster::probe::probe(&std::env::temp_dir()).is_ok() { NODE } else { &[] };
+    [EVERYWHERE, node].concat()
 }
-
-/// Kubernetes reports v0.0.0 without these, and version checks go wrong.
-const KUBERNETES_VERSION: &str = "-X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 \
-                                  -X k8s.io/component-base/version.gitMinor=36";
-
-const TOOLS: &[Tool] = &[
-    Tool {
-        module: "kubernetes",
-        packages: &[
-            ("k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
-            ("k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"),
-            ("k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"),
-            ("k8s.io/kubernetes/cmd/kubectl", "kubectl"),
-        ],
-        ldflags: KUBERNETES_VERSION,
-        assets: &[],
-        source: "",
-        fits: Some((&["--version"], "Kubernetes v1.36.")),
-    },
-    Tool {
-        module: "etcd",
-        packages: &[("go.etcd.io/etcd/server/v3", "etcd")],
-        ldflags: "",
-        assets: &[],
-        source: "",
-        fits: Some((&["--version"], "etcd Version: 3.6.")),
-    },
-    Tool {
-        module: "kwok",
-        packages: &[("sigs.k8s.io/kwok/cmd/kwok", "kwok")],
-        ldflags: "",
-        assets: &[
-            ("kustomize/stage/node/fast/node-initialize.yaml", "stage-1.yaml"),
-            ("kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml", "stage-2.yaml"),
-            ("kustomize/stage/pod/fast/pod-ready.yaml", "stage-3.yaml"),
-            ("kustomize/stage/pod/fast/pod-complete.yaml", "stage-4.yaml"),
-            ("kustomize/stage/pod/fast/pod-delete.yaml", "stage-5.yaml"),
-        ],
-        source: "sigs.k8s.io/kwok",
-        fits: None,
-    },
-    Tool {
-        module: "helm",
-        packages: &[("helm.sh/helm/v4/cmd/helm", "helm")],
-        ldflags: "",
-        assets: &[],
-        source: "",
-        fits: Some((&["version", "--short"], "v4.")),
-    },
-    Tool {
-        module: "prometheus-operator",
-        packages: &[("github.com/prometheus-operator/prometheus-operator/cmd/operator", "prometheus-operator")],
-        ldflags: "",
-        assets: &[("example/prometheus-operator-crd", "crds")],
-        source: "github.com/prometheus-operator/prometheus-operator",
-        fits: None,
-    },
-    Tool {
-        module: "alertmanager",
-        packages: &[("github.com/prometheus/alertmanager/cmd/amtool", "amtool")],
-        ldflags: "",
-        assets: &[],
-        source: "",
-        fits: None,
-    },
-    Tool {
-        module: "prometheus",
-        packages: &[("github.com/prometheus/prometheus/cmd/promtool", "promtool")],
-        ldflags: "",
-        assets: &[],
-        source: "",
-        fits: None,
-    },
-    Tool {
-        module: "age",
-        packages: &[("filippo.io/age/cmd/age", "age")],
-        ldflags: "",
-        assets: &[],
-        source: "",
-        fits: Some((&["--version"], "v1.")),
-    },
-    Tool {
-        module: "minisign",
-        packages: &[("aead.dev/minisign/cmd/minisign", "minisign")],
-        ldflags: "",
-        assets: &[],
-        source: "",
-        fits: None,
-    },
-    Tool {
-        module: "opentofu",
-        packages: &[("github.com/opentofu/opentofu/cmd/tofu", "tofu")],
-        ldflags: "",
-        assets: &[],
-        source: "",
-        fits: Some((&["--version"], "OpenTofu v1.")),
-    },
-];
-
-/// Modules of a control plane with the chart on it, in the order in which it starts them.
-pub const CONTROL_PLANE: &[&str] = &["etcd", "kubernetes", "kwok", "prometheus-operator", "helm"];
-/// Every module, in the order in which the tests come to need them.
-pub const ALL: &[&str] =
-    &["etcd", "kubernetes", "kwok", "prometheus-operator", "helm", "minisign", "age", "opentofu", "alertmanager", "prometheus"];
 
 /// Builds what is missing of these modules, one after the other, with a line for each.
 ///
@@ -137,7 +29,7 @@ pub const ALL: &[&str] =
 /// No such module; no Go toolchain; a build failed.
 pub fn build(modules: &[&str]) -> Result<()> {
     for module in modules {
-        let tool = TOOLS.iter().find(|tool| tool.module == *module).with_context(|| format!("no tool is called {module}"))?;
+        let tool = TOOLS.iter().find(|tool| tool.name == *module).with_context(|| format!("no tool is called {module}"))?;
         if !tool.packages.iter().all(|(_, name)| installed(tool, name).is_some()) {
             ensure_built(tool)?;
         }
@@ -207,12 +99,24 @@ fn find(binary: &str) -> Result<(&'static Tool, &'static str)> {
     bail!("no tool is called {binary}")
 }
 
+/// A module's own Go files, where it is not made of tools of others alone.
+fn own_sources(module: &Path) -> Result<Vec<PathBuf>> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(module)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "go"));
+    found.sort_unstable();
+    Ok(found)
+}
+
 fn key(tool: &Tool, module: &Path) -> Result<String> {
     let mut digest = Sha256::new();
     for file in ["go.mod", "go.sum"] {
-        digest.update(std::fs::read(module.join(file)).with_context(|| format!("read {file} of {}", tool.module))?);
+        digest.update(std::fs::read(module.join(file)).with_context(|| format!("read {file} of {}", tool.name))?);
+    }
+    for file in own_sources(module)? {
+        digest.update(std::fs::read(&file).with_context(|| format!("read {}", file.display()))?);
     }
     digest.update(tool.ldflags);
+    digest.update(tool.tags);
     for (package, name) in tool.packages {
         digest.update(format!("{package}={name};"));
     }
@@ -223,8 +127,8 @@ fn key(tool: &Tool, module: &Path) -> Result<String> {
 }
 
 fn ensure_built(tool: &Tool) -> Result<PathBuf> {
-    let module = crate::source_root().join("e2e/control-plane").join(tool.module);
-    let target = crate::cache().join("tools").join(format!("{}-{}", tool.module, key(tool, &module)?));
+    let module = crate::source_root().join("e2e/control-plane").join(tool.folder());
+    let target = crate::cache().join("tools").join(format!("{}-{}", tool.name, key(tool, &module)?));
     if target.is_dir() {
         return Ok(target);
     }
@@ -236,7 +140,7 @@ fn ensure_built(tool: &Tool) -> Result<PathBuf> {
     let parent = target.parent().context("the cache has a folder")?;
     std::fs::create_dir_all(parent)?;
     let began = Instant::now();
-    eprintln!("building {} (once; it is kept in {})", tool.module, target.display());
+    eprintln!("building {} (once; it is kept in {})", tool.name, target.display());
     // Built aside and renamed, so that a build that was cut off is never taken for a whole one.
     let aside = tempfile::Builder::new().prefix("building-").tempdir_in(parent)?;
     compile(tool, &module, aside.path())?;
@@ -249,7 +153,7 @@ fn ensure_built(tool: &Tool) -> Result<PathBuf> {
         Err(_) if target.is_dir() => {}
         Err(error) => return Err(error).context("name the built tool"),
     }
-    eprintln!("built {} in {} s", tool.module, began.elapsed().as_secs());
+    eprintln!("built {} in {} s", tool.name, began.elapsed().as_secs());
     Ok(target)
 }
 
@@ -257,7 +161,7 @@ fn ensure_built(tool: &Tool) -> Result<PathBuf> {
 fn go(module: &Path) -> Result<Command> {
     let program = if caretaker_prerequisites::look::go() { "go".into() } else { python::environment("go")?.with_file_name("go") };
     let mut go = Command::new(program);
-    go.current_dir(module).env("GOFLAGS", "-trimpath -mod=readonly").env("GOTOOLCHAIN", "auto");
+    go.current_dir(module).env("GOFLAGS", "-trimpath -mod=readonly -buildvcs=false").env("GOTOOLCHAIN", "auto");
     Ok(go)
 }
 
@@ -267,9 +171,12 @@ fn compile(tool: &Tool, module: &Path, target: &Path) -> Result<()> {
     let ldflags = format!("-s -w {}", tool.ldflags);
     let mut command = go(module)?;
     command.args(["build", "-ldflags", ldflags.trim(), "-o"]).arg(&folder);
+    if !tool.tags.is_empty() {
+        command.args(["-tags", tool.tags]);
+    }
     command.args(tool.packages.iter().map(|(package, _)| *package));
     let status = command.status().context("run go; is a Go toolchain installed?")?;
-    ensure!(status.success(), "go build of {} failed", tool.module);
+    ensure!(status.success(), "go build of {} failed", tool.name);
     for (package, name) in tool.packages {
         let built = folder.join(go_name(package));
         if built != folder.join(name) {
@@ -315,14 +222,7 @@ mod tests {
 
     #[test]
     fn an_installed_binary_counts_only_in_a_fitting_version() {
-        let tool = |answer| Tool {
-            module: "",
-            packages: &[],
-            ldflags: "",
-            assets: &[],
-            source: "",
-            fits: Some((&["Kubernetes v1.36.9"], answer)),
-        };
+        let tool = |answer| Tool { fits: Some((&["Kubernetes v1.36.9"], answer)), ..list::PLAIN };
         assert_eq!(installed(&tool("Kubernetes v1.36."), "/bin/echo"), Some("/bin/echo".into()));
         assert_eq!(installed(&tool("Kubernetes v1.35."), "/bin/echo"), None);
         assert_eq!(installed(&tool("Kubernetes v1.36."), "/bin/not-there"), None);
@@ -330,8 +230,8 @@ mod tests {
 
     #[test]
     fn every_tool_is_built_for_the_tests() {
-        let mut all: Vec<&str> = TOOLS.iter().map(|tool| tool.module).collect();
-        let mut named = ALL.to_vec();
+        let mut all: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
+        let mut named = [EVERYWHERE, NODE].concat();
         all.sort_unstable();
         named.sort_unstable();
         assert_eq!(all, named);

@@ -39,7 +39,7 @@ enum Task {
     Clouds,
     /// Measure speed and memory, and judge them by their goals.
     Bench(bench::Args),
-    /// Build the tools that are missing: control plane, Helm, judges.
+    /// Build the tools that are missing: control plane, Helm, judges, and a node where this machine can have one.
     Tools,
     /// Prove the layering, file lengths, that no file is a link or names a path of one machine, that no files of an adapter import each other in a
     /// circle, and that generated files are up to date.
@@ -73,7 +73,7 @@ fn run(task: Task) -> Result<()> {
         Task::Up => test::up(),
         Task::Clouds => clouds::stand(),
         Task::Bench(args) => bench::run(&args),
-        Task::Tools => caretaker_testkit::tools::build(caretaker_testkit::tools::ALL),
+        Task::Tools => caretaker_testkit::tools::build(&caretaker_testkit::tools::for_tests()),
         Task::Check => check::run(),
         Task::Image(args) => image::run(&args),
         Task::Release(args) => release::run(&args),

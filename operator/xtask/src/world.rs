@@ -47,7 +47,7 @@ pub fn prepare(for_tests: bool) -> JoinHandle<Result<()>> {
             }
             Ok(())
         });
-        tools::build(if for_tests { tools::ALL } else { tools::CONTROL_PLANE })?;
+        tools::build(&if for_tests { tools::for_tests() } else { tools::CONTROL_PLANE.to_vec() })?;
         environments.join().map_err(|_| anyhow::anyhow!("the making of the Python environments panicked"))?
     })
 }

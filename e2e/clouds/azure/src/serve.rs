@@ -29,7 +29,7 @@ const WAITING: usize = 64;
 /// Starts the server: its address, its CA and its task.
 pub async fn start(state: Arc<State>, port: u16) -> Result<(SocketAddr, String, JoinHandle<()>)> {
     let folder = tempfile::tempdir()?;
-    Authority::make(folder.path())?.server()?;
+    Authority::make(folder.path())?.server(&[])?;
     let file = |name: &str| folder.path().join(name);
     let certificate = CertificateDer::from_pem_file(file("server.crt"))?;
     let key = PrivateKeyDer::from_pem_file(file("server.key"))?;

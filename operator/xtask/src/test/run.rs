@@ -20,7 +20,7 @@ pub const THREADS: usize = 6;
 /// Jobs that mostly wait and run at a time: each has a control plane or more of its own.
 const WAITING: usize = 2;
 /// Those that wait, in the order in which they begin: the longest first.
-const ORDER: [&str; 3] = ["survival", "shared", "apart"];
+const ORDER: [&str; 4] = ["survival", "shared", "apart", "node"];
 
 /// What is run.
 #[derive(Clone, Debug)]
