@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod faults;
+pub mod in_pod;
 pub mod node;
 pub mod shared;
 pub mod three_clouds;
@@ -86,6 +87,29 @@ fn binary() -> PathBuf {
     target.join("debug/caretaker")
 }
 
+/// The provider's profile with the Secret that it names, and the secret access key in it.
+///
+/// # Errors
+/// The emulator makes no user.
+pub fn provider(cloud: &Cloud, name: &str) -> Result<(Value, String)> {
+    let user = cloud.call(&["provider", PROVIDER, &format!("caretaker-{name}-{}", std::process::id())], "")?;
+    let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
+    let documents = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws-base", "namespace": NAMESPACE},
+            "stringData": {"aws_access_key_id": text("accessKeyId"), "aws_secret_access_key": text("secretAccessKey")},
+        },
+        {
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default"},
+            "spec": {
+                "displayName": "Test Provider", "contacts": [{"name": "Desk", "email": "desk@provider.example"}],
+                "aws": {"principalArn": text("arn"), "credentials": {"secretName": "aws-base"}},
+            },
+        },
+    ]});
+    Ok((documents, text("secretAccessKey")))
+}
+
 impl Lab {
     /// Sets the lab without starting the operator.
     ///
@@ -121,24 +145,10 @@ impl Lab {
         let values =
             [format!("aws.endpointUrl={endpoint}"), "log.format=text".into(), "log.level=info\\,caretaker_controllers=debug".into()];
         let installed = operator::install(&kubectl, &folder, &binary(), &values)?;
-        let user = cloud.call(&["provider", PROVIDER, &format!("caretaker-{name}-{}", std::process::id())], "")?;
-        let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
-        let documents = json!({"apiVersion": "v1", "kind": "List", "items": [
-            {
-                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws-base", "namespace": NAMESPACE},
-                "stringData": {"aws_access_key_id": text("accessKeyId"), "aws_secret_access_key": text("secretAccessKey")},
-            },
-            {
-                "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default"},
-                "spec": {
-                    "displayName": "Test Provider", "contacts": [{"name": "Desk", "email": "desk@provider.example"}],
-                    "aws": {"principalArn": text("arn"), "credentials": {"secretName": "aws-base"}},
-                },
-            },
-        ]});
+        let (documents, secret) = provider(&cloud, name)?;
         kubectl.apply(&documents.to_string())?;
         let faults = faults::Standing::of(&watch);
-        Ok(Self { kubectl, cloud, watch, installed, secret: text("secretAccessKey"), faults, operator: Mutex::default(), own })
+        Ok(Self { kubectl, cloud, watch, installed, secret, faults, operator: Mutex::default(), own })
     }
 
     /// A lab with a control plane of its own, with the operator running.
@@ -153,7 +163,6 @@ impl Lab {
     }
 
     /// Has calls to the emulator fail as long as what is given back lives. Other tests' faults stay.
-    #[must_use]
     pub fn faults(&self, faults: Vec<caretaker_aws_shim::Fault>) -> faults::Faults<'_> {
         self.faults.add(faults)
     }

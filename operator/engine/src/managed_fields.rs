@@ -58,7 +58,8 @@ mod tests {
     #[test]
     fn our_own_status_starts_no_visit_and_everything_else_does() {
         let before = trigger(&account(|_| {}));
-        let cases: [(&str, fn(&mut Value), bool); 9] = [
+        type Change = fn(&mut Value);
+        let cases: [(&str, Change, bool); 9] = [
             (
                 "our own status, in a new version",
                 |object| {

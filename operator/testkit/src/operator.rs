@@ -40,6 +40,19 @@ pub struct Operator {
 /// # Errors
 /// Helm failed; the error holds what it wrote.
 pub fn install(kubectl: &Kubectl, folder: &Path, binary: &Path, values: &[String]) -> Result<Installed> {
+    helm(kubectl, folder, values, &[])?;
+    for crd in ["managedclients", "cloudaccounts", "providerprofiles", "handovers", "backuppolicies", "monitoringstacks"] {
+        kubectl.wait(&[&format!("crd/{crd}.caretaker.dev")], "condition=Established", Duration::from_secs(30))?;
+    }
+    std::fs::create_dir_all(folder)?;
+    Ok(Installed { kubectl: kubectl.clone(), folder: folder.to_path_buf(), binary: binary.to_path_buf() })
+}
+
+/// Installs or upgrades the release with Helm, with further arguments such as `--wait`.
+///
+/// # Errors
+/// Helm failed; the error holds what it wrote.
+pub fn helm(kubectl: &Kubectl, folder: &Path, values: &[String], further: &[&str]) -> Result<()> {
     let chart = crate::source_root().join("charts/caretaker");
     let mut helm = Command::new(tools::path("helm")?);
     helm.args(["upgrade", "--install", RELEASE]).arg(chart).args(["--namespace", NAMESPACE, "--create-namespace", "--kubeconfig"]);
@@ -50,12 +63,7 @@ pub fn install(kubectl: &Kubectl, folder: &Path, binary: &Path, values: &[String
     for value in values {
         helm.arg("--set").arg(value);
     }
-    run(&mut helm)?;
-    for crd in ["managedclients", "cloudaccounts", "providerprofiles", "handovers", "backuppolicies", "monitoringstacks"] {
-        kubectl.wait(&[&format!("crd/{crd}.caretaker.dev")], "condition=Established", Duration::from_secs(30))?;
-    }
-    std::fs::create_dir_all(folder)?;
-    Ok(Installed { kubectl: kubectl.clone(), folder: folder.to_path_buf(), binary: binary.to_path_buf() })
+    run(helm.args(further)).map(drop)
 }
 
 impl Installed {

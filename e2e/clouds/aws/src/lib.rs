@@ -18,5 +18,5 @@ mod xml;
 pub use answers::{Answers, Rows, machine, machine_of_several, stopped_machine};
 pub use explorer::{Explorer, resource};
 pub use fault::{Answer, Bucket, Fault};
-pub use serve::start;
+pub use serve::{start, start_at};
 pub use watch::{Exchange, Watch};

@@ -41,9 +41,17 @@ struct Said {
 /// # Errors
 /// No port is free.
 pub async fn start(upstream: &str, watch: Watch) -> Result<String> {
+    start_at(upstream, watch, std::net::Ipv4Addr::LOCALHOST.into()).await
+}
+
+/// The same at another address of this machine, such as one that pods reach.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub async fn start_at(upstream: &str, watch: Watch, address: std::net::IpAddr) -> Result<String> {
     let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
     let shim = Shim { upstream: upstream.to_owned(), http, watch };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let listener = tokio::net::TcpListener::bind((address, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let router = Router::new().fallback(handle).with_state(shim).layer(axum::extract::DefaultBodyLimit::disable());
     tokio::spawn(async move { axum::serve(listener, router).await });
