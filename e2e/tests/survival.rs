@@ -194,12 +194,19 @@ fn two_operators(lab: &Lab) -> Result<()> {
     lab.grant(&client)?;
     lab.kubectl.wait(&["mc/pair"], "condition=Ready", PATIENCE)?;
     signal("-CONT", first.process.id())?;
-    first.process.wait(Duration::from_secs(30)).context("an operator that lost its lease must end")?;
+    lab.until("the word of the first that it leads no more", || {
+        let log = std::fs::read_to_string(first.process.log())?;
+        ensure!(log.contains("the lease was lost"), "not yet");
+        Ok(())
+    })?;
+    std::thread::sleep(Duration::from_secs(5));
+    ensure!(first.process.is_running(), "an operator that lost its lease stands by");
     let after = writes(&logs[0]).len();
     ensure!(after == held, "the operator without the lease wrote {:?}", &writes(&logs[0])[held..]);
     ensure!(second.process.is_running(), "the second operator must go on");
     let held = lab.cloud.call(&["backup", &client.account, "eu-west-3"], "")?;
     ensure!(held["plans"].as_array().is_some_and(|plans| plans.len() == 1 && plans[0]["selections"] == 1), "{held}");
+    first.process.stop(Duration::from_secs(20))?;
     second.process.stop(Duration::from_secs(20))?;
     lab.start(&[])
 }

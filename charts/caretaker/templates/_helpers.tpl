@@ -1,5 +1,16 @@
 {{- define "caretaker.name" -}}
-{{- if contains "caretaker" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "caretaker-%s" .Release.Name | trunc 50 | trimSuffix "-" }}{{ end -}}
+{{- /* Names of Services begin with a letter and have no dot; names of releases may. */ -}}
+{{- $name := .Release.Name | replace "." "-" -}}
+{{- if not (hasPrefix "caretaker" $name) }}{{ $name = printf "caretaker-%s" $name }}{{ end -}}
+{{- $name | trunc 50 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "caretaker.image" -}}
+{{- if contains "@" .Values.image.repository -}}
+{{ .Values.image.repository }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
 {{- end }}
 
 {{- define "caretaker.selector" -}}

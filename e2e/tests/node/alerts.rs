@@ -114,5 +114,15 @@ fn an_alert_of_a_client_reaches_its_tier_and_a_lost_receiver_is_told() -> Result
     lab.cluster.kubectl().run(&["delete", "pod", "alertmanager-main-0", "-n", "client-acme", "--wait=false"])?;
     lab.condition(&stack, "MonitoringReady", "False", "")?;
     lab.condition(&stack, "MonitoringReady", "True", "Settled")?;
+
+    // A quota that is too small is named.
+    let kubectl = lab.cluster.kubectl();
+    kubectl.run(&["create", "quota", "full", "--hard=pods=1", "-n", "client-acme"])?;
+    kubectl.run(&["delete", "pod", "prometheus-main-0", "-n", "client-acme", "--wait=false"])?;
+    lab.until("the word about the quota", || {
+        let message = lab.condition(&stack, "MonitoringReady", "False", "PodsNotReady")?;
+        ensure!(message.contains("Prometheus: its pod cannot be made") && message.contains("exceeded quota: full"), "{message}");
+        Ok(())
+    })?;
     Ok(())
 }

@@ -21,8 +21,18 @@ fn documents<'a>(rendered: &'a str, kind: &str) -> Vec<&'a str> {
     rendered.split("\n---").filter(|document| document.lines().any(|line| line == format!("kind: {kind}"))).collect()
 }
 
-const EVERYTHING: [&str; 8] =
-    ["--set", "metrics.serviceMonitor=true", "--set", "metrics.rules=true", "--set", "metrics.dashboard=true", "--set", "replicas=2"];
+const EVERYTHING: [&str; 10] = [
+    "--set",
+    "metrics.serviceMonitor=true",
+    "--set",
+    "metrics.rules=true",
+    "--set",
+    "metrics.dashboard=true",
+    "--set",
+    "replicas=2",
+    "--set",
+    "store.url=s3://bucket/prefix",
+];
 
 #[test]
 fn the_linter_has_nothing_to_say() -> Result<()> {
@@ -72,6 +82,48 @@ fn with_everything_on_it_renders_rules_that_promtool_takes() -> Result<()> {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), spec.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect::<String>())?;
     run(Command::new(tools::path("promtool")?).args(["check", "rules"]).arg(file.path())).map(drop)
+}
+
+/// Names of Services and of everything else that is made from the release's name.
+#[test]
+fn a_release_may_have_any_name_that_helm_takes() -> Result<()> {
+    let longest = "a".repeat(53);
+    for release in ["caretaker", "msp.caretaker", "1caretaker", "7.west", &longest, "caretaker-9"] {
+        let rendered = helm(&["template", release, "--namespace", "caretaker-system"])?;
+        for kind in ["Service", "Deployment", "ServiceAccount", "PersistentVolumeClaim", "ClusterRole"] {
+            let document = documents(&rendered, kind).first().copied().with_context(|| format!("no {kind}"))?;
+            let name = document.lines().find_map(|line| line.strip_prefix("  name: ")).context("it has a name")?;
+            let is_label = name.len() <= 63 && name.starts_with(|first: char| first.is_ascii_lowercase()) && !name.ends_with('-');
+            ensure!(is_label && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-'), "{release}: {kind} {name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_cluster_needs_beyond_the_usual_is_a_value() -> Result<()> {
+    let template = |values: &[&str]| helm(&[&["template", "caretaker", "--namespace", "caretaker-system"], values].concat());
+    let deployment = |values: &[&str]| Ok::<_, anyhow::Error>(documents(&template(values)?, "Deployment")[0].to_owned());
+    let digest = format!("image.repository=registry.example/caretaker@sha256:{}", "0".repeat(64));
+    ensure!(deployment(&["--set", &digest])?.contains(&format!("caretaker@sha256:{}\"", "0".repeat(64))), "a digest takes no tag");
+    let ranges = ["podSecurityContext.runAsUser=null", "podSecurityContext.runAsGroup=null", "podSecurityContext.fsGroup=null"];
+    let open = deployment(&ranges.iter().flat_map(|value| ["--set", *value]).collect::<Vec<_>>())?;
+    ensure!(!open.contains("65532") && open.contains("runAsNonRoot: true"), "OpenShift chooses the ids:\n{open}");
+    let authority = [
+        "--set-json",
+        r#"volumes=[{"name": "authority", "configMap": {"name": "authority"}}]"#,
+        "--set-json",
+        r#"volumeMounts=[{"name": "authority", "mountPath": "/authority", "readOnly": true}]"#,
+        "--set-json",
+        r#"podLabels={"azure.workload.identity/use": "true"}"#,
+    ];
+    let with = deployment(&authority)?;
+    for part in ["mountPath: /authority", "azure.workload.identity/use: \"true\"", "name: authority"] {
+        ensure!(with.contains(part), "{part}:\n{with}");
+    }
+    let refused = template(&["--set", "replicas=2"]).err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(refused.contains("store.url") && refused.contains("replicas"), "two pods cannot mount one volume: {refused}");
+    Ok(())
 }
 
 #[test]

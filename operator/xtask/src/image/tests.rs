@@ -135,8 +135,9 @@ fn nobody_is_root_and_the_labels_tell_what_it_is() {
     let config = opened.config.config().as_ref().expect("it has a configuration");
     assert_eq!(config.user().as_deref(), Some("65532:65532"));
     assert_eq!(config.entrypoint().as_deref(), Some(&["/caretaker".to_owned()][..]));
-    let chart = std::fs::read_to_string(crate::root().join("charts/caretaker/templates/deployment.yaml")).expect("the chart");
-    assert!(chart.contains("runAsUser: 65532") && chart.contains("\"/caretaker\""), "the chart runs another user or another file");
+    let chart = |file: &str| std::fs::read_to_string(crate::root().join("charts/caretaker").join(file)).expect("the chart");
+    let is_same = chart("values.yaml").contains("runAsUser: 65532") && chart("templates/deployment.yaml").contains("\"/caretaker\"");
+    assert!(is_same, "the chart runs another user or another file");
     let labels = config.labels().as_ref().expect("it has labels");
     for (key, value) in [
         ("title", "caretaker"),
