@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use caretaker_api::MonitoringStack;
 use caretaker_api::condition::{ConditionType, Reason};
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
 pub use loaded::{AlertmanagerSays, Answer, Loaded, PrometheusSays, RuleSays};
@@ -44,6 +45,8 @@ pub const ALERTMANAGER_PORT: u16 = 9093;
 const RESYNC: Duration = Duration::from_secs(60);
 /// Time between two looks at pods that do not run yet.
 const LOOK: Duration = Duration::from_secs(10);
+/// How long the short time holds: what a person must cure is looked at as seldom as everything else.
+const SOON: SignedDuration = SignedDuration::from_mins(5);
 /// Wait for the prometheus-operator.
 const PAUSE: Duration = Duration::from_secs(60);
 

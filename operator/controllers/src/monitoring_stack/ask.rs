@@ -14,6 +14,8 @@ use serde::de::DeserializeOwned;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer. The pods run in the client's namespace, and what answers there is not trusted.
 const MOST_BYTES: usize = 8 << 20;
+/// What is said of a pod that is ready and that nobody can ask.
+const NO_ADDRESS: &str = "its pod has no address";
 
 /// The way to the pods.
 #[derive(Clone)]
@@ -30,13 +32,13 @@ impl Pods {
     }
 
     /// What both say.
-    pub async fn loaded(&self, prometheus: IpAddr, alertmanager: IpAddr) -> Loaded {
+    pub async fn loaded(&self, prometheus: Option<IpAddr>, alertmanager: Option<IpAddr>) -> Loaded {
         let (prometheus, alertmanager) = tokio::join!(self.prometheus(prometheus), self.alertmanager(alertmanager));
         Loaded { prometheus, alertmanager }
     }
 
-    async fn prometheus(&self, ip: IpAddr) -> Answer<PrometheusSays> {
-        let at = SocketAddr::new(ip, PROMETHEUS_PORT);
+    async fn prometheus(&self, ip: Option<IpAddr>) -> Answer<PrometheusSays> {
+        let at = SocketAddr::new(ip.ok_or(NO_ADDRESS)?, PROMETHEUS_PORT);
         let runtime: Data<Runtime> = self.get(at, "api/v1/status/runtimeinfo").await?;
         let pools: Data<Pools> = self.get(at, "api/v1/scrape_pools").await?;
         let rules: Data<Groups> = self.get(at, "api/v1/rules?type=alert&exclude_alerts=true").await?;
@@ -50,8 +52,8 @@ impl Pods {
         })
     }
 
-    async fn alertmanager(&self, ip: IpAddr) -> Answer<AlertmanagerSays> {
-        let at = SocketAddr::new(ip, ALERTMANAGER_PORT);
+    async fn alertmanager(&self, ip: Option<IpAddr>) -> Answer<AlertmanagerSays> {
+        let at = SocketAddr::new(ip.ok_or(NO_ADDRESS)?, ALERTMANAGER_PORT);
         let receivers: Vec<Named> = self.get(at, "api/v2/receivers").await?;
         let alerts: Vec<serde_json::Value> = self.get(at, &format!("api/v2/alerts?filter=alertname%3D%22{WATCHDOG}%22")).await?;
         Ok(AlertmanagerSays { receivers: receivers.into_iter().map(|receiver| receiver.name).collect(), has_watchdog: !alerts.is_empty() })
@@ -146,6 +148,12 @@ mod tests {
         let at = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
         at
+    }
+
+    #[tokio::test]
+    async fn a_pod_without_an_address_is_not_taken_for_one_that_is_not_asked() {
+        let loaded = Pods::new().unwrap().loaded(None, None).await;
+        assert_eq!((loaded.prometheus, loaded.alertmanager), (Err(NO_ADDRESS.into()), Err(NO_ADDRESS.into())));
     }
 
     #[tokio::test]

@@ -20,9 +20,7 @@ pub async fn look(ctx: &Context, stack: &MonitoringStack, observed: &mut Observe
     let pods =
         api.list(&ListParams::default().labels(&selector)).await.map_err(Failure::kubernetes(format!("list the pods of {name}")))?.items;
     note(ctx, stack, observed, (&pods, &[]));
-    if let (Some(ask), State::Runs(Some(prometheus)), State::Runs(Some(alertmanager))) =
-        (&ctx.pods, &observed.prometheus, &observed.alertmanager)
-    {
+    if let (Some(ask), State::Runs(prometheus), State::Runs(alertmanager)) = (&ctx.pods, &observed.prometheus, &observed.alertmanager) {
         observed.loaded = Some(ask.loaded(*prometheus, *alertmanager).await);
     }
     if core::what_runs(stack, observed).is_some() {

@@ -6,7 +6,7 @@ use caretaker_api::monitoring_stack::{MonitoringStackStatus, UnwatchedReason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, RESYNC, State, Watched, loaded, plan};
+use super::{CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, RESYNC, SOON, State, Watched, loaded, plan};
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
@@ -37,7 +37,11 @@ pub fn status(
             status.unwatched = observed.watched.status();
             status.inventories.clone_from(&observed.inventories);
         }
-        if observed.lost.is_empty() { watching(&mut set, stack, observed, done) } else { lost(&mut set, &observed.lost, status.targets) }
+        if observed.lost.is_empty() {
+            watching(&mut set, stack, (observed, done), now)
+        } else {
+            lost(&mut set, &observed.lost, status.targets)
+        }
     };
     if done.changed > 0 {
         status.changed_at = Some(Time(now));
@@ -77,7 +81,12 @@ pub fn what_runs(stack: &MonitoringStack, observed: &Observed) -> Option<(Reason
     observed.loaded.as_ref().and_then(|loaded| loaded::fault(stack, &plan(stack, observed), loaded, &refused))
 }
 
-fn watching(set: &mut ConditionSet, stack: &MonitoringStack, observed: &Observed, done: &Done) -> Outcome {
+/// Whether the condition came to its status a short time ago.
+fn is_recent(set: &ConditionSet, now: Timestamp) -> bool {
+    set.get(KIND).is_none_or(|condition| now.duration_since(condition.last_transition_time.0) < SOON)
+}
+
+fn watching(set: &mut ConditionSet, stack: &MonitoringStack, (observed, done): (&Observed, &Done), now: Timestamp) -> Outcome {
     let watched = &observed.watched;
     // What others change again and again is put back later: until then it is not as it should be.
     if let Some(wait) = shortest(done.contested.iter().cloned()) {
@@ -88,7 +97,7 @@ fn watching(set: &mut ConditionSet, stack: &MonitoringStack, observed: &Observed
     if let Some((reason, why)) = what_runs(stack, observed) {
         let message = format!("{targets} targets; {why}");
         set.set(KIND, Is::False, reason, &message);
-        return Outcome::Waiting(Wait { reason, message, after: LOOK });
+        return Outcome::Waiting(Wait { reason, message, after: if is_recent(set, now) { LOOK } else { RESYNC } });
     }
     let (without_address, unsaid) =
         (watched.unwatched(UnwatchedReason::NoPrivateAddress), watched.unwatched(UnwatchedReason::PowerStateUnknown));

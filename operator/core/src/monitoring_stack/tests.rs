@@ -166,3 +166,18 @@ fn the_condition_is_not_true_while_the_programs_do_not_work() {
     let (_, message, ..) = said(&stack(MonitoringStackStatus::default()), &seen(2, 0, 0));
     assert!(message.contains("not to ask them"), "what was not asked is not claimed: {message}");
 }
+
+#[test]
+fn what_a_person_must_cure_is_looked_at_less_often_after_a_while() {
+    let broken = Observed { prometheus: State::Waits("exceeded quota".into()), ..seen(1, 0, 0) };
+    let at = |before: MonitoringStackStatus, minute: i64| {
+        let now = Timestamp::from_second(minute * 60).unwrap();
+        let (status, outcome) = status(&stack(before), &broken, &[], &Done::default(), now);
+        let Outcome::Waiting(wait) = outcome else { panic!("it waits") };
+        (status, wait.after)
+    };
+    let (status, after) = at(MonitoringStackStatus::default(), 0);
+    assert_eq!(after, LOOK);
+    assert_eq!(at(status.clone(), 4).1, LOOK, "it may come up by itself");
+    assert_eq!(at(status, 5).1, RESYNC);
+}
