@@ -63,7 +63,8 @@ fn names_of_services_resolve_in_a_pod_and_others_do_not() -> Result<()> {
     until("an answer by name", || {
         fetched(&cluster, "names", "asker", "http://web.names.svc.cluster.local/").is_ok_and(|said| said == "web\n")
     })?;
-    ensure!(fetched(&cluster, "names", "asker", "http://web/")? == "web\n", "by the short name");
+    // A busy machine may let a single try run out of its three seconds.
+    until("an answer by the short name", || fetched(&cluster, "names", "asker", "http://web/").is_ok_and(|said| said == "web\n"))?;
     let told = cluster.exec("names", "asker", &["nslookup", "kubernetes.default.svc.cluster.local"])?;
     ensure!(told.contains(&cluster.network.service()), "{told}");
     ensure!(cluster.exec("names", "asker", &["nslookup", "example.com"]).is_err(), "a name outside the cluster resolved");
