@@ -2,6 +2,7 @@
 //! the clouds themselves.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -92,6 +93,14 @@ impl Clouds {
     /// # Errors
     /// A part does not come up.
     pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_on(folder, Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same on another address of this machine, such as one that pods reach.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn start_on(folder: &Path, address: IpAddr) -> Result<Self> {
         let runtime = tokio::runtime::Runtime::new()?;
         let azure_secret = format!("azure-{:032x}", rand_text());
         let application = Application {
@@ -103,7 +112,7 @@ impl Clouds {
         };
         let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription(SUBSCRIPTION))]);
         let world = World { applications: vec![application], subscriptions, ..World::default() };
-        let azure = runtime.block_on(caretaker_arm_simulator::Simulator::start(world))?;
+        let azure = runtime.block_on(caretaker_arm_simulator::Simulator::start_on(world, (address, 0).into()))?;
         let ca_bundle = folder.join("azure-test-ca.pem");
         std::fs::write(&ca_bundle, azure.ca_pem())?;
         let (google, key) = (caretaker_google_simulator::Simulator::new(), TestKey::make()?);
@@ -116,7 +125,7 @@ impl Clouds {
             world.add_machines(PROJECT, 3);
             us
         };
-        let google_url = runtime.block_on(google.start(0))?;
+        let google_url = runtime.block_on(google.start_on((address, 0).into()))?;
         let google_key = key.service_account_json(&google_principal, "key-1")?.to_string();
         Ok(Self { runtime, azure, google, google_url, ca_bundle, azure_secret, google_key, google_principal })
     }

@@ -1,8 +1,10 @@
-//! Azure and Google Cloud, simulated, and the shim in front of the AWS emulator at an address, as a program: `clouds FOLDER AWS`. It prints what must be known
+//! Azure and Google Cloud, simulated, and the shim in front of the AWS emulator at an address, as a program: `clouds FOLDER AWS [ADDRESS]`. They listen at the address, 127.0.0.1 where
+//! none is given. It prints what must be known
 //! as one line of JSON, and then takes commands, one a line: `azure FILE` and `google FILE` apply a grant kit as the client would, `furnish ACCOUNT` gives the
 //! client more than machines (on AWS, what only Resource Explorer shows), `judge` has all exchanges judged. Each is answered by `ok` or by what is wrong.
 
 use std::io::{BufRead, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -12,12 +14,13 @@ use serde_json::json;
 
 fn main() -> Result<()> {
     let folder: PathBuf = std::env::args_os().nth(1).context("give a folder")?.into();
-    let clouds = Clouds::start(&folder)?;
+    let address: IpAddr = std::env::args().nth(3).map_or(Ok(Ipv4Addr::LOCALHOST.into()), |text| text.parse())?;
+    let clouds = Clouds::start_on(&folder, address)?;
     let (secrets, spec) = clouds.provider();
     let runtime = tokio::runtime::Runtime::new()?;
     let watch = Watch::judged();
     let upstream = std::env::args().nth(2).context("give the address of an AWS emulator")?;
-    let aws = runtime.block_on(caretaker_aws_shim::start(&upstream, watch.clone()))?;
+    let aws = runtime.block_on(caretaker_aws_shim::start_at(&upstream, watch.clone(), address))?;
     let shown = json!({
         "environment": clouds.environment(), "secrets": secrets, "spec": spec,
         "azure": {"subscriptionId": SUBSCRIPTION, "tenantId": CLIENT_TENANT}, "gcp": {"projectId": PROJECT}, "aws": {"endpoint": aws},

@@ -1,59 +1,10 @@
 //! From a client's object to an alert at the receiver, with the operator in a pod: nothing between is pretended but the cloud.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
-
 use anyhow::{Context, Result, ensure};
 use caretaker_e2e::Client;
 use caretaker_e2e::in_pod::InPod;
-use caretaker_e2e::node::turn;
+use caretaker_testkit::receiver::Receiver;
 use serde_json::{Value, json};
-
-/// A receiver of webhooks: what it was sent, with the path.
-struct Receiver {
-    url: String,
-    sent: Arc<Mutex<Vec<(String, Value)>>>,
-}
-
-impl Receiver {
-    fn start(host: &str) -> Result<Self> {
-        let listener = TcpListener::bind((host, 0))?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let sent = Arc::<Mutex<Vec<(String, Value)>>>::default();
-        let taken = sent.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let mut reader = BufReader::new(stream);
-                let (mut path, mut length) = (String::new(), 0);
-                loop {
-                    let mut line = String::new();
-                    if reader.read_line(&mut line).is_err() || line.trim().is_empty() {
-                        break;
-                    }
-                    if path.is_empty() {
-                        path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-                    }
-                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap_or(0);
-                    }
-                }
-                let mut body = vec![0; length];
-                let _ = reader.read_exact(&mut body);
-                taken.lock().expect("no panic while held").push((path, serde_json::from_slice(&body).unwrap_or_default()));
-                let _ = reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            }
-        });
-        Ok(Self { url, sent })
-    }
-
-    /// Names of the alerts that came at a path.
-    fn alerts(&self, path: &str) -> Vec<String> {
-        let sent = self.sent.lock().expect("no panic while held");
-        let at = sent.iter().filter(|(at, _)| at == path).filter_map(|(_, body)| body["alerts"].as_array());
-        at.flatten().filter_map(|alert| alert["labels"]["alertname"].as_str()).map(str::to_owned).collect()
-    }
-}
 
 /// A rule that fires at once, for one tier. It stands in for an outage, whose rules wait five minutes.
 fn firing(name: &str, tier: &str) -> Value {
@@ -66,10 +17,8 @@ fn firing(name: &str, tier: &str) -> Value {
     })
 }
 
-#[test]
-fn an_alert_of_a_client_reaches_its_tier_and_a_lost_receiver_is_told() -> Result<()> {
-    let _turn = turn();
-    let Some(lab) = InPod::start("an_alert_of_a_client_reaches_its_tier_and_a_lost_receiver_is_told")? else { return Ok(()) };
+/// From `acme` to its receivers.
+pub fn reach_their_tier_and_a_lost_receiver_is_told(lab: &InPod) -> Result<()> {
     let receiver = Receiver::start(&lab.cluster.network.host())?;
     let client = Client::new("acme", "200000000501", "eu-west-1");
     lab.cloud.call(&["instances", &client.account, "eu-west-1", "2"], "")?;
@@ -124,5 +73,7 @@ fn an_alert_of_a_client_reaches_its_tier_and_a_lost_receiver_is_told() -> Result
         ensure!(message.contains("Prometheus: its pod cannot be made") && message.contains("exceeded quota: full"), "{message}");
         Ok(())
     })?;
+    kubectl.run(&["delete", "quota", "full", "-n", "client-acme"])?;
+    lab.condition(&stack, "MonitoringReady", "True", "Settled")?;
     Ok(())
 }

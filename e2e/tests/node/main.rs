@@ -2,5 +2,19 @@
 
 mod alerts;
 mod end;
+mod isolation;
 mod monitoring;
 mod pods;
+
+use anyhow::Result;
+use caretaker_e2e::in_pod::InPod;
+use caretaker_e2e::node::turn;
+
+/// One cluster with the operator in a pod for all of it: it is dear to start.
+#[test]
+fn clients_are_watched_and_kept_apart_by_an_operator_in_a_pod() -> Result<()> {
+    let _turn = turn();
+    let Some(lab) = InPod::start("clients_are_watched_and_kept_apart_by_an_operator_in_a_pod")? else { return Ok(()) };
+    alerts::reach_their_tier_and_a_lost_receiver_is_told(&lab)?;
+    isolation::openings_are_named(&lab)
+}

@@ -38,6 +38,9 @@ words! {
         Stalled,
         /// The client's namespace and its guards are in place.
         NamespaceReady,
+        /// A pod in the client's namespace was refused everything that it must be refused, beside things that must work and did. `Ready` is False only where
+        /// something is open.
+        Isolated,
         /// The grant kit for the client is in its ConfigMap.
         KitPublished,
         /// The role can be assumed and leads to the declared account.
@@ -118,6 +121,12 @@ words! {
         Proven,
         /// A caller who must be refused was let in.
         NotRefused,
+        /// Something that must be closed to pods of the client is open.
+        WayOpen,
+        /// Something that must work did not, so that a refusal beside it proves nothing.
+        ControlFailed,
+        /// A test could not be made, or did not end.
+        TestFailed,
         /// Permissions of the manifest are missing.
         PermissionsMissing,
         /// More is granted than the access profile needs.

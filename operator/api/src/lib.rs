@@ -10,6 +10,7 @@ pub mod cloud_account;
 pub mod cloud_target;
 pub mod condition;
 pub mod handover;
+pub mod isolation;
 pub mod managed_client;
 pub mod monitoring_stack;
 pub mod names;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::backup_policy::BackupTerms;
 use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
+use crate::isolation::IsolationStatus;
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
 use crate::scope::ScopeTerms;
@@ -258,6 +259,9 @@ pub struct ManagedClientStatus {
     /// The ExternalIds of the accounts by name: kept here too, so that a CloudAccount that is made again gets the same.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub external_ids: std::collections::BTreeMap<String, String>,
+    /// What the isolation test has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<IsolationStatus>,
     /// Name of the Handover that ended the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_over_by: Option<String>,

@@ -1,5 +1,7 @@
 //! `ManagedClient`: reads the world around a client, lets `core` decide, applies and prunes.
 
+mod isolation;
+
 use async_trait::async_trait;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::managed_client::ManagedClientStatus;
@@ -7,6 +9,7 @@ use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ProviderProfile};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::life::{Life, has_come_to, is_leaving, life};
+use caretaker_core::isolation::{Step, step};
 use caretaker_core::managed_client::{self as core, Observed, Report};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use caretaker_core::ownership::{Kind, owned};
@@ -21,6 +24,13 @@ use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 
 /// The reconciler.
 pub struct ManagedClients;
+
+/// What a visit does.
+pub struct Plan {
+    objects: Vec<Desired>,
+    prunes: Vec<&'static str>,
+    isolation: Step,
+}
 
 /// The owner that a client's objects name.
 #[must_use]
@@ -57,7 +67,7 @@ impl Reconciler for ManagedClients {
     type Object = ManagedClient;
     type Context = Context;
     type Observed = Observed;
-    type Plan = (Vec<Desired>, Vec<&'static str>);
+    type Plan = Plan;
     type Done = Report;
     const KIND: Kind = Kind::ManagedClient;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
@@ -66,7 +76,10 @@ impl Reconciler for ManagedClients {
         let namespace = client_namespace(&client.name_any());
         let within = Some(namespace.as_str());
         let handovers = ctx.cache.list_typed::<Handover>(within);
+        let (isolation_stage, isolation) = isolation::see(ctx, client, is_leaving(&handovers)).await?;
         Ok(Observed {
+            isolation_stage,
+            isolation,
             profile_exists: ctx.find::<ProviderProfile>("", &client.spec.provider_profile).await?.is_some(),
             namespace_taken: namespace_taken(ctx, client, &namespace).await?,
             accounts: ctx.cache.list_typed::<CloudAccount>(within),
@@ -83,15 +96,19 @@ impl Reconciler for ManagedClients {
         core::check(client, observed)
     }
 
-    fn plan(&self, client: &ManagedClient, observed: &Observed, _now: Timestamp) -> Self::Plan {
+    fn plan(&self, client: &ManagedClient, observed: &Observed, now: Timestamp) -> Plan {
         let prunes = |kind: &&str| core::may_prune(kind, observed);
-        (core::plan(client, observed), apply::kinds_of(Kind::ManagedClient).into_iter().filter(prunes).collect())
+        Plan {
+            objects: core::plan(client, observed),
+            prunes: apply::kinds_of(Kind::ManagedClient).into_iter().filter(prunes).collect(),
+            isolation: step(client, &observed.isolation_stage, &observed.isolation, now),
+        }
     }
 
-    async fn act(&self, ctx: &Context, client: &ManagedClient, (plan, kinds): Self::Plan) -> Acted<Report> {
+    async fn act(&self, ctx: &Context, client: &ManagedClient, plan: Plan) -> Acted<Report> {
         let owner = owner(client);
         let (mut report, mut taken) = (Report::default(), None);
-        for desired in &plan {
+        for desired in &plan.objects {
             match apply::apply(ctx, &owner, desired).await {
                 Ok(Applied::Contested(wait)) => report.contested.push(wait),
                 Ok(_) => {}
@@ -103,9 +120,15 @@ impl Reconciler for ManagedClients {
                 }
             }
         }
-        let failure = apply::prune(ctx, &owner, &kinds, &plan).await.err().or(taken);
+        let failure = apply::prune(ctx, &owner, &plan.prunes, &plan.objects).await.err().or(taken);
         report.failure = failure.as_ref().map(ToString::to_string);
         report.namespace_ready = failure.is_none();
+        if failure.is_none() {
+            match isolation::act(ctx, client, plan.isolation).await {
+                Ok(began) => report.isolation = began,
+                Err(failure) => return Acted { done: report, failure: Some(failure) },
+            }
+        }
         Acted { done: report, failure }
     }
 

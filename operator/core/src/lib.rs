@@ -13,6 +13,7 @@ pub mod failures;
 pub mod grant;
 pub mod handover;
 pub mod inventory;
+pub mod isolation;
 pub mod jitter;
 pub mod kit;
 pub mod managed_client;

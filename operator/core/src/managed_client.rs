@@ -20,11 +20,13 @@ pub use status::{Report, status};
 
 use crate::desired::{Desired, named as named_object};
 use crate::inventory::scope::{self, Named};
+use crate::isolation::{Seen, Stage};
 use crate::outcome::Fault;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::NamespaceReady,
+    ConditionType::Isolated,
     ConditionType::MembersListed,
     ConditionType::AccessProven,
     ConditionType::InventoryComplete,
@@ -59,6 +61,10 @@ pub struct Observed {
     pub leaving: bool,
     /// Whether a final Handover has fixed which accounts it is about: none is added any more.
     pub frozen: bool,
+    /// Where the isolation test is.
+    pub isolation_stage: Stage,
+    /// What was seen for it.
+    pub isolation: Seen,
     /// Faults of the recipients, found by the one parser that also seals to them.
     pub recipient_faults: Vec<Fault>,
 }

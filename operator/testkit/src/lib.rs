@@ -11,6 +11,7 @@ pub mod operator;
 pub mod process;
 pub mod python;
 pub mod read;
+pub mod receiver;
 pub mod tools;
 pub mod worker;
 

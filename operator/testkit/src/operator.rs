@@ -103,6 +103,8 @@ impl Installed {
         env.insert("CARETAKER_METRICS_ADDR".into(), metrics.clone());
         // Where kwok says that pods are ready there is nobody to ask.
         env.insert("CARETAKER_ASK_MONITORING".into(), "false".into());
+        // Where kwok says that pods run, none ever tells what it tried.
+        env.insert("CARETAKER_ISOLATION_IMAGE".into(), String::new());
         env.insert("KUBECONFIG".into(), self.token_kubeconfig()?.display().to_string());
         for (key, value) in extra {
             env.insert((*key).to_owned(), (*value).to_owned());

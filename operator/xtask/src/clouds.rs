@@ -22,10 +22,10 @@ pub struct Clouds {
 }
 
 impl Clouds {
-    /// Starts it, with a shim in front of the AWS emulator at this address.
-    pub fn start(folder: &Path, aws: &str) -> Result<Self> {
+    /// Starts it at an address of this machine, with a shim in front of the AWS emulator at this URL.
+    pub fn start(folder: &Path, aws: &str, address: &str) -> Result<Self> {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(target().join("debug/clouds")).arg(folder).arg(aws);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(target().join("debug/clouds")).arg(folder).args([aws, address]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(std::fs::File::create(folder.join("clouds.log"))?);
         let mut child = command.spawn().context("start the simulators; setpriv is part of util-linux")?;
         let input = child.stdin.take().context("the input is piped")?;
@@ -70,7 +70,7 @@ pub fn stand() -> Result<()> {
     ensure!(status.success(), "cargo {} failed", args.join(" "));
     let folder = tempfile::tempdir()?;
     let emulator = Emulator::start(&folder.path().join("ministack.log"))?;
-    let mut clouds = Clouds::start(folder.path(), &emulator.cloud.endpoint)?;
+    let mut clouds = Clouds::start(folder.path(), &emulator.cloud.endpoint, "127.0.0.1")?;
     progress.say("up until Ctrl-C. Emulated: what is shown with them is not proved against the clouds themselves");
     for line in shown(&clouds.told, &emulator.cloud.endpoint) {
         println!("{line}");

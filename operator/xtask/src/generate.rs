@@ -77,6 +77,8 @@ fn cluster_rules() -> Vec<Value> {
     for (owned, name) in OWNED.iter().filter_map(|owned| Some((owned, owned.only_name?))) {
         rules.push(json!({"apiGroups": [owned.group], "resources": [owned.plural], "resourceNames": [name], "verbs": NAMED_VERBS}));
     }
+    // The pod of an isolation test: a name, since a pod can do what its ServiceAccount can. The chart's admission policy keeps it to namespaces of clients.
+    rules.push(json!({"apiGroups": [""], "resources": ["pods"], "resourceNames": [caretaker_core::isolation::NAME], "verbs": NAMED_VERBS}));
     // Whether the pods of a client's monitoring run, and why not.
     rules.push(rule(&[""], &["pods".into(), "events".into()], &["list"]));
     let ours: Vec<String> = Kind::ALL.iter().map(|kind| kind.plural().to_owned()).collect();

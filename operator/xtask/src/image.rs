@@ -106,6 +106,12 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Builds the image under a name into a file. For a node on this machine.
+pub fn to(file: &Path, profile: Profile, name: &str, progress: &Progress) -> Result<()> {
+    let input = gather(profile, Some(name.to_owned()), None, progress)?;
+    write(file, &make(input)?.archive)
+}
+
 /// Builds the image with its usual name. For a release.
 pub fn build(profile: Profile, source: Option<String>, progress: &Progress) -> Result<Image> {
     let input = gather(profile, None, source, progress)?;

@@ -11,7 +11,7 @@ use anyhow::{Result, bail, ensure};
 use self::binaries::{Binary, Package, built, meant, packages};
 use self::run::{Job, Outcome, Setting};
 use self::times::longest;
-use crate::world::{Progress, World, build, prepare};
+use crate::world::{Progress, World, build, prepare, Tools};
 
 /// Where single tests find a control plane that runs already.
 const KUBECONFIG: &str = "CARETAKER_E2E_KUBECONFIG";
@@ -86,7 +86,7 @@ fn tell(progress: &Progress, outcome: &Outcome) -> Result<()> {
 /// Every test. Those that need no part run while the parts are still being built.
 fn everything(setting: &Setting) -> Result<Outcome> {
     setting.progress.say("building the operator, and the tools that are missing (cold: about three quarters of an hour on two cores)");
-    let aside = prepare(true);
+    let aside = prepare(Tools::Tests);
     let binaries = built(setting.root, &["build", "--workspace", "--all-targets"])?;
     setting.progress.say(format!("running the tests of {} binaries", binaries.len()));
     let (binaries, alone): (Vec<Binary>, Vec<Option<Binary>>) = binaries.into_iter().map(|binary| binary.part(&ALONE)).unzip();
@@ -147,7 +147,7 @@ fn of_crate(root: &Path, package: &Package) -> Result<Vec<Job>> {
 /// Starts the parts and leaves them running until Ctrl-C, so that single tests can be run many times.
 pub fn up() -> Result<()> {
     let progress = Progress::start();
-    build(&progress, &["build", "--workspace", "--all-targets", "--quiet"])?;
+    build(&progress, &["build", "--workspace", "--all-targets", "--quiet"], false)?;
     let folder = tempfile::tempdir()?;
     let world = World::start(&progress, folder.path())?;
     progress.say("up until Ctrl-C. In another terminal:");

@@ -37,25 +37,46 @@ pub fn binary() -> PathBuf {
     target().join("debug/caretaker")
 }
 
-/// Builds tools and environments in the background, in the order in which they are needed: all of them, or those of the demo.
-pub fn prepare(for_tests: bool) -> JoinHandle<Result<()>> {
+/// Whether this machine can have a real node with its data in a folder, or why it cannot.
+pub fn node_or_why(folder: &Path) -> Result<(), String> {
+    caretaker_testkit::cluster::probe::probe(folder)
+}
+
+/// What is built besides the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tools {
+    /// A control plane.
+    ControlPlane,
+    /// A control plane and a real node.
+    Node,
+    /// Everything that the tests use on this machine.
+    Tests,
+}
+
+/// Builds tools and environments in the background, in the order in which they are needed.
+pub fn prepare(wanted: Tools) -> JoinHandle<Result<()>> {
     std::thread::spawn(move || {
         // Fetching takes no processor: it goes on beside the compilers.
         let environments = std::thread::spawn(move || -> Result<()> {
-            for name in if for_tests { &["ministack", "google", "aws", "judges"][..] } else { &["ministack", "google", "aws"] } {
+            for name in if wanted == Tools::Tests { &["ministack", "google", "aws", "judges"][..] } else { &["ministack", "google", "aws"] } {
                 python::environment(name)?;
             }
             Ok(())
         });
-        tools::build(&if for_tests { tools::for_tests() } else { tools::CONTROL_PLANE.to_vec() })?;
+        tools::build(&match wanted {
+            Tools::ControlPlane => tools::CONTROL_PLANE.to_vec(),
+            Tools::Node => [tools::CONTROL_PLANE, tools::NODE].concat(),
+            Tools::Tests => tools::for_tests(),
+        })?;
         environments.join().map_err(|_| anyhow::anyhow!("the making of the Python environments panicked"))?
     })
 }
 
 /// Builds the operator with cargo while the tools of a control plane are built.
-pub fn build(progress: &Progress, cargo_args: &[&str]) -> Result<()> {
-    progress.say("building the operator, and the tools that are missing (cold: about half an hour on two cores)");
-    let aside = prepare(false);
+pub fn build(progress: &Progress, cargo_args: &[&str], with_node: bool) -> Result<()> {
+    let cold = if with_node { "three quarters of an hour" } else { "half an hour" };
+    progress.say(format!("building the operator, and the tools that are missing (cold: about {cold} on two cores)"));
+    let aside = prepare(if with_node { Tools::Node } else { Tools::ControlPlane });
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo).args(cargo_args).current_dir(crate::root()).status().context("run cargo")?;
     let aside = aside.join().map_err(|_| anyhow::anyhow!("the building of the tools panicked"))?;

@@ -2,7 +2,7 @@
 //! Resource Graph.
 //!
 //! It stands in for a cloud in tests and demos, and proves nothing about the real one: a claim that rests on it is "emulated". What it says
-//! is judged by Microsoft's own validator, see [`judge`]. It listens on 127.0.0.1 only, over TLS with a test CA.
+//! is judged by Microsoft's own validator, see [`judge`]. It listens on 127.0.0.1, where nothing else is asked for, over TLS with a test CA.
 
 mod deploy;
 pub mod eligible;
@@ -78,8 +78,16 @@ impl Simulator {
     /// # Errors
     /// The certificates cannot be made; the port is taken.
     pub async fn start_at(world: World, port: u16) -> Result<Self> {
+        Self::start_on(world, (std::net::Ipv4Addr::LOCALHOST, port).into()).await
+    }
+
+    /// Starts it on another address of this machine, such as one that pods reach.
+    ///
+    /// # Errors
+    /// The certificates cannot be made; the address is taken or not this machine's.
+    pub async fn start_on(world: World, address: SocketAddr) -> Result<Self> {
         let state = Arc::new(State { world: Mutex::new(world), exchanges: Mutex::default() });
-        let (address, ca_pem, server) = serve::start(state.clone(), port).await?;
+        let (address, ca_pem, server) = serve::start(state.clone(), address).await?;
         Ok(Self { address, ca_pem, state, server })
     }
 

@@ -1,4 +1,4 @@
-//! HTTP over TLS, on 127.0.0.1 only.
+//! HTTP over TLS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ use crate::{AUDIENCE, Exchange, State, entra};
 const WAITING: usize = 64;
 
 /// Starts the server: its address, its CA and its task.
-pub async fn start(state: Arc<State>, port: u16) -> Result<(SocketAddr, String, JoinHandle<()>)> {
+pub async fn start(state: Arc<State>, at: SocketAddr) -> Result<(SocketAddr, String, JoinHandle<()>)> {
     let folder = tempfile::tempdir()?;
-    Authority::make(folder.path())?.server(&[])?;
+    Authority::make(folder.path())?.server(&[at.ip().to_string()])?;
     let file = |name: &str| folder.path().join(name);
     let certificate = CertificateDer::from_pem_file(file("server.crt"))?;
     let key = PrivateKeyDer::from_pem_file(file("server.key"))?;
@@ -38,7 +38,7 @@ pub async fn start(state: Arc<State>, port: u16) -> Result<(SocketAddr, String, 
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)?;
-    let tcp = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
+    let tcp = TcpListener::bind(at).await?;
     let (address, ca_pem) = (tcp.local_addr()?, std::fs::read_to_string(file("ca.crt"))?);
     let (sender, ready) = mpsc::channel(WAITING);
     let router = axum::Router::new().fallback(handle).with_state(state);

@@ -101,7 +101,14 @@ impl Simulator {
     /// # Errors
     /// The port is taken.
     pub async fn start(&self, port: u16) -> Result<String> {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        self.start_on(SocketAddr::from(([127, 0, 0, 1], port))).await
+    }
+
+    /// The same on another address of this machine, such as one that pods reach.
+    ///
+    /// # Errors
+    /// The address is taken or not this machine's.
+    pub async fn start_on(&self, address: SocketAddr) -> Result<String> {
         let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
         let url = format!("http://{}", listener.local_addr()?);
         let app = Router::new().fallback(handle).with_state(self.clone());

@@ -20,6 +20,8 @@ mod bundle;
 mod cluster;
 mod exit;
 mod inventory;
+mod isolation;
+mod isolation_test;
 mod output;
 mod progress;
 mod run;
@@ -65,6 +67,11 @@ enum Command {
     Coverage(account::Which),
     /// Show every way into a client's accounts: since when it is proved, what is missing, what is too much, what ends soon.
     Access(account::Which),
+    /// Show what the isolation test of a client's namespace has tried, and what came of it; --run makes one now.
+    Isolation(isolation::IsolationArgs),
+    /// Try what a pod in a client's namespace must and must not do. Runs in the pod of an isolation test.
+    #[command(hide = true)]
+    IsolationTest,
     /// List every call that is made in a client's cloud, with its permission and its reason. Needs no cluster.
     Permissions(access::PermissionsArgs),
     /// List or write the grant kits for a client: what they apply to let us in.
@@ -90,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Inventory(args) => block_on(inventory::inventory(args)),
         Command::Coverage(args) => block_on(inventory::coverage(args)),
         Command::Access(args) => block_on(access::access(args)),
+        Command::Isolation(args) => block_on(isolation::run(args)),
+        Command::IsolationTest => block_on(isolation_test::run()),
         Command::Permissions(args) => access::permissions(&args),
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Exit(args) => block_on(exit::exit(args)),

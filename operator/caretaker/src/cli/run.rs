@@ -30,6 +30,9 @@ pub struct Args {
     /// Whether Prometheus and Alertmanager of clients are asked at their pods what they have loaded. Without it only their pods are looked at.
     #[arg(long, env = "CARETAKER_ASK_MONITORING", default_value_t = true, action = clap::ArgAction::Set)]
     ask_monitoring: bool,
+    /// The operator's own image: the pods that test the isolation of clients' namespaces run it. Without it no tests are made.
+    #[arg(long, env = "CARETAKER_ISOLATION_IMAGE")]
+    isolation_image: Option<String>,
     /// Endpoint of all AWS services, for private endpoints and emulators.
     #[arg(long, env = "CARETAKER_AWS_ENDPOINT_URL")]
     aws_endpoint_url: Option<String>,
@@ -90,6 +93,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         health_address: args.health_address,
         metrics_address: args.metrics_address,
         asks_monitoring: args.ask_monitoring,
+        isolation_image: given(args.isolation_image),
     };
     let kube = Config::infer().await?;
     operator::run(config, kube, |writes, budgets| Arc::new(SdkClouds::new(reach, writes, budgets))).await?;

@@ -13,6 +13,7 @@ use kube::ResourceExt;
 use super::accounts::Wanted;
 use super::{CONDITIONS, Observed, accounts, external_ids};
 use crate::conditions::{ConditionSet, Is, find};
+use crate::isolation::{self, Began};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
 /// Time between two looks at a client that is as it should be.
@@ -29,6 +30,8 @@ pub struct Report {
     pub failure: Option<String>,
     /// Objects that others change again and again, with manager and field, and when they are put back.
     pub contested: Vec<Wait>,
+    /// What came of the beginning of an isolation test, where one was due.
+    pub isolation: Option<Began>,
 }
 
 /// The new status and what the visit came to.
@@ -69,12 +72,18 @@ pub fn status(
         Some(by) => set.set(ConditionType::HandedOver, Is::True, Reason::HandedOver, format!("handed over by {by}; our access is revoked")),
         None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
     }
+    let seen = (&observed.isolation_stage, &observed.isolation);
+    let (isolation, look) = isolation::settle(client, seen, report.isolation.as_ref(), &mut set, now);
+    if let Some(open) = set.get(ConditionType::Isolated).filter(|condition| Is::of(condition) == Is::False) {
+        waits.push(Wait { reason: reason_of(&open.reason), message: open.message.clone(), after: CHILD_PAUSE });
+    }
+    let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
     let outcome = if !faults.is_empty() {
         Outcome::Refused(faults.to_vec())
     } else if handed_over_by.is_some() {
         Outcome::Settled(RESYNC)
     } else {
-        shortest(waits).map_or(Outcome::Settled(RESYNC), Outcome::Waiting)
+        shortest(waits).map_or(Outcome::Settled(soonest(RESYNC)), |wait| Outcome::Waiting(Wait { after: soonest(wait.after), ..wait }))
     };
     let status = ManagedClientStatus {
         conditions: set.finish(),
@@ -88,6 +97,7 @@ pub fn status(
             .map(|inventory| inventory.assets)
             .sum(),
         external_ids: external_ids(client, observed),
+        isolation,
         handed_over_by,
         ..last
     };
