@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use caretaker_api::isolation::Expected;
-use caretaker_core::isolation::{ATTEMPTS, Attempt, Found, Try};
+use caretaker_core::isolation::{ATTEMPTS, Attempt, Found, LATE, Try};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
 use kube::{Client, Config};
 
 /// Time for one attempt.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Time in which an attempt may come to its right end: a network begins to enforce policies for a new pod, and to know its name, some seconds late.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time in which an attempt may come to its right end. Some networks begin to enforce policies for a new pod late, up to a minute.
+/// Source: <https://github.com/k3s-io/k3s/issues/947>.
+const PATIENCE: Duration = Duration::from_secs(45);
 /// Pause between two tries of one attempt.
 const PAUSE: Duration = Duration::from_secs(3);
 /// Where the kubelet reads what a container has to say at its end. Source: `terminationMessagePath` of a container, whose default this is.
@@ -38,12 +39,17 @@ pub async fn run() -> anyhow::Result<()> {
 
 /// One attempt, again until it ends as it must or time is up: the last try counts.
 async fn tried(attempt: &Attempt) -> Found {
-    let began = Instant::now();
+    let (began, mut is_late) = (Instant::now(), false);
     loop {
-        let found = once(&attempt.way).await;
-        if found.works == (attempt.expected == Expected::Works) || began.elapsed() > PATIENCE {
+        let mut found = once(&attempt.way).await;
+        let is_right = found.works == (attempt.expected == Expected::Works);
+        if is_right && is_late && attempt.expected == Expected::Refused {
+            found.told.push_str(&format!("{LATE}{} s", began.elapsed().as_secs()));
+        }
+        if is_right || began.elapsed() > PATIENCE {
             return found;
         }
+        is_late = true;
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -101,5 +107,18 @@ mod tests {
         assert_eq!(once(&closed).await, Found { works: false, told: "connection refused".into() });
         assert!(once(&Try::Resolve("localhost".into())).await.works);
         assert!(!once(&Try::Resolve("nobody.invalid".into())).await.works);
+    }
+
+    #[tokio::test]
+    async fn a_way_that_is_closed_late_is_told_as_such() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let way = Try::Connect(listener.local_addr().unwrap().to_string());
+        let attempt = Attempt { what: "x".into(), way, expected: Expected::Refused };
+        let closes = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(listener);
+        };
+        let (found, ()) = tokio::join!(tried(&attempt), closes);
+        assert!(!found.works && found.told.starts_with("connection refused; open for the first "), "{}", found.told);
     }
 }

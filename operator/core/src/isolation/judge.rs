@@ -4,6 +4,8 @@ use caretaker_api::isolation::{Expected, IsolationAttempt};
 
 use super::attempts::{Attempt, Found, OTHER_CLIENT};
 
+/// Stands in a pod's words before the seconds after which a way was closed that was open at first.
+pub const LATE: &str = "; open for the first ";
 /// Longest text of a pod that is kept, in characters.
 const MAX_TOLD: usize = 100;
 
@@ -56,7 +58,11 @@ pub fn judge(attempts: &[IsolationAttempt]) -> Verdict {
         let has_other = of(Expected::Refused).any(|attempt| attempt.what.ends_with(OTHER_CLIENT));
         let tail = if has_other { "" } else { "; no other client has a pod that could be tried" };
         let closed = format!("a pod in the namespace was refused {refused} of {refused} things that it must be refused");
-        Verdict::Isolated(format!("{closed}, and {works} of {works} that must work did{tail}"))
+        let late = match of(Expected::Refused).filter(|attempt| attempt.seen.contains(LATE)).count() {
+            0 => String::new(),
+            late => format!("; {late} of them only after the pod had run for some seconds: the network enforces policies late"),
+        };
+        Verdict::Isolated(format!("{closed}, and {works} of {works} that must work did{tail}{late}"))
     }
 }
 
@@ -97,6 +103,18 @@ mod tests {
                 "an opening needs no control",
                 vec![row("dns", Works, false), row("other", Refused, false)],
                 Verdict::Open("a pod in the namespace can do what it must not: other (so)".into()),
+            ),
+            (
+                "a network that is late is told",
+                vec![
+                    row("dns", Works, true),
+                    IsolationAttempt { seen: format!("no answer{LATE}6 s"), ..row("TCP 10.0.0.7:9090, a pod of another client", Refused, true) },
+                ],
+                Verdict::Isolated(
+                    "a pod in the namespace was refused 1 of 1 things that it must be refused, and 1 of 1 that must work did; 1 of them only after the pod \
+                     had run for some seconds: the network enforces policies late"
+                        .into(),
+                ),
             ),
             (
                 "no network at all looks like isolation and is none",

@@ -12,8 +12,8 @@ use super::attempts::Attempt;
 pub const NAME: &str = "caretaker-isolation-test";
 /// Variable of its environment that holds the attempts as JSON.
 pub const ATTEMPTS: &str = "CARETAKER_ISOLATION_ATTEMPTS";
-/// Seconds after which the kubelet ends it.
-const DEADLINE: u32 = 120;
+/// Seconds after which the kubelet ends it, the pulling of its image included.
+const DEADLINE: u32 = 240;
 
 /// Which image the pod runs, and how it is pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,6 +27,18 @@ const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 const MONITORING_WAIT: SignedDuration = SignedDuration::from_mins(10);
 /// Longest test: the image may have to be pulled.
 const LONGEST: SignedDuration = SignedDuration::from_mins(4);
+/// Time after which a container that the kubelet cannot start is told; it may have tried twice by then.
+const STUCK: SignedDuration = SignedDuration::from_secs(45);
+/// What the kubelet says of containers that do not start by waiting. Source: pkg/kubelet/images/types.go and pkg/kubelet/kuberuntime of Kubernetes.
+const STUCK_REASONS: [&str; 7] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
 /// Time between two looks at a test that runs.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -170,17 +182,18 @@ fn told(client: &ManagedClient, seen: &Seen, now: Timestamp) -> Option<Result<Ve
             Err(why) => Err(why),
         });
     }
-    if now.duration_since(run.started_at.0) < LONGEST {
+    let (waiting, since) = (state.and_then(|state| state.waiting.as_ref()), now.duration_since(run.started_at.0));
+    let is_stuck = waiting.and_then(|waiting| waiting.reason.as_deref()).is_some_and(|reason| STUCK_REASONS.contains(&reason));
+    if since < if is_stuck { STUCK } else { LONGEST } {
         return None;
     }
-    let waiting = state.and_then(|state| state.waiting.as_ref());
     let why = waiting.map(|waiting| format!("{} {}", waiting.reason.as_deref().unwrap_or("it waits"), waiting.message.as_deref().unwrap_or("")));
     let unscheduled = || {
         let conditions = pod.status.as_ref()?.conditions.as_ref()?;
         conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?.message.clone()
     };
     let why = unscheduled().or(why).unwrap_or_else(|| "no reason is known".into());
-    Some(Err(format!("its pod had not ended after {} minutes: {}", LONGEST.as_mins(), why.trim())))
+    Some(Err(format!("its pod has not come to its end: {}", why.trim())))
 }
 
 /// The new status, the condition, and when to look again.

@@ -153,17 +153,25 @@ fn what_a_test_told_becomes_the_condition() {
 
 #[test]
 fn a_test_that_goes_on_is_waited_for_and_one_that_hangs_is_told() {
-    let waits = json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}});
-    let young = client(&["NamespaceReady"], running(NOW - 100));
-    let held = seen(&young, "p1", waits.clone());
-    assert_eq!(step(&young, &Stage::Runs, &held, now()), Step::None);
-    assert!(settled(&young, &held, None).3.running.is_some());
-    let old = client(&["NamespaceReady"], running(NOW - 300));
-    let held = seen(&old, "p1", waits);
-    assert_eq!(step(&old, &Stage::Runs, &held, now()), Step::Delete("p1".into()));
-    let (_, reason, message, _) = settled(&old, &held, None);
-    assert_eq!(reason, "TestFailed");
-    assert!(message.ends_with("had not ended after 4 minutes: ImagePullBackOff no such image"), "{message}");
+    let waits = |reason: &str| json!({"waiting": {"reason": reason, "message": "so"}});
+    let cases = [
+        ("ContainerCreating", 100, false),
+        ("ContainerCreating", 300, true),
+        ("ImagePullBackOff", 30, false),
+        ("ImagePullBackOff", 50, true),
+    ];
+    for (why, ago, is_told) in cases {
+        let client = client(&["NamespaceReady"], running(NOW - ago));
+        let held = seen(&client, "p1", waits(why));
+        let (_, reason, message, isolation) = settled(&client, &held, None);
+        assert_eq!(isolation.running.is_none(), is_told, "{why} since {ago} s");
+        let expected = if is_told { Step::Delete("p1".into()) } else { Step::None };
+        assert_eq!(step(&client, &Stage::Runs, &held, now()), expected, "{why} since {ago} s");
+        if is_told {
+            assert_eq!(reason, "TestFailed");
+            assert!(message.ends_with(&format!("its pod has not come to its end: {why} so")), "{message}");
+        }
+    }
 }
 
 #[test]
