@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 
 /// Longest wait for a state.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+/// Name of the client whose account is the provider's own.
+pub const CONTROL: &str = "control";
 /// Account of the provider.
 pub const PROVIDER: &str = "111111111111";
 
@@ -44,6 +46,7 @@ pub struct Lab {
     pub secret: String,
     faults: faults::Standing,
     operator: Mutex<Option<Operator>>,
+    has_control: Mutex<bool>,
     own: Option<Own>,
 }
 
@@ -151,7 +154,7 @@ impl Lab {
         let (documents, secret) = provider(&cloud, name)?;
         kubectl.apply(&documents.to_string())?;
         let faults = faults::Standing::of(&watch);
-        Ok(Self { kubectl, cloud, watch, installed, secret, faults, operator: Mutex::default(), own })
+        Ok(Self { kubectl, cloud, watch, installed, secret, faults, operator: Mutex::default(), has_control: Mutex::default(), own })
     }
 
     /// A lab with a control plane of its own, with the operator running.
@@ -346,6 +349,31 @@ impl Lab {
         self.kubectl.apply(&client.document().to_string())?;
         self.grant(client)?;
         self.kubectl.wait(&[&format!("mc/{}", client.name)], "condition=Ready", PATIENCE).with_context(|| self.log())?;
+        Ok(())
+    }
+
+    /// An account of the provider's own that lets its principal in: beside it a refusal after an exit proves something. Made once in a lab.
+    ///
+    /// # Errors
+    /// It does not let us in.
+    ///
+    /// # Panics
+    /// Another thread of the test panicked meanwhile.
+    pub fn control(&self) -> Result<()> {
+        let mut is_made = self.has_control.lock().expect("no panic while held");
+        if !*is_made {
+            let mut client = Client::new(CONTROL, "200000000999", "eu-west-1");
+            client.allow.clear();
+            let mut document = client.document();
+            let spec = document["spec"].as_object_mut().context("a client has a spec")?;
+            spec.retain(|field, _| !matches!(field.as_str(), "monitoring" | "backups" | "groups"));
+            self.kubectl.apply(&document.to_string())?;
+            self.grant(&client)?;
+            self.condition(&["ca", "prod", "-n", &format!("client-{CONTROL}")], "AccessProven", "True", "")?;
+            let named = json!({"spec": {"controlClient": CONTROL}}).to_string();
+            self.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", &named])?;
+            *is_made = true;
+        }
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use caretaker_testkit::operator::NAMESPACE;
 use caretaker_testkit::python;
 use serde_json::{Value, json};
 
-use crate::Lab;
+use crate::{CONTROL, Lab};
 
 /// The provider's tenant.
 pub const PROVIDER_TENANT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
@@ -28,6 +28,13 @@ const CLIENT_ID: &str = "dddddddd-0000-4000-8000-000000000001";
 const PRINCIPAL_ID: &str = "eeeeeeee-0000-4000-8000-000000000001";
 /// The provider's own project.
 pub const PROVIDER_PROJECT: &str = "provider-project";
+
+/// A tenant of the provider's own beside the one of its application.
+pub const CONTROL_TENANT: &str = "bbbbbbbb-0000-4000-8000-000000000009";
+/// A subscription of the provider's own.
+pub const CONTROL_SUBSCRIPTION: &str = "cccccccc-0000-4000-8000-000000000009";
+/// A project of the provider's own that clients have nothing to do with.
+pub const CONTROL_PROJECT: &str = "provider-control";
 
 /// Both clouds.
 pub struct Clouds {
@@ -110,7 +117,9 @@ impl Clouds {
             secret: Some(azure_secret.clone()),
             federation: None,
         };
-        let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription(SUBSCRIPTION))]);
+        let own = Subscription { tenant_id: CONTROL_TENANT.into(), ..Subscription::default() };
+        let subscriptions =
+            BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription(SUBSCRIPTION)), (CONTROL_SUBSCRIPTION.to_owned(), own)]);
         let world = World { applications: vec![application], subscriptions, ..World::default() };
         let azure = runtime.block_on(caretaker_arm_simulator::Simulator::start_on(world, (address, 0).into()))?;
         let ca_bundle = folder.join("azure-test-ca.pem");
@@ -120,6 +129,7 @@ impl Clouds {
             let mut world = google.world();
             world.add_project(PROVIDER_PROJECT, "100000000001");
             world.add_project(PROJECT, "100000000002");
+            world.add_project(CONTROL_PROJECT, "100000000009");
             let us = world.add_account("caretaker", PROVIDER_PROJECT);
             world.keys.insert((us.clone(), "key-1".into()), key.public());
             world.add_machines(PROJECT, 3);
@@ -198,6 +208,41 @@ impl Clouds {
         lab.kubectl.apply(&secrets.to_string())?;
         lab.kubectl.run(&["patch", "pprof", "default", "--type=merge", "-p", &json!({"spec": spec}).to_string()])?;
         lab.condition(&["pprof", "default"], "IdentityProven", "True", "Proven").map(drop)
+    }
+
+    /// Gives the lab's control client an account of the provider's own on both clouds, too.
+    ///
+    /// # Errors
+    /// One does not let us in.
+    pub fn control(&self, lab: &Lab) -> Result<()> {
+        lab.control()?;
+        let more = json!([
+            {"op": "add", "path": "/spec/accounts/-", "value": {"name": "azure", "azure": {"subscriptionId": CONTROL_SUBSCRIPTION}}},
+            {"op": "add", "path": "/spec/accounts/-", "value": {"name": "gcp", "gcp": {"projectId": CONTROL_PROJECT}}},
+        ]);
+        lab.kubectl.run(&["patch", "mc", CONTROL, "--type=json", "-p", &more.to_string()])?;
+        let namespace = format!("client-{CONTROL}");
+        let kit = |account: &str, file: &str| {
+            lab.until(&format!("the kit of {account}"), || {
+                let kit = lab.kubectl.get(&["configmap", &format!("{account}-grant-kit"), "-n", &namespace])?;
+                Ok(kit["data"][file].as_str().context("the kit has the file")?.to_owned())
+            })
+        };
+        self.apply_control(&kit("azure", "caretaker-access.azure.json")?, &kit("gcp", "caretaker-access.tf")?)?;
+        for account in ["azure", "gcp"] {
+            lab.kubectl.run(&["annotate", "--overwrite", "ca", account, "-n", &namespace, "caretaker.dev/requested-at=control"])?;
+            lab.condition(&["ca", account, "-n", &namespace], "AccessProven", "True", "")?;
+        }
+        Ok(())
+    }
+
+    /// The provider applies the kits of its own accounts.
+    ///
+    /// # Errors
+    /// A cloud would not take its kit.
+    pub fn apply_control(&self, template: &str, terraform: &str) -> Result<()> {
+        self.azure.deploy(CONTROL_SUBSCRIPTION, &serde_json::from_str(template)?)?;
+        apply_terraform(&mut self.google.world(), CONTROL_PROJECT, terraform)
     }
 
     /// The client's Owner deploys the kit for Azure.

@@ -1,6 +1,7 @@
 //! Azure and Google Cloud, simulated, and the shim in front of the AWS emulator at an address, as a program: `clouds FOLDER AWS [ADDRESS]`. They listen at the address, 127.0.0.1 where
 //! none is given. It prints what must be known
-//! as one line of JSON, and then takes commands, one a line: `azure FILE` and `google FILE` apply a grant kit as the client would, `furnish ACCOUNT` gives the
+//! as one line of JSON, and then takes commands, one a line: `azure FILE` and `google FILE` apply a grant kit as the client would, `control AZURE GOOGLE` those of the
+//! provider's own accounts, `furnish ACCOUNT` gives the
 //! client more than machines (on AWS, what only Resource Explorer shows), `judge` has all exchanges judged. Each is answered by `ok` or by what is wrong.
 
 use std::io::{BufRead, Write};
@@ -40,6 +41,10 @@ fn command((clouds, watch): (&Clouds, &Watch), line: &str) -> Result<()> {
     match line.split_once(' ').unwrap_or((line, "")) {
         ("azure", file) => clouds.apply_azure(&std::fs::read_to_string(file)?),
         ("google", file) => clouds.apply_google(&std::fs::read_to_string(file)?),
+        ("control", files) => {
+            let (azure, google) = files.split_once(' ').context("name two files")?;
+            clouds.apply_control(&std::fs::read_to_string(azure)?, &std::fs::read_to_string(google)?)
+        }
         ("furnish", account) => {
             clouds.furnish();
             furnish(watch, account);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use caretaker_aws_shim::{Answer, Fault};
-use caretaker_e2e::{Client, Lab, PATIENCE, skip};
+use caretaker_e2e::{Client, Lab, PATIENCE, PROVIDER, skip};
 use caretaker_testkit::operator::NAMESPACE;
 use caretaker_testkit::process::run;
 use caretaker_testkit::python;
@@ -202,6 +202,7 @@ fn a_client_ends_our_access_with_the_script_that_we_give_them() -> Result<()> {
     let _others = PEACE.read().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut client = Client::new("script", "200000000204", "eu-south-1");
     client.allow = vec!["Backup".into()];
+    lab.control()?;
     lab.onboard(&client)?;
     lab.plugin(&["exit", "script", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-script"]);
@@ -232,10 +233,49 @@ fn a_client_ends_our_access_with_the_script_that_we_give_them() -> Result<()> {
     Ok(())
 }
 
+/// H3: a refusal that is the provider's own fault was taken for the client's closed door.
+#[test]
+fn a_provider_who_may_knock_nowhere_is_not_told_to_be_out() -> Result<()> {
+    let lab = here();
+    let _alone = PEACE.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    lab.control()?;
+    let mut client = Client::new("knock", "200000000207", "eu-south-1");
+    client.allow.clear();
+    lab.onboard(&client)?;
+    lab.plugin(&["exit", "knock", "--final", "--yes", "--wait"])?;
+    let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-knock"]);
+    let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
+    let profile = lab.kubectl.get(&["pprof", "default"])?;
+    let arn = profile["spec"]["aws"]["principalArn"].as_str().context("the profile names the principal")?;
+    let user = arn.rsplit('/').next().context("an ARN has a name")?;
+    let policy = |effect: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": "sts:AssumeRole", "Resource": "*"}]});
+    lab.cloud.call(&["put-user-policy", PROVIDER, user, "assume"], &policy("Deny").to_string())?;
+    lab.plugin(&["accept", "knock", "--digest", &digest, "--by", "Jo Doe"])?;
+    let stuck = lab.condition(&["handover", "final", "-n", "client-knock"], "Ready", "False", "ControlFailed");
+    // A look that comes later, too: three attempts would have been enough.
+    std::thread::sleep(Duration::from_secs(20));
+    let revocation = handover()?["status"]["revocations"][0].clone();
+    lab.cloud.call(&["put-user-policy", PROVIDER, user, "assume"], &policy("Allow").to_string())?;
+    let stuck = stuck?;
+    ensure!(stuck.contains("its own right to get in anywhere is gone"), "{stuck}");
+    ensure!(revocation["refusals"] == 0 && revocation["verifiedAt"].is_null(), "the role still trusts us: {revocation}");
+    lab.condition(&["mc", "knock"], "HandedOver", "False", "")?;
+
+    // With the right given back the door is seen to be open, until the client closes it.
+    lab.condition(&["handover", "final", "-n", "client-knock"], "Ready", "False", "WaitingForClient")?;
+    let scripts = lab.kubectl.get(&["configmap", "final-revocation", "-n", "client-knock"])?;
+    revoke(lab, scripts["data"]["revoke-aws-200000000207.sh"].as_str().context("there is a script")?, &client.account)?;
+    lab.condition(&["mc", "knock"], "HandedOver", "True", "HandedOver")?;
+    let proved = handover()?["status"]["revocations"][0].clone();
+    ensure!(proved["control"].as_str().is_some_and(|place| place.contains("control client control")), "{proved}");
+    Ok(())
+}
+
 #[test]
 fn a_role_that_may_not_close_itself_is_never_called_closed() -> Result<()> {
     let lab = here();
     let _others = PEACE.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    lab.control()?;
     let client = Client::new("stuck", "200000000206", "eu-south-1");
     lab.onboard(&client)?;
     // In the policy that goes last, so that it still stands when the role would be closed.

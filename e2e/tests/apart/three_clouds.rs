@@ -339,6 +339,7 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
     a_fault_of_the_provider_s_is_told_by_its_profile(lab, &clouds)?;
     a_wait_survives_a_restart(lab, &clouds, || a_second_claim_is_refused(lab, &clouds))?;
 
+    clouds.control(lab)?;
     lab.plugin(&["exit", "tri", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-tri"]);
     let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
@@ -351,6 +352,7 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
     ensure!(revocations.len() == 3, "{revocations:?}");
     for revocation in &revocations {
         ensure!(revocation["by"] == "Operator" && revocation["refusals"].as_u64() >= Some(3), "{revocation}");
+        ensure!(revocation["control"].as_str().is_some_and(|place| place.contains("control client control")), "{revocation}");
     }
     ensure!(clouds.azure.change(|world| world.subscriptions[SUBSCRIPTION].delegations.is_empty()), "the delegation still stands");
     let everything = lab.kubectl.run(&["get", "mc,ca,ms,bp,ho,pprof,configmaps,events", "-A", "-o", "json"])?;

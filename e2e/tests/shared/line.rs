@@ -83,6 +83,7 @@ struct Delivered {
 }
 
 fn deliver(lab: &Lab, client: &Client) -> Result<Delivered> {
+    lab.control()?;
     lab.plugin(&["exit", &client.name, "--final", "--yes", "--wait"])?;
     let handover = lab.kubectl.get(&["handover", "final", "-n", &format!("client-{}", client.name)])?;
     let status = &handover["status"]["bundle"];

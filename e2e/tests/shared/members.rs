@@ -184,6 +184,7 @@ fn shown(lab: &Lab) -> Result<()> {
 }
 
 fn leaves(lab: &Lab, clouds: &Clouds) -> Result<()> {
+    clouds.control(lab)?;
     lab.plugin(&["exit", "clan", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", NAMESPACE]);
     let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();

@@ -73,6 +73,9 @@ words! {
         IdentityProven,
         /// No account of a client's goes unread because of the provider's own credentials or projects.
         ClientsReadable,
+        /// For each account of a client there is another one that lets the same principal in: beside it a refusal after an exit proves something. A warning:
+        /// `Ready` does not depend on it.
+        ExitProvable,
         /// The definitions of Caretaker's kinds in the cluster hold every field of this release. A warning: `Ready` does not depend on it.
         DefinitionsCurrent,
         /// The bundle is sealed, delivered, read back and verified.
@@ -125,6 +128,8 @@ words! {
         WayOpen,
         /// Something that must work did not, so that a refusal beside it proves nothing.
         ControlFailed,
+        /// There is nothing beside which a refusal would prove something.
+        ControlMissing,
         /// A test could not be made, or did not end.
         TestFailed,
         /// Permissions of the manifest are missing.

@@ -204,6 +204,10 @@ pub struct RevocationStatus {
     /// When the refusal counted as proved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Time>,
+    /// Where the same principal was let in at the time of the last refusal: beside it the refusal is the client's door, and not a right that the provider has
+    /// lost.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub control: String,
     /// What the cloud said last.
     #[serde(default)]
     pub last_answer: String,

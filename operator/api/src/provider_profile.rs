@@ -41,6 +41,12 @@ pub struct ProviderProfileSpec {
     /// The provider on Google Cloud. Needed before a project can be onboarded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gcp: Option<GcpProvider>,
+    /// Name of a ManagedClient whose accounts are the provider's own, one on each cloud, onboarded like a client's. When a client has left, each refusal is
+    /// compared with it: the same principal must be let in there, else the refusal may be the provider's own fault and proves nothing. Without it accounts of
+    /// other clients under this profile are taken, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 56))]
+    pub control_client: Option<String>,
     /// The key that signs bundles. Without it the operator makes one and keeps it in a Secret of its own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<SigningKeySource>,

@@ -81,6 +81,7 @@ impl Reconciler for ProviderProfiles {
 async fn act(ctx: &Context, profile: &ProviderProfile, prove: bool, done: &mut Done) -> Result<(), Failure> {
     done.definitions = Some(ctx.definitions.look(&ctx.client, &ctx.cache, ctx.now()).await.map_err(|failure| failure.to_string()));
     done.unread = core::unread(&profile.name_any(), &ctx.cache.list_typed(None));
+    done.uncontrolled = core::uncontrolled(profile, &ctx.cache.list_typed(None));
     register(ctx, &profile.name_any(), true).await?;
     done.signing = Some(signing::load_or_make(ctx, profile).await?.map(|key| SigningStatus {
         public_key: key.public().to_base64().to_owned(),

@@ -4,6 +4,7 @@ pub mod advance;
 pub mod attempts;
 pub mod check;
 pub mod contents;
+pub mod control;
 pub mod excluded;
 pub mod last_reading;
 pub mod life;
@@ -18,6 +19,7 @@ use caretaker_cloud::{CloudError, Identity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use self::control::Control;
 use crate::conditions::{ConditionSet, Is};
 
 /// The kind's own conditions.
@@ -37,24 +39,45 @@ pub fn is_due(revocation: &RevocationStatus, now: Timestamp) -> bool {
     revocation.verified_at.is_none() && rested
 }
 
-/// Takes the answer of a fresh attempt to get in. Only a refusal by the cloud itself counts; no answer is no proof, and does not undo one.
-pub fn take_attempt(revocation: &mut RevocationStatus, answer: &Result<Identity, CloudError>, now: Timestamp) {
+/// Begins the last answer of a refusal that may be the provider's own fault.
+pub const CAUSE_UNKNOWN: &str = "refused, cause unknown: ";
+
+/// Takes the answer of a fresh attempt to get in, and where it is a refusal, that of the control beside it. Only a refusal by the cloud itself counts, and
+/// only where the same principal was let in elsewhere; anything else is no proof, and does not undo one.
+pub fn take_attempt(
+    revocation: &mut RevocationStatus,
+    answer: &Result<Identity, CloudError>,
+    control: Option<&Control>,
+    now: Timestamp,
+) {
     revocation.last_attempt_at = Some(Time(now));
-    match answer {
-        Ok(_) => {
+    match (answer, control) {
+        (Ok(_), _) => {
             revocation.refusals = 0;
             revocation.refused_since = None;
+            revocation.control = String::new();
             revocation.last_answer = "let in".into();
         }
-        Err(error) if error.is_refusal() => {
+        (Err(error), Some(Control::LetIn(place))) if error.is_refusal() => {
             revocation.refusals += 1;
             revocation.refused_since.get_or_insert(Time(now));
             revocation.last_answer = error.to_string();
+            revocation.control.clone_from(place);
             if revocation.refusals >= REFUSALS_NEEDED {
                 revocation.verified_at.get_or_insert(Time(now));
             }
         }
-        Err(error) => revocation.last_answer = error.to_string(),
+        (Err(error), control) if error.is_refusal() => {
+            let why = match control {
+                Some(Control::Missing(why)) => why.clone(),
+                Some(Control::NotLetIn(said)) => format!(
+                    "the same principal was not let in where it must be either ({said}): its own right to get in anywhere is gone, so give it back"
+                ),
+                _ => "no control was made".into(),
+            };
+            revocation.last_answer = format!("{CAUSE_UNKNOWN}{why}; the answer was: {error}");
+        }
+        (Err(error), _) => revocation.last_answer = error.to_string(),
     }
 }
 
@@ -96,15 +119,45 @@ mod tests {
         let silence = || Err(CloudError::new(ErrorClass::Unreachable, "sts:AssumeRole", "no answer"));
         let let_in = || Ok(Identity { account: "1".into(), principal: "r".into() });
         let mut revocation = RevocationStatus::default();
-        let now = Timestamp::UNIX_EPOCH;
+        let (beside, now) = (Some(Control::LetIn("elsewhere".into())), Timestamp::UNIX_EPOCH);
         for answer in [refusal(), refusal(), let_in(), refusal(), silence(), refusal()] {
-            take_attempt(&mut revocation, &answer, now);
+            take_attempt(&mut revocation, &answer, beside.as_ref(), now);
             assert!(revocation.verified_at.is_none(), "{revocation:?}");
         }
         for _ in 0..10 {
-            take_attempt(&mut RevocationStatus::default(), &silence(), now);
+            take_attempt(&mut RevocationStatus::default(), &silence(), beside.as_ref(), now);
         }
-        take_attempt(&mut revocation, &refusal(), now);
+        take_attempt(&mut revocation, &refusal(), beside.as_ref(), now);
         assert!(revocation.verified_at.is_some(), "the third refusal since the last success");
+    }
+
+    /// H3: a provider who had lost its own right to assume roles was told to be out.
+    #[test]
+    fn a_refusal_proves_nothing_where_the_principal_is_let_in_nowhere() {
+        let refusal = Err(CloudError::new(ErrorClass::Denied, "sts:AssumeRole", "no"));
+        let now = Timestamp::UNIX_EPOCH;
+        for (control, said) in [
+            (None, "refused, cause unknown: no control was made"),
+            (Some(Control::Missing("nothing to knock at".into())), "refused, cause unknown: nothing to knock at"),
+            (Some(Control::NotLetIn("AccessDenied".into())), "its own right to get in anywhere is gone"),
+        ] {
+            let mut revocation = RevocationStatus::default();
+            for _ in 0..10 {
+                take_attempt(&mut revocation, &refusal, control.as_ref(), now);
+            }
+            assert!(revocation.verified_at.is_none() && revocation.refusals == 0, "{said}");
+            assert!(revocation.last_answer.contains(said), "{}", revocation.last_answer);
+        }
+    }
+
+    #[test]
+    fn a_control_that_fails_for_a_time_undoes_no_refusal() {
+        let refusal = Err(CloudError::new(ErrorClass::Denied, "sts:AssumeRole", "no"));
+        let (beside, now) = (Control::LetIn("elsewhere".into()), Timestamp::UNIX_EPOCH);
+        let mut revocation = RevocationStatus::default();
+        for control in [&beside, &Control::NotLetIn("throttled".into()), &beside, &beside] {
+            take_attempt(&mut revocation, &refusal, Some(control), now);
+        }
+        assert!(revocation.verified_at.is_some() && revocation.control == "elsewhere");
     }
 }

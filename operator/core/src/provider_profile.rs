@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use caretaker_api::cloud_account::Cloud;
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::names::client_namespace;
 use caretaker_api::provider_profile::{AwsIdentityStatus, CloudIdentityStatus, ProviderProfileStatus, SigningStatus};
 use caretaker_api::{CloudAccount, ProviderProfile};
 use caretaker_cloud::{CloudError, ErrorClass, Identity};
@@ -12,12 +13,19 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::conditions::{ConditionSet, Is, find};
+use crate::handover::control;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::visit_request::is_asked;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] =
-    &[ConditionType::SigningKeyReady, ConditionType::IdentityProven, ConditionType::ClientsReadable, ConditionType::DefinitionsCurrent];
+    &[
+        ConditionType::SigningKeyReady,
+        ConditionType::IdentityProven,
+        ConditionType::ClientsReadable,
+        ConditionType::ExitProvable,
+        ConditionType::DefinitionsCurrent,
+    ];
 
 /// Time between two proofs of the own identity.
 const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);
@@ -40,6 +48,8 @@ pub struct Done {
     pub identity_faults: Vec<Fault>,
     /// Accounts of clients that go unread by a fault of the provider's, and why.
     pub unread: Vec<(String, String)>,
+    /// An account of a client beside which there is none that lets the same principal in.
+    pub uncontrolled: Option<String>,
     /// What the definitions in the cluster lack, or why that could not be found out.
     pub definitions: Option<Result<Option<String>, String>>,
 }
@@ -131,6 +141,7 @@ pub fn status(
     }
     let mut waits = take_identities(profile, is_principal, done, (&mut status, &mut set), now);
     waits.extend(take_unread(&done.unread, &mut set));
+    take_control(done.uncontrolled.as_deref(), &mut set);
     take_definitions(done, &mut set);
     status.conditions = set.finish();
     (status, conclude(faults, waits))
@@ -164,6 +175,40 @@ fn take_unread(unread: &[(String, String)], set: &mut ConditionSet) -> Option<Wa
     let message = format!("{} account(s) go unread by a fault of the provider's, the first is {first}: {cause}", unread.len());
     set.set(kind, Is::False, Reason::CredentialsInvalid, &message);
     Some(Wait { reason: Reason::CredentialsInvalid, message, after: PAUSE })
+}
+
+/// The first account of this profile's clients whose exit could not be proved, since nothing else lets the same principal in. Accounts of the control
+/// client itself need none.
+#[must_use]
+pub fn uncontrolled(profile: &ProviderProfile, accounts: &[CloudAccount]) -> Option<String> {
+    let named = profile.spec.control_client.as_deref();
+    let own = named.map(client_namespace);
+    let is_ours = |account: &&CloudAccount| {
+        account.spec.provider_profile == profile.name_any() && account.spec.is_live() && account.namespace() != own
+    };
+    let mut names: Vec<String> = accounts
+        .iter()
+        .filter(is_ours)
+        .filter(|account| control::candidates(account, accounts, named).is_empty())
+        .map(|account| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any()))
+        .collect();
+    names.sort();
+    names.into_iter().next()
+}
+
+/// A warning: an exit goes on to the point where its proof is asked for.
+fn take_control(uncontrolled: Option<&str>, set: &mut ConditionSet) {
+    let kind = ConditionType::ExitProvable;
+    match uncontrolled {
+        None => set.set(kind, Is::True, Reason::Settled, "every account has another one beside it that lets the same principal in"),
+        Some(first) => {
+            let message = format!(
+                "nothing but {first} is known to let our principal in on its cloud, so that a refusal after an exit would prove nothing: onboard an account of \
+                 your own as a ManagedClient, and name that in spec.controlClient"
+            );
+            set.set(kind, Is::False, Reason::ControlMissing, message);
+        }
+    }
 }
 
 /// A warning: the operator works on with what the definitions take.

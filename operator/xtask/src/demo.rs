@@ -16,6 +16,8 @@ use stage::Stage;
 
 /// Account of the provider in the demo.
 const PROVIDER: &str = "111111111111";
+/// Account of the provider in `examples/managed-client-control.yaml`.
+const CONTROL: &str = "444444444444";
 /// Account of the client in `examples/managed-client-aws.yaml`.
 const CLIENT: &str = "222222222222";
 /// Longest wait for a state.
@@ -56,6 +58,7 @@ pub fn demo(args: &Args) -> Result<()> {
     let mut stage = Stage::set(&progress, &folder, args.context.as_deref(), node)?;
     stage.provider(&progress)?;
     stage.start(&progress)?;
+    stage.control(&progress)?;
     stage.onboard(&progress)?;
     stage.show_pods(&progress)?;
     stage.clouds.say("judge").context("the simulators and the operator speak as AWS, Microsoft and Google describe")?;

@@ -1,17 +1,20 @@
 //! Carries out what `core` decides on the end of our own access: publishes the script that the client runs, does the steps where we may, and tries from
 //! outside whether we are out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use caretaker_api::{CloudAccount, Handover};
+use caretaker_api::cloud_account::Cloud;
+use caretaker_api::{CloudAccount, Handover, ProviderProfile};
 use caretaker_cloud::{CloudLink, Presented, Purpose};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::attempts::{self, Attempts};
+use caretaker_core::handover::control::{self, Control};
 use caretaker_core::handover::excluded::excluded;
 use caretaker_core::handover::revocation::{Answer, Ask, Revoking};
 use caretaker_documents::handover::script;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::{Sight, owner};
@@ -108,12 +111,11 @@ pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted
     let revocations = handover.status.as_ref().map(|status| status.revocations.clone()).unwrap_or_default();
     let accounts = accounts(sight);
     let mut attempts = Attempts::new(&accounts, revocations);
+    let mut controls = Controls { ctx, last: HashMap::new() };
     let (mut answer, mut failure) = (None, None);
     while let Some(account) = attempts.next(answer.take(), ctx.now()) {
-        answer = match enter(ctx, account).await {
-            Ok(Ok(Some(way))) => Some(attempts::Answer::Attempted(way.connector.attempt(&way.grant, Presented::Right).await)),
-            Ok(Ok(None)) => Some(attempts::Answer::NoWayIn),
-            Ok(Err(fault)) => Some(attempts::Answer::Fault(fault)),
+        answer = match one_attempt(ctx, account, &mut controls).await {
+            Ok(answer) => Some(answer),
             Err(failed) => {
                 failure = Some(failed);
                 break;
@@ -121,4 +123,65 @@ pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted
         };
     }
     Acted { done: StepResult::Attempted(attempts.into_done()), failure }
+}
+
+async fn one_attempt(ctx: &Context, account: &CloudAccount, controls: &mut Controls<'_>) -> Result<attempts::Answer, Failure> {
+    Ok(match enter(ctx, account).await? {
+        Ok(Some(way)) => {
+            let answer = way.connector.attempt(&way.grant, Presented::Right).await;
+            let control = match &answer {
+                Err(error) if error.is_refusal() => Some(controls.of(account).await?),
+                _ => None,
+            };
+            attempts::Answer::Attempted(answer, control)
+        }
+        Ok(None) => attempts::Answer::NoWayIn,
+        Err(fault) => attempts::Answer::Fault(fault),
+    })
+}
+
+/// A control is good for refusals of the same minute.
+const SAME_MINUTE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The controls of one round, by cloud and profile: an exit of many accounts asks for one a minute.
+struct Controls<'a> {
+    ctx: &'a Context,
+    last: HashMap<(Cloud, String), (Timestamp, Control)>,
+}
+
+impl Controls<'_> {
+    async fn of(&mut self, account: &CloudAccount) -> Result<Control, Failure> {
+        let key = (account.spec.target.cloud(), account.spec.provider_profile.clone());
+        let now = self.ctx.now();
+        if let Some((at, control)) = self.last.get(&key)
+            && now.duration_since(*at) < SAME_MINUTE
+        {
+            return Ok(control.clone());
+        }
+        let control = self.make(account).await?;
+        self.last.insert(key, (now, control.clone()));
+        Ok(control)
+    }
+
+    /// Knocks at one account after the other until one lets us in.
+    async fn make(&self, account: &CloudAccount) -> Result<Control, Failure> {
+        let profile = self.ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
+        let named = profile.and_then(|profile| profile.spec.control_client);
+        let all = self.ctx.cache.list_typed::<CloudAccount>(None);
+        let mut last = control::missing(account);
+        for candidate in control::candidates(account, &all, named.as_deref()) {
+            last = match enter(self.ctx, candidate).await? {
+                Ok(Some(way)) => {
+                    let answer = way.connector.attempt(&way.grant, Presented::Right).await;
+                    control::answered(candidate, named.as_deref(), &answer)
+                }
+                Ok(None) => continue,
+                Err(fault) => Control::NotLetIn(fault.message),
+            };
+            if matches!(last, Control::LetIn(_)) {
+                break;
+            }
+        }
+        Ok(last)
+    }
 }

@@ -162,13 +162,28 @@ fn wait_for(handover: &Handover, status: &mut HandoverStatus, step: HandoverStep
     }
 }
 
+/// The words of the proof: who closed the doors, and beside what the refusals were seen.
+fn proved(revocations: &[RevocationStatus]) -> String {
+    let count = |by: RevokedBy| revocations.iter().filter(|revocation| revocation.by == by).count();
+    let closed = match (count(RevokedBy::Operator), count(RevokedBy::Client)) {
+        (_, 0) => "closed by us from inside".to_owned(),
+        (0, _) => "closed by the client".to_owned(),
+        (ours, theirs) => format!("closed by us from inside in {ours} account(s), by the client in {theirs}"),
+    };
+    let mut beside: Vec<&str> = revocations.iter().map(|revocation| revocation.control.as_str()).filter(|place| !place.is_empty()).collect();
+    beside.sort_unstable();
+    beside.dedup();
+    format!("{closed}; every fresh attempt from outside was refused, while the same principal was let into {}", beside.join(", "))
+}
+
 fn attempted(handover: &Handover, status: &mut HandoverStatus, revocations: &[RevocationStatus], now: Timestamp) -> Outcome {
     status.revocations = revocations.to_vec();
     let step = HandoverStep::VerifyRefusal;
     let Some(open) = revocations.iter().find(|revocation| revocation.verified_at.is_none()) else {
-        return finish(handover, status, step, "every fresh attempt from outside was refused", now);
+        return finish(handover, status, step, &proved(revocations), now);
     };
-    let waits_for_client = open.by == RevokedBy::Client && open.refusals == 0;
+    let is_unknown = open.last_answer.starts_with(super::CAUSE_UNKNOWN);
+    let waits_for_client = open.by == RevokedBy::Client && open.refusals == 0 && !is_unknown;
     let message = if waits_for_client {
         format!(
             "account {}: the client must run the revocation script of ConfigMap {}-revocation",
@@ -185,7 +200,11 @@ fn attempted(handover: &Handover, status: &mut HandoverStatus, revocations: &[Re
         )
     };
     steps::note(status, step, StepState::Waiting, &message, now);
-    let reason = if waits_for_client { Reason::WaitingForClient } else { Reason::Progressing };
+    let reason = match (waits_for_client, is_unknown) {
+        (true, _) => Reason::WaitingForClient,
+        (_, true) => Reason::ControlFailed,
+        _ => Reason::Progressing,
+    };
     Outcome::Waiting(Wait { reason, message, after: ATTEMPT_PAUSE })
 }
 

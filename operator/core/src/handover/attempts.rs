@@ -6,6 +6,7 @@ use caretaker_cloud::{CloudError, Identity};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::control::Control;
 use super::{is_due, take_attempt};
 use crate::outcome::Fault;
 
@@ -16,8 +17,8 @@ pub enum Answer {
     NoWayIn,
     /// A fault stands in the way: nothing was tried.
     Fault(Fault),
-    /// The cloud's answer.
-    Attempted(Result<Identity, CloudError>),
+    /// The cloud's answer, and where it is a refusal, what came of the control of the same minute.
+    Attempted(Result<Identity, CloudError>, Option<Control>),
 }
 
 /// One round of attempts: one in each account that is not proved yet and has rested.
@@ -70,7 +71,7 @@ fn take(revocation: &mut RevocationStatus, answer: Answer, now: Timestamp) {
     match answer {
         Answer::NoWayIn => revocation.last_answer = "there never was a way in".into(),
         Answer::Fault(fault) => revocation.last_answer = fault.message,
-        Answer::Attempted(answer) => take_attempt(revocation, &answer, now),
+        Answer::Attempted(answer, control) => take_attempt(revocation, &answer, control.as_ref(), now),
     }
 }
 
@@ -108,7 +109,8 @@ mod tests {
 
     #[test]
     fn each_account_that_is_not_proved_and_has_rested_is_tried_once() {
-        let refusal = Answer::Attempted(Err(CloudError::new(ErrorClass::Denied, "sts:AssumeRole", "no")));
+        let beside = Some(Control::LetIn("elsewhere".into()));
+        let refusal = Answer::Attempted(Err(CloudError::new(ErrorClass::Denied, "sts:AssumeRole", "no")), beside);
         let proved = RevocationStatus { verified_at: Some(Time(at(1))), ..open("one") };
         let tired = RevocationStatus { last_attempt_at: Some(Time(at(98))), ..open("two") };
         let (tried, known) = round(vec![proved.clone(), tired.clone(), open("gone"), open("three")], 100, &refusal);
@@ -124,7 +126,7 @@ mod tests {
         for (answer, said) in [
             (Answer::NoWayIn, "there never was a way in"),
             (Answer::Fault(Fault::outside(Reason::ReferenceMissing, "spec", "no profile")), "no profile"),
-            (Answer::Attempted(Err(CloudError::new(ErrorClass::Unreachable, "call", "silence"))), "call: silence"),
+            (Answer::Attempted(Err(CloudError::new(ErrorClass::Unreachable, "call", "silence")), None), "call: silence"),
         ] {
             let (tried, known) = round(vec![open("one"), open("two")], 100, &answer);
             assert_eq!(tried, ["one", "two"]);

@@ -14,7 +14,7 @@ use caretaker_testkit::process::run;
 use caretaker_testkit::receiver::Receiver;
 use caretaker_testkit::tools;
 
-use super::{CLIENT, PATIENCE, PROVIDER, ended, example, pods};
+use super::{CLIENT, CONTROL, PATIENCE, PROVIDER, ended, example, pods};
 use crate::clouds::Clouds;
 use crate::world::{Progress, World, binary};
 
@@ -114,6 +114,33 @@ impl Stage {
         Ok(())
     }
 
+    /// Accounts of the provider's own, one on each cloud: beside them a refusal after the exit proves something.
+    pub(super) fn control(&mut self, progress: &Progress) -> Result<()> {
+        progress.say("onboarding accounts of the provider's own: beside them a refusal after the exit will prove something");
+        self.kubectl.apply(&example("managed-client-control.yaml")?)?;
+        let kits = self.folder.join("control-kits");
+        self.granted("control", &kits)?;
+        let file = |name: &str| kits.join(name).display().to_string();
+        self.cloud()?.call(&["apply-kit", CONTROL], &std::fs::read_to_string(file("aws/caretaker-access.cfn.json"))?)?;
+        self.clouds.say(&format!("control {} {}", file("azure/caretaker-access.azure.json"), file("gcp/caretaker-access.tf")))?;
+        for account in ["aws", "azure", "gcp"] {
+            self.poke("ca", account, "client-control")?;
+        }
+        self.kubectl.wait(&["mc/control"], "condition=AccessProven", PATIENCE)?;
+        Ok(())
+    }
+
+    /// Waits for the kits of a client, and writes them.
+    fn granted(&self, client: &str, folder: &Path) -> Result<()> {
+        let namespace = format!("client-{client}");
+        let names = self.kubectl.get(&["mc", client])?["spec"]["accounts"].as_array().cloned().unwrap_or_default();
+        for account in names.iter().filter_map(|account| account["name"].as_str()) {
+            let kit = format!("jsonpath={{.status.kit.configMap}}={account}-grant-kit");
+            self.kubectl.wait(&[&format!("ca/{account}"), "-n", &namespace], &kit, PATIENCE)?;
+        }
+        self.plugin(&["kit", client, "--to", &folder.display().to_string()])
+    }
+
     /// Fails where the operator has ended.
     pub(super) fn still_runs(&mut self) -> Result<()> {
         if let Some(operator) = &mut self.operator
@@ -134,18 +161,14 @@ impl Stage {
         progress.say("applying examples/managed-client-aws.yaml, sealed to a key of the client's");
         self.kubectl.apply(&self.client_yaml()?)?;
         self.two_more_accounts(progress)?;
-        for account in ["prod", "azure", "gcp"] {
-            let kit = format!("jsonpath={{.status.kit.configMap}}={account}-grant-kit");
-            self.kubectl.wait(&[&format!("ca/{account}"), "-n", "client-acme"], &kit, PATIENCE)?;
-        }
         progress.say("the client applies the three grant kits: kubectl caretaker kit acme --to kits");
         let kits = self.folder.join("kits");
-        self.plugin(&["kit", "acme", "--to", &kits.display().to_string()])?;
+        self.granted("acme", &kits)?;
         self.cloud()?.call(&["apply-kit", CLIENT], &std::fs::read_to_string(kits.join("prod/caretaker-access.cfn.json"))?)?;
         self.clouds.say(&format!("azure {}", kits.join("azure/caretaker-access.azure.json").display()))?;
         self.clouds.say(&format!("google {}", kits.join("gcp/caretaker-access.tf").display()))?;
         for account in ["prod", "azure", "gcp"] {
-            self.poke("ca", account)?;
+            self.poke("ca", account, "client-acme")?;
         }
         self.kubectl.wait(&["mc/acme"], "condition=Ready", PATIENCE)?;
         progress.say("the client is Ready: kubectl caretaker access acme");
@@ -176,9 +199,9 @@ impl Stage {
     }
 
     /// Asks for a visit now.
-    fn poke(&self, kind: &str, name: &str) -> Result<()> {
+    fn poke(&self, kind: &str, name: &str, namespace: &str) -> Result<()> {
         let stamp = format!("caretaker.dev/requested-at={}", std::process::id());
-        self.kubectl.run(&["annotate", "--overwrite", kind, name, "-n", "client-acme", &stamp])?;
+        self.kubectl.run(&["annotate", "--overwrite", kind, name, "-n", namespace, &stamp])?;
         Ok(())
     }
 
