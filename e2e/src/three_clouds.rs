@@ -118,8 +118,7 @@ impl Clouds {
             federation: None,
         };
         let own = Subscription { tenant_id: CONTROL_TENANT.into(), ..Subscription::default() };
-        let subscriptions =
-            BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription(SUBSCRIPTION)), (CONTROL_SUBSCRIPTION.to_owned(), own)]);
+        let subscriptions = BTreeMap::from([(SUBSCRIPTION.to_owned(), subscription(SUBSCRIPTION)), (CONTROL_SUBSCRIPTION.to_owned(), own)]);
         let world = World { applications: vec![application], subscriptions, ..World::default() };
         let azure = runtime.block_on(caretaker_arm_simulator::Simulator::start_on(world, (address, 0).into()))?;
         let ca_bundle = folder.join("azure-test-ca.pem");

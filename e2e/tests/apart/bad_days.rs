@@ -248,7 +248,8 @@ fn a_provider_who_may_knock_nowhere_is_not_told_to_be_out() -> Result<()> {
     let profile = lab.kubectl.get(&["pprof", "default"])?;
     let arn = profile["spec"]["aws"]["principalArn"].as_str().context("the profile names the principal")?;
     let user = arn.rsplit('/').next().context("an ARN has a name")?;
-    let policy = |effect: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": "sts:AssumeRole", "Resource": "*"}]});
+    let policy =
+        |effect: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": "sts:AssumeRole", "Resource": "*"}]});
     lab.cloud.call(&["put-user-policy", PROVIDER, user, "assume"], &policy("Deny").to_string())?;
     lab.plugin(&["accept", "knock", "--digest", &digest, "--by", "Jo Doe"])?;
     let stuck = lab.condition(&["handover", "final", "-n", "client-knock"], "Ready", "False", "ControlFailed");

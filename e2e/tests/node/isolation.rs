@@ -6,7 +6,7 @@ use caretaker_e2e::in_pod::InPod;
 use caretaker_testkit::cluster::BUSYBOX;
 use serde_json::{Value, json};
 
-/// Address of the metadata of clouds, which a pod on the node's own network stands in for.
+/// Address of the metadata of clouds.
 const METADATA: &str = "169.254.169.254";
 
 /// Asks for a test, and waits until it has ended.
@@ -26,18 +26,25 @@ fn opened(namespace: &str) -> Value {
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "open", "namespace": namespace}, "spec": spec})
 }
 
-/// The node answers at the address of the metadata, as a machine in a cloud does.
+/// A machine beside the node answers at the address of the metadata: a pod that has it, with a route to it on the node. An address of the node itself would not
+/// do, since networks need not keep pods from those. Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>.
 fn metadata(lab: &InPod) -> Result<()> {
-    lab.cluster.on_node(&["ip", "address", "add", &format!("{METADATA}/32"), "dev", "lo"])?;
     lab.cluster.namespace("machine")?;
-    let serve = format!("mkdir /tmp/www && echo role > /tmp/www/index.html && exec httpd -f -p {METADATA}:80 -h /tmp/www");
+    let serve = format!(
+        "ip address add {METADATA}/32 dev lo && mkdir -p /tmp/www && echo role > /tmp/www/index.html && exec httpd -f -p 80 -h /tmp/www"
+    );
     lab.cluster.run_pod(&json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "metadata", "namespace": "machine"},
         "spec": {
-            "hostNetwork": true, "terminationGracePeriodSeconds": 0,
-            "containers": [{"name": "main", "image": BUSYBOX, "imagePullPolicy": "IfNotPresent", "args": ["-c", serve]}],
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{
+                "name": "main", "image": BUSYBOX, "imagePullPolicy": "IfNotPresent", "args": ["-c", serve],
+                "securityContext": {"runAsUser": 0, "capabilities": {"add": ["NET_ADMIN"]}},
+            }],
         },
     }))?;
+    let address = lab.cluster.address("machine", "metadata")?;
+    lab.cluster.on_node(&["ip", "route", "replace", &format!("{METADATA}/32"), "via", &address])?;
     // A pod that no policy keeps from it gets there: else a refusal would prove nothing.
     lab.cluster.run("machine", "witness", BUSYBOX, &["-c", "exec sleep 3600"])?;
     lab.until("the metadata for a pod without policies", || {

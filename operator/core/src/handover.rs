@@ -44,12 +44,7 @@ pub const CAUSE_UNKNOWN: &str = "refused, cause unknown: ";
 
 /// Takes the answer of a fresh attempt to get in, and where it is a refusal, that of the control beside it. Only a refusal by the cloud itself counts, and
 /// only where the same principal was let in elsewhere; anything else is no proof, and does not undo one.
-pub fn take_attempt(
-    revocation: &mut RevocationStatus,
-    answer: &Result<Identity, CloudError>,
-    control: Option<&Control>,
-    now: Timestamp,
-) {
+pub fn take_attempt(revocation: &mut RevocationStatus, answer: &Result<Identity, CloudError>, control: Option<&Control>, now: Timestamp) {
     revocation.last_attempt_at = Some(Time(now));
     match (answer, control) {
         (Ok(_), _) => {

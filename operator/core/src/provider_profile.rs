@@ -18,14 +18,13 @@ use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::visit_request::is_asked;
 
 /// The kind's own conditions.
-pub const CONDITIONS: &[ConditionType] =
-    &[
-        ConditionType::SigningKeyReady,
-        ConditionType::IdentityProven,
-        ConditionType::ClientsReadable,
-        ConditionType::ExitProvable,
-        ConditionType::DefinitionsCurrent,
-    ];
+pub const CONDITIONS: &[ConditionType] = &[
+    ConditionType::SigningKeyReady,
+    ConditionType::IdentityProven,
+    ConditionType::ClientsReadable,
+    ConditionType::ExitProvable,
+    ConditionType::DefinitionsCurrent,
+];
 
 /// Time between two proofs of the own identity.
 const PROVE_EVERY: SignedDuration = SignedDuration::from_mins(10);

@@ -11,7 +11,7 @@ use anyhow::{Result, bail, ensure};
 use self::binaries::{Binary, Package, built, meant, packages};
 use self::run::{Job, Outcome, Setting};
 use self::times::longest;
-use crate::world::{Progress, World, build, prepare, Tools};
+use crate::world::{Progress, Tools, World, build, prepare};
 
 /// Where single tests find a control plane that runs already.
 const KUBECONFIG: &str = "CARETAKER_E2E_KUBECONFIG";

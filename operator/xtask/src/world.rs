@@ -58,7 +58,8 @@ pub fn prepare(wanted: Tools) -> JoinHandle<Result<()>> {
     std::thread::spawn(move || {
         // Fetching takes no processor: it goes on beside the compilers.
         let environments = std::thread::spawn(move || -> Result<()> {
-            for name in if wanted == Tools::Tests { &["ministack", "google", "aws", "judges"][..] } else { &["ministack", "google", "aws"] } {
+            for name in if wanted == Tools::Tests { &["ministack", "google", "aws", "judges"][..] } else { &["ministack", "google", "aws"] }
+            {
                 python::environment(name)?;
             }
             Ok(())

@@ -88,10 +88,8 @@ async fn begin(ctx: &Context, api: &Api<Pod>, client: &ManagedClient, pod: &Valu
     if let Err(why) = tried(api, pod, true).await? {
         return Ok(Began { pod_uid: Err(why), ..began });
     }
-    let must_not = [
-        ("admission: a privileged pod", privileged(pod)),
-        ("admission: a pod beyond the quota", too_large(pod, &client.spec.quota)),
-    ];
+    let must_not =
+        [("admission: a privileged pod", privileged(pod)), ("admission: a pod beyond the quota", too_large(pod, &client.spec.quota))];
     for (what, pod) in must_not {
         let answer = tried(api, &pod, true).await?;
         let as_expected = answer.is_err();

@@ -170,7 +170,8 @@ fn proved(revocations: &[RevocationStatus]) -> String {
         (0, _) => "closed by the client".to_owned(),
         (ours, theirs) => format!("closed by us from inside in {ours} account(s), by the client in {theirs}"),
     };
-    let mut beside: Vec<&str> = revocations.iter().map(|revocation| revocation.control.as_str()).filter(|place| !place.is_empty()).collect();
+    let mut beside: Vec<&str> =
+        revocations.iter().map(|revocation| revocation.control.as_str()).filter(|place| !place.is_empty()).collect();
     beside.sort_unstable();
     beside.dedup();
     format!("{closed}; every fresh attempt from outside was refused, while the same principal was let into {}", beside.join(", "))

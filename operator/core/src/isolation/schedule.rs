@@ -187,7 +187,8 @@ fn told(client: &ManagedClient, seen: &Seen, now: Timestamp) -> Option<Result<Ve
     if since < if is_stuck { STUCK } else { LONGEST } {
         return None;
     }
-    let why = waiting.map(|waiting| format!("{} {}", waiting.reason.as_deref().unwrap_or("it waits"), waiting.message.as_deref().unwrap_or("")));
+    let why =
+        waiting.map(|waiting| format!("{} {}", waiting.reason.as_deref().unwrap_or("it waits"), waiting.message.as_deref().unwrap_or("")));
     let unscheduled = || {
         let conditions = pod.status.as_ref()?.conditions.as_ref()?;
         conditions.iter().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?.message.clone()
@@ -222,7 +223,14 @@ pub fn settle(
             } else {
                 set.keep(kind);
             }
-            (held, if let Stage::Waits(left) = stage { Some(*left) } else { None })
+            // The stage is of the last visit's word; by this one's the first test may be due.
+            let is_ready = [ConditionType::NamespaceReady, ConditionType::MonitoringReady].into_iter().all(|kind| set.is_true(kind));
+            let look = match stage {
+                _ if last.last_test.is_none() && is_ready => Some(LOOK),
+                Stage::Waits(left) => Some(*left),
+                _ => None,
+            };
+            (held, look)
         }
         Stage::Due => match began {
             Some(Began { pod_uid: Ok(uid), attempts }) => {
@@ -266,7 +274,9 @@ fn ended(told: Result<Vec<IsolationAttempt>, String>, last: IsolationStatus, set
         Verdict::Isolated(message) => set.set(kind, Is::True, Reason::Proven, message),
         Verdict::Open(message) => set.set(kind, Is::False, Reason::WayOpen, message),
         Verdict::ControlFailed(message) => set.set(kind, Is::Unknown, Reason::ControlFailed, message),
-        Verdict::Untold(why) => set.set(kind, Is::Unknown, Reason::TestFailed, format!("the isolation test by pod {NAME} told nothing: {why}")),
+        Verdict::Untold(why) => {
+            set.set(kind, Is::Unknown, Reason::TestFailed, format!("the isolation test by pod {NAME} told nothing: {why}"))
+        }
     }
     let attempts = told.unwrap_or_default();
     IsolationStatus { last_test: Some(Time(now)), attempts, running: None, ..last }

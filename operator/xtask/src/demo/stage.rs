@@ -47,7 +47,8 @@ impl Stage {
         let (place, kubectl) = match (context, node) {
             (Some(context), _) => (Place::Own, own_cluster(folder, context)?),
             (None, Ok(())) => {
-                progress.say("starting a cluster: etcd, kube-apiserver, kubelet, containerd, CoreDNS, network policies, prometheus-operator");
+                progress
+                    .say("starting a cluster: etcd, kube-apiserver, kubelet, containerd, CoreDNS, network policies, prometheus-operator");
                 let cluster = Cluster::start(&folder.join("cluster"), &Options { monitoring: true, ..Options::all() })?;
                 let kubectl = cluster.kubectl();
                 (Place::Node(Box::new(cluster)), kubectl)
@@ -193,7 +194,8 @@ impl Stage {
         let keygen = run(Command::new(binary()).args(["bundle", "keygen"]))?;
         std::fs::write(&identity, &keygen)?;
         let public = keygen.lines().find_map(|line| line.strip_prefix("# public key: ")).context("the key pair has a public key")?;
-        let text = example("managed-client-aws.yaml")?.replace("https://desk.provider.example/alerts", &format!("{}/tier-1", self.receiver.url));
+        let text =
+            example("managed-client-aws.yaml")?.replace("https://desk.provider.example/alerts", &format!("{}/tier-1", self.receiver.url));
         let at = text.rfind("- age1").context("the example has a recipient")?;
         Ok(format!("{}- {public}\n", &text[..at]))
     }

@@ -18,9 +18,7 @@ fn terms() -> PodTerms {
 
 /// A client with these conditions True, and this isolation status.
 fn client(is_true: &[&str], isolation: Value) -> ManagedClient {
-    let condition = |kind: &&str| {
-        json!({"type": kind, "status": "True", "reason": "Settled", "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-11-28T01:00:00Z"})
-    };
+    let condition = |kind: &&str| json!({"type": kind, "status": "True", "reason": "Settled", "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-11-28T01:00:00Z"});
     serde_json::from_value(json!({
         "apiVersion": "caretaker.dev/v1alpha1", "kind": "ManagedClient",
         "metadata": {"name": "acme", "uid": "u1", "generation": 1, "creationTimestamp": at(NOW - 60).to_string()},
@@ -44,7 +42,8 @@ fn asking(mut client: ManagedClient, value: &str) -> ManagedClient {
 fn seen(client: &ManagedClient, uid: &str, state: Value) -> Seen {
     let mut made = pod(client, &terms(), &attempts("client-acme", false, &[]));
     made["metadata"]["uid"] = json!(uid);
-    made["status"] = json!({"containerStatuses": [{"name": "test", "image": "x", "imageID": "", "ready": false, "restartCount": 0, "state": state}]});
+    made["status"] =
+        json!({"containerStatuses": [{"name": "test", "image": "x", "imageID": "", "ready": false, "restartCount": 0, "state": state}]});
     Seen { terms: Some(terms()), pod: Some(serde_json::from_value(made).unwrap()), others: Vec::new() }
 }
 
@@ -105,6 +104,21 @@ fn a_test_is_due_by_the_table() {
 }
 
 #[test]
+fn a_client_that_has_just_become_ready_is_tested_soon() {
+    let client = client(&["NamespaceReady"], json!(null));
+    let seen = Seen { terms: Some(terms()), ..Seen::default() };
+    let look = |is_ready: bool| {
+        let conditions = client.status.as_ref().unwrap().conditions.clone();
+        let mut set = ConditionSet::new(&conditions, &[ConditionType::NamespaceReady, ConditionType::MonitoringReady], 1, now());
+        if is_ready {
+            set.set(ConditionType::MonitoringReady, Is::True, Reason::Settled, "");
+        }
+        settle(&client, (&stage(&client, true, false, now()), &seen), None, &mut set, now()).1
+    };
+    assert_eq!((look(false), look(true)), (Some(Duration::from_secs(540)), Some(LOOK)));
+}
+
+#[test]
 fn a_pod_that_is_left_over_goes_before_a_test_begins() {
     let client = client(&["NamespaceReady", "MonitoringReady"], json!(null));
     let left = seen(&client, "p0", words(&[]));
@@ -122,7 +136,13 @@ fn what_a_test_told_becomes_the_condition() {
     let run = client(&ready, running(NOW - 20));
     let cases = [
         ("all is closed", seen(&run, "p1", words(&[])), "True", "Proven", "was refused 7 of 7 things"),
-        ("the metadata is open", seen(&run, "p1", words(&["169.254.169.254"])), "False", "WayOpen", "169.254.169.254:80, the metadata of clouds (so)"),
+        (
+            "the metadata is open",
+            seen(&run, "p1", words(&["169.254.169.254"])),
+            "False",
+            "WayOpen",
+            "169.254.169.254:80, the metadata of clouds (so)",
+        ),
         ("nothing works", seen(&run, "p1", words(&["DNS"])), "Unknown", "ControlFailed", "DNS: names of Services (so)"),
         ("another pod", seen(&run, "p2", words(&[])), "Unknown", "TestFailed", "another pod has taken its name"),
         ("no pod", Seen { terms: Some(terms()), ..Seen::default() }, "Unknown", "TestFailed", "was deleted before it had ended"),
