@@ -164,6 +164,13 @@ pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition>
     conditions.iter().find(|condition| condition.type_ == kind.as_str())
 }
 
+/// Whether conditions say something else than the last ones did. A text that changes under the same reason is no news.
+#[must_use]
+pub fn is_news(last: &[Condition], now: &[Condition]) -> bool {
+    let is_same = |new: &Condition| last.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason);
+    !now.iter().all(is_same)
+}
+
 /// Whether a condition of a list is True for this generation.
 #[must_use]
 pub fn is_true_at(conditions: &[Condition], kind: ConditionType, generation: Option<i64>) -> bool {
@@ -261,6 +268,24 @@ mod tests {
             assert_eq!((ready.status.as_str(), ready.reason.as_str(), ready.message.as_str()), (status, reason, message), "{why}");
             assert!(set.is_true(ConditionType::Reconciling), "{why}");
         }
+    }
+
+    #[test]
+    fn a_word_is_news_and_a_text_is_none() {
+        let visit = |is: Is, reason: Reason, message: &str| {
+            let mut set = ConditionSet::new(&[], &[ConditionType::AccessProven], 1, at(1));
+            set.set(ConditionType::AccessProven, is, reason, message);
+            set.finish()
+        };
+        let last = visit(Is::Unknown, Reason::Pending, "a");
+        for (why, now, expected) in [
+            ("another text", visit(Is::Unknown, Reason::Pending, "b"), false),
+            ("another reason", visit(Is::Unknown, Reason::Unreachable, "a"), true),
+            ("another status", visit(Is::False, Reason::Pending, "a"), true),
+        ] {
+            assert_eq!(is_news(&last, &now), expected, "{why}");
+        }
+        assert!(is_news(&[], &last), "the first visit");
     }
 
     /// K16: the text of a denial changes at each call.
