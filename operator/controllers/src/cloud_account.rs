@@ -16,7 +16,7 @@ use caretaker_core::cloud_account::roster::of_others;
 use caretaker_core::cloud_account::{self as core, Done, Observed, Plan};
 use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
-use caretaker_core::handover::life::{Life, has_come_to};
+use caretaker_core::handover::ending::Ending;
 use caretaker_core::inventory::address::folder;
 use caretaker_core::inventory::history::needed;
 use caretaker_core::outcome::{FailureClass, Fault, Outcome};
@@ -92,9 +92,11 @@ impl Reconciler for CloudAccounts {
         let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
         let claims = claim::look(ctx, account).await?;
         let claimed_by_other = claims.is_account_refused();
-        let handed_over = has_come_to(&ctx.cache.list_typed::<Handover>(Some(&namespace)), Life::Revoking);
-        let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, handed_over };
-        let way_in = if claimed_by_other || handed_over || !account.spec.is_live() {
+        let ending = Ending::of(&ctx.cache.list_typed::<Handover>(Some(&namespace)));
+        let ending = ending.map(|ending| ending.of_account(&account.name_any()));
+        let has_ended = ending.is_some();
+        let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, ending };
+        let way_in = if claimed_by_other || has_ended || !account.spec.is_live() {
             None
         } else {
             match way_in(ctx, account, &claims).await? {

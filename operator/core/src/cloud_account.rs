@@ -30,6 +30,7 @@ use crate::cloud_account::intrusion_probe::{Refusal, refusals_due, take_refusals
 use crate::cloud_account::proof::{pause, take_proof};
 use crate::cloud_account::roster::is_own;
 use crate::conditions::{ConditionSet, Is, find};
+use crate::handover::ending::AccountEnding;
 use crate::inventory::Taken;
 use crate::inventory::scope::{self, Named};
 use crate::jitter::jittered;
@@ -71,8 +72,8 @@ pub struct Observed {
     pub way_fault: Option<Fault>,
     /// Whether another object holds the account.
     pub claimed_by_other: bool,
-    /// Whether a final handover has begun to revoke: we do not knock any more.
-    pub handed_over: bool,
+    /// What is known of our end there, once a final handover has begun to revoke: we do not knock any more.
+    pub ending: Option<AccountEnding>,
 }
 
 /// Another object holds the account. Who, is told to nobody.
@@ -177,8 +178,8 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
     }
     let (has_id, is_parent) = (!account.spec.target.lacks_external_id(), account.spec.target.is_parent());
     let throttled = status.throttled_until.as_ref().is_some_and(|until| until.0 > now);
-    if observed.handed_over || throttled || !has_id {
-        return Plan { make_external_id: !has_id && !observed.handed_over, ..Plan::default() };
+    if observed.ending.is_some() || throttled || !has_id {
+        return Plan { make_external_id: !has_id && observed.ending.is_none(), ..Plan::default() };
     }
     let access = status.access.clone().unwrap_or_default();
     let asked = is_asked(&account.metadata, status.last_handled_request.as_ref());
@@ -269,13 +270,10 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
         return (status, Outcome::Refused(faults.to_vec()));
     }
     kit_status::take(&mut status, &mut set, done);
-    if observed.handed_over {
-        let message = "handed over: we do not try to get in any more";
-        for kind in CONDITIONS {
-            set.set(*kind, Is::False, Reason::HandedOver, message);
-        }
+    if let Some(ending) = &observed.ending {
+        leaving::take(&mut status, &mut set, ending);
         status.conditions = set.finish();
-        return (status, Outcome::Settled(Duration::from_secs(3600)));
+        return (status, Outcome::Ended(ending.message.clone(), Duration::from_secs(3600)));
     }
     parent::not_asked_for(account, &mut set);
     let mut waits = Vec::new();

@@ -121,6 +121,12 @@ impl ConditionSet {
                 self.set(Reconciling, Is::False, Reason::Settled, "");
                 self.set(Stalled, Is::False, Reason::Settled, "");
             }
+            // Nothing comes any more, so that it is not under way, and nobody need act.
+            Outcome::Ended(message, _) => {
+                self.set(Ready, Is::False, Reason::HandedOver, message);
+                self.set(Reconciling, Is::False, Reason::HandedOver, "");
+                self.set(Stalled, Is::False, Reason::HandedOver, "");
+            }
             Outcome::Waiting(wait) => {
                 self.set(Ready, Is::False, wait.reason, &wait.message);
                 self.set(Reconciling, Is::True, wait.reason, &wait.message);
@@ -236,6 +242,7 @@ mod tests {
         let wait = crate::Wait { reason: Reason::Pending, message: "m".into(), after: Duration::from_secs(1) };
         let outcomes = [
             Outcome::Settled(Duration::from_secs(1)),
+            Outcome::Ended("m".into(), Duration::from_secs(1)),
             Outcome::Waiting(wait),
             Outcome::Refused(vec![Fault::spec("spec", "m")]),
             Outcome::Failed(FailureClass::Transient, "m".into()),
@@ -249,6 +256,17 @@ mod tests {
                 assert!(!both, "{before:?} then {after:?}");
             }
         }
+    }
+
+    /// N07: what has ended is not "as asked".
+    #[test]
+    fn what_has_ended_is_not_ready_and_says_so() {
+        let mut set = ConditionSet::new(&[], &[], 1, at(1));
+        set.sum_up(&Outcome::Settled(Duration::from_secs(1)), false);
+        set.sum_up(&Outcome::Ended("refused 3 times".into(), Duration::from_secs(1)), false);
+        let said = |kind| set.get(kind).map(|found| (found.status.as_str(), found.reason.as_str(), found.message.as_str())).unwrap();
+        assert_eq!(said(ConditionType::Ready), ("False", "HandedOver", "refused 3 times"));
+        assert_eq!((said(ConditionType::Reconciling).0, said(ConditionType::Stalled).0), ("False", "False"));
     }
 
     /// M1, K10: `Ready` must not outlive failures that last.

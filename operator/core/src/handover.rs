@@ -4,6 +4,7 @@ pub mod advance;
 pub mod attempts;
 pub mod check;
 pub mod contents;
+pub mod ending;
 pub mod excluded;
 pub mod last_reading;
 pub mod life;
