@@ -325,6 +325,39 @@ fn a_second_claim_is_refused(lab: &Lab, clouds: &Clouds) -> Result<()> {
     Ok(())
 }
 
+/// N07: after the exit everything says that it ended, since when and by which proof.
+fn the_end_is_told_and_nothing_else(lab: &Lab) -> Result<()> {
+    let objects = [
+        (["ca", "aws", "-n", "client-tri"].as_slice(), "AccessProven", "False"),
+        (&["ca", "azure", "-n", "client-tri"], "AccessProven", "False"),
+        (&["ca", "gcp", "-n", "client-tri"], "AccessProven", "False"),
+        (&["bp", "main", "-n", "client-tri"], "BackupsReady", "Unknown"),
+        (&["mc", "tri"], "BackupsReady", "Unknown"),
+    ];
+    for (object, kind, is) in objects {
+        for (kind, is) in [(kind, is), ("Ready", "False")] {
+            let message = lab.condition(object, kind, is, "HandedOver").with_context(|| format!("{object:?} {kind}"))?;
+            let is_whole = message.contains("times in a row") && message.contains("since 20") && message.contains("Handover final");
+            ensure!(is_whole, "{object:?} {kind}: {message}");
+        }
+        let kept = ["NamespaceReady", "MonitoringReady", "MembersListed", "HandedOver"];
+        let status = lab.kubectl.get(object)?["status"].clone();
+        let good = status["conditions"].as_array().into_iter().flatten().filter(|condition| condition["status"] == "True");
+        let good: Vec<&str> = good.filter_map(|condition| condition["type"].as_str()).filter(|kind| !kept.contains(kind)).collect();
+        ensure!(good.is_empty(), "{object:?} still says that {good:?}");
+        ensure!(status["plans"].is_null() && status["access"]["register"].is_null(), "{object:?} tells what nobody can look at: {status}");
+    }
+    // Lines are broken at the terminal's width.
+    let access = lab.plugin(&["access", "tri"])?.split_whitespace().collect::<Vec<_>>().join(" ");
+    ensure!(access.matches("ended").count() >= 3 && access.contains("times in a row"), "{access}");
+    for word in ["outsiders", "ways in", "excess", "missing", "refused: ", "profile Full, "] {
+        ensure!(!access.contains(word), "{word} is told of what has ended: {access}");
+    }
+    let status = lab.plugin(&["status", "tri"])?.split_whitespace().collect::<Vec<_>>().join(" ");
+    ensure!(status.contains("was handed over") && status.contains("kubectl delete mc tri"), "{status}");
+    Ok(())
+}
+
 #[test]
 fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
     let lab = &Lab::own("three-clouds")?;
@@ -355,6 +388,7 @@ fn a_client_on_three_clouds_is_onboarded_and_left() -> Result<()> {
         ensure!(revocation["control"].as_str().is_some_and(|place| place.contains("control client control")), "{revocation}");
     }
     ensure!(clouds.azure.change(|world| world.subscriptions[SUBSCRIPTION].delegations.is_empty()), "the delegation still stands");
+    the_end_is_told_and_nothing_else(lab)?;
     let everything = lab.kubectl.run(&["get", "mc,ca,ms,bp,ho,pprof,configmaps,events", "-A", "-o", "json"])?;
     ensure!(!everything.contains(&clouds.azure_secret) && !lab.log().contains(&clouds.azure_secret), "the application's secret is told");
     ensure!(!everything.contains("PRIVATE KEY") && !lab.log().contains("PRIVATE KEY"), "a private key is told");

@@ -140,6 +140,51 @@ fn denials_whose_text_changes_follow_the_pauses() -> Result<()> {
     Ok(())
 }
 
+/// N06: a first reading that lasts. What was proved is told before it begins, and a later one writes nothing before its end.
+#[test]
+fn what_was_proved_is_told_before_a_long_reading_begins() -> Result<()> {
+    let _peace = PEACE.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let lab = here();
+    let client = Client::new("long", "200000000907", "ap-south-2");
+    lab.cloud.call(&["instances", &client.account, "ap-south-2", "1"], "")?;
+    let late = || lab.watch.set_faults(vec![Fault::of("ec2/ap-south-2/DescribeInstances", Answer::Late(Duration::from_secs(12)))]);
+    let listed = || lab.watch.calls().iter().filter(|call| call.contains("ec2/ap-south-2/DescribeInstances")).count();
+    let account = ["ca", "prod", "-n", "client-long"];
+    late();
+    lab.kubectl.apply(&client.document().to_string())?;
+    lab.grant(&client)?;
+    lab.until("the first reading", || {
+        ensure!(listed() > 0, "nothing is listed yet");
+        Ok(())
+    })?;
+    let during = lab.kubectl.get(&account)?["status"].clone();
+    let told = |kind: &str| {
+        let list = during["conditions"].as_array().into_iter().flatten();
+        list.clone().find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
+    };
+    ensure!(during["inventory"].is_null(), "the reading is over: {during}");
+    ensure!(told("AccessProven")["status"] == "True", "{during}");
+    ensure!(told("InventoryComplete")["reason"] == "Progressing", "{during}");
+    ensure!(told("Ready")["message"].as_str().is_some_and(|told| told.starts_with("the first reading runs since 20")), "{during}");
+    lab.kubectl.wait(&["mc/long"], "condition=Ready", PATIENCE)?;
+
+    let version = || -> Result<String> { Ok(lab.kubectl.get(&account)?["metadata"]["resourceVersion"].to_string()) };
+    let before_that = listed();
+    lab.poke("long")?;
+    let poked = version()?;
+    lab.until("the second reading", || {
+        ensure!(listed() > before_that, "nothing is listed yet");
+        Ok(())
+    })?;
+    ensure!(version()? == poked, "a reading that follows another wrote before its end");
+    lab.until("its end", || {
+        ensure!(version()? != poked, "it lasts");
+        Ok(())
+    })?;
+    lab.watch.set_faults(vec![]);
+    Ok(())
+}
+
 /// T8: what is no region's name is refused at admission, with the field.
 #[test]
 fn a_region_that_is_none_is_refused_and_blames_nobody() -> Result<()> {

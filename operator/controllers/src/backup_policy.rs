@@ -10,6 +10,7 @@ use caretaker_cloud::CloudLink;
 use caretaker_core::backup_policy::conversation::{Answer, Ask, Conversation};
 use caretaker_core::backup_policy::{self as core, AccountView, Done, Observed};
 use caretaker_core::conditions::is_true_at;
+use caretaker_core::handover::ending::Ending;
 use caretaker_core::handover::life::{Life, has_come_to};
 use caretaker_core::kit::backup_role_arn;
 use caretaker_core::outcome::{Fault, Outcome};
@@ -54,14 +55,16 @@ impl Reconciler for BackupPolicies {
 
     async fn observe(&self, ctx: &Context, policy: &BackupPolicy) -> Result<Observed, Failure> {
         let namespace = policy.namespace().unwrap_or_default();
-        let frozen = has_come_to(&ctx.cache.list_typed::<Handover>(Some(&namespace)), Life::Frozen);
+        let handovers = ctx.cache.list_typed::<Handover>(Some(&namespace));
+        let frozen = has_come_to(&handovers, Life::Frozen);
+        let ending = Ending::of(&handovers).map(|ending| ending.of_all());
         let mut accounts = Vec::new();
         for name in &policy.spec.accounts {
             if let Some(account) = ctx.find::<CloudAccount>(&namespace, name).await? {
                 accounts.push(look(ctx, &account).await?);
             }
         }
-        Ok(Observed { accounts, frozen })
+        Ok(Observed { accounts, frozen, ending })
     }
 
     fn check(&self, policy: &BackupPolicy, observed: &Observed) -> Vec<Fault> {

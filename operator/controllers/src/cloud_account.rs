@@ -16,7 +16,7 @@ use caretaker_core::cloud_account::roster::of_others;
 use caretaker_core::cloud_account::{self as core, Done, Observed, Plan};
 use caretaker_core::desired::Desired;
 use caretaker_core::digest::json_digest;
-use caretaker_core::handover::life::{Life, has_come_to};
+use caretaker_core::handover::ending::Ending;
 use caretaker_core::inventory::address::folder;
 use caretaker_core::inventory::history::needed;
 use caretaker_core::outcome::{FailureClass, Fault, Outcome};
@@ -57,6 +57,8 @@ pub struct Sight {
 /// All that a visit writes, and the way to the cloud that it talks with.
 pub struct Work {
     plan: Plan,
+    /// Whether a reading follows, once what comes of this is told.
+    reads_next: bool,
     takes: Vec<Take>,
     kit: Option<Desired>,
     principal: String,
@@ -90,9 +92,11 @@ impl Reconciler for CloudAccounts {
         let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
         let claims = claim::look(ctx, account).await?;
         let claimed_by_other = claims.is_account_refused();
-        let handed_over = has_come_to(&ctx.cache.list_typed::<Handover>(Some(&namespace)), Life::Revoking);
-        let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, handed_over };
-        let way_in = if claimed_by_other || handed_over || !account.spec.is_live() {
+        let ending = Ending::of(&ctx.cache.list_typed::<Handover>(Some(&namespace)));
+        let ending = ending.map(|ending| ending.of_account(&account.name_any()));
+        let has_ended = ending.is_some();
+        let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, ending };
+        let way_in = if claimed_by_other || has_ended || !account.spec.is_live() {
             None
         } else {
             match way_in(ctx, account, &claims).await? {
@@ -111,7 +115,7 @@ impl Reconciler for CloudAccounts {
     }
 
     fn plan(&self, account: &CloudAccount, observed: &Sight, now: Timestamp) -> Work {
-        let plan = core::plan(account, &observed.seen, now);
+        let (plan, rest) = core::plan(account, &observed.seen, now).divided();
         let provider = observed.seen.provider.as_ref();
         let files = provider.and_then(|provider| {
             documents::kit::files(&Subject { client: &client_of(account), account: &account.name_any(), spec: &account.spec, provider })
@@ -121,7 +125,8 @@ impl Reconciler for CloudAccounts {
             Desired::config_map(account.namespace().unwrap_or_default(), name, files)
         });
         let principal = provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default();
-        Work { plan, takes: observed.claims.takes.clone(), kit, principal, way_in: observed.way_in.clone() }
+        let reads_next = rest.is_some() && observed.way_in.is_some();
+        Work { plan, reads_next, takes: observed.claims.takes.clone(), kit, principal, way_in: observed.way_in.clone() }
     }
 
     async fn act(&self, ctx: &Context, account: &CloudAccount, mut work: Work) -> Acted<Done> {
@@ -129,10 +134,19 @@ impl Reconciler for CloudAccounts {
         if let Err(failure) = prepare(ctx, account, &work, &mut done).await {
             return Acted { done, failure: Some(failure) };
         }
-        match &work.way_in {
+        let mut acted = match &work.way_in {
             Some(way_in) if !done.made_external_id => talk(ctx, (account, way_in), Conversation::new(account, work.plan, done)).await,
             _ => Acted { done, failure: None },
-        }
+        };
+        acted.done.reads_next = work.reads_next && acted.failure.is_none() && acted.done.lets_read();
+        acted
+    }
+
+    fn rest(&self, account: &CloudAccount, seen: &Seen<'_, Sight, Done>) -> Option<Work> {
+        let (_, rest) = core::plan(account, &seen.observed.seen, seen.now).divided();
+        let plan = rest.filter(|_| seen.done.reads_next)?;
+        let (principal, way_in) = (seen.done.principal.clone(), seen.observed.way_in.clone());
+        Some(Work { plan, reads_next: false, takes: Vec::new(), kit: None, principal, way_in })
     }
 
     fn status(&self, account: &CloudAccount, seen: Seen<'_, Sight, Done>) -> (CloudAccountStatus, Outcome) {

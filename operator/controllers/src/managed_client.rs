@@ -8,7 +8,8 @@ use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ProviderProfile};
 use caretaker_core::desired::Desired;
-use caretaker_core::handover::life::{Life, has_come_to, is_leaving, life};
+use caretaker_core::handover::ending::Ending;
+use caretaker_core::handover::life::{Life, has_come_to, is_leaving};
 use caretaker_core::isolation::{Step, step};
 use caretaker_core::managed_client::{self as core, Observed, Report};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
@@ -85,7 +86,7 @@ impl Reconciler for ManagedClients {
             accounts: ctx.cache.list_typed::<CloudAccount>(within),
             monitoring: ctx.cache.typed::<MonitoringStack>(&namespace, core::CHILD_NAME),
             backups: ctx.cache.typed::<BackupPolicy>(&namespace, core::CHILD_NAME),
-            handed_over_by: handovers.iter().find(|handover| life(handover) == Some(Life::Finished)).map(ResourceExt::name_any),
+            ending: Ending::of(&handovers),
             leaving: is_leaving(&handovers),
             frozen: has_come_to(&handovers, Life::Frozen),
             recipient_faults: recipient_faults(client),

@@ -34,6 +34,8 @@ pub struct Observed {
     pub accounts: Vec<AccountView>,
     /// Whether a final handover has fixed its accounts: nothing is read or written for the policy any more.
     pub frozen: bool,
+    /// What is known of our end in the client's accounts, once a final handover has begun to revoke.
+    pub ending: Option<String>,
 }
 
 /// What a visit did.
@@ -188,6 +190,9 @@ pub struct RegionDone {
 #[must_use]
 pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done: &Done, now: Timestamp) -> (BackupPolicyStatus, Outcome) {
     let mut status = policy.status.clone().unwrap_or_default();
+    if let Some(ending) = &observed.ending {
+        return ended(policy, status, ending, now);
+    }
     if observed.frozen {
         return (status, Outcome::Settled(FROZEN));
     }
@@ -222,6 +227,16 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     }
     status.conditions = set.finish();
     (status, shortest(waits).map_or(Outcome::Settled(RESYNC), Outcome::Waiting))
+}
+
+/// Vault, plan and selection are the client's and stay. Nobody of ours may look at them any more, so that nothing can be said of how they are.
+fn ended(policy: &BackupPolicy, mut status: BackupPolicyStatus, ending: &str, now: Timestamp) -> (BackupPolicyStatus, Outcome) {
+    let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
+    let message = format!("{ending}; vault, plan and selection stay in the client's accounts, where we cannot look any more");
+    set.set(ConditionType::BackupsReady, Is::Unknown, Reason::HandedOver, &message);
+    status.conditions = set.finish();
+    status.plans.clear();
+    (status, Outcome::Ended(message, FROZEN))
 }
 
 /// What was put back in one account and region, for an event; `None` where nothing was.
@@ -369,9 +384,23 @@ mod tests {
         let mut policy = policy();
         let known = BackupPolicyStatus { drift_repaired_at: Some(Time(Timestamp::UNIX_EPOCH)), ..BackupPolicyStatus::default() };
         policy.status = Some(known.clone());
-        let observed = Observed { accounts: vec![view(settled())], frozen: true };
+        let observed = Observed { accounts: vec![view(settled())], frozen: true, ending: None };
         let (status, outcome) = status(&policy, &observed, &[], &Done::default(), Timestamp::now());
         assert_eq!((status, outcome), (known, Outcome::Settled(FROZEN)), "what was read last is not overwritten by nothing");
+    }
+
+    /// N07: backups read "as the policy says" although nobody could look any more.
+    #[test]
+    fn after_the_exit_nothing_is_said_of_plans_that_nobody_may_look_at() {
+        let mut policy = policy();
+        let known = BackupPolicyStatus { plans: vec![PlanStatus::default()], ..BackupPolicyStatus::default() };
+        policy.status = Some(known);
+        let observed = Observed { accounts: vec![view(settled())], frozen: true, ending: Some("refused 3 times".into()) };
+        let (status, outcome) = status(&policy, &observed, &[], &Done::default(), Timestamp::UNIX_EPOCH);
+        let (is, reason, message) = condition(&status);
+        assert_eq!((is.as_str(), reason.as_str()), ("Unknown", "HandedOver"));
+        assert!(message.starts_with("refused 3 times; ") && status.plans.is_empty(), "{message} {:?}", status.plans);
+        assert_eq!(outcome, Outcome::Ended(message, FROZEN));
     }
 
     #[test]
@@ -441,7 +470,7 @@ mod tests {
     fn an_account_that_is_missing_is_a_fault_of_its_place() {
         let faults = check(&policy(), &Observed::default());
         assert_eq!((faults.len(), faults[0].field.as_str(), faults[0].outside), (1, "spec.accounts[0]", true));
-        assert!(check(&policy(), &Observed { accounts: vec![view(settled())], frozen: false }).is_empty());
+        assert!(check(&policy(), &Observed { accounts: vec![view(settled())], ..Observed::default() }).is_empty());
         let (status, outcome) = status(&policy(), &Observed::default(), &faults, &Done::default(), Timestamp::UNIX_EPOCH);
         assert!(condition(&status).1 == "ReferenceMissing" && matches!(outcome, Outcome::Refused(_)));
     }

@@ -30,6 +30,7 @@ use crate::cloud_account::intrusion_probe::{Refusal, refusals_due, take_refusals
 use crate::cloud_account::proof::{pause, take_proof};
 use crate::cloud_account::roster::is_own;
 use crate::conditions::{ConditionSet, Is, find};
+use crate::handover::ending::AccountEnding;
 use crate::inventory::Taken;
 use crate::inventory::scope::{self, Named};
 use crate::jitter::jittered;
@@ -71,8 +72,8 @@ pub struct Observed {
     pub way_fault: Option<Fault>,
     /// Whether another object holds the account.
     pub claimed_by_other: bool,
-    /// Whether a final handover has begun to revoke: we do not knock any more.
-    pub handed_over: bool,
+    /// What is known of our end there, once a final handover has begun to revoke: we do not knock any more.
+    pub ending: Option<AccountEnding>,
 }
 
 /// Another object holds the account. Who, is told to nobody.
@@ -138,10 +139,33 @@ pub struct Plan {
     pub prove_refusals: bool,
     /// Read every way in.
     pub register: bool,
+    /// Have principals that lead into other clients' accounts try this one's way in, where that is due.
+    pub separate: bool,
     /// Read the inventory.
     pub discover: bool,
     /// List a parent's accounts.
     pub list_members: bool,
+}
+
+impl Plan {
+    /// What is done first, and what is begun once the status tells of it: a reading can last for minutes. What other clients' principals wait for must not
+    /// keep this client waiting, so that it goes last.
+    #[must_use]
+    pub const fn divided(self) -> (Self, Option<Self>) {
+        if !self.discover {
+            return (self, None);
+        }
+        let rest = Self {
+            make_external_id: false,
+            prove: false,
+            prove_refusals: false,
+            register: false,
+            separate: self.separate,
+            discover: true,
+            list_members: false,
+        };
+        (Self { separate: false, discover: false, ..self }, Some(rest))
+    }
 }
 
 /// What to do now. Nothing is called in the cloud before a wait that the cloud asked for is over; it survives a restart in the status.
@@ -154,8 +178,8 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
     }
     let (has_id, is_parent) = (!account.spec.target.lacks_external_id(), account.spec.target.is_parent());
     let throttled = status.throttled_until.as_ref().is_some_and(|until| until.0 > now);
-    if observed.handed_over || throttled || !has_id {
-        return Plan { make_external_id: !has_id && !observed.handed_over, ..Plan::default() };
+    if observed.ending.is_some() || throttled || !has_id {
+        return Plan { make_external_id: !has_id && observed.ending.is_none(), ..Plan::default() };
     }
     let access = status.access.clone().unwrap_or_default();
     let asked = is_asked(&account.metadata, status.last_handled_request.as_ref());
@@ -173,6 +197,7 @@ pub fn plan(account: &CloudAccount, observed: &Observed, now: Timestamp) -> Plan
     Plan {
         make_external_id: false,
         prove,
+        separate: prove,
         prove_refusals: prove && refusals_due(&access, &status.conditions, (&principal, uid, asked), now),
         register: prove && (asked || access.principal != principal || due(&register_last, REGISTER_EVERY, "register")),
         discover: !is_parent && (asked || !current || due(&read_last, interval, "discover") || budget::is_held_no_more(&status, now)),
@@ -203,6 +228,8 @@ pub struct Done {
     pub refusals: Vec<Refusal>,
     /// The attempts with principals that lead into other clients' accounts.
     pub others: Option<Tried>,
+    /// Whether the reading is begun now: it follows in the same visit, once this is told.
+    pub reads_next: bool,
     /// The new inventory.
     pub inventory: Option<Result<Taken, CloudError>>,
     /// What the reading used of its request budgets, and when it ended.
@@ -214,6 +241,12 @@ pub struct Done {
 }
 
 impl Done {
+    /// Whether nothing that was found out first keeps a reading from being begun.
+    #[must_use]
+    pub const fn lets_read(&self) -> bool {
+        !self.made_external_id && !matches!(self.proof, Some(Err(_)))
+    }
+
     /// The answer to a question beside the proof with which the cloud asked to wait. It says nothing of the proof, which may have succeeded.
     fn throttled(&self) -> Option<&CloudError> {
         let gap = self.gap.as_ref().and_then(|gap| gap.as_ref().err());
@@ -237,13 +270,10 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
         return (status, Outcome::Refused(faults.to_vec()));
     }
     kit_status::take(&mut status, &mut set, done);
-    if observed.handed_over {
-        let message = "handed over: we do not try to get in any more";
-        for kind in CONDITIONS {
-            set.set(*kind, Is::False, Reason::HandedOver, message);
-        }
+    if let Some(ending) = &observed.ending {
+        leaving::take(&mut status, &mut set, ending);
         status.conditions = set.finish();
-        return (status, Outcome::Settled(Duration::from_secs(3600)));
+        return (status, Outcome::Ended(ending.message.clone(), Duration::from_secs(3600)));
     }
     parent::not_asked_for(account, &mut set);
     let mut waits = Vec::new();
@@ -319,7 +349,11 @@ fn conclude(account: &CloudAccount, status: &CloudAccountStatus, set: &Condition
         return Outcome::Waiting(Wait { reason: Reason::WaitingForGrant, message: "access is not proven".into(), after: GRANT_PAUSE });
     }
     if let Some(condition) = set.get(ConditionType::InventoryComplete).filter(|condition| Is::of(condition) != Is::True) {
-        let reason = if Is::of(condition) == Is::False { Reason::Incomplete } else { Reason::CoverageUnknown };
+        let reason = match Is::of(condition) {
+            _ if reading::is_running(condition) => Reason::Progressing,
+            Is::False => Reason::Incomplete,
+            Is::True | Is::Unknown => Reason::CoverageUnknown,
+        };
         return Outcome::Waiting(Wait { reason, message: condition.message.clone(), after: RETRY_PAUSE });
     }
     if let Some(condition) = set.get(ConditionType::MembersListed).filter(|condition| Is::of(condition) != Is::True) {

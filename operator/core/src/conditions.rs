@@ -121,6 +121,12 @@ impl ConditionSet {
                 self.set(Reconciling, Is::False, Reason::Settled, "");
                 self.set(Stalled, Is::False, Reason::Settled, "");
             }
+            // Nothing comes any more, so that it is not under way, and nobody need act.
+            Outcome::Ended(message, _) => {
+                self.set(Ready, Is::False, Reason::HandedOver, message);
+                self.set(Reconciling, Is::False, Reason::HandedOver, "");
+                self.set(Stalled, Is::False, Reason::HandedOver, "");
+            }
             Outcome::Waiting(wait) => {
                 self.set(Ready, Is::False, wait.reason, &wait.message);
                 self.set(Reconciling, Is::True, wait.reason, &wait.message);
@@ -162,6 +168,13 @@ fn shorten(message: &str) -> String {
 #[must_use]
 pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
     conditions.iter().find(|condition| condition.type_ == kind.as_str())
+}
+
+/// Whether conditions say something else than the last ones did. A text that changes under the same reason is no news.
+#[must_use]
+pub fn is_news(last: &[Condition], now: &[Condition]) -> bool {
+    let is_same = |new: &Condition| last.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason);
+    !now.iter().all(is_same)
 }
 
 /// Whether a condition of a list is True for this generation.
@@ -229,6 +242,7 @@ mod tests {
         let wait = crate::Wait { reason: Reason::Pending, message: "m".into(), after: Duration::from_secs(1) };
         let outcomes = [
             Outcome::Settled(Duration::from_secs(1)),
+            Outcome::Ended("m".into(), Duration::from_secs(1)),
             Outcome::Waiting(wait),
             Outcome::Refused(vec![Fault::spec("spec", "m")]),
             Outcome::Failed(FailureClass::Transient, "m".into()),
@@ -242,6 +256,17 @@ mod tests {
                 assert!(!both, "{before:?} then {after:?}");
             }
         }
+    }
+
+    /// N07: what has ended is not "as asked".
+    #[test]
+    fn what_has_ended_is_not_ready_and_says_so() {
+        let mut set = ConditionSet::new(&[], &[], 1, at(1));
+        set.sum_up(&Outcome::Settled(Duration::from_secs(1)), false);
+        set.sum_up(&Outcome::Ended("refused 3 times".into(), Duration::from_secs(1)), false);
+        let said = |kind| set.get(kind).map(|found| (found.status.as_str(), found.reason.as_str(), found.message.as_str())).unwrap();
+        assert_eq!(said(ConditionType::Ready), ("False", "HandedOver", "refused 3 times"));
+        assert_eq!((said(ConditionType::Reconciling).0, said(ConditionType::Stalled).0), ("False", "False"));
     }
 
     /// M1, K10: `Ready` must not outlive failures that last.
@@ -261,6 +286,24 @@ mod tests {
             assert_eq!((ready.status.as_str(), ready.reason.as_str(), ready.message.as_str()), (status, reason, message), "{why}");
             assert!(set.is_true(ConditionType::Reconciling), "{why}");
         }
+    }
+
+    #[test]
+    fn a_word_is_news_and_a_text_is_none() {
+        let visit = |is: Is, reason: Reason, message: &str| {
+            let mut set = ConditionSet::new(&[], &[ConditionType::AccessProven], 1, at(1));
+            set.set(ConditionType::AccessProven, is, reason, message);
+            set.finish()
+        };
+        let last = visit(Is::Unknown, Reason::Pending, "a");
+        for (why, now, expected) in [
+            ("another text", visit(Is::Unknown, Reason::Pending, "b"), false),
+            ("another reason", visit(Is::Unknown, Reason::Unreachable, "a"), true),
+            ("another status", visit(Is::False, Reason::Pending, "a"), true),
+        ] {
+            assert_eq!(is_news(&last, &now), expected, "{why}");
+        }
+        assert!(is_news(&[], &last), "the first visit");
     }
 
     /// K16: the text of a denial changes at each call.

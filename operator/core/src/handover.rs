@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod check;
 pub mod contents;
 pub mod control;
+pub mod ending;
 pub mod excluded;
 pub mod last_reading;
 pub mod life;

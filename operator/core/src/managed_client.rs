@@ -19,6 +19,7 @@ pub use accounts::{Wanted, accounts};
 pub use status::{Report, status};
 
 use crate::desired::{Desired, named as named_object};
+use crate::handover::ending::Ending;
 use crate::inventory::scope::{self, Named};
 use crate::isolation::{Seen, Stage};
 use crate::outcome::Fault;
@@ -55,8 +56,8 @@ pub struct Observed {
     pub monitoring: Option<MonitoringStack>,
     /// The policy.
     pub backups: Option<BackupPolicy>,
-    /// Name of a final Handover that has ended.
-    pub handed_over_by: Option<String>,
+    /// A final Handover that has begun to revoke.
+    pub ending: Option<Ending>,
     /// Whether a final Handover is under way: what it was begun with stays until it has ended.
     pub leaving: bool,
     /// Whether a final Handover has fixed which accounts it is about: none is added any more.

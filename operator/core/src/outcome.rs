@@ -51,6 +51,8 @@ pub struct Wait {
 pub enum Outcome {
     /// All is as asked; look again after this time, with jitter.
     Settled(Duration),
+    /// What the object was for has ended, which the text tells with its time and its proof: nothing more is done. Look again after this time, with jitter.
+    Ended(String, Duration),
     /// Something is missing that comes by itself or by somebody else's act.
     Waiting(Wait),
     /// The spec cannot be worked on.
@@ -83,7 +85,7 @@ pub const BACKOFF_LAST: Duration = Duration::from_secs(5 * 60);
 pub fn next_visit(outcome: &Outcome, failures: u32, jitter: f64) -> Option<Duration> {
     let spread = |wait: Duration| wait.mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0));
     match outcome {
-        Outcome::Settled(after) => Some(spread(*after)),
+        Outcome::Settled(after) | Outcome::Ended(_, after) => Some(spread(*after)),
         Outcome::Waiting(wait) => Some(wait.after),
         Outcome::Refused(faults) => faults.iter().any(|fault| fault.outside).then(|| spread(REFUSED_RETRY)),
         Outcome::Failed(FailureClass::Conflict, _) => Some(Duration::ZERO),
@@ -112,6 +114,7 @@ mod tests {
         let outside = Fault::outside(Reason::WrongAccount, "spec.y", "bad");
         let cases = [
             ("a settled object comes back after its time", Outcome::Settled(Duration::from_secs(600)), 0, Some(600)),
+            ("so does one that has ended", Outcome::Ended(String::new(), Duration::from_secs(3600)), 0, Some(3600)),
             ("a wait is kept to the second", Outcome::Waiting(wait), 0, Some(7)),
             ("a fault of the spec waits for an edit", Outcome::Refused(vec![inside.clone()]), 0, None),
             ("one fault outside is enough to look again", Outcome::Refused(vec![inside, outside]), 0, Some(1800)),

@@ -133,6 +133,7 @@ impl Metrics {
     pub fn visit(&self, kind: Kind, outcome: &Outcome) {
         let outcome = match outcome {
             Outcome::Settled(_) => "settled",
+            Outcome::Ended(..) => "ended",
             Outcome::Waiting(_) => "waiting",
             Outcome::Refused(_) => "refused",
             Outcome::Failed(..) => "failed",

@@ -1,7 +1,7 @@
 //! What goes wrong on demand, and how AWS says so in each protocol.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -54,6 +54,8 @@ pub enum Answer {
     CutOff,
     /// The page names itself as the next one.
     RepeatedToken,
+    /// The emulator's own answer, which comes so much later.
+    Late(Duration),
 }
 
 impl Fault {

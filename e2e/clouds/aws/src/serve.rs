@@ -123,6 +123,9 @@ impl Shim {
         fault: Option<Answer>,
         mut exchange: Value,
     ) -> Response<Body> {
+        if let Some(Answer::Late(wait)) = fault {
+            tokio::time::sleep(wait).await;
+        }
         let url = format!("{}{}", self.upstream, uri.path_and_query().map_or("/", |path| path.as_str()));
         // The host stays as it was signed.
         let said = match self.http.request(method, url).headers(headers).body(body).send().await {

@@ -2,6 +2,7 @@
 
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{AccessRegister, Cloud, CloudAccountStatus, ExcessStatus, WayIn};
+use caretaker_api::condition::Reason;
 use caretaker_core::cloud_account::access_status::profile;
 use caretaker_core::conditions::Is;
 use caretaker_core::permissions::sight;
@@ -87,12 +88,17 @@ fn as_json(account: &CloudAccount) -> serde_json::Value {
     let (status, sight) = (status(account), sight(account.spec.target.cloud()));
     serde_json::json!({
         "account": account.name_any(), "profile": profile(&account.spec.allow), "access": status.access, "conditions": status.conditions,
-        "lookedAt": sight.looked_at, "notLookedAt": sight.not_looked_at,
+        "lookedAt": sight.looked_at, "notLookedAt": sight.not_looked_at, "ended": ended(&status).map(|end| &end.message),
     })
 }
 
 fn condition<'a>(status: &'a CloudAccountStatus, kind: &str) -> Option<&'a Condition> {
     status.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// What is told of the end by an account that a final handover has ended, or is ending.
+fn ended(status: &CloudAccountStatus) -> Option<&Condition> {
+    condition(status, "AccessProven").filter(|found| found.reason == Reason::HandedOver.as_str())
 }
 
 fn word(status: &CloudAccountStatus, kind: &str) -> String {
@@ -114,6 +120,11 @@ fn report(account: &CloudAccount, width: usize) -> String {
     };
     let mut text = paragraph("", &format!("{}: {shown}, profile {}", account.name_any(), profile(&account.spec.allow).as_str()), width);
     let mut line = |label: &str, value: &str| text.push_str(&paragraph(&format!("  {label:LABEL$}"), value, width));
+    if let Some(end) = ended(&status) {
+        line("way in", if access.principal.is_empty() { "never known" } else { &access.principal });
+        line("ended", &end.message);
+        return text;
+    }
     line("way in", if access.principal.is_empty() { "not known yet" } else { &access.principal });
     let proven = access.proven_at.as_ref().map_or_else(|| "never".to_owned(), |time| time.0.to_string());
     line("proven", &format!("{}, last {proven}", word(&status, "AccessProven")));
@@ -247,6 +258,23 @@ mod tests {
             assert!(text.replace("\n              ", " ").contains(part), "{part} is not in\n{text}");
         }
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    /// N07: an auditor read "outsiders refused: False" and one way in of an account that refuses us.
+    #[test]
+    fn an_account_that_was_left_tells_its_end_and_nothing_else() {
+        let mut left = whole();
+        left["conditions"] = serde_json::json!(TOLD.map(|kind| serde_json::json!({
+            "type": kind, "status": if kind == "AccessProven" { "False" } else { "Unknown" }, "reason": "HandedOver",
+            "lastTransitionTime": "2026-11-26T00:00:00Z", "message": "our access has ended: refused 3 times in a row since 2026-11-26 10:00 UTC",
+        })));
+        let text = report(&account(&left), 100);
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0].starts_with("prod: aws") && lines[1].starts_with("way in") && lines[2].starts_with("ended"), "{text}");
+        assert!(text.contains("refused 3 times in a row since 2026-11-26 10:00 UTC"), "{text}");
+        assert_eq!(as_json(&account(&left))["ended"], "our access has ended: refused 3 times in a row since 2026-11-26 10:00 UTC");
+        assert!(as_json(&account(&whole()))["ended"].is_null());
     }
 
     #[test]

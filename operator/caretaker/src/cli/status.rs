@@ -160,6 +160,9 @@ fn print_handover(handover: &Handover) {
 
 fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover]) -> String {
     let name = client.name_any();
+    if client.status.as_ref().is_some_and(|status| status.handed_over_by.is_some()) {
+        return format!("Next: {name} was handed over and nothing more is done for it; take it away with: kubectl delete mc {name}");
+    }
     let waiting = handovers.iter().find(|handover| {
         handover.spec.acceptance.is_none()
             && handover.status.as_ref().is_some_and(|status| status.step == Some(caretaker_api::handover::HandoverStep::Accept))

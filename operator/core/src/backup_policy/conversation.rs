@@ -195,7 +195,7 @@ mod tests {
     type Script<'a> = &'a dyn Fn(&str, &Ask) -> Option<Answer>;
 
     fn talk(accounts: Vec<AccountView>, frozen: bool, answer: Script<'_>) -> (Vec<String>, Done) {
-        let mut conversation = Conversation::new("acme", &policy(), &Observed { accounts, frozen });
+        let mut conversation = Conversation::new("acme", &policy(), &Observed { accounts, frozen, ..Observed::default() });
         let (mut asked, mut last) = (Vec::new(), None);
         while let Some((name, ask)) = conversation.next(last.take()) {
             let what = match &ask {
@@ -273,7 +273,7 @@ mod tests {
     fn a_key_names_object_and_step() {
         let keys = || {
             let mut conversation =
-                Conversation::new("acme", &policy(), &Observed { accounts: vec![view("one", true, WRITE)], frozen: false });
+                Conversation::new("acme", &policy(), &Observed { accounts: vec![view("one", true, WRITE)], ..Observed::default() });
             let (mut keys, mut last) = (Vec::new(), None);
             while let Some((_, ask)) = conversation.next(last.take()) {
                 last = Some(good(&ask));

@@ -86,7 +86,7 @@ impl Conversation {
         let conditions = account.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let is_parent = account.spec.target.is_parent();
         let mut left = VecDeque::new();
-        if plan.prove || plan.discover || plan.list_members {
+        if plan.prove || plan.separate || plan.discover || plan.list_members {
             left.push_back(Ask::Connect(if is_parent { Purpose::Members } else { Purpose::Read }));
         }
         Self { plan, is_parent, tries_store: store_took_nothing(&conditions.to_vec()), left, asked: None, done }
@@ -159,7 +159,7 @@ impl Conversation {
             self.left.push_back(Ask::Discover);
         }
         // Last: what other clients' principals wait for must not keep this client waiting.
-        self.left.extend(plan.prove.then_some(Ask::Separate));
+        self.left.extend(plan.separate.then_some(Ask::Separate));
     }
 
     /// The questions that make sense only beside a right way in that was let in just before. They go before the others.
@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn all() -> Plan {
-        Plan { prove: true, prove_refusals: true, register: true, discover: true, ..Plan::default() }
+        Plan { prove: true, prove_refusals: true, register: true, separate: true, discover: true, ..Plan::default() }
     }
 
     fn listing() -> Plan {
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_plan_is_asked_in_its_order_and_no_further() {
         let whole = vec![READ, RIGHT, NOTHING, WRONG, Ask::Permissions, Ask::Excess, Ask::WaysIn, Ask::Discover, Ask::Separate];
-        let quick = Plan { prove: true, ..Plan::default() };
+        let quick = Plan { prove: true, separate: true, ..Plan::default() };
         let reads = Plan { discover: true, ..Plan::default() };
         let lists = Plan { list_members: true, ..Plan::default() };
         for (why, account, plan, expected) in [
@@ -284,6 +284,19 @@ mod tests {
         ] {
             assert_eq!(talk(&account, plan, |_| None).0, expected, "{why}");
         }
+    }
+
+    /// N06: all that is proved is asked before the reading, which the status is written ahead of.
+    #[test]
+    fn a_reading_is_a_part_of_its_own() {
+        let (first, rest) = all().divided();
+        assert_eq!(talk(&account(), first, |_| None).0, [READ, RIGHT, NOTHING, WRONG, Ask::Permissions, Ask::Excess, Ask::WaysIn]);
+        assert_eq!(talk(&account(), rest.unwrap(), |_| None).0, [READ, Ask::Discover, Ask::Separate]);
+        assert_eq!(listing().divided(), (listing(), None), "a visit without a reading has one part");
+        let alone = Plan { discover: true, ..Plan::default() };
+        assert_eq!(alone.divided(), (Plan::default(), Some(alone)));
+        let denied = |ask: Ask| (ask == RIGHT).then(|| Answer::Attempted(Err(no(ErrorClass::Denied))));
+        assert!(talk(&account(), first, |_| None).1.lets_read() && !talk(&account(), first, denied).1.lets_read());
     }
 
     #[test]
@@ -332,7 +345,7 @@ mod tests {
             (
                 "a store that takes nothing is not read for, and others are tried all the same",
                 without_store(),
-                Plan { prove: true, discover: true, ..Plan::default() },
+                Plan { prove: true, separate: true, discover: true, ..Plan::default() },
                 Ask::TryStore,
                 Answer::Store(Err((Reason::StoreFull, "full".into()))),
                 vec![READ, RIGHT, Ask::Permissions, Ask::Excess, Ask::TryStore, Ask::Separate],

@@ -1,9 +1,25 @@
-//! What is said when an account's object is deleted without a handover.
+//! What is said of an account that a final handover has ended, and of one whose object is deleted without a handover.
 
 use caretaker_api::CloudAccount;
+use caretaker_api::cloud_account::{AccessStatus, CloudAccountStatus};
 use caretaker_api::condition::{ConditionType, Reason};
 
-use crate::conditions::{Is, find};
+use super::CONDITIONS;
+use crate::conditions::{ConditionSet, Is, find};
+use crate::handover::ending::AccountEnding;
+
+/// The end, its time and its proof, and nothing else: nobody may look any more, so that what was found out before says nothing of now. When we were last let
+/// in stays, as does the last inventory with its time.
+pub(super) fn take(status: &mut CloudAccountStatus, set: &mut ConditionSet, ending: &AccountEnding) {
+    for kind in CONDITIONS {
+        let is = if *kind == ConditionType::AccessProven && ending.is_proved { Is::False } else { Is::Unknown };
+        set.set(*kind, is, Reason::HandedOver, &ending.message);
+    }
+    if let Some(AccessStatus { generation, profile, principal, proven_at, .. }) = status.access.take() {
+        status.access = Some(AccessStatus { generation, profile, principal, proven_at, ..AccessStatus::default() });
+    }
+    status.throttled_until = None;
+}
 
 /// What its owner is told: that nothing was changed in the cloud, and what is known of our way in, which still stands where nobody has closed it.
 #[must_use]
@@ -50,6 +66,30 @@ mod tests {
         let mut account = CloudAccount::new("prod", spec);
         account.status = Some(CloudAccountStatus { conditions: vec![condition], ..CloudAccountStatus::default() });
         account
+    }
+
+    /// N07: after the exit the account said that all is as asked.
+    #[test]
+    fn after_the_exit_the_end_is_told_and_nothing_else() {
+        use crate::cloud_account::{Done, Observed, status};
+        use crate::outcome::Outcome;
+
+        let mut account = account("True", Reason::Proven);
+        let register = caretaker_api::cloud_account::AccessRegister { total: 1, ..Default::default() };
+        let access = AccessStatus { principal: "role".into(), register: Some(register), ..AccessStatus::default() };
+        account.status.as_mut().unwrap().access = Some(access);
+        for (is_proved, access) in [(true, "False"), (false, "Unknown")] {
+            let ending = AccountEnding { is_proved, message: "refused 3 times".into() };
+            let observed = Observed { ending: Some(ending), ..Observed::default() };
+            let (told, outcome) = status(&account, &observed, &[], &Done::default(), jiff::Timestamp::UNIX_EPOCH);
+            assert!(matches!(&outcome, Outcome::Ended(message, _) if message == "refused 3 times"), "{outcome:?}");
+            for condition in &told.conditions {
+                let expected = if condition.type_ == "AccessProven" { access } else { "Unknown" };
+                let found = (condition.status.as_str(), condition.reason.as_str(), condition.message.as_str());
+                assert_eq!(found, (expected, "HandedOver", "refused 3 times"), "{}", condition.type_);
+            }
+            assert_eq!(told.access, Some(AccessStatus { principal: "role".into(), ..AccessStatus::default() }));
+        }
     }
 
     #[test]

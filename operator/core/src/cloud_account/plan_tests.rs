@@ -71,5 +71,6 @@ fn what_is_due_follows_from_edits_waits_and_proofs() {
     let mut without = account();
     without.spec.target = serde_json::from_value(json!({"aws": {"accountId": "111122223333"}})).unwrap();
     assert!(plan(&without, &Observed::default(), at(1)).make_external_id);
-    assert!(!plan(&without, &Observed { handed_over: true, ..Observed::default() }, at(1)).make_external_id, "not after the exit");
+    let ending = crate::handover::ending::AccountEnding { is_proved: false, message: String::new() };
+    assert!(!plan(&without, &Observed { ending: Some(ending), ..Observed::default() }, at(1)).make_external_id, "not after the exit");
 }

@@ -5,6 +5,7 @@ use caretaker_api::cloud_account::CloudAccountStatus;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_cloud::ErrorClass;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{Done, RETRY_PAUSE};
 use crate::conditions::{ConditionSet, Is};
@@ -14,6 +15,23 @@ use crate::inventory::scope::ScopeVerdict;
 use crate::outcome::Wait;
 use crate::provider_profile::READ_ELSEWHERE;
 
+/// Whether the condition says that a first reading runs.
+pub(super) fn is_running(condition: &Condition) -> bool {
+    condition.reason == Reason::Progressing.as_str()
+}
+
+/// Says that the reading is begun, or takes back that one runs: a visit that does not begin one has seen its end. While there is an inventory, the condition
+/// speaks of that one.
+fn running(status: &CloudAccountStatus, set: &mut ConditionSet, (done, now): (&Done, Timestamp)) {
+    let kind = ConditionType::InventoryComplete;
+    if done.reads_next && status.inventory.is_none() {
+        let message = format!("the first reading runs since {}", now.strftime("%Y-%m-%d %H:%M UTC"));
+        set.set(kind, Is::Unknown, Reason::Progressing, message);
+    } else if !done.reads_next && set.get(kind).is_some_and(is_running) {
+        set.set(kind, Is::Unknown, Reason::Pending, "no reading has come to its end yet");
+    }
+}
+
 /// Takes a new inventory, or why there is none.
 pub(super) fn take(
     (account, now): (&CloudAccount, Timestamp),
@@ -22,6 +40,7 @@ pub(super) fn take(
     done: &Done,
     waits: &mut Vec<Wait>,
 ) {
+    running(status, set, (done, now));
     if let Some((reason, message)) = &done.store_fault {
         set.set(ConditionType::StoreReady, Is::False, *reason, message);
         waits.push(Wait { reason: *reason, message: message.clone(), after: RETRY_PAUSE });
@@ -101,10 +120,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use caretaker_api::cloud_account::{CloudAccountSpec, CoverageStatus, InventoryStatus};
+    use caretaker_cloud::CloudError;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::json;
 
     use super::*;
+    use crate::cloud_account::Observed;
+    use crate::conditions::{find, is_news};
+    use crate::outcome::Outcome;
 
     fn account() -> CloudAccount {
         let spec: CloudAccountSpec = serde_json::from_value(json!({"aws": {"accountId": "222222222222"}})).unwrap();
@@ -148,6 +171,45 @@ mod tests {
             ("True Settled".to_owned(), "3 cells read completely; some may be missing".to_owned())
         );
         assert!(!told(taken(3, 5))["ScopeAmbiguous"].1.contains('…'));
+    }
+
+    #[test]
+    fn a_first_reading_says_since_when_it_runs_and_no_visit_that_begins_none_repeats_it() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let visit = |account: &CloudAccount, done: &Done, now: i64| {
+            let (status, outcome) = crate::cloud_account::status(account, &Observed::default(), &[], done, at(now));
+            let told = find(&status.conditions, ConditionType::InventoryComplete).unwrap().clone();
+            (CloudAccount { status: Some(status), ..account.clone() }, outcome, told)
+        };
+        let proof = || Some(Ok(caretaker_cloud::Identity { account: "222222222222".into(), principal: "us".into() }));
+        let begun = Done { proof: proof(), reads_next: true, ..Done::default() };
+        let (first, outcome, told) = visit(&account(), &begun, 60);
+        assert_eq!((told.status.as_str(), told.reason.as_str()), ("Unknown", "Progressing"));
+        assert_eq!(told.message, "the first reading runs since 1970-01-01 00:01 UTC");
+        assert!(matches!(&outcome, Outcome::Waiting(wait) if wait.reason == Reason::Progressing), "{outcome:?}");
+        assert_eq!(find(&first.status.as_ref().unwrap().conditions, ConditionType::AccessProven).unwrap().status, "True");
+
+        let no = || CloudError::new(ErrorClass::Unreachable, "ec2:DescribeRegions", "no answer");
+        for (why, done, is, reason) in [
+            ("it ended well", Done { inventory: Some(Ok(taken(3, 0))), ..Done::default() }, "True", "Settled"),
+            ("it ended badly", Done { inventory: Some(Err(no())), ..Done::default() }, "Unknown", "CoverageUnknown"),
+            ("the process died, or the cluster did not answer", Done::default(), "Unknown", "Pending"),
+            (
+                "the store took nothing",
+                Done { store_fault: Some((Reason::StoreFull, String::new())), ..Done::default() },
+                "Unknown",
+                "Pending",
+            ),
+        ] {
+            let (_, _, told) = visit(&first, &done, 120);
+            assert_eq!((told.status.as_str(), told.reason.as_str()), (is, reason), "{why}");
+        }
+        // A later reading leaves what is said of the inventory that stands.
+        let (read, ..) = visit(&first, &Done { inventory: Some(Ok(taken(3, 0))), ..Done::default() }, 120);
+        let (again, outcome, told) = visit(&read, &begun, 7200);
+        assert!(told.status == "True" && told.message == "3 cells read completely" && matches!(outcome, Outcome::Settled(_)), "{told:?}");
+        let conditions = |account: &CloudAccount| account.status.as_ref().unwrap().conditions.clone();
+        assert!(!is_news(&conditions(&read), &conditions(&again)), "so that nothing is written before it");
     }
 
     #[test]

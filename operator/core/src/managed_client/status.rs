@@ -13,6 +13,7 @@ use kube::ResourceExt;
 use super::accounts::Wanted;
 use super::{CONDITIONS, Observed, accounts, external_ids};
 use crate::conditions::{ConditionSet, Is, find};
+use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
@@ -67,9 +68,11 @@ pub fn status(
     );
     waits.extend(report.contested.iter().cloned());
     sum_children(&wanted, (client, observed), &mut waits);
-    let handed_over_by = last.handed_over_by.clone().or_else(|| observed.handed_over_by.clone());
-    match &handed_over_by {
-        Some(by) => set.set(ConditionType::HandedOver, Is::True, Reason::HandedOver, format!("handed over by {by}; our access is revoked")),
+    let finished = observed.ending.as_ref().filter(|ending| ending.finished_by().is_some());
+    let handed_over_by = last.handed_over_by.clone().or_else(|| finished.and_then(Ending::finished_by).map(str::to_owned));
+    let ended = handed_over_by.as_ref().map(|by| finished.map_or_else(|| told_before(&last, by), Ending::of_all));
+    match &ended {
+        Some(message) => end(&mut set, message),
         None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
     }
     let seen = (&observed.isolation_stage, &observed.isolation);
@@ -78,12 +81,12 @@ pub fn status(
         waits.push(Wait { reason: reason_of(&open.reason), message: open.message.clone(), after: CHILD_PAUSE });
     }
     let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
-    let outcome = if !faults.is_empty() {
-        Outcome::Refused(faults.to_vec())
-    } else if handed_over_by.is_some() {
-        Outcome::Settled(RESYNC)
-    } else {
-        shortest(waits).map_or(Outcome::Settled(soonest(RESYNC)), |wait| Outcome::Waiting(Wait { after: soonest(wait.after), ..wait }))
+    let outcome = match ended {
+        _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
+        Some(message) => Outcome::Ended(message, RESYNC),
+        None => {
+            shortest(waits).map_or(Outcome::Settled(soonest(RESYNC)), |wait| Outcome::Waiting(Wait { after: soonest(wait.after), ..wait }))
+        }
     };
     let status = ManagedClientStatus {
         conditions: set.finish(),
@@ -102,6 +105,24 @@ pub fn status(
         ..last
     };
     (status, outcome)
+}
+
+/// The end and its proof as an earlier visit told them: the Handover may be gone by now.
+fn told_before(last: &ManagedClientStatus, by: &str) -> String {
+    let told = find(&last.conditions, ConditionType::HandedOver).filter(|told| Is::of(told) == Is::True);
+    told.map_or_else(|| format!("handed over by {by}; our access is revoked"), |told| told.message.clone())
+}
+
+/// Of the client's clouds nothing else is said than that our access has ended: nobody may look any more. What was not asked for stays so.
+fn end(set: &mut ConditionSet, message: &str) {
+    set.set(ConditionType::HandedOver, Is::True, Reason::HandedOver, message);
+    set.set(ConditionType::AccessProven, Is::False, Reason::HandedOver, message);
+    for kind in [ConditionType::MembersListed, ConditionType::InventoryComplete, ConditionType::ScopeAmbiguous, ConditionType::BackupsReady]
+    {
+        if set.get(kind).is_none_or(|condition| condition.reason != Reason::NotRequested.as_str()) {
+            set.set(kind, Is::Unknown, Reason::HandedOver, message);
+        }
+    }
 }
 
 fn namespace_condition(set: &mut ConditionSet, report: &Report, faults: &[Fault]) {
@@ -343,6 +364,50 @@ mod tests {
                 }
                 (outcome, expected) => panic!("{why}: {outcome:?}, expected {expected:?}"),
             }
+        }
+    }
+
+    /// N07: the client read as if its accounts were still looked after.
+    #[test]
+    fn after_the_exit_the_client_says_that_it_ended_also_when_the_handover_is_gone() {
+        let handover = |step: &str, is: &str| {
+            serde_json::from_value::<caretaker_api::Handover>(json!({
+                "apiVersion": "caretaker.dev/v1alpha1", "kind": "Handover", "metadata": {"name": "final"}, "spec": {"mode": "Final"},
+                "status": {
+                    "step": step,
+                    "conditions": [{"type": "HandedOver", "status": is, "reason": "Settled", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+                    "revocations": [{"account": "prod", "principal": "role", "by": "Operator", "refusals": 3, "refusedSince": "2026-01-01T00:00:00Z", "verifiedAt": "2026-01-01T00:01:00Z"}],
+                },
+            }))
+            .unwrap()
+        };
+        let report = Report { namespace_ready: true, ..Report::default() };
+        let visit = |client: &ManagedClient, ending: Option<Ending>| {
+            let accounts = vec![account("True", "Settled", "", 2)];
+            let observed = Observed { profile_exists: true, accounts, ending, ..Observed::default() };
+            status(client, &observed, &[], &report, Timestamp::UNIX_EPOCH)
+        };
+        let revoking = visit(&client(), Ending::of(&[handover("Revoke", "False")]));
+        assert!(revoking.0.handed_over_by.is_none() && matches!(revoking.1, Outcome::Settled(_)), "{revoking:?}");
+
+        let first = visit(&client(), Ending::of(&[handover("Done", "True")]));
+        let later = visit(&ManagedClient { status: Some(first.0.clone()), ..client() }, None);
+        for (told, outcome) in [first, later] {
+            let Outcome::Ended(message, _) = outcome else { panic!("{outcome:?}") };
+            assert!(message.contains("1 of 1 account(s)") && message.contains("since 2026-01-01 00:00 UTC"), "{message}");
+            let said = |kind| find(&told.conditions, kind).map(|found| (found.status.as_str(), found.reason.as_str())).unwrap();
+            for (kind, expected) in [
+                (ConditionType::NamespaceReady, ("True", "Settled")),
+                (ConditionType::HandedOver, ("True", "HandedOver")),
+                (ConditionType::AccessProven, ("False", "HandedOver")),
+                (ConditionType::InventoryComplete, ("Unknown", "HandedOver")),
+                (ConditionType::ScopeAmbiguous, ("Unknown", "HandedOver")),
+                (ConditionType::MembersListed, ("True", "NotRequested")),
+                (ConditionType::BackupsReady, ("True", "NotRequested")),
+            ] {
+                assert_eq!(said(kind), expected, "{kind}");
+            }
+            assert_eq!(told.handed_over_by.as_deref(), Some("final"));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The end of a visit: its outcome, the status that is written, the event that tells of it, and when the next visit is due.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use caretaker_api::condition::{ConditionType, Reason};
@@ -73,8 +74,19 @@ impl<R: Reconciler> Loop<R> {
         }
     }
 
-    /// The only writer of status. Skipped where nothing changed.
-    pub(super) async fn publish_status(&self, object: &R::Object, mut status: Status<R>, outcome: &Outcome) -> Result<(), Failure> {
+    /// Writes the status at the end of a visit, which has answered the request that stands at the object.
+    pub(super) async fn publish_status(&self, object: &R::Object, status: Status<R>, outcome: &Outcome) -> Result<(), Failure> {
+        self.write_status(object, status, outcome, object.annotations().get(names::REQUESTED_AT).cloned()).await.map(drop)
+    }
+
+    /// The only writer of status. Skipped where nothing changed; else it gives the object as it is then.
+    pub(super) async fn write_status(
+        &self,
+        object: &R::Object,
+        mut status: Status<R>,
+        outcome: &Outcome,
+        answered: Option<String>,
+    ) -> Result<Option<Arc<R::Object>>, Failure> {
         let last = object.status().cloned().unwrap_or_default();
         let generation = object.meta().generation;
         let known: Vec<ConditionType> =
@@ -83,10 +95,10 @@ impl<R: Reconciler> Loop<R> {
         let lasts = self.failures_with(object, outcome).is_some_and(|row| row.is_lasting(self.ctx.now()));
         set.sum_up(outcome, lasts);
         *status.conditions_mut() = set.finish();
-        status.stamp(generation, object.annotations().get(names::REQUESTED_AT).cloned());
+        status.stamp(generation, answered);
         // As it is written, not as it is held: times lose their fractions on the way.
         if object.status().is_some() && json!(status) == json!(last) {
-            return Ok(());
+            return Ok(None);
         }
         let body = json!({
             "apiVersion": R::Object::api_version(&()),
@@ -105,8 +117,7 @@ impl<R: Reconciler> Loop<R> {
         };
         self.ctx.metrics.write(R::KIND.as_str(), "status");
         self.tell(object, &last, &status).await;
-        self.remember(answer);
-        Ok(())
+        Ok(Some(self.remember(answer)))
     }
 
     /// One event for each transition of `Ready`, for the object's owner to see.

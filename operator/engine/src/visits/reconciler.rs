@@ -85,6 +85,10 @@ pub trait Reconciler: Send + Sync + 'static {
     async fn act(&self, ctx: &Self::Context, object: &Self::Object, plan: Self::Plan) -> Acted<Self::Done>;
     /// The new status, without `Ready`, `Reconciling` and `Stalled`, and what the visit came to. Pure.
     fn status(&self, object: &Self::Object, seen: Seen<'_, Self::Observed, Self::Done>) -> (<Self::Object as HasStatus>::Status, Outcome);
+    /// What is begun only once the status tells what was found out so far, since it can last for minutes. Pure; `None` where a visit has no such part.
+    fn rest(&self, _object: &Self::Object, _seen: &Seen<'_, Self::Observed, Self::Done>) -> Option<Self::Plan> {
+        None
+    }
     /// Takes down what must not outlive the object. Never deletes anything in a client's cloud unless the spec says so.
     async fn clean_up(&self, ctx: &Self::Context, object: &Self::Object) -> Result<CleanUp, Failure>;
 }

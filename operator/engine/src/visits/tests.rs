@@ -21,15 +21,20 @@ use crate::definitions::tests::document;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use async_trait::async_trait;
-use caretaker_api::condition::ConditionType;
+use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_core::conditions::{ConditionSet, Is};
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
 
-/// A reconciler whose reads fail while it is told so.
+/// A reconciler whose reads fail while it is told so, and whose visits have a long part while it is told so.
 #[derive(Default)]
 struct Scripted {
     fails: Arc<AtomicBool>,
+    has_rest: Arc<AtomicBool>,
+    /// What the API server holds of the ExternalId when the long part begins.
+    seen_at_rest: Arc<Mutex<Vec<Value>>>,
+    server: Option<Server>,
 }
 
 #[async_trait]
@@ -37,10 +42,10 @@ impl Reconciler for Scripted {
     type Object = ManagedClient;
     type Context = Arc<Context>;
     type Observed = ();
-    type Plan = ();
-    type Done = ();
+    type Plan = bool;
+    type Done = bool;
     const KIND: Kind = Kind::ManagedClient;
-    const CONDITIONS: &'static [ConditionType] = &[];
+    const CONDITIONS: &'static [ConditionType] = &[ConditionType::AccessProven];
 
     async fn observe(&self, _: &Arc<Context>, _: &ManagedClient) -> Result<(), Failure> {
         if self.fails.load(Ordering::SeqCst) { Err(Failure::local("read the world", "no answer")) } else { Ok(()) }
@@ -48,13 +53,27 @@ impl Reconciler for Scripted {
     fn check(&self, _: &ManagedClient, _: &()) -> Vec<Fault> {
         Vec::new()
     }
-    fn plan(&self, _: &ManagedClient, _: &(), _: Timestamp) {}
-    async fn act(&self, _: &Arc<Context>, _: &ManagedClient, _: ()) -> Acted<()> {
-        Acted { done: (), failure: None }
+    fn plan(&self, _: &ManagedClient, _: &(), _: Timestamp) -> bool {
+        false
     }
-    fn status(&self, client: &ManagedClient, _: Seen<'_, (), ()>) -> (ManagedClientStatus, Outcome) {
+    async fn act(&self, _: &Arc<Context>, _: &ManagedClient, is_rest: bool) -> Acted<bool> {
+        if let Some(server) = self.server.as_ref().filter(|_| is_rest) {
+            self.seen_at_rest.lock().unwrap().push(server.object.lock().unwrap()["status"].clone());
+        }
+        Acted { done: is_rest, failure: None }
+    }
+    fn rest(&self, _: &ManagedClient, seen: &Seen<'_, (), bool>) -> Option<bool> {
+        (self.has_rest.load(Ordering::SeqCst) && !seen.done).then_some(true)
+    }
+    fn status(&self, client: &ManagedClient, seen: Seen<'_, (), bool>) -> (ManagedClientStatus, Outcome) {
         let mut status = client.status.clone().unwrap_or_default();
         status.external_ids.insert("prod".into(), "x".into());
+        let mut set = ConditionSet::new(&status.conditions, Self::CONDITIONS, 1, seen.now);
+        set.set(ConditionType::AccessProven, Is::True, Reason::Proven, "");
+        status.conditions = set.finish();
+        if *seen.done {
+            status.assets += 7;
+        }
         (status, Outcome::Settled(std::time::Duration::from_secs(600)))
     }
     async fn clean_up(&self, _: &Arc<Context>, _: &ManagedClient) -> Result<CleanUp, Failure> {
@@ -154,6 +173,8 @@ impl Server {
 struct Stage {
     server: Server,
     fails: Arc<AtomicBool>,
+    has_rest: Arc<AtomicBool>,
+    seen_at_rest: Arc<Mutex<Vec<Value>>>,
     clock: Arc<Mutex<i64>>,
     metrics: Metrics,
     running: Loop<Scripted>,
@@ -161,8 +182,8 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let (server, reconciler, clock, metrics) =
-            (Server::new("True"), Scripted::default(), Arc::new(Mutex::new(1000)), Metrics::default());
+        let (server, clock, metrics) = (Server::new("True"), Arc::new(Mutex::new(1000)), Metrics::default());
+        let reconciler = Scripted { server: Some(server.clone()), ..Scripted::default() };
         let (client, told) = (server.client(), clock.clone());
         let ctx = Context {
             client: client.clone(),
@@ -174,8 +195,8 @@ impl Stage {
             repairs: Default::default(),
             definitions: Default::default(),
         };
-        let fails = reconciler.fails.clone();
-        Self { server, fails, clock, metrics, running: Loop::new(reconciler, Arc::new(ctx)) }
+        let (fails, has_rest, seen_at_rest) = (reconciler.fails.clone(), reconciler.has_rest.clone(), reconciler.seen_at_rest.clone());
+        Self { server, fails, has_rest, seen_at_rest, clock, metrics, running: Loop::new(reconciler, Arc::new(ctx)) }
     }
 
     /// One visit of the object as it stands, some seconds after the last one.
@@ -244,4 +265,22 @@ async fn a_status_that_is_refused_is_counted_and_told_with_the_command() {
     *stage.server.definitions.lock().unwrap() = document();
     stage.visit(5).await;
     assert_eq!(stage.server.ready().0, "True", "cured");
+}
+
+/// N06: what was found out is written before the long part of a visit begins, and the request is answered at its end only.
+#[tokio::test]
+async fn what_is_found_out_is_told_before_the_long_part_where_it_is_news() {
+    let stage = Stage::new();
+    stage.server.object.lock().unwrap()["metadata"]["annotations"] = json!({caretaker_api::names::REQUESTED_AT: "now"});
+    stage.has_rest.store(true, Ordering::SeqCst);
+    stage.visit(0).await;
+    assert_eq!(stage.writes(), 2, "before it and after it");
+    let before = std::mem::take(&mut *stage.seen_at_rest.lock().unwrap());
+    assert_eq!((before.len(), &before[0]["externalIds"]["prod"], &before[0]["assets"]), (1, &json!("x"), &json!(0)), "{before:?}");
+    assert!(before[0].get("lastHandledRequest").is_none(), "{before:?}");
+    let status = stage.server.object.lock().unwrap()["status"].clone();
+    assert_eq!((&status["assets"], &status["lastHandledRequest"]), (&json!(7), &json!("now")));
+    stage.visit(5).await;
+    assert_eq!(stage.writes(), 1, "the conditions say what they said: only the end is written");
+    assert_eq!(stage.server.object.lock().unwrap()["status"]["assets"], 14);
 }

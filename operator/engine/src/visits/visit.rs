@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use caretaker_api::condition::Reason;
 use caretaker_api::names;
+use caretaker_core::conditions::is_news;
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use kube::api::{Patch, PatchParams};
 use kube::core::Request;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::reconciler::{Acted, CleanUp, Reconciler, Seen, Status};
 use super::stream::Loop;
+use crate::common_status::CommonStatus;
 use crate::failure::Failure;
 
 impl<R: Reconciler> Loop<R> {
@@ -112,8 +114,41 @@ impl<R: Reconciler> Loop<R> {
             Acted { done: R::Done::default(), failure: None }
         };
         let seen = Seen { observed: &observed, faults: &faults, done: &acted.done, failure: acted.failure.as_ref(), now };
+        let rest = if acted.failure.is_none() { self.reconciler.rest(object, &seen) } else { None };
         let (status, outcome) = self.reconciler.status(object, seen);
-        self.finish(object, status, outcome).await
+        match rest {
+            None => self.finish(object, status, outcome).await,
+            Some(rest) => self.go_on(object, &observed, (status, outcome), rest).await,
+        }
+    }
+
+    /// The long part of a visit. What was found out before it is written first, where that is news.
+    async fn go_on(
+        &self,
+        object: &Arc<R::Object>,
+        observed: &R::Observed,
+        (status, outcome): (Status<R>, Outcome),
+        rest: R::Plan,
+    ) -> Outcome {
+        let last = object.status().map(|last| last.conditions().clone()).unwrap_or_default();
+        let mut shown = R::Object::clone(object);
+        *shown.status_mut() = Some(status.clone());
+        let mut written = object.clone();
+        if is_news(&last, status.conditions()) {
+            // The request is answered at the end only: who waits for it waits for the whole visit.
+            match self.write_status(object, status, &outcome, None).await {
+                Ok(None) => {}
+                Ok(Some(newer)) => {
+                    shown = R::Object::clone(&newer);
+                    written = newer;
+                }
+                Err(failure) => return failure.outcome(),
+            }
+        }
+        let acted = self.reconciler.act(&self.ctx, &shown, rest).await;
+        let seen = Seen { observed, faults: &[], done: &acted.done, failure: acted.failure.as_ref(), now: self.ctx.now() };
+        let (status, outcome) = self.reconciler.status(&shown, seen);
+        self.finish(&written, status, outcome).await
     }
 
     async fn say_paused(&self, object: &R::Object, last: Status<R>) -> Outcome {
