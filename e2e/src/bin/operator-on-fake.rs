@@ -66,6 +66,7 @@ async fn main() -> anyhow::Result<()> {
         health_address: setting("CARETAKER_HEALTH_ADDR")?,
         metrics_address: setting("CARETAKER_METRICS_ADDR")?,
         asks_monitoring: false,
+        layout: Default::default(),
     };
     let cloud = cloud(setting(bench::CLIENTS)?.parse()?);
     operator::run(config, Config::infer().await?, |writes, _| Arc::new(InMemory { cloud, writes })).await?;

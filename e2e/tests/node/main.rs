@@ -3,4 +3,5 @@
 mod alerts;
 mod end;
 mod monitoring;
+mod names;
 mod pods;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+use caretaker_core::layout::Layout;
 use caretaker_store::Store;
 
 use crate::monitoring_stack::Pods;
@@ -20,6 +21,8 @@ pub struct Context {
     pub clouds: Arc<dyn Clouds>,
     /// The way to the pods of clients' monitoring; `None` where they are not to be asked what they have loaded.
     pub pods: Option<Pods>,
+    /// How this cluster differs from others.
+    pub layout: Arc<Layout>,
     /// Claims that this process knows to be held: name of the claim, uid of the holder.
     pub claims: Arc<Mutex<HashMap<String, String>>>,
 }

@@ -75,6 +75,7 @@ impl Reconciler for ManagedClients {
             handed_over_by: handovers.iter().find(|handover| life(handover) == Some(Life::Finished)).map(ResourceExt::name_any),
             leaving: is_leaving(&handovers),
             frozen: has_come_to(&handovers, Life::Frozen),
+            dns: ctx.layout.dns.clone(),
             recipient_faults: recipient_faults(client),
         })
     }

@@ -101,6 +101,7 @@ impl Reconciler for MonitoringStacks {
         let mut observed = Observed {
             client: client_of(stack),
             operator_namespace: ctx.namespace.clone(),
+            layout: ctx.layout.monitoring.clone(),
             missing_kinds: core::NEEDED_KINDS.into_iter().filter(|kind| !ctx.cache.has_kind(kind)).collect(),
             ..Observed::default()
         };

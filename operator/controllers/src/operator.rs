@@ -6,6 +6,7 @@ use std::time::Duration;
 use caretaker_api::CloudAccount;
 use caretaker_cloud::budget::{Budgets, Key};
 use caretaker_core::cloud_account::budget;
+use caretaker_core::layout::Layout;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
@@ -59,6 +60,8 @@ pub struct OperatorConfig {
     pub metrics_address: String,
     /// Whether Prometheus and Alertmanager of clients are asked at their pods what they have loaded.
     pub asks_monitoring: bool,
+    /// How this cluster differs from others.
+    pub layout: Layout,
 }
 
 /// Why the operator ended.
@@ -110,7 +113,8 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         definitions: Default::default(),
     };
     let pods = config.asks_monitoring.then(Pods::new).transpose().map_err(start("make the client for pods"))?;
-    let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), pods, claims: Arc::default() };
+    let layout = Arc::new(config.layout.clone());
+    let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), pods, layout, claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
     let identity = format!("{}_{:08x}", config.identity, rand::random::<u32>());
     let mut signal = Box::pin(terminated());

@@ -15,6 +15,7 @@ pub mod handover;
 pub mod inventory;
 pub mod jitter;
 pub mod kit;
+pub mod layout;
 pub mod managed_client;
 pub mod messages;
 pub mod monitoring_stack;

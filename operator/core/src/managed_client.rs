@@ -20,6 +20,7 @@ pub use status::{Report, status};
 
 use crate::desired::{Desired, named as named_object};
 use crate::inventory::scope::{self, Named};
+use crate::layout::Dns;
 use crate::outcome::Fault;
 
 /// The kind's own conditions.
@@ -59,6 +60,8 @@ pub struct Observed {
     pub leaving: bool,
     /// Whether a final Handover has fixed which accounts it is about: none is added any more.
     pub frozen: bool,
+    /// Who resolves names in this cluster.
+    pub dns: Dns,
     /// Faults of the recipients, found by the one parser that also seals to them.
     pub recipient_faults: Vec<Fault>,
 }
@@ -118,7 +121,7 @@ pub fn may_prune(kind: &str, observed: &Observed) -> bool {
 #[must_use]
 pub fn plan(client: &ManagedClient, observed: &Observed) -> Vec<Desired> {
     let namespace = client_namespace(&client.name_any());
-    let mut wanted = guards::objects(&client.spec, &namespace);
+    let mut wanted = guards::objects(&client.spec, &observed.dns, &namespace);
     wanted.extend(accounts::objects(client, observed, &namespace));
     wanted.extend(stack(client, observed, &namespace));
     wanted.extend(policy(client, observed, &namespace));

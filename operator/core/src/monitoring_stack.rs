@@ -28,6 +28,7 @@ pub use status::{status, what_runs};
 pub use watched::{Target, Watch, Watched};
 
 use crate::desired::Desired;
+use crate::layout::MonitoringLayout;
 use crate::outcome::{Fault, Wait};
 use crate::ownership::{Kind, OWNED};
 
@@ -70,6 +71,8 @@ pub struct Observed {
     pub lost: Vec<LostInventory>,
     /// Namespace of the operator, from which Prometheus and Alertmanager may be asked.
     pub operator_namespace: String,
+    /// What this cluster asks of the pods.
+    pub layout: MonitoringLayout,
     /// How Prometheus is.
     pub prometheus: State,
     /// How Alertmanager is.

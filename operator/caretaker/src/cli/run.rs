@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use caretaker_controllers::operator::{self, OperatorConfig};
+use caretaker_core::layout::{Dns, Layout, MonitoringLayout};
 use kube::Config;
 use tracing_subscriber::EnvFilter;
 
@@ -30,6 +31,13 @@ pub struct Args {
     /// Whether Prometheus and Alertmanager of clients are asked at their pods what they have loaded. Without it only their pods are looked at.
     #[arg(long, env = "CARETAKER_ASK_MONITORING", default_value_t = true, action = clap::ArgAction::Set)]
     ask_monitoring: bool,
+    /// Who resolves names for clients' pods, as a JSON list of {"namespace", "podLabels", "ports"} and {"cidr", "ports"}; the pods of kube-system at 53 where
+    /// nothing is said.
+    #[arg(long, env = "CARETAKER_DNS")]
+    dns: Option<Dns>,
+    /// What clients' monitoring needs in this cluster, as JSON: {"podSecurityContext"}.
+    #[arg(long, env = "CARETAKER_MONITORING")]
+    monitoring: Option<MonitoringLayout>,
     /// Endpoint of all AWS services, for private endpoints and emulators.
     #[arg(long, env = "CARETAKER_AWS_ENDPOINT_URL")]
     aws_endpoint_url: Option<String>,
@@ -90,6 +98,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         health_address: args.health_address,
         metrics_address: args.metrics_address,
         asks_monitoring: args.ask_monitoring,
+        layout: Layout { dns: args.dns.unwrap_or_default(), monitoring: args.monitoring.unwrap_or_default() },
     };
     let kube = Config::infer().await?;
     operator::run(config, kube, |writes, budgets| Arc::new(SdkClouds::new(reach, writes, budgets))).await?;

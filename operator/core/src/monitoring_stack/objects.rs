@@ -19,12 +19,11 @@ use super::prometheus_operator::{
 };
 use super::{ALERTMANAGER_PORT, Observed, PROMETHEUS_PORT, Target, name, network, rules, shards, tiers};
 use crate::desired::Desired;
+use crate::layout::Ids;
 use crate::ownership::{ALERTMANAGER_SECRET, Kind};
 
 /// The key of the Secret that says where alerts go.
 const ALERTMANAGER_KEY: &str = "alertmanagers.yaml";
-/// User and group of the pods: nobody.
-const NOBODY: i64 = 65_534;
 
 /// Everything but what names the targets themselves.
 pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: bool) -> Vec<Desired> {
@@ -32,7 +31,7 @@ pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: b
     let mut objects = vec![
         object(stack, "ServiceAccount", name(stack, "monitoring"), &account),
         object(stack, "Secret", ALERTMANAGER_SECRET.to_owned(), &alertmanager_address(stack)),
-        of_spec(stack, stack.name_any(), &alertmanager(stack)),
+        of_spec(stack, stack.name_any(), &alertmanager(stack, observed)),
     ];
     objects.extend(tiers::configs(&stack.spec.terms.tiers).map(|(tier, config)| of_spec(stack, tiers::name(stack, tier), &config)));
     objects.extend([
@@ -89,12 +88,12 @@ fn own_objects(stack: &MonitoringStack) -> LabelSelector {
     LabelSelector { match_labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()), ..LabelSelector::default() }
 }
 
-fn security() -> PodSecurityContext {
+fn security(Ids { run_as_user, run_as_group, fs_group }: Ids) -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
-        run_as_user: Some(NOBODY),
-        run_as_group: Some(NOBODY),
-        fs_group: Some(NOBODY),
+        run_as_user,
+        run_as_group,
+        fs_group,
         seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..SeccompProfile::default() }),
         ..PodSecurityContext::default()
     }
@@ -143,12 +142,12 @@ fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
             key: ALERTMANAGER_KEY.into(),
             optional: None,
         },
-        security_context: security(),
+        security_context: security(observed.layout.pod_security_context),
         resources: requests("100m", "256Mi"),
     }
 }
 
-fn alertmanager(stack: &MonitoringStack) -> AlertmanagerSpec {
+fn alertmanager(stack: &MonitoringStack, observed: &Observed) -> AlertmanagerSpec {
     AlertmanagerSpec {
         replicas: 1,
         service_account_name: name(stack, "monitoring"),
@@ -156,7 +155,7 @@ fn alertmanager(stack: &MonitoringStack) -> AlertmanagerSpec {
         alertmanager_config_selector: own_objects(stack),
         // The alerts of a stack carry no namespace label, and nobody else's arrive here.
         alertmanager_config_matcher_strategy: MatcherStrategy { kind: "None" },
-        security_context: security(),
+        security_context: security(observed.layout.pod_security_context),
         resources: requests("20m", "64Mi"),
     }
 }
@@ -288,6 +287,18 @@ mod tests {
         let made: Value = objects.iter().map(|object| (format!("{} {}", object.kind, object.name), object.body.clone())).collect();
         let expected: Value = serde_json::from_str(include_str!("objects.snapshot.json")).unwrap();
         assert_eq!(made, expected, "{}", serde_json::to_string_pretty(&made).unwrap());
+    }
+
+    #[test]
+    fn ids_can_be_left_to_the_cluster_everywhere() {
+        let layout = r#"{"podSecurityContext": {}}"#.parse().unwrap();
+        let objects = all(&stack(None), &Observed { layout, ..observed(1) });
+        for kind in ["Prometheus", "Alertmanager"] {
+            let object = objects.iter().find(|object| object.kind == kind).unwrap();
+            let expected = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+            assert_eq!(object.body["spec"]["securityContext"], expected, "{kind}");
+        }
+        assert!(objects.iter().all(|object| !object.body.to_string().contains("65534")));
     }
 
     #[test]
