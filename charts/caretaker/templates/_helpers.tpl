@@ -40,5 +40,5 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "caretaker.name" . }}
 
 {{- define "caretaker.monitoring" -}}
 {{- /* Ids that are set to null are not among the values any more: what is not named is left to the cluster. */ -}}
-{{- pick (.Values.monitoring | default dict) "podSecurityContext" | toJson -}}
+{{- pick (.Values.monitoring | default dict) "podSecurityContext" "imagePullSecret" "images" | toJson -}}
 {{- end }}

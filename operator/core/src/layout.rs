@@ -24,6 +24,28 @@ pub struct Layout {
 pub struct MonitoringLayout {
     /// User and groups of the pods.
     pub pod_security_context: Ids,
+    /// Secret in the operator's namespace with which the images are pulled.
+    #[serde(deserialize_with = "given")]
+    pub image_pull_secret: Option<String>,
+    /// Images in place of the prometheus-operator's own.
+    pub images: Images,
+}
+
+/// Images in place of the prometheus-operator's own, with tag or digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Images {
+    /// Of Prometheus.
+    #[serde(deserialize_with = "given")]
+    pub prometheus: Option<String>,
+    /// Of Alertmanager.
+    #[serde(deserialize_with = "given")]
+    pub alertmanager: Option<String>,
+}
+
+/// A value that is empty in the chart is not given.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 /// User and groups of pods. One that is left out is chosen by the cluster, as OpenShift does out of a range for each namespace.
@@ -72,6 +94,8 @@ mod tests {
         assert_eq!(of(r#"{"podSecurityContext": {}}"#), Ok(Ids { run_as_user: None, run_as_group: None, fs_group: None }));
         let some = Ids { run_as_user: Some(1000), run_as_group: None, fs_group: None };
         assert_eq!(of(r#"{"podSecurityContext": {"runAsUser": 1000, "fsGroup": null}}"#), Ok(some));
+        let empty = r#"{"imagePullSecret": "", "images": {"prometheus": "", "alertmanager": null}}"#;
+        assert_eq!(empty.parse(), Ok(MonitoringLayout::default()), "what is empty is not given");
         assert!(of(r#"{"podSecurityContext": {"runAsUsr": 1000}}"#).is_err_and(|fault| fault.to_string().contains("runAsUsr")));
     }
 }

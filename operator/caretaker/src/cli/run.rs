@@ -35,7 +35,7 @@ pub struct Args {
     /// nothing is said.
     #[arg(long, env = "CARETAKER_DNS")]
     dns: Option<Dns>,
-    /// What clients' monitoring needs in this cluster, as JSON: {"podSecurityContext"}.
+    /// What clients' monitoring needs in this cluster, as JSON: {"podSecurityContext", "imagePullSecret", "images"}.
     #[arg(long, env = "CARETAKER_MONITORING")]
     monitoring: Option<MonitoringLayout>,
     /// Endpoint of all AWS services, for private endpoints and emulators.

@@ -7,7 +7,9 @@ use caretaker_api::MonitoringStack;
 use caretaker_api::monitoring_stack::MonitoringTerms;
 use caretaker_api::names;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{PodSecurityContext, ResourceRequirements, SeccompProfile, Secret, SecretKeySelector, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    LocalObjectReference, PodSecurityContext, ResourceRequirements, SeccompProfile, Secret, SecretKeySelector, ServiceAccount,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
@@ -20,7 +22,7 @@ use super::prometheus_operator::{
 use super::{ALERTMANAGER_PORT, Observed, PROMETHEUS_PORT, Target, name, network, rules, shards, tiers};
 use crate::desired::Desired;
 use crate::layout::Ids;
-use crate::ownership::{ALERTMANAGER_SECRET, Kind};
+use crate::ownership::{ALERTMANAGER_SECRET, Kind, PULL_SECRET};
 
 /// The key of the Secret that says where alerts go.
 const ALERTMANAGER_KEY: &str = "alertmanagers.yaml";
@@ -31,8 +33,9 @@ pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: b
     let mut objects = vec![
         object(stack, "ServiceAccount", name(stack, "monitoring"), &account),
         object(stack, "Secret", ALERTMANAGER_SECRET.to_owned(), &alertmanager_address(stack)),
-        of_spec(stack, stack.name_any(), &alertmanager(stack, observed)),
     ];
+    objects.extend(observed.pull_secret.copy().map(|copy| object(stack, "Secret", PULL_SECRET.to_owned(), &copy)));
+    objects.push(of_spec(stack, stack.name_any(), &alertmanager(stack, observed)));
     objects.extend(tiers::configs(&stack.spec.terms.tiers).map(|(tier, config)| of_spec(stack, tiers::name(stack, tier), &config)));
     objects.extend([
         of_spec(stack, name(stack, "rules"), &rules::rules(&stack.spec.terms, has_targets)),
@@ -99,6 +102,11 @@ fn security(Ids { run_as_user, run_as_group, fs_group }: Ids) -> PodSecurityCont
     }
 }
 
+/// The copy, also while it is not there: a kubelet goes on without it, and says so.
+fn pull_secrets(observed: &Observed) -> Vec<LocalObjectReference> {
+    observed.layout.image_pull_secret.iter().map(|_| LocalObjectReference { name: PULL_SECRET.into() }).collect()
+}
+
 fn requests(cpu: &str, memory: &str) -> ResourceRequirements {
     let requests = [("cpu", cpu), ("memory", memory)].map(|(key, amount)| (key.to_owned(), Quantity(amount.to_owned())));
     ResourceRequirements { requests: Some(requests.into()), ..ResourceRequirements::default() }
@@ -129,6 +137,8 @@ fn itself() -> ScrapeConfigSpec {
 
 fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
     PrometheusSpec {
+        image: observed.layout.images.prometheus.clone(),
+        image_pull_secrets: pull_secrets(observed),
         replicas: 1,
         retention: format!("{}d", stack.spec.terms.retention_days),
         service_account_name: name(stack, "monitoring"),
@@ -149,6 +159,8 @@ fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
 
 fn alertmanager(stack: &MonitoringStack, observed: &Observed) -> AlertmanagerSpec {
     AlertmanagerSpec {
+        image: observed.layout.images.alertmanager.clone(),
+        image_pull_secrets: pull_secrets(observed),
         replicas: 1,
         service_account_name: name(stack, "monitoring"),
         automount_service_account_token: false,
