@@ -32,3 +32,13 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "caretaker.name" . }}
 {{- define "caretaker.localStore" -}}
 {{- if hasPrefix "file://" .Values.store.url }}yes{{ end -}}
 {{- end }}
+
+{{- /* With --reuse-values a value that the release before did not know is absent: then the operator's own default holds. */ -}}
+{{- define "caretaker.ask" -}}
+{{ dig "ask" true (.Values.monitoring | default dict) }}
+{{- end }}
+
+{{- define "caretaker.monitoring" -}}
+{{- /* Ids that are set to null are not among the values any more: what is not named is left to the cluster. */ -}}
+{{- pick (.Values.monitoring | default dict) "podSecurityContext" "imagePullSecret" "images" | toJson -}}
+{{- end }}

@@ -67,6 +67,7 @@ async fn main() -> anyhow::Result<()> {
         metrics_address: setting("CARETAKER_METRICS_ADDR")?,
         asks_monitoring: false,
         isolation_image: None,
+        layout: Default::default(),
     };
     let cloud = cloud(setting(bench::CLIENTS)?.parse()?);
     operator::run(config, Config::infer().await?, |writes, _| Arc::new(InMemory { cloud, writes })).await?;

@@ -4,6 +4,7 @@ mod alerts;
 mod end;
 mod isolation;
 mod monitoring;
+mod names;
 mod pods;
 
 use anyhow::Result;

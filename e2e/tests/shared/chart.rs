@@ -106,9 +106,6 @@ fn what_a_cluster_needs_beyond_the_usual_is_a_value() -> Result<()> {
     let deployment = |values: &[&str]| Ok::<_, anyhow::Error>(documents(&template(values)?, "Deployment")[0].to_owned());
     let digest = format!("image.repository=registry.example/caretaker@sha256:{}", "0".repeat(64));
     ensure!(deployment(&["--set", &digest])?.contains(&format!("caretaker@sha256:{}\"", "0".repeat(64))), "a digest takes no tag");
-    let ranges = ["podSecurityContext.runAsUser=null", "podSecurityContext.runAsGroup=null", "podSecurityContext.fsGroup=null"];
-    let open = deployment(&ranges.iter().flat_map(|value| ["--set", *value]).collect::<Vec<_>>())?;
-    ensure!(!open.contains("65532") && open.contains("runAsNonRoot: true"), "OpenShift chooses the ids:\n{open}");
     let authority = [
         "--set-json",
         r#"volumes=[{"name": "authority", "configMap": {"name": "authority"}}]"#,
@@ -126,6 +123,40 @@ fn what_a_cluster_needs_beyond_the_usual_is_a_value() -> Result<()> {
     Ok(())
 }
 
+/// The example for OpenShift: no id of ours is left anywhere, and names are asked for where OpenShift resolves them, by the operator and by clients.
+#[test]
+fn on_openshift_no_id_is_named_and_names_resolve() -> Result<()> {
+    let values = source_root().join("examples/values-openshift.yaml").display().to_string();
+    let egress = "networkPolicy.egress.enabled=true";
+    let rendered = helm(&["template", "caretaker", "--namespace", "caretaker-system", "--values", &values, "--set", egress])?;
+    let deployment = documents(&rendered, "Deployment")[0];
+    ensure!(!deployment.contains("6553") && deployment.contains("runAsNonRoot: true"), "OpenShift chooses the ids:\n{deployment}");
+    ensure!(deployment.contains(r#"value: "{\"podSecurityContext\":{}}""#), "nor is one named for clients' monitoring:\n{deployment}");
+    let set = deployment.lines().skip_while(|line| !line.contains("CARETAKER_DNS")).nth(1).context("the operator is told of DNS")?;
+    let text: String = serde_json::from_str(set.trim().trim_start_matches("value: "))?;
+    let dns: caretaker_core::layout::Dns = text.parse()?;
+    let told = serde_json::to_string(&dns.egress())?;
+    ensure!(told.contains("openshift-dns") && told.contains("5353") && !told.contains("kube-system"), "{told}");
+    let policy = documents(&rendered, "NetworkPolicy")[0];
+    for part in ["\"Egress\"", "kubernetes.io/metadata.name: openshift-dns", "port: 5353", "port: 6443", "port: 9093"] {
+        ensure!(policy.contains(part), "{part}:\n{policy}");
+    }
+    Ok(())
+}
+
+/// `helm upgrade --reuse-values` renders this chart with the values of the one before, which know nothing of what is new.
+#[test]
+fn values_of_a_release_before_this_one_still_render() -> Result<()> {
+    let unknown = ["--set", "monitoring=null,dns=null,networkPolicy.egress=null"];
+    let rendered = helm(&[&["template", "caretaker", "--namespace", "caretaker-system"][..], &unknown].concat())?;
+    let deployment = documents(&rendered, "Deployment")[0];
+    ensure!(
+        deployment.contains("value: \"{}\"") && !deployment.contains("CARETAKER_DNS"),
+        "the operator's own defaults hold:\n{deployment}"
+    );
+    Ok(())
+}
+
 #[test]
 fn unknown_and_malformed_values_are_refused_by_name() -> Result<()> {
     for (value, told) in [
@@ -134,6 +165,10 @@ fn unknown_and_malformed_values_are_refused_by_name() -> Result<()> {
         ("metrics.serviceMonitors=true", "serviceMonitors"),
         ("replicas=none", "replicas"),
         ("log.format=xml", "format"),
+        ("monitoring.podSecurityContext.runAsUsr=1", "runAsUsr"),
+        ("dns[0].ports={53}", "namespace"),
+        ("dns[0].namespace=kube-system", "ports"),
+        ("dns[0].cidr=169.254.20.10,dns[0].ports={53}", "cidr"),
     ] {
         let refused = helm(&["template", "caretaker", "--set", value]);
         ensure!(refused.as_ref().is_err_and(|error| error.to_string().contains(told)), "{value}: {refused:?}");

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use caretaker_core::isolation::PodTerms;
+use caretaker_core::layout::Layout;
 use caretaker_store::Store;
 
 use crate::monitoring_stack::Pods;
@@ -23,6 +24,8 @@ pub struct Context {
     pub pods: Option<Pods>,
     /// How the pod of an isolation test is made; `None` where no tests are made.
     pub isolation: Option<PodTerms>,
+    /// How this cluster differs from others.
+    pub layout: Arc<Layout>,
     /// Claims that this process knows to be held: name of the claim, uid of the holder.
     pub claims: Arc<Mutex<HashMap<String, String>>>,
 }

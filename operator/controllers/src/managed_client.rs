@@ -89,6 +89,7 @@ impl Reconciler for ManagedClients {
             ending: Ending::of(&handovers),
             leaving: is_leaving(&handovers),
             frozen: has_come_to(&handovers, Life::Frozen),
+            dns: ctx.layout.dns.clone(),
             recipient_faults: recipient_faults(client),
         })
     }

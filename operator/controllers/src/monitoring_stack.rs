@@ -1,5 +1,6 @@
 //! `MonitoringStack`: reads the inventories, lets `core` make the objects, applies and prunes.
 
+mod around;
 mod ask;
 mod running;
 
@@ -27,10 +28,13 @@ use caretaker_engine::apply::{self, Applied, Owner};
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 use caretaker_store::inventory::read;
 
+use around::Around;
+
 /// The reconciler. Keeps what each account's last inventory gives to watch, so that a resync reads nothing again.
 #[derive(Default)]
 pub struct MonitoringStacks {
     watched: Mutex<HashMap<AccountKey, Known>>,
+    around: Around,
 }
 
 /// Namespace and name of a CloudAccount.
@@ -101,6 +105,7 @@ impl Reconciler for MonitoringStacks {
         let mut observed = Observed {
             client: client_of(stack),
             operator_namespace: ctx.namespace.clone(),
+            layout: ctx.layout.monitoring.clone(),
             missing_kinds: core::NEEDED_KINDS.into_iter().filter(|kind| !ctx.cache.has_kind(kind)).collect(),
             ..Observed::default()
         };
@@ -121,6 +126,8 @@ impl Reconciler for MonitoringStacks {
                 Some(cause) => observed.lost.push(LostInventory { account: name.clone(), cause, is_remembered }),
             }
         }
+        observed.pull_secret = self.around.pull_secret(ctx).await?;
+        observed.names_pull_secret = running::names_pull_secret(ctx, stack);
         if observed.missing_kinds.is_empty() {
             running::look(ctx, stack, &mut observed).await?;
         }
@@ -156,6 +163,9 @@ impl Reconciler for MonitoringStacks {
 
 async fn act(ctx: &Context, stack: &MonitoringStack, plan: &Plan, done: &mut Done) -> Result<(), Failure> {
     let owner = owner(stack);
+    for (kind, name) in &plan.drops {
+        apply::delete_named(ctx, &owner, kind, name).await?;
+    }
     for desired in &plan.objects {
         match apply::apply(ctx, &owner, desired).await? {
             Applied::Unchanged => {}

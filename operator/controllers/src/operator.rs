@@ -7,6 +7,7 @@ use caretaker_api::CloudAccount;
 use caretaker_cloud::budget::{Budgets, Key};
 use caretaker_core::cloud_account::budget;
 use caretaker_core::isolation::PodTerms;
+use caretaker_core::layout::Layout;
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
@@ -62,6 +63,8 @@ pub struct OperatorConfig {
     pub asks_monitoring: bool,
     /// The operator's own image, which the pods of isolation tests run; `None` where no tests are made.
     pub isolation_image: Option<String>,
+    /// How this cluster differs from others.
+    pub layout: Layout,
 }
 
 /// Why the operator ended.
@@ -113,8 +116,13 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         definitions: Default::default(),
     };
     let pods = config.asks_monitoring.then(Pods::new).transpose().map_err(start("make the client for pods"))?;
-    let isolation = config.isolation_image.clone().map(|image| PodTerms { image });
-    let ctx = Context { engine, store, clouds: clouds(writes.clone(), budgets.clone()), pods, isolation, claims: Arc::default() };
+    let isolation = config
+        .isolation_image
+        .clone()
+        .map(|image| PodTerms { image, has_pull_secret: config.layout.monitoring.image_pull_secret.is_some() });
+    let layout = Arc::new(config.layout.clone());
+    let clouds = clouds(writes.clone(), budgets.clone());
+    let ctx = Context { engine, store, clouds, pods, isolation, layout, claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
     let identity = format!("{}_{:08x}", config.identity, rand::random::<u32>());
     let mut signal = Box::pin(terminated());

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Resource;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::ownership;
 
 /// An object that is wanted. The engine adds owner, labels and digest.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Desired {
     /// Kind; must be in the ownership table.
     pub kind: &'static str,
@@ -24,6 +25,15 @@ pub struct Desired {
     pub labels: Vec<(String, String)>,
     /// Everything but `apiVersion`, `kind` and `metadata`.
     pub body: Value,
+}
+
+/// A Secret is never shown with what it holds.
+impl fmt::Debug for Desired {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Desired");
+        shown.field("kind", &self.kind).field("namespace", &self.namespace).field("name", &self.name).field("labels", &self.labels);
+        if self.kind == "Secret" { shown.finish_non_exhaustive() } else { shown.field("body", &self.body).finish() }
+    }
 }
 
 impl Desired {
@@ -104,6 +114,13 @@ mod tests {
         let made = Desired::of(&Namespace { metadata, status: Some(status), ..Namespace::default() });
         let labels = vec![("a".to_owned(), "b".to_owned())];
         assert_eq!(made, Desired { labels, ..Desired::new("Namespace", "", "client-a", json!({})) });
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let of = |kind| format!("{:?}", Desired::new(kind, "client-a", "x", json!({"data": {"k": "czNjcjN0"}})));
+        assert!(!of("Secret").contains("czNjcjN0") && of("Secret").contains("client-a"), "{}", of("Secret"));
+        assert!(of("ConfigMap").contains("czNjcjN0"), "{}", of("ConfigMap"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod isolation;
 pub mod jitter;
 pub mod kit;
+pub mod layout;
 pub mod managed_client;
 pub mod messages;
 pub mod monitoring_stack;

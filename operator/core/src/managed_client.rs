@@ -22,6 +22,7 @@ use crate::desired::{Desired, named as named_object};
 use crate::handover::ending::Ending;
 use crate::inventory::scope::{self, Named};
 use crate::isolation::{Seen, Stage};
+use crate::layout::Dns;
 use crate::outcome::Fault;
 
 /// The kind's own conditions.
@@ -66,6 +67,8 @@ pub struct Observed {
     pub isolation_stage: Stage,
     /// What was seen for it.
     pub isolation: Seen,
+    /// Who resolves names in this cluster.
+    pub dns: Dns,
     /// Faults of the recipients, found by the one parser that also seals to them.
     pub recipient_faults: Vec<Fault>,
 }
@@ -125,7 +128,7 @@ pub fn may_prune(kind: &str, observed: &Observed) -> bool {
 #[must_use]
 pub fn plan(client: &ManagedClient, observed: &Observed) -> Vec<Desired> {
     let namespace = client_namespace(&client.name_any());
-    let mut wanted = guards::objects(&client.spec, &namespace);
+    let mut wanted = guards::objects(&client.spec, &observed.dns, &namespace);
     wanted.extend(accounts::objects(client, observed, &namespace));
     wanted.extend(stack(client, observed, &namespace));
     wanted.extend(policy(client, observed, &namespace));

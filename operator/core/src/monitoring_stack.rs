@@ -5,6 +5,7 @@ mod network;
 mod objects;
 mod pods;
 mod prometheus_operator;
+mod pull;
 mod rules;
 mod shards;
 mod status;
@@ -23,13 +24,15 @@ use kube::ResourceExt;
 
 pub use loaded::{AlertmanagerSays, Answer, Loaded, PrometheusSays, RuleSays};
 pub use pods::{Part, Seen as PartSeen, State, refused, state};
+pub use pull::PullSecret;
 pub use rules::{GROUP, WATCHDOG};
 pub use status::{status, what_runs};
 pub use watched::{Target, Watch, Watched};
 
 use crate::desired::Desired;
+use crate::layout::MonitoringLayout;
 use crate::outcome::{Fault, Wait};
-use crate::ownership::{Kind, OWNED};
+use crate::ownership::{Kind, OWNED, PULL_SECRET};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady];
@@ -70,6 +73,12 @@ pub struct Observed {
     pub lost: Vec<LostInventory>,
     /// Namespace of the operator, from which Prometheus and Alertmanager may be asked.
     pub operator_namespace: String,
+    /// What this cluster asks of the pods.
+    pub layout: MonitoringLayout,
+    /// The Secret with which the images are pulled.
+    pub pull_secret: PullSecret,
+    /// Whether Prometheus or Alertmanager of the cluster name the copy of such a Secret.
+    pub names_pull_secret: bool,
     /// How Prometheus is.
     pub prometheus: State,
     /// How Alertmanager is.
@@ -118,6 +127,8 @@ pub struct Plan {
     pub objects: Vec<Desired>,
     /// Kinds of which nothing else of the stack's may stay.
     pub prunes: Vec<&'static str>,
+    /// Kind and name of objects of kinds that nobody watches, to be deleted before anything else.
+    pub drops: Vec<(&'static str, &'static str)>,
 }
 
 /// The objects of a stack. While the prometheus-operator is missing nothing is made and nothing goes; while an inventory is lost, whatever names
@@ -135,7 +146,13 @@ pub fn plan(stack: &MonitoringStack, observed: &Observed) -> Plan {
         objects.extend(objects::of_targets(stack, targets));
     }
     let owned = OWNED.iter().filter(|owned| owned.owners.contains(&Kind::MonitoringStack)).map(|owned| owned.kind);
-    Plan { objects, prunes: owned.filter(|kind| !(is_blind && TARGET_KINDS.contains(kind))).collect() }
+    // Before the objects that name it are written: an operator that dies in between still knows that there is something to delete.
+    let is_left_over = observed.names_pull_secret && observed.layout.image_pull_secret.is_none();
+    Plan {
+        objects,
+        prunes: owned.filter(|kind| !(is_blind && TARGET_KINDS.contains(kind))).collect(),
+        drops: is_left_over.then_some(("Secret", PULL_SECRET)).into_iter().collect(),
+    }
 }
 
 /// What a visit did.

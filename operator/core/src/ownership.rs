@@ -87,9 +87,9 @@ pub struct OwnedKind {
     pub namespaced: bool,
     /// Whether its definition may be missing from the cluster.
     pub optional: bool,
-    /// The one name that its objects may have; `None` for any. The operator's rights on such a kind end at this name, and rights that are limited to a name
+    /// The names that its objects may have; none for any. The operator's rights on such a kind end at these names, and rights that are limited to names
     /// allow no watch: it is read at each visit.
-    pub only_name: Option<&'static str>,
+    pub only_names: &'static [&'static str],
     /// The kinds of Caretaker that make it.
     pub owners: &'static [Kind],
 }
@@ -103,24 +103,26 @@ impl OwnedKind {
 }
 
 const fn core(kind: &'static str, plural: &'static str, owners: &'static [Kind]) -> OwnedKind {
-    OwnedKind { group: "", version: "v1", kind, plural, namespaced: true, optional: false, only_name: None, owners }
+    OwnedKind { group: "", version: "v1", kind, plural, namespaced: true, optional: false, only_names: &[], owners }
 }
 
 const fn ours(kind: &'static str, plural: &'static str, owners: &'static [Kind]) -> OwnedKind {
-    OwnedKind { group: "caretaker.dev", version: "v1alpha1", kind, plural, namespaced: true, optional: false, only_name: None, owners }
+    OwnedKind { group: "caretaker.dev", version: "v1alpha1", kind, plural, namespaced: true, optional: false, only_names: &[], owners }
 }
 
 const fn monitoring(version: &'static str, kind: &'static str, plural: &'static str) -> OwnedKind {
-    let (group, only_name) = ("monitoring.coreos.com", None);
-    OwnedKind { group, version, kind, plural, namespaced: true, optional: true, only_name, owners: &[Kind::MonitoringStack] }
+    let (group, only_names) = ("monitoring.coreos.com", &[]);
+    OwnedKind { group, version, kind, plural, namespaced: true, optional: true, only_names, owners: &[Kind::MonitoringStack] }
 }
 
 /// Name of the Secret that tells a client's Prometheus where its Alertmanager is. prometheus-operator takes a written address from a Secret only.
 pub const ALERTMANAGER_SECRET: &str = "caretaker-alertmanager";
+/// Name of the copy of the Secret for pulling images.
+pub const PULL_SECRET: &str = "caretaker-pull";
 /// Verbs on objects that the operator makes.
 pub const OWNED_VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 
-/// Verbs on a kind of which only one name is ours.
+/// Verbs on a kind of which only some names are ours.
 pub const NAMED_VERBS: [&str; 4] = ["get", "create", "patch", "delete"];
 
 /// Every kind of object that the operator makes. A kind that is not here cannot be made.
@@ -129,7 +131,7 @@ pub const OWNED: &[OwnedKind] = &[
     core("ResourceQuota", "resourcequotas", &[Kind::ManagedClient]),
     core("LimitRange", "limitranges", &[Kind::ManagedClient]),
     core("ConfigMap", "configmaps", &[Kind::CloudAccount, Kind::Handover, Kind::ProviderProfile]),
-    OwnedKind { only_name: Some(ALERTMANAGER_SECRET), ..core("Secret", "secrets", &[Kind::MonitoringStack]) },
+    OwnedKind { only_names: &[ALERTMANAGER_SECRET, PULL_SECRET], ..core("Secret", "secrets", &[Kind::MonitoringStack]) },
     core("ServiceAccount", "serviceaccounts", &[Kind::MonitoringStack]),
     OwnedKind { group: "networking.k8s.io", ..core("NetworkPolicy", "networkpolicies", &[Kind::ManagedClient, Kind::MonitoringStack]) },
     OwnedKind { group: "rbac.authorization.k8s.io", ..core("RoleBinding", "rolebindings", &[Kind::ManagedClient]) },

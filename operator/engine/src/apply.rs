@@ -127,7 +127,7 @@ impl Target<'_> {
             }
         }
         // What is not watched would stay as it was remembered.
-        if self.owned.only_name.is_none() {
+        if self.owned.only_names.is_empty() {
             self.ctx.cache.remember(self.owned.kind, last);
         }
         Ok(())
@@ -177,6 +177,20 @@ pub async fn prune(ctx: &Context, owner: &Owner, kinds: &[&'static str], wanted:
     Ok(gone)
 }
 
+/// Deletes an object of a kind of which only some names are ours, where the owner made it: nothing watches such a kind.
+///
+/// # Errors
+/// The API server's answer; an object that is gone already, or somebody else's, is no error.
+pub async fn delete_named(ctx: &Context, owner: &Owner, kind: &str, name: &str) -> Result<(), Failure> {
+    let owned = owned_kind(kind, owner)?;
+    let what = format!("get {kind} {}/{name}", owner.namespace);
+    let found = api_of(ctx, owned, &owner.namespace).get_opt(name).await.map_err(Failure::kubernetes(what))?;
+    let Some(found) = found.filter(|found| is_ours(found, &owner.uid)) else { return Ok(()) };
+    delete(ctx, owned, &found).await?;
+    tracing::info!(kind, namespace = owner.namespace, name, "deleted: it is not wanted any more");
+    Ok(())
+}
+
 /// Deletes one object, only if it still is the one that we saw.
 ///
 /// # Errors
@@ -215,7 +229,7 @@ pub async fn delete_child(ctx: &Context, kind: &str, object: &DynamicObject) -> 
         plural: kind.plural(),
         namespaced: object.namespace().is_some(),
         optional: false,
-        only_name: None,
+        only_names: &[],
         owners: &[],
     };
     delete(ctx, &own, object).await

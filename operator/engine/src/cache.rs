@@ -348,7 +348,7 @@ fn watched_kinds() -> Vec<Watched> {
         labelled: false,
         optional: false,
     });
-    let others = OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP && owned.only_name.is_none()).map(|owned| Watched {
+    let others = OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP && owned.only_names.is_empty()).map(|owned| Watched {
         kind: owned.kind,
         resource: api_resource(owned),
         labelled: true,

@@ -70,12 +70,14 @@ fn rule(groups: &[&str], resources: &[String], verbs: &[&str]) -> Value {
 /// The rules of the ClusterRole, from the ownership table.
 fn cluster_rules() -> Vec<Value> {
     let mut by_group: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for owned in OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP && owned.only_name.is_none()) {
+    for owned in OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP && owned.only_names.is_empty()) {
         by_group.entry(owned.group).or_default().push(owned.plural.into());
     }
     let mut rules: Vec<Value> = by_group.iter().map(|(group, resources)| rule(&[group], resources, &OWNED_VERBS)).collect();
-    for (owned, name) in OWNED.iter().filter_map(|owned| Some((owned, owned.only_name?))) {
-        rules.push(json!({"apiGroups": [owned.group], "resources": [owned.plural], "resourceNames": [name], "verbs": NAMED_VERBS}));
+    for owned in OWNED.iter().filter(|owned| !owned.only_names.is_empty()) {
+        rules.push(
+            json!({"apiGroups": [owned.group], "resources": [owned.plural], "resourceNames": owned.only_names, "verbs": NAMED_VERBS}),
+        );
     }
     // The pod of an isolation test: a name, since a pod can do what its ServiceAccount can. The chart's admission policy keeps it to namespaces of clients.
     rules.push(json!({"apiGroups": [""], "resources": ["pods"], "resourceNames": [caretaker_core::isolation::NAME], "verbs": NAMED_VERBS}));

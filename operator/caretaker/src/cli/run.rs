@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use caretaker_controllers::operator::{self, OperatorConfig};
+use caretaker_core::layout::{Dns, Layout, MonitoringLayout};
 use kube::Config;
 use tracing_subscriber::EnvFilter;
 
@@ -33,6 +34,13 @@ pub struct Args {
     /// The operator's own image: the pods that test the isolation of clients' namespaces run it. Without it no tests are made.
     #[arg(long, env = "CARETAKER_ISOLATION_IMAGE")]
     isolation_image: Option<String>,
+    /// Who resolves names for clients' pods, as a JSON list of {"namespace", "podLabels", "ports"} and {"cidr", "ports"}; the pods of kube-system at 53 where
+    /// nothing is said.
+    #[arg(long, env = "CARETAKER_DNS")]
+    dns: Option<Dns>,
+    /// What clients' monitoring needs in this cluster, as JSON: {"podSecurityContext", "imagePullSecret", "images"}.
+    #[arg(long, env = "CARETAKER_MONITORING")]
+    monitoring: Option<MonitoringLayout>,
     /// Endpoint of all AWS services, for private endpoints and emulators.
     #[arg(long, env = "CARETAKER_AWS_ENDPOINT_URL")]
     aws_endpoint_url: Option<String>,
@@ -94,6 +102,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         metrics_address: args.metrics_address,
         asks_monitoring: args.ask_monitoring,
         isolation_image: given(args.isolation_image),
+        layout: Layout { dns: args.dns.unwrap_or_default(), monitoring: args.monitoring.unwrap_or_default() },
     };
     let kube = Config::infer().await?;
     operator::run(config, kube, |writes, budgets| Arc::new(SdkClouds::new(reach, writes, budgets))).await?;

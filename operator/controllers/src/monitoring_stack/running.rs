@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use crate::context::Context;
+use caretaker_core::ownership::PULL_SECRET;
 
 /// What the prometheus-operator calls itself in the labels of its pods.
 const PODS: &str = "app.kubernetes.io/managed-by=prometheus-operator";
@@ -31,6 +32,14 @@ pub async fn look(ctx: &Context, stack: &MonitoringStack, observed: &mut Observe
         observed.refused = core::refused(&events);
     }
     Ok(())
+}
+
+/// Whether Prometheus or Alertmanager, as they are in the cluster, name the copy of a Secret for pulling images.
+pub fn names_pull_secret(ctx: &Context, stack: &MonitoringStack) -> bool {
+    let (namespace, name) = (stack.namespace().unwrap_or_default(), stack.name_any());
+    Part::ALL.into_iter().filter_map(|part| ctx.cache.get(part.kind(), &namespace, &name)).any(|object| {
+        object.data["spec"]["imagePullSecrets"].as_array().is_some_and(|secrets| secrets.iter().any(|secret| secret["name"] == PULL_SECRET))
+    })
 }
 
 fn note(ctx: &Context, stack: &MonitoringStack, observed: &mut Observed, (pods, events): (&[Pod], &[Event])) {

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::attempts::Attempt;
+use crate::ownership::PULL_SECRET;
 
 /// Name of the pod. The operator may make pods of this name only.
 pub const NAME: &str = "caretaker-isolation-test";
@@ -20,6 +21,8 @@ const DEADLINE: u32 = 240;
 pub struct PodTerms {
     /// The operator's own image.
     pub image: String,
+    /// Whether the copy of the provider's pull secret in the client's namespace is used.
+    pub has_pull_secret: bool,
 }
 
 /// The pod. It asks for a token as any pod of the client gets one, and for nothing else; its user is the image's.
@@ -31,6 +34,7 @@ pub fn pod(client: &ManagedClient, terms: &PodTerms, attempts: &[Attempt]) -> Va
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "200m", "memory": "128Mi"}},
         "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}},
     });
+    let pull_secrets = if terms.has_pull_secret { json!([{"name": PULL_SECRET}]) } else { json!([]) };
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
@@ -42,7 +46,7 @@ pub fn pod(client: &ManagedClient, terms: &PodTerms, attempts: &[Attempt]) -> Va
         },
         "spec": {
             "restartPolicy": "Never", "activeDeadlineSeconds": DEADLINE, "terminationGracePeriodSeconds": 0, "enableServiceLinks": false,
-            "automountServiceAccountToken": true,
+            "automountServiceAccountToken": true, "imagePullSecrets": pull_secrets,
             "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [container],
         },

@@ -5,27 +5,25 @@ use std::collections::BTreeMap;
 use caretaker_api::managed_client::{GroupAccess, GroupRole, ManagedClientSpec, QuotaTerms};
 use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, ResourceQuota, ResourceQuotaSpec};
 use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
 };
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::ObjectMeta;
 
 use crate::desired::{Desired, named};
+use crate::layout::Dns;
 
 /// API group of roles and bindings.
 const RBAC: &str = "rbac.authorization.k8s.io";
 /// Name of the one ResourceQuota and the one LimitRange of a client.
 const NAME: &str = "caretaker";
-/// Port of the cluster's DNS.
-const DNS_PORT: i32 = 53;
 
 /// The namespace first: all others are in it.
-pub(super) fn objects(spec: &ManagedClientSpec, namespace: &str) -> Vec<Desired> {
+pub(super) fn objects(spec: &ManagedClientSpec, dns: &Dns, namespace: &str) -> Vec<Desired> {
     let mut wanted = vec![Desired::of(&room(namespace)), Desired::of(&quota(&spec.quota, namespace)), Desired::of(&limits(namespace))];
-    wanted.extend(network_policies(namespace).iter().map(Desired::of));
+    wanted.extend(network_policies(dns, namespace).iter().map(Desired::of));
     wanted.extend(role_bindings(&spec.groups, namespace).iter().map(Desired::of));
     wanted
 }
@@ -64,7 +62,7 @@ fn limits(namespace: &str) -> LimitRange {
 }
 
 /// Nothing in, nothing out, but names: each further opening is a policy of its own whose name says what it is for.
-fn network_policies(namespace: &str) -> [NetworkPolicy; 3] {
+fn network_policies(dns: &Dns, namespace: &str) -> [NetworkPolicy; 3] {
     let policy = |name: &str, types: &[&str], rules: NetworkPolicySpec| NetworkPolicy {
         metadata: named(namespace, name),
         spec: Some(NetworkPolicySpec {
@@ -73,7 +71,6 @@ fn network_policies(namespace: &str) -> [NetworkPolicy; 3] {
             ..rules
         }),
     };
-    let dns = NetworkPolicyEgressRule { ports: Some(["UDP", "TCP"].map(dns_port).into()), to: Some(vec![peers_in("kube-system")]) };
     let everyone_here = || Some(vec![NetworkPolicyPeer { pod_selector: Some(LabelSelector::default()), ..NetworkPolicyPeer::default() }]);
     let within = NetworkPolicySpec {
         ingress: Some(vec![NetworkPolicyIngressRule { from: everyone_here(), ports: None }]),
@@ -82,20 +79,9 @@ fn network_policies(namespace: &str) -> [NetworkPolicy; 3] {
     };
     [
         policy("default-deny", &["Ingress", "Egress"], NetworkPolicySpec::default()),
-        policy("allow-dns", &["Egress"], NetworkPolicySpec { egress: Some(vec![dns]), ..NetworkPolicySpec::default() }),
+        policy("allow-dns", &["Egress"], NetworkPolicySpec { egress: Some(dns.egress()), ..NetworkPolicySpec::default() }),
         policy("allow-within-namespace", &["Ingress", "Egress"], within),
     ]
-}
-
-fn dns_port(protocol: &str) -> NetworkPolicyPort {
-    NetworkPolicyPort { protocol: Some(protocol.to_owned()), port: Some(IntOrString::Int(DNS_PORT)), end_port: None }
-}
-
-/// All pods of the one namespace.
-fn peers_in(namespace: &str) -> NetworkPolicyPeer {
-    let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
-    let selector = LabelSelector { match_labels: Some(labels), match_expressions: None };
-    NetworkPolicyPeer { namespace_selector: Some(selector), ..NetworkPolicyPeer::default() }
 }
 
 fn role_bindings(groups: &[GroupAccess], namespace: &str) -> Vec<RoleBinding> {

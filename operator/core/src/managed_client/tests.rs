@@ -78,3 +78,14 @@ fn an_empty_list_is_named_so_that_nobody_else_fills_it() {
     assert_eq!(of("CloudAccount")["allow"], json!([]));
     assert_eq!(of("MonitoringStack")["accounts"], json!([]));
 }
+
+#[test]
+fn names_are_asked_for_where_the_cluster_resolves_them() {
+    let dns = r#"[{"namespace": "openshift-dns", "ports": [5353]}]"#.parse().unwrap();
+    let (usual, other) = (plan(&client(), &observed()), plan(&client(), &Observed { dns, ..observed() }));
+    let differs: Vec<String> = usual.iter().zip(&other).filter(|(one, other)| one != other).map(|(one, _)| one.describe()).collect();
+    assert_eq!(differs, ["NetworkPolicy client-acme/allow-dns"], "nothing else follows the setting");
+    let policy = other.iter().find(|made| made.name == "allow-dns").unwrap();
+    let text = policy.body["spec"]["egress"].to_string();
+    assert!(text.contains("openshift-dns") && text.contains("5353") && !text.contains("kube-system"), "{text}");
+}

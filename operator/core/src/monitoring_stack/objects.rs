@@ -7,7 +7,9 @@ use caretaker_api::MonitoringStack;
 use caretaker_api::monitoring_stack::MonitoringTerms;
 use caretaker_api::names;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{PodSecurityContext, ResourceRequirements, SeccompProfile, Secret, SecretKeySelector, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    LocalObjectReference, PodSecurityContext, ResourceRequirements, SeccompProfile, Secret, SecretKeySelector, ServiceAccount,
+};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
@@ -19,12 +21,11 @@ use super::prometheus_operator::{
 };
 use super::{ALERTMANAGER_PORT, Observed, PROMETHEUS_PORT, Target, name, network, rules, shards, tiers};
 use crate::desired::Desired;
-use crate::ownership::{ALERTMANAGER_SECRET, Kind};
+use crate::layout::Ids;
+use crate::ownership::{ALERTMANAGER_SECRET, Kind, PULL_SECRET};
 
 /// The key of the Secret that says where alerts go.
 const ALERTMANAGER_KEY: &str = "alertmanagers.yaml";
-/// User and group of the pods: nobody.
-const NOBODY: i64 = 65_534;
 
 /// Everything but what names the targets themselves.
 pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: bool) -> Vec<Desired> {
@@ -32,8 +33,9 @@ pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: b
     let mut objects = vec![
         object(stack, "ServiceAccount", name(stack, "monitoring"), &account),
         object(stack, "Secret", ALERTMANAGER_SECRET.to_owned(), &alertmanager_address(stack)),
-        of_spec(stack, stack.name_any(), &alertmanager(stack)),
     ];
+    objects.extend(observed.pull_secret.copy().map(|copy| object(stack, "Secret", PULL_SECRET.to_owned(), &copy)));
+    objects.push(of_spec(stack, stack.name_any(), &alertmanager(stack, observed)));
     objects.extend(tiers::configs(&stack.spec.terms.tiers).map(|(tier, config)| of_spec(stack, tiers::name(stack, tier), &config)));
     objects.extend([
         of_spec(stack, name(stack, "rules"), &rules::rules(&stack.spec.terms, has_targets)),
@@ -89,15 +91,20 @@ fn own_objects(stack: &MonitoringStack) -> LabelSelector {
     LabelSelector { match_labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()), ..LabelSelector::default() }
 }
 
-fn security() -> PodSecurityContext {
+fn security(Ids { run_as_user, run_as_group, fs_group }: Ids) -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
-        run_as_user: Some(NOBODY),
-        run_as_group: Some(NOBODY),
-        fs_group: Some(NOBODY),
+        run_as_user,
+        run_as_group,
+        fs_group,
         seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..SeccompProfile::default() }),
         ..PodSecurityContext::default()
     }
+}
+
+/// The copy, also while it is not there: a kubelet goes on without it, and says so.
+fn pull_secrets(observed: &Observed) -> Vec<LocalObjectReference> {
+    observed.layout.image_pull_secret.iter().map(|_| LocalObjectReference { name: PULL_SECRET.into() }).collect()
 }
 
 fn requests(cpu: &str, memory: &str) -> ResourceRequirements {
@@ -130,6 +137,8 @@ fn itself() -> ScrapeConfigSpec {
 
 fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
     PrometheusSpec {
+        image: observed.layout.images.prometheus.clone(),
+        image_pull_secrets: pull_secrets(observed),
         replicas: 1,
         retention: format!("{}d", stack.spec.terms.retention_days),
         service_account_name: name(stack, "monitoring"),
@@ -143,20 +152,22 @@ fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
             key: ALERTMANAGER_KEY.into(),
             optional: None,
         },
-        security_context: security(),
+        security_context: security(observed.layout.pod_security_context),
         resources: requests("100m", "256Mi"),
     }
 }
 
-fn alertmanager(stack: &MonitoringStack) -> AlertmanagerSpec {
+fn alertmanager(stack: &MonitoringStack, observed: &Observed) -> AlertmanagerSpec {
     AlertmanagerSpec {
+        image: observed.layout.images.alertmanager.clone(),
+        image_pull_secrets: pull_secrets(observed),
         replicas: 1,
         service_account_name: name(stack, "monitoring"),
         automount_service_account_token: false,
         alertmanager_config_selector: own_objects(stack),
         // The alerts of a stack carry no namespace label, and nobody else's arrive here.
         alertmanager_config_matcher_strategy: MatcherStrategy { kind: "None" },
-        security_context: security(),
+        security_context: security(observed.layout.pod_security_context),
         resources: requests("20m", "64Mi"),
     }
 }
@@ -288,6 +299,18 @@ mod tests {
         let made: Value = objects.iter().map(|object| (format!("{} {}", object.kind, object.name), object.body.clone())).collect();
         let expected: Value = serde_json::from_str(include_str!("objects.snapshot.json")).unwrap();
         assert_eq!(made, expected, "{}", serde_json::to_string_pretty(&made).unwrap());
+    }
+
+    #[test]
+    fn ids_can_be_left_to_the_cluster_everywhere() {
+        let layout = r#"{"podSecurityContext": {}}"#.parse().unwrap();
+        let objects = all(&stack(None), &Observed { layout, ..observed(1) });
+        for kind in ["Prometheus", "Alertmanager"] {
+            let object = objects.iter().find(|object| object.kind == kind).unwrap();
+            let expected = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+            assert_eq!(object.body["spec"]["securityContext"], expected, "{kind}");
+        }
+        assert!(objects.iter().all(|object| !object.body.to_string().contains("65534")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{PodSecurityContext, ResourceRequirements, SecretKeySelector};
+use k8s_openapi::api::core::v1::{LocalObjectReference, PodSecurityContext, ResourceRequirements, SecretKeySelector};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Serialize;
 
@@ -17,6 +17,12 @@ pub trait Spec: Serialize {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PrometheusSpec {
+    /// Image in place of the prometheus-operator's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Secrets with which images are pulled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<LocalObjectReference>,
     /// Number of pods.
     pub replicas: u32,
     /// How long data is kept, such as `15d`.
@@ -49,6 +55,12 @@ impl Spec for PrometheusSpec {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AlertmanagerSpec {
+    /// Image in place of the prometheus-operator's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Secrets with which images are pulled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<LocalObjectReference>,
     /// Number of pods.
     pub replicas: u32,
     /// ServiceAccount of the pods.

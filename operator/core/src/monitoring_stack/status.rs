@@ -6,7 +6,7 @@ use caretaker_api::monitoring_stack::{MonitoringStackStatus, UnwatchedReason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, RESYNC, SOON, State, Watched, loaded, plan};
+use super::{CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, loaded, plan};
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
@@ -72,6 +72,12 @@ fn lost(set: &mut ConditionSet, lost: &[LostInventory], targets: u32) -> Outcome
 /// What keeps the programs of the stack from their work, and why; `None` where they run, have loaded what was asked for, and alerts arrive.
 #[must_use]
 pub fn what_runs(stack: &MonitoringStack, observed: &Observed) -> Option<(Reason, String)> {
+    if let PullSecret::Unusable(why) = &observed.pull_secret {
+        return Some((
+            Reason::ReferenceMissing,
+            format!("{why}; until then a pod of Prometheus or Alertmanager that is made anew may lack its image"),
+        ));
+    }
     for (part, state) in [(Part::Prometheus, &observed.prometheus), (Part::Alertmanager, &observed.alertmanager)] {
         if let State::Waits(why) = state {
             return Some((Reason::PodsNotReady, format!("{}: {why}", part.kind())));

@@ -181,3 +181,54 @@ fn what_a_person_must_cure_is_looked_at_less_often_after_a_while() {
     assert_eq!(at(status.clone(), 4).1, LOOK, "it may come up by itself");
     assert_eq!(at(status, 5).1, RESYNC);
 }
+
+/// With the Secret of the chart's value as it was found in the operator's namespace.
+fn with_pull_secret(found: Option<k8s_openapi::api::core::v1::Secret>) -> Observed {
+    let layout = r#"{"imagePullSecret": "registry", "images": {"prometheus": "registry.example/prometheus:v3.5.0"}}"#.parse().unwrap();
+    Observed { layout, pull_secret: PullSecret::of("registry", "caretaker-system", found), ..seen(1, 0, 0) }
+}
+
+fn pulls_with(plan: &Plan) -> Vec<serde_json::Value> {
+    let of = |kind: &str| plan.objects.iter().find(|object| object.kind == kind).unwrap().body["spec"].clone();
+    ["Prometheus", "Alertmanager"].map(|kind| json!([of(kind)["image"], of(kind)["imagePullSecrets"]])).into()
+}
+
+#[test]
+fn the_secret_for_pulling_is_set_once_and_copied_to_each_client() {
+    let held =
+        serde_json::from_value(json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "czNjcjN0"}})).unwrap();
+    let observed = with_pull_secret(Some(held));
+    let plan = plan(&stack(MonitoringStackStatus::default()), &observed);
+    let copy = plan.objects.iter().find(|object| object.name == PULL_SECRET).unwrap();
+    assert_eq!(
+        (copy.kind, copy.namespace.as_str(), &copy.body["data"][".dockerconfigjson"]),
+        ("Secret", "client-acme", &json!("czNjcjN0"))
+    );
+    let named = json!([{"name": "caretaker-pull"}]);
+    assert_eq!(pulls_with(&plan), [json!(["registry.example/prometheus:v3.5.0", named]), json!([null, named])]);
+    assert_eq!(said(&stack(MonitoringStackStatus::default()), &observed).0.0, "True");
+    assert!(!format!("{observed:?} {plan:?}").contains("czNjcjN0") && !format!("{observed:?} {plan:?}").contains("s3cr3t"), "it is shown");
+}
+
+#[test]
+fn a_missing_secret_for_pulling_is_told_and_leaves_what_runs_alone() {
+    let observed = Observed { names_pull_secret: true, ..with_pull_secret(None) };
+    let (condition, message, _, outcome) = said(&stack(MonitoringStackStatus::default()), &observed);
+    assert_eq!((condition.0.as_str(), condition.1.as_str()), ("False", "ReferenceMissing"));
+    for part in ["1 targets", "Secret registry in namespace caretaker-system", "kubectl create secret docker-registry registry"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert!(matches!(outcome, Outcome::Waiting(_)), "it is well again unaided");
+    let plan = plan(&stack(MonitoringStackStatus::default()), &observed);
+    assert!(plan.drops.is_empty() && plan.objects.iter().all(|object| object.name != PULL_SECRET), "an earlier copy stays");
+    assert_eq!(pulls_with(&plan)[1], json!([null, [{"name": "caretaker-pull"}]]));
+}
+
+#[test]
+fn a_secret_for_pulling_that_is_not_set_any_more_goes() {
+    for (names_pull_secret, expected) in [(true, vec![("Secret", PULL_SECRET)]), (false, vec![])] {
+        let plan = plan(&stack(MonitoringStackStatus::default()), &Observed { names_pull_secret, ..seen(1, 0, 0) });
+        assert_eq!(plan.drops, expected, "nothing is asked of the API server where there never was one");
+        assert_eq!(pulls_with(&plan), [json!([null, null]), json!([null, null])]);
+    }
+}

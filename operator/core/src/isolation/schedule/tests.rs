@@ -13,7 +13,7 @@ fn now() -> Timestamp {
 }
 
 fn terms() -> PodTerms {
-    PodTerms { image: "registry.example/caretaker:1".into() }
+    PodTerms { image: "registry.example/caretaker:1".into(), has_pull_secret: false }
 }
 
 /// A client with these conditions True, and this isolation status.
@@ -155,7 +155,7 @@ fn what_a_test_told_becomes_the_condition() {
         ),
         (
             "its image was changed",
-            Seen { terms: Some(PodTerms { image: "other".into() }), ..seen(&run, "p1", words(&[])) },
+            Seen { terms: Some(PodTerms { image: "other".into(), ..terms() }), ..seen(&run, "p1", words(&[])) },
             "Unknown",
             "TestFailed",
             "another image",
