@@ -219,7 +219,14 @@ fn a_client_ends_our_access_with_the_script_that_we_give_them() -> Result<()> {
     std::thread::sleep(Duration::from_secs(2));
     lab.kubectl.get(&["ca", "prod", "-n", "client-script"]).context("the account must stay until the refusal is proved")?;
 
-    let scripts = lab.kubectl.get(&["configmap", "final-revocation", "-n", "client-script"])?;
+    // H2: somebody of the client's puts another text in the script's place, which an administrator would run.
+    let forged = json!({"data": {"revoke-aws-200000000204.sh": "#!/bin/sh\nid > /tmp/owned\n", "more.sh": "id"}}).to_string();
+    lab.kubectl.run(&["patch", "configmap", "final-revocation", "-n", "client-script", "--type=merge", "-p", &forged])?;
+    let scripts = lab.until("our own script", || {
+        let scripts = lab.kubectl.get(&["configmap", "final-revocation", "-n", "client-script"])?;
+        let is_ours = !scripts["data"].to_string().contains("owned") && scripts["data"]["more.sh"].is_null();
+        is_ours.then_some(scripts).context("the forged script stands")
+    })?;
     let script = scripts["data"]["revoke-aws-200000000204.sh"].as_str().context("there is a script")?;
     ensure!(revoke(lab, script, "200000000205").is_err_and(|error| error.to_string().contains("nothing was done")), "in a wrong account");
     lab.condition(&["handover", "final", "-n", "client-script"], "AccessRevoked", "False", "")?;

@@ -295,7 +295,9 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink) -
     let (client, name, now) = (client_of(account), account.name_any(), ctx.now());
     let status = account.status.clone().unwrap_or_default();
     let request = account.annotations().get(names::REQUESTED_AT);
-    let identity = json_digest(&(account.metadata.generation, request, discovery::scope_digest(account)));
+    // The object, not its name: another one of the name may be of another account.
+    let object = (account.uid(), account.spec.target.id());
+    let identity = json_digest(&(object, account.metadata.generation, request, discovery::scope_digest(account)));
     let used = Mutex::new(None);
     let reading = Reading {
         client: &client,

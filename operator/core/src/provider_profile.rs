@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use caretaker_api::cloud_account::Cloud;
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::names::client_namespace;
 use caretaker_api::provider_profile::{AwsIdentityStatus, CloudIdentityStatus, ProviderProfileStatus, SigningStatus};
 use caretaker_api::{CloudAccount, ProviderProfile};
 use caretaker_cloud::{CloudError, ErrorClass, Identity};
@@ -176,23 +175,10 @@ fn take_unread(unread: &[(String, String)], set: &mut ConditionSet) -> Option<Wa
     Some(Wait { reason: Reason::CredentialsInvalid, message, after: PAUSE })
 }
 
-/// The first account of this profile's clients whose exit could not be proved, since nothing else lets the same principal in. Accounts of the control
-/// client itself need none.
+/// The first account whose exit could not be proved, see [`control::uncontrolled`].
 #[must_use]
 pub fn uncontrolled(profile: &ProviderProfile, accounts: &[CloudAccount]) -> Option<String> {
-    let named = profile.spec.control_client.as_deref();
-    let own = named.map(client_namespace);
-    let is_ours = |account: &&CloudAccount| {
-        account.spec.provider_profile == profile.name_any() && account.spec.is_live() && account.namespace() != own
-    };
-    let mut names: Vec<String> = accounts
-        .iter()
-        .filter(is_ours)
-        .filter(|account| control::candidates(account, accounts, named).is_empty())
-        .map(|account| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any()))
-        .collect();
-    names.sort();
-    names.into_iter().next()
+    control::uncontrolled(&profile.name_any(), profile.spec.control_client.as_deref(), accounts)
 }
 
 /// A warning: an exit goes on to the point where its proof is asked for.

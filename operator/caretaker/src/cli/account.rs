@@ -1,13 +1,14 @@
 //! `kit`: what a client applies to let us in; and which accounts a command is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use caretaker_api::cloud_account::{Cloud, CloudAccountStatus, KitStatus};
 use caretaker_api::names::client_namespace;
 use caretaker_api::{CloudAccount, ProviderProfile};
-use caretaker_documents::kit::provider_command;
+use caretaker_core::digest::json_digest;
+use caretaker_documents::kit::{Subject, files, provider_command};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, Client, ResourceExt};
@@ -70,12 +71,18 @@ pub(super) fn when(time: Option<&Time>) -> String {
 /// Lists a kit's files, or writes them.
 pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
     let (kube, accounts) = args.which.accounts().await?;
-    let api = Api::<ConfigMap>::namespaced(kube.clone(), &client_namespace(&args.which.client));
+    let maps = Api::<ConfigMap>::namespaced(kube.clone(), &client_namespace(&args.which.client));
+    let profiles = Api::<ProviderProfile>::all(kube.clone());
     let mut all = Vec::new();
     for (account, kit) in with_kits(&accounts, &args.which)? {
-        let name = account.name_any();
-        let files = api.get(&kit.config_map).await.map_err(explain)?.data.unwrap_or_default();
-        all.push((name, kit, files));
+        let profile = profiles.get(&account.spec.provider_profile).await.map_err(explain)?;
+        let files = made(account, &args.which.client, &profile)?;
+        let held = maps.get_opt(&kit.config_map).await.map_err(explain)?.and_then(|map| map.data);
+        if let Some(warning) = differs(&kit.config_map, held.as_ref(), &files) {
+            eprintln!("{warning}");
+        }
+        let digest = json_digest(&serde_json::json!({"data": files}));
+        all.push((account.name_any(), KitStatus { digest, ..kit }, files));
     }
     // On stderr, since none of it is for the client: a file beside the kits would be sent on with them.
     match of_provider(&kube, &accounts).await {
@@ -100,6 +107,28 @@ pub async fn kit(args: KitArgs) -> anyhow::Result<()> {
         outln!("\nNext: kubectl caretaker kit {} --to FOLDER writes them; send the folder to the client", args.which.client);
     }
     Ok(())
+}
+
+/// The kit as this release makes it of the account's spec and its profile. People of the client may write ConfigMaps in its namespace, so that what stands there
+/// is sent to nobody: a client's administrator will run it.
+fn made(account: &CloudAccount, client: &str, profile: &ProviderProfile) -> anyhow::Result<BTreeMap<String, String>> {
+    let subject = Subject { client, account: &account.name_any(), spec: &account.spec, provider: &profile.spec };
+    files(&subject).with_context(|| {
+        let name = &account.spec.provider_profile;
+        format!("ProviderProfile {name} does not name the provider on the cloud of account {}", account.name_any())
+    })
+}
+
+/// What is said where the ConfigMap of a kit holds something else.
+fn differs(name: &str, held: Option<&BTreeMap<String, String>>, made: &BTreeMap<String, String>) -> Option<String> {
+    let held = held.filter(|held| *held != made)?;
+    let names: BTreeSet<&String> = held.keys().chain(made.keys()).filter(|file| held.get(*file) != made.get(*file)).collect();
+    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    Some(format!(
+        "ConfigMap {name} is not used: it holds something else than this release makes of the account ({}). Somebody has changed it, or the operator has another \
+         release.",
+        names.join(", ")
+    ))
 }
 
 /// What the provider must run itself, once for each service account.
@@ -157,6 +186,24 @@ mod tests {
         }
         let line: Line = clap::Parser::parse_from(["kit", "acme"]);
         Ok(with_kits(accounts, &line.which)?.into_iter().map(|(account, _)| account.name_any()).collect())
+    }
+
+    /// H1: a file that somebody had put into the ConfigMap was sent to the client's administrator.
+    #[test]
+    fn what_stands_in_the_config_map_is_not_sent() {
+        let files =
+            |all: &[(&str, &str)]| all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<BTreeMap<_, _>>();
+        let ours = files(&[("README.md", "x"), ("access.tf", "y")]);
+        let planted = files(&[("README.md", "x"), ("access.tf", "y"), ("override.tf", "z")]);
+        assert!(differs("kit", Some(&planted), &ours).is_some_and(|said| said.contains("(override.tf)")));
+        assert_eq!((differs("kit", Some(&ours), &ours), differs("kit", None, &ours)), (None, None));
+        let profile: ProviderProfile = serde_json::from_value(serde_json::json!({
+            "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default"},
+            "spec": {"displayName": "P", "contacts": [{"name": "Desk", "email": "desk@p.example"}]},
+        }))
+        .unwrap();
+        let refused = made(&account("prod", true), "acme", &profile).unwrap_err().to_string();
+        assert!(refused.contains("does not name the provider on the cloud of account prod"), "{refused}");
     }
 
     #[test]

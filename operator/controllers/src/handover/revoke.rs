@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use caretaker_api::cloud_account::Cloud;
+use caretaker_api::handover::RevocationStatus;
+use caretaker_api::words::RevokedBy;
 use caretaker_api::{CloudAccount, Handover, ProviderProfile};
 use caretaker_cloud::{CloudLink, Presented, Purpose};
 use caretaker_core::desired::Desired;
@@ -28,10 +30,11 @@ fn accounts(sight: &Sight) -> Vec<CloudAccount> {
     sight.accounts.iter().cloned().chain(excluded(&sight.accounts)).collect()
 }
 
-/// Publishes the scripts, and revokes where we may. What was done before a failure is kept.
+/// Publishes the scripts, and revokes where we may. What was done before a failure is kept. A script that cannot be put in its place keeps nobody's access
+/// from ending: the step after this one tells it, and tries again.
 pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
     if let Err(failure) = publish_scripts(ctx, handover, sight).await {
-        return Acted { done: StepResult::Nothing, failure: Some(failure) };
+        tracing::warn!("the revocation scripts could not be put in their place: {failure}");
     }
     let status = handover.status.clone().unwrap_or_default();
     let provider = sight.profile.as_ref().map(|profile| profile.spec.clone());
@@ -106,9 +109,15 @@ async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> R
     Ok(())
 }
 
-/// One fresh attempt for each account that is not proved yet. What was tried before a failure is kept.
+/// One fresh attempt for each account that is not proved yet. What was tried before a failure is kept. As long as the client is told to run a script, what
+/// stands in the ConfigMap is ours: their administrator will run it.
 pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
     let revocations = handover.status.as_ref().map(|status| status.revocations.clone()).unwrap_or_default();
+    let waits_for_client = |all: &[RevocationStatus]| all.iter().any(|one| one.by == RevokedBy::Client && one.verified_at.is_none());
+    let mut script = None;
+    if waits_for_client(&revocations) {
+        script = publish_scripts(ctx, handover, sight).await.err();
+    }
     let accounts = accounts(sight);
     let mut attempts = Attempts::new(&accounts, revocations);
     let mut controls = Controls { ctx, last: HashMap::new() };
@@ -122,7 +131,10 @@ pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted
             }
         };
     }
-    Acted { done: StepResult::Attempted(attempts.into_done()), failure }
+    let done = attempts.into_done();
+    // Nobody needs the script of a door that is closed.
+    let script = script.filter(|_| waits_for_client(&done));
+    Acted { done: StepResult::Attempted(done), failure: failure.or(script) }
 }
 
 async fn one_attempt(ctx: &Context, account: &CloudAccount, controls: &mut Controls<'_>) -> Result<attempts::Answer, Failure> {

@@ -1,6 +1,8 @@
 //! The positive control of a refusal. A refusal from outside proves that the client's door is closed only where the same principal is let in elsewhere at
 //! the same time: a provider who has lost its own right to knock is refused everywhere.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use caretaker_api::CloudAccount;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::names::client_namespace;
@@ -32,21 +34,44 @@ pub fn candidates<'a>(account: &CloudAccount, all: &'a [CloudAccount], control_c
         other.namespace() != account.namespace()
             && other.spec.provider_profile == account.spec.provider_profile
             && other.spec.target.cloud() == account.spec.target.cloud()
-            && !other.spec.target.is_parent()
-            && other.spec.is_live()
-            && other.metadata.deletion_timestamp.is_none()
-            && match &named {
-                Some(namespace) => other.namespace().as_ref() == Some(namespace),
-                None => {
-                    let conditions = other.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-                    is_true_at(conditions, ConditionType::AccessProven, other.metadata.generation)
-                }
-            }
+            && lets_in(other, named.as_ref())
     };
     let mut found: Vec<&CloudAccount> = all.iter().filter(fits).collect();
     found.sort_by_key(|other| (other.namespace(), other.name_any()));
     found.truncate(MOST);
     found
+}
+
+/// Whether an account is the control client's, or is proved to let its principal in.
+fn lets_in(account: &CloudAccount, named: Option<&String>) -> bool {
+    let is_usable = !account.spec.target.is_parent() && account.spec.is_live() && account.metadata.deletion_timestamp.is_none();
+    is_usable
+        && match named {
+            Some(namespace) => account.namespace().as_ref() == Some(namespace),
+            None => {
+                let conditions = account.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+                is_true_at(conditions, ConditionType::AccessProven, account.metadata.generation)
+            }
+        }
+}
+
+/// The first account of a profile's clients whose exit could not be proved, since nothing else lets the same principal in. Accounts of the control client
+/// itself need none. Takes time in proportion to the number of accounts.
+#[must_use]
+pub fn uncontrolled(profile: &str, control_client: Option<&str>, accounts: &[CloudAccount]) -> Option<String> {
+    let named = control_client.map(client_namespace);
+    let of_profile = || accounts.iter().filter(|account| account.spec.provider_profile == profile);
+    let mut doors: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for account in of_profile().filter(|account| lets_in(account, named.as_ref())) {
+        doors.entry(account.spec.target.cloud().as_str()).or_default().insert(account.namespace().unwrap_or_default());
+    }
+    let has_door = |account: &CloudAccount| {
+        let (own, doors) = (account.namespace().unwrap_or_default(), doors.get(account.spec.target.cloud().as_str()));
+        doors.is_some_and(|doors| doors.iter().any(|door| *door != own))
+    };
+    let needs_one = of_profile().filter(|account| account.spec.is_live() && account.namespace() != named);
+    let name = |account: &CloudAccount| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
+    needs_one.filter(|account| !has_door(account)).map(name).min()
 }
 
 /// What is to be done where there is no candidate.
@@ -111,6 +136,23 @@ mod tests {
         assert!(candidates(&leaving, &all, Some("nobody")).is_empty(), "no other takes the place of a named one");
         let many: Vec<CloudAccount> = ["a", "b", "c", "d"].iter().map(|name| aws(name, true)).collect();
         assert_eq!(candidates(&leaving, &many, None).len(), MOST);
+    }
+
+    #[test]
+    fn an_account_without_another_one_beside_it_is_named() {
+        let azure = || account("cloudy", "sub", json!({"azure": {"subscriptionId": "aaaaaaaa-0000-4000-8000-000000000001"}}), true);
+        let none = None::<&str>;
+        for (why, named, accounts, expected) in [
+            ("nobody", none, vec![], None),
+            ("a client that is alone", none, vec![aws("acme", true)], Some("client-acme/prod")),
+            ("two beside each other", none, vec![aws("acme", true), aws("beta", true)], None),
+            ("the other one does not let us in", none, vec![aws("acme", true), aws("beta", false)], Some("client-acme/prod")),
+            ("on another cloud", none, vec![aws("acme", true), aws("beta", true), azure()], Some("client-cloudy/sub")),
+            ("the control client", Some("control"), vec![aws("acme", true), aws("control", false)], None),
+            ("no control client", Some("control"), vec![aws("acme", true), aws("beta", true)], Some("client-acme/prod")),
+        ] {
+            assert_eq!(uncontrolled("default", named, &accounts).as_deref(), expected, "{why}");
+        }
     }
 
     #[test]

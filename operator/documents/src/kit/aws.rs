@@ -164,6 +164,7 @@ mod tests {
             aws: Some(provider()),
             azure: None,
             gcp: None,
+            control_client: None,
             signing_key: None,
         }
     }
