@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 
 use crate::config::{AwsConfig, BaseCredentials};
 use crate::entry;
+use crate::session::narrowed::Narrowings;
 use crate::session::shared::Shared;
 use crate::session::unnamed::Unnamed;
 use crate::session::{self, AssumedRole, Session};
@@ -74,8 +75,14 @@ impl AwsConnector {
         if let BaseCredentials::Static { access_key_id, secret_access_key, session_token } = config.credentials {
             loader = loader.credentials_provider(Credentials::new(access_key_id, secret_access_key, session_token, None, "caretaker-base"));
         }
-        let shared =
-            Shared { base: loader.load().await, expected_principal: config.expected_principal, budgets, unnamed: Unnamed::default() };
+        let shared = Shared {
+            base: loader.load().await,
+            expected_principal: config.expected_principal,
+            budgets,
+            unnamed: Unnamed::default(),
+            allows_tags: config.allows_tags,
+            narrowings: Narrowings::default(),
+        };
         Ok(Self { shared: Arc::new(shared), sessions: Sessions::default(), proven: Mutex::default() })
     }
 

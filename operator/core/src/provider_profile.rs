@@ -130,7 +130,7 @@ pub fn status(
         }
     }
     let mut waits = take_identities(profile, is_principal, done, (&mut status, &mut set), now);
-    waits.extend(take_unread(&done.unread, &mut set));
+    waits.extend(take_unread(&done.unread, undecided_tags(profile, &status), &mut set));
     take_definitions(done, &mut set);
     status.conditions = set.finish();
     (status, conclude(faults, waits))
@@ -154,14 +154,43 @@ pub fn unread(profile: &str, accounts: &[CloudAccount]) -> Vec<(String, String)>
     unread
 }
 
-fn take_unread(unread: &[(String, String)], set: &mut ConditionSet) -> Option<Wait> {
+/// What must be decided before any client is asked to let us in: the base credentials carry session tags, which go with every assumption of a role, and the
+/// kits allow none. The cloud does not tell a session's tags; it tells whose session it is.
+fn undecided_tags(profile: &ProviderProfile, status: &ProviderProfileStatus) -> Option<String> {
+    let is_undecided = profile.spec.aws.as_ref()?.session_tags.is_none();
+    (is_undecided && is_pod_identity(&status.aws.as_ref()?.arn)).then(|| {
+        "the base credentials are those of EKS Pod Identity, which puts session tags on every assumption of a client's role unless they are switched off, and \
+         the grant kits do not let the roles take them: either set spec.aws.sessionTags to Allow before the kits go to the clients (sts:TagSession is in them \
+         then; a client with an older kit applies it again), or switch the tags off (aws eks update-pod-identity-association --disable-session-tags) and set it \
+         to Absent"
+            .to_owned()
+    })
+}
+
+/// Whether an ARN is that of a session which EKS Pod Identity has made: its name is `eks-CLUSTER-POD-UUID`.
+/// Source: <https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumedRoleUser.html>
+fn is_pod_identity(arn: &str) -> bool {
+    let session = arn.split_once(":assumed-role/").and_then(|(_, rest)| rest.split_once('/')).map(|(_, session)| session);
+    let Some((_, id)) =
+        session.and_then(|session| session.strip_prefix("eks-")).and_then(|name| name.split_at_checked(name.len().checked_sub(36)?))
+    else {
+        return false;
+    };
+    let parts: Vec<&str> = id.split('-').collect();
+    let is_hex = |part: &&str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(is_hex)
+}
+
+fn take_unread(unread: &[(String, String)], undecided: Option<String>, set: &mut ConditionSet) -> Option<Wait> {
     let kind = ConditionType::ClientsReadable;
-    let Some((first, cause)) = unread.first() else {
+    let accounts = unread.first().map(|(first, cause)| {
+        let cause = cause.trim_start_matches(READ_ELSEWHERE);
+        format!("{} account(s) go unread by a fault of the provider's, the first is {first}: {cause}", unread.len())
+    });
+    let Some(message) = undecided.or(accounts) else {
         set.set(kind, Is::True, Reason::Settled, "no account goes unread by a fault of the provider's");
         return None;
     };
-    let cause = cause.trim_start_matches(READ_ELSEWHERE);
-    let message = format!("{} account(s) go unread by a fault of the provider's, the first is {first}: {cause}", unread.len());
     set.set(kind, Is::False, Reason::CredentialsInvalid, &message);
     Some(Wait { reason: Reason::CredentialsInvalid, message, after: PAUSE })
 }
@@ -240,6 +269,45 @@ mod tests {
             "spec": {"providerProfile": profile, "gcp": {"projectId": "acme-prod"}},
         }))
         .unwrap()
+    }
+
+    /// The base credentials of EKS Pod Identity carry session tags, which no kit allows by itself.
+    #[test]
+    fn session_tags_must_be_decided_on_before_any_client_is_asked() {
+        let uuid = "32ac0eb9-1c2d-4e5f-8a9b-0c1d2e3f4a5b";
+        let told = |session: &str, tags: Option<&str>| {
+            let mut aws = json!({"principalArn": "arn:aws:iam::111111111111:role/caretaker"});
+            if let Some(tags) = tags {
+                aws["sessionTags"] = json!(tags);
+            }
+            let profile: ProviderProfile = serde_json::from_value(json!({
+                "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default", "generation": 1},
+                "spec": {"displayName": "Care", "contacts": [], "aws": aws},
+            }))
+            .unwrap();
+            let principal = format!("arn:aws:sts::111111111111:assumed-role/caretaker/{session}");
+            let done =
+                Done { identities: vec![(Cloud::Aws, Ok(Identity { account: "111111111111".into(), principal }))], ..Done::default() };
+            let (status, outcome) = status(&profile, caretaker_cloud::is_principal, &done, "2026-11-26T10:00:00Z".parse().unwrap());
+            assert_eq!(find(&status.conditions, ConditionType::IdentityProven).unwrap().status, "True");
+            let told = find(&status.conditions, ConditionType::ClientsReadable).unwrap().clone();
+            assert_eq!(told.status == "False", matches!(&outcome, Outcome::Waiting(_)), "{outcome:?}");
+            told
+        };
+        let pod = format!("eks-prod-caretaker-0-{uuid}");
+        for (why, session, tags, expected) in [
+            ("nobody has decided", pod.as_str(), None, "False"),
+            ("the kits allow them", &pod, Some("Allow"), "True"),
+            ("they are switched off", &pod, Some("Absent"), "True"),
+            ("a role of an instance", "i-0123456789abcdef0", None, "True"),
+            ("a name that only begins so", "eks-admin", None, "True"),
+            ("no id", &format!("eks-prod-caretaker-0-{}", uuid.replace('3', "z")), None, "True"),
+        ] {
+            let condition = told(session, tags);
+            assert_eq!(condition.status, expected, "{why}: {}", condition.message);
+            let names = condition.message.contains("sessionTags to Allow") && condition.message.contains("--disable-session-tags");
+            assert_eq!(names, expected == "False", "{why}: {}", condition.message);
+        }
     }
 
     #[test]
