@@ -22,6 +22,7 @@ use crate::session::shared::Shared;
 
 pub mod assume;
 pub mod narrowed;
+pub mod narrowings;
 pub mod shared;
 pub mod unnamed;
 

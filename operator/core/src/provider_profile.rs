@@ -39,9 +39,26 @@ pub struct Done {
     /// What stands in the way of asking.
     pub identity_faults: Vec<Fault>,
     /// Accounts of clients that go unread by a fault of the provider's, and why.
-    pub unread: Vec<(String, String)>,
+    pub unread: Vec<Unread>,
     /// What the definitions in the cluster lack, or why that could not be found out.
     pub definitions: Option<Result<Option<String>, String>>,
+}
+
+/// An account of a client that goes unread by a fault of the provider's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unread {
+    /// Namespace and name.
+    pub account: String,
+    /// The word in its condition.
+    pub reason: Reason,
+    /// Why.
+    pub cause: String,
+}
+
+/// Whether a condition of an account speaks of a fault of the provider's.
+#[must_use]
+pub fn is_of_provider(reason: &str, message: &str) -> bool {
+    reason == Reason::CredentialsInvalid.as_str() || message.starts_with(READ_ELSEWHERE)
 }
 
 /// Clouds that the profile names.
@@ -138,18 +155,22 @@ pub fn status(
 
 /// Accounts that go unread by a fault of the provider's own, and why: those of this profile whose last visit said so.
 #[must_use]
-pub fn unread(profile: &str, accounts: &[CloudAccount]) -> Vec<(String, String)> {
+pub fn unread(profile: &str, accounts: &[CloudAccount]) -> Vec<Unread> {
+    let name = |account: &CloudAccount| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
     let cause = |account: &CloudAccount| {
         let conditions = account.status.as_ref().map(|status| &status.conditions)?;
         [ConditionType::AccessProven, ConditionType::InventoryComplete]
             .into_iter()
             .filter_map(|kind| find(conditions, kind))
-            .find(|condition| condition.reason == Reason::CredentialsInvalid.as_str())
-            .map(|condition| condition.message.clone())
+            .find(|condition| is_of_provider(&condition.reason, &condition.message))
+            .map(|condition| {
+                let is_key = condition.reason == Reason::CredentialsInvalid.as_str();
+                let reason = if is_key { Reason::CredentialsInvalid } else { Reason::Unreachable };
+                Unread { account: name(account), reason, cause: condition.message.clone() }
+            })
     };
     let own = accounts.iter().filter(|account| account.spec.provider_profile == profile && account.spec.is_live());
-    let name = |account: &CloudAccount| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
-    let mut unread: Vec<(String, String)> = own.filter_map(|account| cause(account).map(|cause| (name(account), cause))).collect();
+    let mut unread: Vec<Unread> = own.filter_map(cause).collect();
     unread.sort();
     unread
 }
@@ -181,18 +202,20 @@ fn is_pod_identity(arn: &str) -> bool {
     parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(is_hex)
 }
 
-fn take_unread(unread: &[(String, String)], undecided: Option<String>, set: &mut ConditionSet) -> Option<Wait> {
+fn take_unread(unread: &[Unread], undecided: Option<String>, set: &mut ConditionSet) -> Option<Wait> {
     let kind = ConditionType::ClientsReadable;
-    let accounts = unread.first().map(|(first, cause)| {
-        let cause = cause.trim_start_matches(READ_ELSEWHERE);
-        format!("{} account(s) go unread by a fault of the provider's, the first is {first}: {cause}", unread.len())
+    let accounts = unread.first().map(|first| {
+        let cause = first.cause.trim_start_matches(READ_ELSEWHERE);
+        let message =
+            format!("{} account(s) go unread by a fault of the provider's, the first is {}: {cause}", unread.len(), first.account);
+        (first.reason, message)
     });
-    let Some(message) = undecided.or(accounts) else {
+    let Some((reason, message)) = undecided.map(|message| (Reason::CredentialsInvalid, message)).or(accounts) else {
         set.set(kind, Is::True, Reason::Settled, "no account goes unread by a fault of the provider's");
         return None;
     };
-    set.set(kind, Is::False, Reason::CredentialsInvalid, &message);
-    Some(Wait { reason: Reason::CredentialsInvalid, message, after: PAUSE })
+    set.set(kind, Is::False, reason, &message);
+    Some(Wait { reason, message, after: PAUSE })
 }
 
 /// A warning: the operator works on with what the definitions take.
@@ -338,7 +361,7 @@ mod tests {
             "spec": {"displayName": "Care", "contacts": []},
         }))
         .unwrap();
-        let told = |unread: &[(String, String)]| {
+        let told = |unread: &[Unread]| {
             let done = Done { unread: unread.to_vec(), ..Done::default() };
             let (status, outcome) = status(&profile, |_, _| true, &done, now);
             (find(&status.conditions, ConditionType::ClientsReadable).unwrap().clone(), outcome)
@@ -349,5 +372,12 @@ mod tests {
             assert!(condition.message.contains(part), "{}", condition.message);
         }
         assert_eq!(told(&[]).0.status, "True");
+
+        // A proxy of ours that is dead: one fault here, in its own word.
+        let dead = read(Some(CloudError::at_own_proxy("sts:AssumeRole", "the proxy http://p:1 takes no connection")));
+        let unread = super::unread("default", &[dead]);
+        let (condition, _) = told(&unread);
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "Unreachable"), "{condition:?}");
+        assert!(condition.message.contains("client-acme/prod") && condition.message.contains("http://p:1"), "{}", condition.message);
     }
 }

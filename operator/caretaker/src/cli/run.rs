@@ -91,7 +91,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         metrics_address: args.metrics_address,
         asks_monitoring: args.ask_monitoring,
     };
-    let kube = Config::infer().await?;
+    let mut kube = Config::infer().await?;
+    // The proxies of the environment are for the clouds and the store; the API server is reached by one only where the kubeconfig names it.
+    if !super::cluster::names_proxy(None) {
+        kube.proxy_url = None;
+    }
     operator::run(config, kube, |writes, budgets| Arc::new(SdkClouds::new(reach, writes, budgets))).await?;
     Ok(())
 }

@@ -1,8 +1,6 @@
 //! The policy of a session: the role's permissions cut down to what its purpose needs, as far as STS takes that.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use caretaker_cloud::manifest::aws_actions;
@@ -11,30 +9,6 @@ use serde_json::json;
 
 use crate::session::assume::{enter, is_too_large};
 use crate::session::shared::Shared;
-
-/// Time after which the narrower policy is tried again: the provider may have other credentials by then.
-const TRY_AGAIN: Duration = Duration::from_secs(24 * 3600);
-
-/// What was too large, by purpose. The size is that of the policy and of the session tags of the base credentials, so that it is the same for all clients.
-#[derive(Default)]
-pub struct Narrowings(Mutex<HashMap<Purpose, (Narrowing, Instant)>>);
-
-impl Narrowings {
-    /// The narrowest that is known to fit.
-    fn of(&self, purpose: Purpose) -> Narrowing {
-        let held = self.0.lock().expect("no panic while held").get(&purpose).copied();
-        held.filter(|(_, since)| since.elapsed() < TRY_AGAIN).map(|(narrowing, _)| narrowing).unwrap_or_default()
-    }
-
-    fn put(&self, purpose: Purpose, narrowing: Narrowing) {
-        self.0.lock().expect("no panic while held").insert(purpose, (narrowing, Instant::now()));
-    }
-
-    /// The widest that a purpose needed.
-    pub fn widest(&self) -> Narrowing {
-        self.0.lock().expect("no panic while held").values().map(|(narrowing, _)| *narrowing).max().unwrap_or_default()
-    }
-}
 
 /// Assumes a role for a purpose, under the narrowest policy that STS takes.
 pub async fn enter_for(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<AssumeRoleOutput> {
@@ -136,17 +110,5 @@ mod tests {
                 assert!(is_in, "{action} is not in {wide}");
             }
         }
-    }
-
-    #[test]
-    fn what_was_found_to_fit_is_known_to_all_clients_and_the_widest_is_told() {
-        let known = Narrowings::default();
-        assert_eq!((known.of(Purpose::Read), known.widest()), (Narrowing::Purpose, Narrowing::Purpose));
-        known.put(Purpose::Read, Narrowing::Families);
-        known.put(Purpose::Backup, Narrowing::Nothing);
-        assert_eq!(
-            (known.of(Purpose::Read), known.of(Purpose::Revoke), known.widest()),
-            (Narrowing::Families, Narrowing::Purpose, Narrowing::Nothing)
-        );
     }
 }

@@ -4,7 +4,7 @@ use aws_config::{Region, SdkConfig};
 use caretaker_cloud::budget::{Budget, Budgets, Key};
 
 use crate::call::{GLOBAL, LIMITS};
-use crate::session::narrowed::Narrowings;
+use crate::session::narrowings::Narrowings;
 use crate::session::unnamed::Unnamed;
 
 /// What all sessions of one provider share.
