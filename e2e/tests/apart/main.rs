@@ -3,6 +3,7 @@
 mod bad_days;
 mod harness;
 mod late_api_server;
+mod proxy;
 mod three_clouds;
 mod truth;
 mod without_prometheus;

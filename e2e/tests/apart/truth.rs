@@ -4,7 +4,7 @@ use std::sync::{OnceLock, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use caretaker_aws_shim::{Answer, Fault};
+use caretaker_aws_shim::{Answer, Fault, SessionTags};
 use caretaker_e2e::{Client, Lab, PATIENCE};
 use serde_json::{Value, json};
 
@@ -147,10 +147,10 @@ fn what_was_proved_is_told_before_a_long_reading_begins() -> Result<()> {
     let lab = here();
     let client = Client::new("long", "200000000907", "ap-south-2");
     lab.cloud.call(&["instances", &client.account, "ap-south-2", "1"], "")?;
-    let late = || lab.watch.set_faults(vec![Fault::of("ec2/ap-south-2/DescribeInstances", Answer::Late(Duration::from_secs(12)))]);
+    let late = Fault::of("ec2/ap-south-2/DescribeInstances", Answer::Late(Duration::from_secs(12)));
     let listed = || lab.watch.calls().iter().filter(|call| call.contains("ec2/ap-south-2/DescribeInstances")).count();
     let account = ["ca", "prod", "-n", "client-long"];
-    late();
+    let _late = lab.faults(vec![late]);
     lab.kubectl.apply(&client.document().to_string())?;
     lab.grant(&client)?;
     lab.until("the first reading", || {
@@ -180,9 +180,67 @@ fn what_was_proved_is_told_before_a_long_reading_begins() -> Result<()> {
     lab.until("its end", || {
         ensure!(version()? != poked, "it lasts");
         Ok(())
-    })?;
-    lab.watch.set_faults(vec![]);
-    Ok(())
+    })
+}
+
+/// Base credentials with session tags, as those of EKS Pod Identity: a fault of the profile, and no client is asked to act; the kits allow them by a setting;
+/// and the smaller policy of the sessions is told.
+#[test]
+fn session_tags_are_told_at_the_profile_and_allowed_by_a_setting() -> Result<()> {
+    let _peace = PEACE.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let lab = here();
+    let clients = [Client::new("tags-one", "200000000908", "ap-south-1"), Client::new("tags-two", "200000000909", "ap-south-1")];
+    let tags = |taken_by: &[&Client]| {
+        let taken_by = taken_by.iter().map(|client| format!("arn:aws:iam::{}:role/CaretakerAccess", client.account)).collect();
+        lab.watch.set_session_tags(Some(SessionTags { taken_by, percent: 74 }));
+    };
+    let profile = ["pprof", "default"];
+    let result = (|| {
+        tags(&[]);
+        for client in &clients {
+            lab.kubectl.apply(&client.document().to_string())?;
+            lab.grant(client)?;
+            let account = ["ca", "prod", "-n", &format!("client-{}", client.name)];
+            let message = lab.condition(&account, "AccessProven", "Unknown", "CredentialsInvalid")?;
+            ensure!(message.contains("ProviderProfile") && !message.contains("grant kit and let them apply it"), "{message}");
+        }
+        let message = lab.condition(&profile, "ClientsReadable", "False", "CredentialsInvalid")?;
+        ensure!(message.contains("sessionTags") && message.contains("--disable-session-tags"), "{message}");
+        lab.condition(&profile, "Ready", "False", "CredentialsInvalid")?;
+
+        patch(lab, &profile, "merge", &json!({"spec": {"aws": {"sessionTags": "Allow"}}}))?;
+        let kit = lab.until("the kit that takes tags", || {
+            let kit = lab.kubectl.get(&["configmap", "prod-grant-kit", "-n", "client-tags-one"])?;
+            let template = kit["data"]["caretaker-access.cfn.json"].as_str().context("a template")?.to_owned();
+            ensure!(template.contains("sts:TagSession"), "{template}");
+            Ok(template)
+        })?;
+        // The second client has not applied it again yet: that one is asked to, and nobody else.
+        let kit: Value = serde_json::from_str(&kit)?;
+        let trust = &kit["Resources"]["CaretakerAccess"]["Properties"]["AssumeRolePolicyDocument"];
+        lab.cloud.call(&["set-trust", &clients[0].account, "CaretakerAccess"], &trust.to_string())?;
+        tags(&[&clients[0]]);
+        lab.poke("tags-one")?;
+        lab.poke("tags-two")?;
+        lab.condition(&["ca", "prod", "-n", "client-tags-one"], "AccessProven", "True", "Proven")?;
+        let message = lab.condition(&["ca", "prod", "-n", "client-tags-two"], "AccessProven", "False", "WaitingForGrant")?;
+        ensure!(message.contains("let them apply it"), "{message}");
+        lab.until("the wider policy of the sessions", || {
+            let access = lab.kubectl.get(&["ca", "prod", "-n", "client-tags-one"])?["status"]["access"].clone();
+            ensure!(access["sessionPolicy"].is_string(), "{access}");
+            Ok(())
+        })?;
+        let access = lab.plugin(&["access", "tags-one"])?;
+        ensure!(access.contains("sessions"), "{access}");
+        lab.condition(&profile, "ClientsReadable", "True", "Settled").map(drop)
+    })();
+    lab.watch.set_session_tags(None);
+    patch(lab, &profile, "merge", &json!({"spec": {"aws": {"sessionTags": null}}}))?;
+    for client in &clients {
+        lab.kubectl.run(&["annotate", "mc", &client.name, &format!("caretaker.dev/confirm-deletion={}", client.name)])?;
+        lab.kubectl.run(&["delete", "mc", &client.name, "--timeout=60s"])?;
+    }
+    result
 }
 
 /// T8: what is no region's name is refused at admission, with the field.

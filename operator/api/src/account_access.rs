@@ -31,6 +31,26 @@ impl AccessProfile {
     }
 }
 
+/// How the policy of our sessions was widened beyond the actions of their purpose. What the role itself is granted stays the limit.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SessionPolicy {
+    /// It names whole families of actions, such as `ec2:Describe*`.
+    Families,
+    /// There is none: a session may do all that the role may.
+    Absent,
+}
+
+impl SessionPolicy {
+    /// The word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Families => "Families",
+            Self::Absent => "Absent",
+        }
+    }
+}
+
 /// What is known about the way in.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +66,10 @@ pub struct AccessStatus {
     /// The identity that the session really has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// How the policy of our sessions was widened: AWS takes session tags of the provider's credentials and a session's policy up to a common size, which both
+    /// together were over. Not there where each session is cut down to the actions of its purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_policy: Option<SessionPolicy>,
     /// When the role was last assumed with success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proven_at: Option<Time>,

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::account_access::{
-    AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, OthersStatus, WayIn,
+    AccessProfile, AccessRegister, AccessStatus, ExcessStatement, ExcessStatus, MissingPermission, OthersStatus, SessionPolicy, WayIn,
 };
 pub use crate::account_budget::{BudgetStatus, KeyWait};
 pub use crate::cloud_target::{AzureAccount, Cloud, CloudTarget, GcpAccount};

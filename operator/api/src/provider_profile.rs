@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::provider_identity::{AzureCredentials, AzureProvider, CloudIdentityStatus, GcpCredentials, GcpProvider};
@@ -86,6 +87,21 @@ pub struct AwsProvider {
     #[serde(default = "default_region")]
     #[schemars(length(min = 5, max = 30))]
     pub region: String,
+    /// What is done about session tags of the base credentials, which go with every assumption of a client's role. `Allow`: they carry some, as those of EKS
+    /// Pod Identity do, and the grant kits let the clients' roles take them (`sts:TagSession`); a client with an older kit applies it again. `Absent`: they
+    /// carry none, such as where the association of EKS Pod Identity has them switched off. Without it the kits allow none, and credentials that are seen to
+    /// carry some are a fault of this profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_tags: Option<SessionTags>,
+}
+
+/// What is done about session tags of the base credentials.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SessionTags {
+    /// The grant kits let the clients' roles take them.
+    Allow,
+    /// There are none.
+    Absent,
 }
 
 /// Region of the STS endpoint when none is named.

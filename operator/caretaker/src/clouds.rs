@@ -94,6 +94,7 @@ impl caretaker_controllers::Clouds for SdkClouds {
             ca_bundle_pem: self.ca_bundle()?,
             credentials: credentials(identity.keys.as_ref()),
             expected_principal: identity.principal_arn.clone(),
+            allows_tags: identity.allows_tags,
         };
         let connector = self.counted(AwsConnector::with_budgets(config, self.budgets.clone()).await?);
         keep(&mut held, identity, |other| other.principal_arn == identity.principal_arn, &connector);

@@ -95,6 +95,7 @@ async fn main() {
         ca_bundle_pem: None,
         credentials: BaseCredentials::Static { access_key_id: key, secret_access_key: secret, session_token: None },
         expected_principal: setting("BENCH_PRINCIPAL"),
+        allows_tags: false,
     };
     let connector = AwsConnector::new(config).await.expect("a connector");
     let link = connector.connect(&AccessGrant::Aws(grant.clone()), Purpose::Read).await.expect("the role lets us in");

@@ -26,6 +26,7 @@ async fn main() {
             session_token: None,
         },
         expected_principal: setting("BENCH_PRINCIPAL"),
+        allows_tags: false,
     };
     let connector = AwsConnector::new(config).await.expect("a connector");
     let account_id = setting("BENCH_ACCOUNT");

@@ -40,4 +40,6 @@ pub struct AwsConfig {
     pub credentials: BaseCredentials,
     /// ARN that the base credentials must be; nothing is assumed with others.
     pub expected_principal: String,
+    /// Whether the clients' roles are to take session tags of the base credentials. A refusal of tags is the provider's fault where they are not.
+    pub allows_tags: bool,
 }

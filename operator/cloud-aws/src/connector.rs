@@ -10,6 +10,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use caretaker_cloud::budget::Budgets;
 use caretaker_cloud::runtime::Sessions;
 use caretaker_cloud::{AccessGrant, AwsGrant, CloudConnector, CloudError, CloudLink, ErrorClass, Identity, Presented, Purpose, Result};
@@ -17,6 +18,8 @@ use tokio::sync::Mutex;
 
 use crate::config::{AwsConfig, BaseCredentials};
 use crate::entry;
+use crate::proxies::ThroughProxies;
+use crate::session::narrowings::Narrowings;
 use crate::session::shared::Shared;
 use crate::session::unnamed::Unnamed;
 use crate::session::{self, AssumedRole, Session};
@@ -56,15 +59,12 @@ impl AwsConnector {
             .with_trust_store(trust)
             .build()
             .map_err(|error| CloudError::new(ErrorClass::Credentials, "read the CA bundle", error.to_string()))?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
-            .tls_context(context)
-            .build_https();
+        let http = ThroughProxies::new(tls::Provider::Rustls(CryptoMode::AwsLc), context);
         let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build();
         // One throttle model decides, in core: the SDK repeats a broken connection once and no more.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(config.region))
-            .http_client(WholeAnswers(http))
+            .http_client(WholeAnswers(SharedHttpClient::new(http)))
             .app_name(aws_config::AppName::new("caretaker").expect("a word is a valid name"))
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled());
@@ -74,8 +74,14 @@ impl AwsConnector {
         if let BaseCredentials::Static { access_key_id, secret_access_key, session_token } = config.credentials {
             loader = loader.credentials_provider(Credentials::new(access_key_id, secret_access_key, session_token, None, "caretaker-base"));
         }
-        let shared =
-            Shared { base: loader.load().await, expected_principal: config.expected_principal, budgets, unnamed: Unnamed::default() };
+        let shared = Shared {
+            base: loader.load().await,
+            expected_principal: config.expected_principal,
+            budgets,
+            unnamed: Unnamed::default(),
+            allows_tags: config.allows_tags,
+            narrowings: Narrowings::default(),
+        };
         Ok(Self { shared: Arc::new(shared), sessions: Sessions::default(), proven: Mutex::default() })
     }
 

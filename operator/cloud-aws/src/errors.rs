@@ -9,6 +9,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use caretaker_cloud::{CellKey, CloudError, EVERYWHERE, ErrorClass, Verdict, verdict_of, verdict_with};
 
+use crate::proxies::ProxyFault;
+
 /// The class of an error code. Source: the error tables of the services' API references.
 pub fn class_of(code: &str) -> ErrorClass {
     match code {
@@ -71,22 +73,29 @@ where
         // A request that could not be built for want of credentials is our own fault, not the client's. Every other one is of this account alone, such as a
         // region that cannot be part of a host's name.
         SdkError::ConstructionFailure(_) => {
-            let class = if lacks_credentials(error) { ErrorClass::Credentials } else { ErrorClass::Invalid };
+            if let Some(fault) = among_causes::<ProxyFault>(error) {
+                return CloudError::at_own_proxy(operation, fault.to_string());
+            }
+            let class = if among_causes::<CredentialsError>(error).is_some() { ErrorClass::Credentials } else { ErrorClass::Invalid };
             CloudError::new(class, operation, words(error))
         }
-        _ => CloudError::new(ErrorClass::Unreachable, operation, words(error)),
+        _ => match among_causes::<ProxyFault>(error) {
+            Some(fault) => CloudError::at_own_proxy(operation, fault.to_string()),
+            None => CloudError::new(ErrorClass::Unreachable, operation, words(error)),
+        },
     }
 }
 
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+/// A cause of this type.
+fn among_causes<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut cause = Some(error);
     while let Some(inner) = cause {
-        if inner.is::<CredentialsError>() {
-            return true;
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
         }
         cause = inner.source();
     }
-    false
+    None
 }
 
 /// The error and its causes, in the words that are for people. In the form for debugging an answer that could not be read stands as it came: that of
@@ -119,6 +128,7 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
@@ -150,6 +160,16 @@ mod tests {
         assert_eq!(class(SdkError::construction_failure(host)), ErrorClass::Invalid);
         let missing = CredentialsError::not_loaded("no provider in the chain");
         assert_eq!(class(SdkError::construction_failure(missing)), ErrorClass::Credentials);
+    }
+
+    #[test]
+    fn a_proxy_of_ours_is_told_apart_from_a_cloud_that_does_not_answer() {
+        let told = |error: SdkError<AssumeRoleError, HttpResponse>| classify("sts:AssumeRole", &error);
+        let fault = || Box::new(ProxyFault("the proxy http://p:1 takes no connection".into()));
+        let dead = told(SdkError::dispatch_failure(ConnectorError::other(fault(), None)));
+        assert!(dead.is_at_own_proxy() && dead.class == ErrorClass::Unreachable && dead.message.contains("http://p:1"), "{dead:?}");
+        let silent = told(SdkError::dispatch_failure(ConnectorError::io("no route".into())));
+        assert!(!silent.is_at_own_proxy() && silent.class == ErrorClass::Unreachable, "{silent:?}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod permissions;
 mod policies;
 mod presence;
 mod protection;
+mod proxies;
 mod register;
 mod services;
 mod session;

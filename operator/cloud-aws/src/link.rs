@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register,
-    Result, Scope, WantedPermission,
+    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Identity, Member, Narrowing, PermissionGap, Presence, ProtectionState, Receipt,
+    Register, Result, Scope, WantedPermission,
 };
 
 use crate::session::Session;
@@ -13,6 +13,10 @@ use crate::{exit, inventory, parent, permissions, policies, presence, protection
 impl CloudLink for Session {
     async fn identity(&self) -> Result<Identity> {
         Ok(Self::identity(self).await)
+    }
+
+    fn narrowing(&self) -> Narrowing {
+        self.shared.narrowings.widest()
     }
 
     async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap> {

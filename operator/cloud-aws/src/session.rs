@@ -12,16 +12,17 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::types::Credentials as StsCredentials;
 use caretaker_cloud::budget::{Key, Work};
-use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::{AwsGrant, CloudError, EVERYWHERE, ErrorClass, Identity, Purpose, Result};
-use serde_json::json;
 use tokio::sync::RwLock;
 
 use crate::call::{Calls, GLOBAL, INDEX_LIMITS, Renewal};
-use crate::session::assume::{SESSION_SECONDS, enter};
+use crate::session::assume::SESSION_SECONDS;
+use crate::session::narrowed::enter_for;
 use crate::session::shared::Shared;
 
 pub mod assume;
+pub mod narrowed;
+pub mod narrowings;
 pub mod shared;
 pub mod unnamed;
 
@@ -66,7 +67,7 @@ async fn identity_of(config: &SdkConfig, calls: Calls<'_>) -> Result<Identity> {
 /// Assumes a role and proves that it leads to the declared account, before any list call.
 pub async fn open(shared: &Shared, grant: &AwsGrant, purpose: Purpose) -> Result<AssumedRole> {
     let opened = Instant::now();
-    let answer = enter(shared, grant, Some(&policy_for(purpose))).await?;
+    let answer = enter_for(shared, grant, purpose).await?;
     let (credentials, expires) = take(answer.credentials())?;
     let config = with_credentials(&shared.base, SharedCredentialsProvider::new(credentials.clone()), None);
     let work = Work::once(&grant.account_id);
@@ -92,18 +93,6 @@ fn take(credentials: Option<&StsCredentials>) -> Result<(Credentials, SystemTime
         "caretaker-session",
     );
     Ok((taken, expires))
-}
-
-/// The session policy: the role's permissions cut down to what the purpose needs.
-fn policy_for(purpose: Purpose) -> String {
-    let purposes: &[Purpose] = match purpose {
-        Purpose::Backup => &[Purpose::Read, Purpose::Backup],
-        Purpose::Read => &[Purpose::Read],
-        Purpose::Revoke => &[Purpose::Revoke],
-        Purpose::Members => &[Purpose::Members],
-    };
-    let actions: Vec<&str> = purposes.iter().flat_map(|purpose| aws_actions(*purpose)).map(|action| action.name).collect();
-    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}).to_string()
 }
 
 /// The configuration with other credentials. The SDK keeps none of them: it would go on with what it has kept after the session was renewed.
@@ -191,17 +180,5 @@ impl Renewal for Session {
             *role = Arc::new(open(&self.shared, &self.grant, self.purpose).await?);
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn session_policies_fit_what_sts_takes() {
-        for purpose in [Purpose::Read, Purpose::Backup, Purpose::Revoke, Purpose::Members] {
-            assert!(policy_for(purpose).len() <= 2048, "{purpose:?}");
-        }
     }
 }

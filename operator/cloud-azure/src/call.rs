@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azure_core::error::Error;
 use azure_core::http::headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use azure_core::http::{ClientOptions, Context, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url};
+use caretaker_cloud::runtime::Proxies;
 use caretaker_cloud::{CloudError, ErrorClass, Result};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -98,6 +98,7 @@ pub struct Answer {
 pub struct Arm {
     pipeline: Pipeline,
     endpoint: Url,
+    proxies: Proxies,
 }
 
 impl Arm {
@@ -105,7 +106,7 @@ impl Arm {
     pub fn new(endpoint: Url, transport: &Transport) -> Self {
         let pipeline =
             Pipeline::new(option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"), options(transport), vec![], vec![], None);
-        Self { pipeline, endpoint }
+        Self { pipeline, endpoint, proxies: Proxies::from_env() }
     }
 
     /// Makes one call with this bearer token, or with none.
@@ -120,8 +121,10 @@ impl Arm {
             request.set_body(body.to_string());
         }
         let checks = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
-        let unanswered = |error: Error| errors::unanswered(call.operation, &error);
-        let response = self.pipeline.send(&Context::new(), &mut request, Some(checks)).await.map_err(unanswered)?;
+        let response = match self.pipeline.send(&Context::new(), &mut request, Some(checks)).await {
+            Ok(response) => response,
+            Err(error) => return Err(errors::unanswered(call.operation, (self.endpoint.as_str(), &self.proxies), &error).await),
+        };
         let status: u16 = response.status().into();
         let header = |name: &'static str| response.headers().get_optional_str(&HeaderName::from_static(name)).map(str::to_owned);
         let waits =

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use azure_core::error::{Error, ErrorKind};
+use caretaker_cloud::runtime::Proxies;
 use caretaker_cloud::{CloudError, ErrorClass};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -79,10 +80,22 @@ pub fn refused(operation: &str, status: u16, body: &Value, waits: &Waits, now: T
     CloudError::new(class, operation, message).with_code(code)
 }
 
-/// The error of an answer that did not come.
-#[must_use]
-pub fn unanswered(operation: &str, error: &Error) -> CloudError {
-    CloudError::new(ErrorClass::Unreachable, operation, chain(error))
+/// The error of an answer that did not come, which may be a proxy's doing.
+pub async fn unanswered(operation: &str, (url, proxies): (&str, &Proxies), error: &Error) -> CloudError {
+    let cause = chain(error);
+    match proxies.fault(url, &cause).await {
+        Some(fault) => CloudError::at_own_proxy(operation, fault),
+        None => CloudError::new(ErrorClass::Unreachable, operation, cause),
+    }
+}
+
+/// The error of a token that was not given, where no answer came at all: that may be a proxy's doing.
+pub async fn no_token_by_proxy(operation: &str, (url, proxies): (&str, &Proxies), error: &Error, now: Timestamp) -> CloudError {
+    let told = no_token(operation, error, now);
+    if told.class != ErrorClass::Unreachable {
+        return told;
+    }
+    proxies.fault(url, &chain(error)).await.map_or(told, |fault| CloudError::at_own_proxy(operation, fault))
 }
 
 /// The error of a token that was not given. Only Azure's own numbers are quoted: whatever else the endpoint says could repeat what was sent

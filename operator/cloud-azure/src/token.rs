@@ -12,6 +12,7 @@ use azure_identity::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use caretaker_cloud::runtime::Proxies;
 use caretaker_cloud::{CloudError, ErrorClass, Identity, Result};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -48,6 +49,7 @@ pub struct Tokens {
     authority: String,
     credentials: AzureCredentials,
     transport: Transport,
+    proxies: Proxies,
 }
 
 /// A projected token: read anew for each use, since the file is renewed under us.
@@ -87,6 +89,7 @@ impl Tokens {
             authority: config.authority_host.clone(),
             credentials: config.credentials.clone(),
             transport: transport.clone(),
+            proxies: Proxies::from_env(),
         })
     }
 
@@ -95,7 +98,12 @@ impl Tokens {
         let failed = |error: azure_core::Error| errors::no_token(OPERATION, &error, Timestamp::now());
         // The SDK keeps tokens inside the credential, so a new one is made each time.
         let credential = self.credential().map_err(failed)?;
-        let token = credential.get_token(&[&self.scope], None).await.map_err(failed)?;
+        let token = match credential.get_token(&[&self.scope], None).await {
+            Ok(token) => token,
+            Err(error) => {
+                return Err(errors::no_token_by_proxy(OPERATION, (&self.authority, &self.proxies), &error, Timestamp::now()).await);
+            }
+        };
         let identity = identity(token.token.secret())?;
         if identity.account != self.tenant_id {
             let message = format!("the token is of the tenant {}, not of {}", identity.account, self.tenant_id);

@@ -134,7 +134,7 @@ fn without(refusal: Refusal, presented: &Secret) -> Refusal {
             let text = answer.body.to_string().replace(presented.reveal(), "(redacted)");
             Refusal::Answer(Answer { body: serde_json::from_str(&text).unwrap_or_default(), ..answer })
         }
-        none @ Refusal::None(_) => none,
+        none @ (Refusal::None(_) | Refusal::Proxy(_)) => none,
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Refusal {
     Answer(Answer),
     /// No answer, or one that cannot be read.
     None(String),
+    /// No answer, and a proxy of ours is why.
+    Proxy(String),
 }
 
 /// An answer with an error status.
@@ -125,6 +127,7 @@ fn seconds(text: &str) -> Option<Duration> {
 pub fn classify(operation: &str, refusal: &Refusal, parties: &Parties) -> CloudError {
     let answer = match refusal {
         Refusal::None(message) => return CloudError::new(ErrorClass::Unreachable, operation, message.clone()),
+        Refusal::Proxy(message) => return CloudError::at_own_proxy(operation, message.clone()),
         Refusal::Answer(answer) => answer,
     };
     let said = envelope(&answer.body);

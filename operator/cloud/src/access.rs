@@ -8,6 +8,18 @@ use crate::{CloudError, ErrorClass, Result};
 /// Most ways in that are looked at one by one. Further ones are counted.
 pub const MAX_WAYS: usize = 50;
 
+/// How far a session is narrowed below what our principal is granted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Narrowing {
+    /// To the actions of its purpose; also where a cloud narrows no sessions, since the grant itself is as narrow there.
+    #[default]
+    Purpose,
+    /// To whole families of actions, such as `ec2:Describe*`: the exact list is too large.
+    Families,
+    /// Not at all: no list fits.
+    Nothing,
+}
+
 /// What our principal is granted beyond what was asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExcessReport {

@@ -49,7 +49,21 @@ pub struct CloudError {
     pub message: String,
 }
 
+/// Code of an error that is a proxy's of ours: the provider's matter, and no client's.
+const OWN_PROXY: &str = "OwnProxy";
+
 impl CloudError {
+    /// No answer came, and a proxy of ours is why.
+    pub fn at_own_proxy(operation: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::Unreachable, operation, message).with_code(OWN_PROXY)
+    }
+
+    /// Whether a proxy of ours is why no answer came.
+    #[must_use]
+    pub fn is_at_own_proxy(&self) -> bool {
+        self.code == OWN_PROXY
+    }
+
     /// An error of `class` from `operation`.
     pub fn new(class: ErrorClass, operation: impl Into<String>, message: impl Into<String>) -> Self {
         Self { class, operation: operation.into(), code: String::new(), message: message.into() }

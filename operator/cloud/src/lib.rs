@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use access::{ExcessReport, ExcessStatement, Register, WayIn, WayKind};
+pub use access::{ExcessReport, ExcessStatement, Narrowing, Register, WayIn, WayKind};
 pub use asset::{Address, Asset, AssetType, Cloud, Family, Power, Size, Visibility};
 pub use catalog::aws::AwsType;
 pub use cell_verdict::{verdict_of, verdict_with};
@@ -79,6 +79,11 @@ pub trait CloudConnector: Send + Sync {
 pub trait CloudLink: Send + Sync {
     /// Who this session is, asked of the cloud.
     async fn identity(&self) -> Result<Identity>;
+
+    /// How far the provider's sessions are narrowed, as far as they were opened: the widest counts.
+    fn narrowing(&self) -> Narrowing {
+        Narrowing::Purpose
+    }
 
     /// Which permissions of `wanted` are not granted.
     async fn permissions(&self, wanted: &[WantedPermission]) -> Result<PermissionGap>;

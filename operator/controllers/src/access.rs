@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use caretaker_api::cloud_account::Cloud;
 use caretaker_api::condition::Reason;
-use caretaker_api::provider_profile::{ProviderProfile, ProviderProfileSpec};
+use caretaker_api::provider_profile::{ProviderProfile, ProviderProfileSpec, SessionTags};
 use caretaker_api::{CloudAccount, names};
 use caretaker_cloud::{AccessGrant, CloudConnector};
 use caretaker_core::cloud_account::claim::Claims;
@@ -77,7 +77,8 @@ pub async fn connector(ctx: &Context, profile: &ProviderProfile, cloud: Cloud) -
     let made = match (cloud, &profile.spec.aws, &profile.spec.azure, &profile.spec.gcp) {
         (Cloud::Aws, Some(aws), _, _) => match aws_keys(ctx, aws.credentials.secret_name.as_deref()).await? {
             Ok(keys) => {
-                let identity = AwsIdentity { principal_arn: aws.principal_arn.clone(), region: aws.region.clone(), keys };
+                let (principal_arn, region) = (aws.principal_arn.clone(), aws.region.clone());
+                let identity = AwsIdentity { principal_arn, region, allows_tags: aws.session_tags == Some(SessionTags::Allow), keys };
                 ctx.clouds.aws(&identity).await
             }
             Err(fault) => return Ok(Err(fault)),

@@ -225,7 +225,9 @@ impl Caller<'_> {
         let WayIn { connector, grant, .. } = self.way_in;
         let wanted = || kit::parents::wanted(&self.account.spec, grant);
         Ok(match ask {
-            Ask::Connect(purpose) => Answer::Connected(connector.connect(grant, purpose).await.map(|link| self.link = Some(link))),
+            Ask::Connect(purpose) => {
+                Answer::Connected(connector.connect(grant, purpose).await.map(|link| self.link.insert(link).narrowing()))
+            }
             Ask::Attempt(presented) => Answer::Attempted(connector.attempt(grant, presented).await),
             Ask::ListMembers => {
                 let listed = self.link()?.members().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    AccessGrant, Asset, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member,
+    AccessGrant, Asset, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, Narrowing,
     PermissionGap, Presence, Presented, ProtectionState, Purpose, Receipt, Register, Scope, WantedPermission,
 };
 use caretaker_engine::write_gate::Writes;
@@ -42,6 +42,10 @@ impl CloudConnector for CountedConnector {
 impl CloudLink for CountedLink {
     async fn identity(&self) -> caretaker_cloud::Result<Identity> {
         self.inner.identity().await
+    }
+
+    fn narrowing(&self) -> Narrowing {
+        self.inner.narrowing()
     }
 
     async fn permissions(&self, wanted: &[WantedPermission]) -> caretaker_cloud::Result<PermissionGap> {

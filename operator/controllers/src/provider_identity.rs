@@ -29,6 +29,8 @@ pub struct AwsIdentity {
     pub principal_arn: String,
     /// Region of the STS endpoint.
     pub region: String,
+    /// Whether the clients' roles are to take session tags of the base credentials.
+    pub allows_tags: bool,
     /// Keys; without them the process environment's own credentials.
     pub keys: Option<AwsKeys>,
 }

@@ -19,12 +19,12 @@ use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{CloudAccountStatus, CloudTarget, KitStatus};
 use caretaker_api::condition::{ConditionType, Conditions, Reason};
 use caretaker_api::provider_profile::ProviderProfileSpec;
-use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, PermissionGap, Register, Usage};
+use caretaker_cloud::{CloudError, ErrorClass, ExcessReport, Identity, Narrowing, PermissionGap, Register, Usage};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::cloud_account::access_status::{REGISTER_EVERY, profile, take_excess, take_gap, take_register};
+use crate::cloud_account::access_status::{REGISTER_EVERY, profile, session_policy, take_excess, take_gap, take_register};
 use crate::cloud_account::cross_client_probe::{Tried, take_others};
 use crate::cloud_account::intrusion_probe::{Refusal, refusals_due, take_refusals};
 use crate::cloud_account::proof::{pause, take_proof};
@@ -216,6 +216,8 @@ pub struct Done {
     pub made_external_id: bool,
     /// The role that was tried.
     pub principal: String,
+    /// How far our sessions are narrowed.
+    pub narrowing: Option<Narrowing>,
     /// The answer to the assumption of the role.
     pub proof: Option<Result<Identity, CloudError>>,
     /// What is missing of the manifest.
@@ -292,6 +294,9 @@ pub fn status(account: &CloudAccount, observed: &Observed, faults: &[Fault], don
     access.profile = Some(profile(&account.spec.allow));
     if access.principal.is_empty() {
         access.principal.clone_from(&done.principal);
+    }
+    if let Some(narrowing) = done.narrowing {
+        access.session_policy = session_policy(narrowing);
     }
     take_refusals(account, &mut status, &mut set, &done.refusals, (generation, now));
     take_others(account, &mut status, &mut set, done.others.as_ref(), (generation, now));

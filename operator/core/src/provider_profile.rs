@@ -45,11 +45,28 @@ pub struct Done {
     /// What stands in the way of asking.
     pub identity_faults: Vec<Fault>,
     /// Accounts of clients that go unread by a fault of the provider's, and why.
-    pub unread: Vec<(String, String)>,
+    pub unread: Vec<Unread>,
     /// An account of a client beside which there is none that lets the same principal in.
     pub uncontrolled: Option<String>,
     /// What the definitions in the cluster lack, or why that could not be found out.
     pub definitions: Option<Result<Option<String>, String>>,
+}
+
+/// An account of a client that goes unread by a fault of the provider's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unread {
+    /// Namespace and name.
+    pub account: String,
+    /// The word in its condition.
+    pub reason: Reason,
+    /// Why.
+    pub cause: String,
+}
+
+/// Whether a condition of an account speaks of a fault of the provider's.
+#[must_use]
+pub fn is_of_provider(reason: &str, message: &str) -> bool {
+    reason == Reason::CredentialsInvalid.as_str() || message.starts_with(READ_ELSEWHERE)
 }
 
 /// Clouds that the profile names.
@@ -138,7 +155,7 @@ pub fn status(
         }
     }
     let mut waits = take_identities(profile, is_principal, done, (&mut status, &mut set), now);
-    waits.extend(take_unread(&done.unread, &mut set));
+    waits.extend(take_unread(&done.unread, undecided_tags(profile, &status), &mut set));
     take_control(done.uncontrolled.as_deref(), &mut set);
     take_definitions(done, &mut set);
     status.conditions = set.finish();
@@ -147,32 +164,67 @@ pub fn status(
 
 /// Accounts that go unread by a fault of the provider's own, and why: those of this profile whose last visit said so.
 #[must_use]
-pub fn unread(profile: &str, accounts: &[CloudAccount]) -> Vec<(String, String)> {
+pub fn unread(profile: &str, accounts: &[CloudAccount]) -> Vec<Unread> {
+    let name = |account: &CloudAccount| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
     let cause = |account: &CloudAccount| {
         let conditions = account.status.as_ref().map(|status| &status.conditions)?;
         [ConditionType::AccessProven, ConditionType::InventoryComplete]
             .into_iter()
             .filter_map(|kind| find(conditions, kind))
-            .find(|condition| condition.reason == Reason::CredentialsInvalid.as_str())
-            .map(|condition| condition.message.clone())
+            .find(|condition| is_of_provider(&condition.reason, &condition.message))
+            .map(|condition| {
+                let is_key = condition.reason == Reason::CredentialsInvalid.as_str();
+                let reason = if is_key { Reason::CredentialsInvalid } else { Reason::Unreachable };
+                Unread { account: name(account), reason, cause: condition.message.clone() }
+            })
     };
     let own = accounts.iter().filter(|account| account.spec.provider_profile == profile && account.spec.is_live());
-    let name = |account: &CloudAccount| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
-    let mut unread: Vec<(String, String)> = own.filter_map(|account| cause(account).map(|cause| (name(account), cause))).collect();
+    let mut unread: Vec<Unread> = own.filter_map(cause).collect();
     unread.sort();
     unread
 }
 
-fn take_unread(unread: &[(String, String)], set: &mut ConditionSet) -> Option<Wait> {
+/// What must be decided before any client is asked to let us in: the base credentials carry session tags, which go with every assumption of a role, and the
+/// kits allow none. The cloud does not tell a session's tags; it tells whose session it is.
+fn undecided_tags(profile: &ProviderProfile, status: &ProviderProfileStatus) -> Option<String> {
+    let is_undecided = profile.spec.aws.as_ref()?.session_tags.is_none();
+    (is_undecided && is_pod_identity(&status.aws.as_ref()?.arn)).then(|| {
+        "the base credentials are those of EKS Pod Identity, which puts session tags on every assumption of a client's role unless they are switched off, and \
+         the grant kits do not let the roles take them: either set spec.aws.sessionTags to Allow before the kits go to the clients (sts:TagSession is in them \
+         then; a client with an older kit applies it again), or switch the tags off (aws eks update-pod-identity-association --disable-session-tags) and set it \
+         to Absent"
+            .to_owned()
+    })
+}
+
+/// Whether an ARN is that of a session which EKS Pod Identity has made: its name is `eks-CLUSTER-POD-UUID`.
+/// Source: <https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumedRoleUser.html>
+fn is_pod_identity(arn: &str) -> bool {
+    let session = arn.split_once(":assumed-role/").and_then(|(_, rest)| rest.split_once('/')).map(|(_, session)| session);
+    let Some((_, id)) =
+        session.and_then(|session| session.strip_prefix("eks-")).and_then(|name| name.split_at_checked(name.len().checked_sub(36)?))
+    else {
+        return false;
+    };
+    let parts: Vec<&str> = id.split('-').collect();
+    let is_hex = |part: &&str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(is_hex)
+}
+
+fn take_unread(unread: &[Unread], undecided: Option<String>, set: &mut ConditionSet) -> Option<Wait> {
     let kind = ConditionType::ClientsReadable;
-    let Some((first, cause)) = unread.first() else {
+    let accounts = unread.first().map(|first| {
+        let cause = first.cause.trim_start_matches(READ_ELSEWHERE);
+        let message =
+            format!("{} account(s) go unread by a fault of the provider's, the first is {}: {cause}", unread.len(), first.account);
+        (first.reason, message)
+    });
+    let Some((reason, message)) = undecided.map(|message| (Reason::CredentialsInvalid, message)).or(accounts) else {
         set.set(kind, Is::True, Reason::Settled, "no account goes unread by a fault of the provider's");
         return None;
     };
-    let cause = cause.trim_start_matches(READ_ELSEWHERE);
-    let message = format!("{} account(s) go unread by a fault of the provider's, the first is {first}: {cause}", unread.len());
-    set.set(kind, Is::False, Reason::CredentialsInvalid, &message);
-    Some(Wait { reason: Reason::CredentialsInvalid, message, after: PAUSE })
+    set.set(kind, Is::False, reason, &message);
+    Some(Wait { reason, message, after: PAUSE })
 }
 
 /// The first account whose exit could not be proved, see [`control::uncontrolled`].
@@ -272,6 +324,45 @@ mod tests {
         .unwrap()
     }
 
+    /// The base credentials of EKS Pod Identity carry session tags, which no kit allows by itself.
+    #[test]
+    fn session_tags_must_be_decided_on_before_any_client_is_asked() {
+        let uuid = "32ac0eb9-1c2d-4e5f-8a9b-0c1d2e3f4a5b";
+        let told = |session: &str, tags: Option<&str>| {
+            let mut aws = json!({"principalArn": "arn:aws:iam::111111111111:role/caretaker"});
+            if let Some(tags) = tags {
+                aws["sessionTags"] = json!(tags);
+            }
+            let profile: ProviderProfile = serde_json::from_value(json!({
+                "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "default", "generation": 1},
+                "spec": {"displayName": "Care", "contacts": [], "aws": aws},
+            }))
+            .unwrap();
+            let principal = format!("arn:aws:sts::111111111111:assumed-role/caretaker/{session}");
+            let done =
+                Done { identities: vec![(Cloud::Aws, Ok(Identity { account: "111111111111".into(), principal }))], ..Done::default() };
+            let (status, outcome) = status(&profile, caretaker_cloud::is_principal, &done, "2026-11-26T10:00:00Z".parse().unwrap());
+            assert_eq!(find(&status.conditions, ConditionType::IdentityProven).unwrap().status, "True");
+            let told = find(&status.conditions, ConditionType::ClientsReadable).unwrap().clone();
+            assert_eq!(told.status == "False", matches!(&outcome, Outcome::Waiting(_)), "{outcome:?}");
+            told
+        };
+        let pod = format!("eks-prod-caretaker-0-{uuid}");
+        for (why, session, tags, expected) in [
+            ("nobody has decided", pod.as_str(), None, "False"),
+            ("the kits allow them", &pod, Some("Allow"), "True"),
+            ("they are switched off", &pod, Some("Absent"), "True"),
+            ("a role of an instance", "i-0123456789abcdef0", None, "True"),
+            ("a name that only begins so", "eks-admin", None, "True"),
+            ("no id", &format!("eks-prod-caretaker-0-{}", uuid.replace('3', "z")), None, "True"),
+        ] {
+            let condition = told(session, tags);
+            assert_eq!(condition.status, expected, "{why}: {}", condition.message);
+            let names = condition.message.contains("sessionTags to Allow") && condition.message.contains("--disable-session-tags");
+            assert_eq!(names, expected == "False", "{why}: {}", condition.message);
+        }
+    }
+
     #[test]
     fn what_is_off_in_the_provider_s_project_is_one_fault_of_its_profile_and_asks_no_client_to_act() {
         let now: Timestamp = "2026-11-26T10:00:00Z".parse().unwrap();
@@ -300,7 +391,7 @@ mod tests {
             "spec": {"displayName": "Care", "contacts": []},
         }))
         .unwrap();
-        let told = |unread: &[(String, String)]| {
+        let told = |unread: &[Unread]| {
             let done = Done { unread: unread.to_vec(), ..Done::default() };
             let (status, outcome) = status(&profile, |_, _| true, &done, now);
             (find(&status.conditions, ConditionType::ClientsReadable).unwrap().clone(), outcome)
@@ -311,5 +402,12 @@ mod tests {
             assert!(condition.message.contains(part), "{}", condition.message);
         }
         assert_eq!(told(&[]).0.status, "True");
+
+        // A proxy of ours that is dead: one fault here, in its own word.
+        let dead = read(Some(CloudError::at_own_proxy("sts:AssumeRole", "the proxy http://p:1 takes no connection")));
+        let unread = super::unread("default", &[dead]);
+        let (condition, _) = told(&unread);
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "Unreachable"), "{condition:?}");
+        assert!(condition.message.contains("client-acme/prod") && condition.message.contains("http://p:1"), "{}", condition.message);
     }
 }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use caretaker_api::condition::Reason;
 use caretaker_api::names::{self, client_namespace};
 use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
+use caretaker_core::provider_profile::is_of_provider;
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject};
 use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
@@ -329,7 +329,8 @@ impl Cache {
     fn blamed_profile(&self, namespace: &str, name: &str) -> Option<Wake> {
         let account = self.get(Kind::CloudAccount.as_str(), namespace, name)?;
         let conditions = account.data["status"]["conditions"].as_array()?;
-        let is_blamed = conditions.iter().any(|condition| condition["reason"] == Reason::CredentialsInvalid.as_str());
+        let text = |condition: &serde_json::Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+        let is_blamed = conditions.iter().any(|condition| is_of_provider(&text(condition, "reason"), &text(condition, "message")));
         let profile = account.data["spec"]["providerProfile"].as_str().unwrap_or("default");
         is_blamed.then(|| Wake { kind: Kind::ProviderProfile, namespace: String::new(), name: profile.into() })
     }

@@ -12,6 +12,7 @@ mod fault;
 pub mod judge;
 mod pages;
 mod serve;
+mod tags;
 mod watch;
 mod xml;
 
@@ -19,4 +20,5 @@ pub use answers::{Answers, Rows, machine, machine_of_several, stopped_machine};
 pub use explorer::{Explorer, resource};
 pub use fault::{Answer, Bucket, Fault};
 pub use serve::{start, start_at};
+pub use tags::SessionTags;
 pub use watch::{Exchange, Watch};

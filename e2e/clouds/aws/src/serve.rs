@@ -15,7 +15,7 @@ use crate::explorer::{self, Explorer};
 use crate::fault::{Answer, error, plain, put, silence, throttled};
 use crate::pages::{self, Cut};
 use crate::watch::Watch;
-use crate::{clock, xml};
+use crate::{clock, tags, xml};
 
 /// Longest time of one call to the emulator.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,6 +107,9 @@ fn before(shim: &Shim, call: &Call, text: &str, now: jiff::Timestamp) -> Early {
     if !shim.watch.has_room(text, &caller, &call.region) {
         return answered(throttled(call, None));
     }
+    if let Some(refusal) = shim.watch.state().tags.as_ref().and_then(|tags| tags.refusal(call, caller == call.key)) {
+        return answered(refusal);
+    }
     match shim.watch.fault(text) {
         Some(Answer::Nothing) => answered(silence()),
         Some(Answer::Error { status, code, retry_after }) => answered(error(call, status, &code, "made by the test", retry_after)),
@@ -136,6 +139,7 @@ impl Shim {
             }
         };
         self.learn(call, &said);
+        let said = Said { body: if self.watch.state().tags.is_some() { tags::worded(call, said.body) } else { said.body }, ..said };
         if fault == Some(Answer::Lost) {
             self.watch.keep(|| exchange);
             return silence();

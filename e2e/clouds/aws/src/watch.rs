@@ -9,6 +9,7 @@ use crate::answers::{Answers, Rows};
 use crate::call::Call;
 use crate::explorer::Explorer;
 use crate::fault::{Answer, Bucket, Fault};
+use crate::tags::SessionTags;
 
 /// One call with its answer, as the judge reads it.
 pub type Exchange = Value;
@@ -24,6 +25,7 @@ pub struct State {
     pub explorers: HashMap<String, Explorer>,
     pub page_rows: Option<usize>,
     pub clock_ahead: i64,
+    pub tags: Option<SessionTags>,
     exchanges: Option<Vec<Exchange>>,
 }
 
@@ -77,6 +79,11 @@ impl Watch {
     /// Sets the most rows of a page; `None` for as many as are asked for.
     pub fn set_page_rows(&self, rows: Option<usize>) {
         self.state().page_rows = rows;
+    }
+
+    /// Puts session tags on the base credentials, or takes them off.
+    pub fn set_session_tags(&self, tags: Option<SessionTags>) {
+        self.state().tags = tags;
     }
 
     /// Sets the clock so many seconds ahead of this machine's. Requests that were signed more than five minutes off it are refused, as AWS does.

@@ -1,7 +1,7 @@
 //! `access` and `permissions`: who gets into a client's accounts, what is missing, what is too much, and why each permission is asked for.
 
 use caretaker_api::CloudAccount;
-use caretaker_api::cloud_account::{AccessRegister, Cloud, CloudAccountStatus, ExcessStatus, WayIn};
+use caretaker_api::cloud_account::{AccessRegister, Cloud, CloudAccountStatus, ExcessStatus, SessionPolicy, WayIn};
 use caretaker_api::condition::Reason;
 use caretaker_core::cloud_account::access_status::profile;
 use caretaker_core::conditions::Is;
@@ -105,6 +105,15 @@ fn word(status: &CloudAccountStatus, kind: &str) -> String {
     condition(status, kind).map_or_else(|| "Unknown".to_owned(), |found| found.status.clone())
 }
 
+/// What a session may do beyond its purpose.
+fn wider(policy: SessionPolicy) -> String {
+    let what = match policy {
+        SessionPolicy::Families => "cut down to families of actions such as ec2:Describe*",
+        SessionPolicy::Absent => "not cut down: each may do all that the role may",
+    };
+    format!("{what} ({}), since AWS takes no larger policy beside the session tags of the provider's credentials", policy.as_str())
+}
+
 fn day(time: &Time) -> String {
     time.0.to_string().chars().take(10).collect()
 }
@@ -128,6 +137,9 @@ fn report(account: &CloudAccount, width: usize) -> String {
     line("way in", if access.principal.is_empty() { "not known yet" } else { &access.principal });
     let proven = access.proven_at.as_ref().map_or_else(|| "never".to_owned(), |time| time.0.to_string());
     line("proven", &format!("{}, last {proven}", word(&status, "AccessProven")));
+    if let Some(policy) = access.session_policy {
+        line("sessions", &wider(policy));
+    }
     line("outsiders", &format!("refused: {}", word(&status, "ConfusedDeputyProtected")));
     line("clients", &format!("other clients' principals refused: {}", word(&status, "ClientsSeparated")));
     match condition(&status, "PermissionsSufficient").map(Is::of) {

@@ -1,7 +1,7 @@
 //! The way to the cluster, with errors that say what to do.
 
 use anyhow::{Context, anyhow};
-use kube::config::KubeConfigOptions;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 /// Which cluster.
@@ -25,6 +25,16 @@ pub async fn connect(args: &ClusterArgs) -> anyhow::Result<Client> {
     config.default_retry = false;
     config.connect_timeout = Some(std::time::Duration::from_secs(10));
     Ok(Client::try_from(config)?)
+}
+
+/// Whether the kubeconfig itself names a proxy for a context.
+pub fn names_proxy(context: Option<&str>) -> bool {
+    let Ok(file) = Kubeconfig::read() else { return false };
+    let context = context.map(str::to_owned).or(file.current_context);
+    let cluster = file.contexts.into_iter().find(|named| Some(&named.name) == context.as_ref());
+    let cluster = cluster.and_then(|named| named.context).map(|context| context.cluster);
+    let found = file.clusters.into_iter().find(|named| Some(&named.name) == cluster.as_ref()).and_then(|named| named.cluster);
+    found.and_then(|cluster| cluster.proxy_url).is_some_and(|url| !url.is_empty())
 }
 
 /// Whether the API server does not know the kind. Of an object that is missing it names name and kind in the details.

@@ -104,7 +104,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         isolation_image: given(args.isolation_image),
         layout: Layout { dns: args.dns.unwrap_or_default(), monitoring: args.monitoring.unwrap_or_default() },
     };
-    let kube = Config::infer().await?;
+    let mut kube = Config::infer().await?;
+    // The proxies of the environment are for the clouds and the store; the API server is reached by one only where the kubeconfig names it.
+    if !super::cluster::names_proxy(None) {
+        kube.proxy_url = None;
+    }
     operator::run(config, kube, |writes, budgets| Arc::new(SdkClouds::new(reach, writes, budgets))).await?;
     Ok(())
 }

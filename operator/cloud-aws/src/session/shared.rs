@@ -4,6 +4,7 @@ use aws_config::{Region, SdkConfig};
 use caretaker_cloud::budget::{Budget, Budgets, Key};
 
 use crate::call::{GLOBAL, LIMITS};
+use crate::session::narrowings::Narrowings;
 use crate::session::unnamed::Unnamed;
 
 /// What all sessions of one provider share.
@@ -12,6 +13,8 @@ pub struct Shared {
     pub expected_principal: String,
     pub budgets: Budgets,
     pub unnamed: Unnamed,
+    pub allows_tags: bool,
+    pub narrowings: Narrowings,
 }
 
 impl Shared {

@@ -6,5 +6,6 @@ mod members;
 mod others;
 mod register;
 mod stage;
+mod tags;
 
 caretaker_cloud::behaviour_suite!(stage::OnEmulator::set().await);

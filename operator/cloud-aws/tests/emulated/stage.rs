@@ -47,7 +47,7 @@ fn number() -> u64 {
 }
 
 /// A user of the provider's that may assume roles, and its connector.
-async fn provider(cloud: &Cloud, endpoint: &str) -> (Arc<AwsConnector>, String) {
+async fn provider(cloud: &Cloud, endpoint: &str, allows_tags: bool) -> (Arc<AwsConnector>, String) {
     let user = cloud.call(&["provider", PROVIDER, &format!("suite-{}", number())], "").expect("a user");
     let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
     let config = AwsConfig {
@@ -60,6 +60,7 @@ async fn provider(cloud: &Cloud, endpoint: &str) -> (Arc<AwsConnector>, String) 
             session_token: None,
         },
         expected_principal: text("arn"),
+        allows_tags,
     };
     (Arc::new(AwsConnector::new(config).await.expect("a connector")), text("arn"))
 }
@@ -90,7 +91,7 @@ impl OnEmulator {
         let cloud = tokio::task::spawn_blocking(cloud).await.expect("no panic");
         let watch = Watch::judged();
         let endpoint = start(&cloud.endpoint, watch.clone()).await.expect("a port");
-        let (connector, principal) = provider(&cloud, &endpoint).await;
+        let (connector, principal) = provider(&cloud, &endpoint, false).await;
         let (policies, faults, stranger) = (Mutex::default(), Mutex::default(), Mutex::default());
         Self { cloud, watch, endpoint, connector, principal, stranger, policies, faults }
     }
@@ -120,6 +121,15 @@ impl OnEmulator {
             session_name: "caretaker-suite".into(),
             source_identity: "prod@suite".into(),
         }
+    }
+
+    /// Another provider, which the role of these grants trusts from now on, and whose kits let roles take session tags.
+    pub async fn with_tags(&self, grants: &[&AwsGrant]) -> Arc<AwsConnector> {
+        let (connector, principal) = provider(&self.cloud, &self.endpoint, true).await;
+        for grant in grants {
+            self.call(&["set-trust", &grant.account_id, ROLE], &trust(&principal));
+        }
+        connector
     }
 
     /// Name of the provider's user.
@@ -197,7 +207,7 @@ impl Stage for OnEmulator {
     }
 
     async fn stranger(&self) -> Arc<dyn CloudConnector> {
-        let (connector, principal) = provider(&self.cloud, &self.endpoint).await;
+        let (connector, principal) = provider(&self.cloud, &self.endpoint, false).await;
         *self.stranger.lock().expect("no panic while held") = principal;
         connector
     }

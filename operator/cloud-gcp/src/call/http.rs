@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use caretaker_cloud::runtime::Proxies;
 use caretaker_cloud::{CloudError, ErrorClass, Result};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Url};
@@ -66,7 +67,7 @@ pub fn url(base: &str, path: &str, query: &[(&str, &str)]) -> Result<Url> {
 /// Makes a call. The answer's body where the status is one of success.
 pub async fn send(client: &reqwest::Client, url: Url, call: Call<'_>) -> std::result::Result<Value, Refusal> {
     let posts = call.post || call.json.is_some() || call.form.is_some();
-    let mut request = client.request(if posts { Method::POST } else { Method::GET }, url);
+    let mut request = client.request(if posts { Method::POST } else { Method::GET }, url.clone());
     if let Some(token) = call.token {
         request = request.bearer_auth(token.reveal());
     }
@@ -84,7 +85,13 @@ pub async fn send(client: &reqwest::Client, url: Url, call: Call<'_>) -> std::re
         request = request.header("content-length", "0");
     }
     let none = |error: reqwest::Error| Refusal::None(describe(error));
-    let mut response = request.send().await.map_err(none)?;
+    let mut response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => {
+            let cause = describe(error);
+            return Err(Proxies::from_env().fault(url.as_str(), &cause).await.map_or(Refusal::None(cause), Refusal::Proxy));
+        }
+    };
     let (status, headers) = (response.status(), response.headers().clone());
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(none)? {

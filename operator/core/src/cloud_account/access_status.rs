@@ -3,11 +3,11 @@
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{
     AccessProfile, AccessRegister, AccessStatus, Capability, Cloud, CloudAccountStatus, ExcessStatement, ExcessStatus, MissingPermission,
-    WayIn,
+    SessionPolicy, WayIn,
 };
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::words::WayKind;
-use caretaker_cloud::{CloudError, ExcessReport, PermissionGap, Purpose, Register};
+use caretaker_cloud::{CloudError, ExcessReport, Narrowing, PermissionGap, Purpose, Register};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -36,6 +36,16 @@ pub fn profile(allow: &[Capability]) -> AccessProfile {
         AccessProfile::Backup
     } else {
         AccessProfile::ReadOnly
+    }
+}
+
+/// How the policy of our sessions was widened; `None` where it was not.
+#[must_use]
+pub const fn session_policy(narrowing: Narrowing) -> Option<SessionPolicy> {
+    match narrowing {
+        Narrowing::Purpose => None,
+        Narrowing::Families => Some(SessionPolicy::Families),
+        Narrowing::Nothing => Some(SessionPolicy::Absent),
     }
 }
 
@@ -280,6 +290,23 @@ mod tests {
             (vec![Revoke], AccessProfile::Full),
         ] {
             assert_eq!(profile(&allow), expected, "{allow:?}");
+        }
+    }
+
+    #[test]
+    fn a_wider_session_is_told_until_it_is_narrow_again() {
+        let mut account = account(&[]);
+        for (narrowing, expected) in [
+            (Some(Narrowing::Purpose), None),
+            (Some(Narrowing::Families), Some(SessionPolicy::Families)),
+            (None, Some(SessionPolicy::Families)),
+            (Some(Narrowing::Nothing), Some(SessionPolicy::Absent)),
+            (Some(Narrowing::Purpose), None),
+        ] {
+            let done = Done { principal: "role".into(), narrowing, ..Done::default() };
+            let (status, _) = cloud_account::status(&account, &Observed::default(), &[], &done, at("2026-11-26T10:00:00Z"));
+            assert_eq!(status.access.as_ref().unwrap().session_policy, expected, "{narrowing:?}");
+            account.status = Some(status);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use caretaker_api::CloudAccount;
 use caretaker_api::condition::Reason;
-use caretaker_cloud::{CloudError, ExcessReport, Identity, Member, PermissionGap, Presented, Purpose, Register, Usage};
+use caretaker_cloud::{CloudError, ExcessReport, Identity, Member, Narrowing, PermissionGap, Presented, Purpose, Register, Usage};
 use jiff::Timestamp;
 
 use super::cross_client_probe::Tried;
@@ -49,7 +49,7 @@ pub enum Unread {
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// To [`Ask::Connect`].
-    Connected(Result<(), CloudError>),
+    Connected(Result<Narrowing, CloudError>),
     /// To [`Ask::ListMembers`]: the list, and the ids that other clients' objects are for.
     Members(Result<Vec<Member>, CloudError>, BTreeSet<String>),
     /// To [`Ask::Attempt`].
@@ -109,7 +109,10 @@ impl Conversation {
 
     fn take(&mut self, asked: Ask, answer: Answer) {
         match answer {
-            Answer::Connected(Ok(())) => self.after_connecting(),
+            Answer::Connected(Ok(narrowing)) => {
+                self.done.narrowing = Some(narrowing);
+                self.after_connecting();
+            }
             // Who cannot even open a session asks nothing more.
             Answer::Connected(Err(error)) => self.done.proof = Some(Err(error)),
             Answer::Members(answer, others) => {
@@ -226,7 +229,7 @@ mod tests {
     fn good(ask: Ask) -> Answer {
         let identity = || Identity { account: "111122223333".into(), principal: "us".into() };
         match ask {
-            Ask::Connect(_) => Answer::Connected(Ok(())),
+            Ask::Connect(_) => Answer::Connected(Ok(Narrowing::Families)),
             Ask::ListMembers => {
                 let member = |id: &str| Member { id: id.into(), name: String::new(), state: MemberState::Active };
                 Answer::Members(Ok(vec![member("1"), member("2")]), BTreeSet::from(["2".to_owned(), "9".to_owned()]))
@@ -362,6 +365,7 @@ mod tests {
         assert!(matches!(done.refusals[..], [Refusal::Refused, Refusal::Refused]), "{:?}", done.refusals);
         assert!(matches!((&done.gap, &done.excess, &done.register), (Some(Ok(_)), Some(Ok(_)), Some(Ok(_)))));
         assert!(done.usage.is_some() && done.others.is_none() && done.store_fault.is_none() && done.members.is_none());
+        assert_eq!(done.narrowing, Some(Narrowing::Families));
         let let_in = |ask: Ask| (ask == WRONG).then(|| good(RIGHT));
         assert!(matches!(talk(&account(), all(), let_in).1.refusals[..], [Refusal::Refused, Refusal::LetIn]));
         let (_, done) = talk(&parent(), listing(), |_| None);

@@ -13,6 +13,7 @@ use super::budget::LONGEST_WAIT;
 use super::{Done, GRANT_PAUSE, RETRY_PAUSE};
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::Wait;
+use crate::provider_profile::READ_ELSEWHERE;
 
 /// Takes the answer to the fresh attempt of the right way in.
 pub(super) fn take_proof(
@@ -52,6 +53,7 @@ pub(super) fn take_proof(
 /// What a failed assumption means. An unreachable cloud says nothing about the access: what was proven stays Unknown, not False.
 pub(super) fn meaning(error: &CloudError, principal: &str) -> (Is, Reason, String) {
     match error.class {
+        _ if error.is_at_own_proxy() => (Is::Unknown, Reason::Unreachable, format!("{READ_ELSEWHERE}{error}")),
         ErrorClass::Denied | ErrorClass::DeniedOrGone => {
             // No cloud tells the one from the other. An error of the second class says so in its own words.
             let doubt = if error.class == ErrorClass::DeniedOrGone { "" } else { ", no access or gone" };
@@ -121,6 +123,14 @@ mod tests {
             assert!(message.contains(says), "{why}: {message}");
             assert_eq!(pause(&mut CloudAccountStatus::default(), &error(class), Timestamp::UNIX_EPOCH), wait, "{why}");
         }
+    }
+
+    #[test]
+    fn a_proxy_of_ours_is_no_client_s_matter() {
+        let error = CloudError::at_own_proxy("sts:AssumeRole", "the proxy http://p:1 takes no connection");
+        let (is, reason, message) = meaning(&error, "us");
+        assert_eq!((is, reason), (Is::Unknown, Reason::Unreachable));
+        assert!(message.starts_with(READ_ELSEWHERE) && message.contains("http://p:1"), "{message}");
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub(super) fn take(
         }
         Some(Err(error)) => {
             let (reason, message) = match error.class {
+                _ if error.is_at_own_proxy() => (Reason::Unreachable, format!("{READ_ELSEWHERE}{error}")),
                 ErrorClass::Credentials => (Reason::CredentialsInvalid, format!("{READ_ELSEWHERE}{error}")),
                 _ => (Reason::CoverageUnknown, error.to_string()),
             };

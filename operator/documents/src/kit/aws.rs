@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use caretaker_api::cloud_account::AwsAccount;
-use caretaker_api::provider_profile::AwsProvider;
+use caretaker_api::provider_profile::{AwsProvider, SessionTags};
 use caretaker_cloud::Purpose;
 use caretaker_cloud::manifest::{Action, aws_actions};
 use caretaker_core::grant::{partition, role_arn, session_name, source_identity};
@@ -50,11 +50,17 @@ impl Kit<'_> {
         role_arn(self.account, self.provider)
     }
 
+    fn takes_tags(&self) -> bool {
+        self.provider.session_tags == Some(SessionTags::Allow)
+    }
+
     fn trust(&self) -> Value {
+        let mut actions = vec!["sts:AssumeRole", "sts:SetSourceIdentity"];
+        actions.extend(self.takes_tags().then_some("sts:TagSession"));
         json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
             "Principal": {"AWS": self.provider.principal_arn},
-            "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
+            "Action": actions,
             "Condition": {"StringEquals": {"sts:ExternalId": self.external_id}},
         }]})
     }
@@ -129,6 +135,7 @@ impl Kit<'_> {
             "external_id": self.external_id,
             "session": session_name(subject.client, subject.account),
             "source": source_identity(subject.client, subject.account),
+            "tags": self.takes_tags(),
             "rows": rows.collect::<Vec<_>>(),
         });
         render("kit/aws/README.md", context)
@@ -207,6 +214,17 @@ mod tests {
         assert_eq!(trust.as_array().unwrap().len(), 1, "nothing is granted outside the condition");
         for text in ["caretaker-acme-prod", "prod@acme", "four, and two for each"] {
             assert!(files["README.md"].contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn session_tags_are_taken_where_the_profile_says_so_and_the_letter_tells_it() {
+        for (tags, expected) in [(Some(SessionTags::Allow), true), (Some(SessionTags::Absent), false), (None, false)] {
+            let provider = ProviderProfileSpec { aws: Some(AwsProvider { session_tags: tags, ..provider() }), ..profile() };
+            let files = files(&Subject { client: "acme", account: "prod", spec: &spec(Vec::new()), provider: &provider }).unwrap();
+            for name in ["README.md", "caretaker-access.cfn.json", "caretaker-access.tf"] {
+                assert_eq!(files[name].contains("sts:TagSession"), expected, "{name} with {tags:?}");
+            }
         }
     }
 
