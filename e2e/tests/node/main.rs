@@ -2,6 +2,7 @@
 
 mod alerts;
 mod end;
+mod layouts;
 mod monitoring;
 mod names;
 mod pods;
