@@ -6,3 +6,4 @@ mod layouts;
 mod monitoring;
 mod names;
 mod pods;
+mod upgrade;
