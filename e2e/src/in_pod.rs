@@ -24,6 +24,10 @@ pub struct InPod {
     pub cluster: Real,
     /// Seeds the emulated cloud.
     pub cloud: Cloud,
+    /// What is called in the emulated cloud.
+    pub watch: Watch,
+    /// URL at which pods reach the emulated cloud.
+    pub endpoint: String,
     _emulator: Emulator,
 }
 
@@ -43,29 +47,60 @@ impl InPod {
     /// # Errors
     /// The machine can, and a part does not start.
     pub fn start(test: &str) -> Result<Option<Self>> {
-        let options = Options { monitoring: true, ..Options::all() };
-        let Some(cluster) = Real::start(test, &options)? else { return Ok(None) };
+        let Some(in_pod) = Self::prepare(test, &Options { monitoring: true, ..Options::all() })? else { return Ok(None) };
+        in_pod.install(&in_pod.values(), &["--wait", "--timeout", "180s"])?;
+        in_pod.introduce()?;
+        Ok(Some(in_pod))
+    }
+
+    /// The same without the operator: its image is known to the node, and its namespace is there.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn prepare(test: &str, options: &Options) -> Result<Option<Self>> {
+        let Some(cluster) = Real::start(test, options)? else { return Ok(None) };
         let folder = cluster.plane.folder().to_owned();
         cluster.import(&image(&folder)?)?;
         let emulator = Emulator::start(&folder.join("ministack.log"))?;
         let cloud = emulator.cloud.clone();
-        let endpoint =
-            runtime().block_on(caretaker_aws_shim::start_at(&cloud.endpoint, Watch::default(), cluster.network.host().parse()?))?;
+        let watch = Watch::default();
+        let endpoint = runtime().block_on(caretaker_aws_shim::start_at(&cloud.endpoint, watch.clone(), cluster.network.host().parse()?))?;
         cluster.namespace(NAMESPACE)?;
         let restricted = ["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"];
         cluster.kubectl().run(&restricted)?;
-        let values = [
+        Ok(Some(Self { cluster, cloud, watch, endpoint, _emulator: emulator }))
+    }
+
+    /// The chart's values for this cluster. The ways out of the operator's pod are closed but for those that it needs.
+    #[must_use]
+    pub fn values(&self) -> Vec<String> {
+        let port = self.endpoint.rsplit(':').next().unwrap_or_default();
+        vec![
             "image.repository=localhost/caretaker".to_owned(),
             "image.tag=test".into(),
-            format!("aws.endpointUrl={endpoint}"),
+            format!("aws.endpointUrl={}", self.endpoint),
             "log.format=text".into(),
-        ];
-        let in_pod = Self { cluster, cloud, _emulator: emulator };
-        operator::helm(&in_pod.cluster.kubectl(), &folder, &values, &["--wait", "--timeout", "180s"]).with_context(|| in_pod.log())?;
-        let (documents, _) = provider(&in_pod.cloud, "in-pod")?;
-        in_pod.cluster.kubectl().apply(&documents.to_string())?;
-        in_pod.condition(&["pprof", "default"], "Ready", "True", "")?;
-        Ok(Some(in_pod))
+            "networkPolicy.egress.enabled=true".into(),
+            format!("networkPolicy.egress.ports={{443,6443,{port}}}"),
+        ]
+    }
+
+    /// Installs or upgrades the operator.
+    ///
+    /// # Errors
+    /// Helm failed; the error holds the operator's log.
+    pub fn install(&self, values: &[String], further: &[&str]) -> Result<()> {
+        operator::helm(&self.cluster.kubectl(), self.cluster.plane.folder(), values, further).with_context(|| self.log())
+    }
+
+    /// Makes the provider known.
+    ///
+    /// # Errors
+    /// Its identity is not proved.
+    pub fn introduce(&self) -> Result<()> {
+        let (documents, _) = provider(&self.cloud, "in-pod")?;
+        self.cluster.kubectl().apply(&documents.to_string())?;
+        self.condition(&["pprof", "default"], "Ready", "True", "").map(drop)
     }
 
     /// What the operator has logged, and how the pods are.
@@ -83,16 +118,24 @@ impl InPod {
     /// # Errors
     /// There is no kit, or it does not become Ready.
     pub fn onboard(&self, client: &Client, document: &Value) -> Result<()> {
+        self.cluster.kubectl().apply(&document.to_string())?;
+        self.grant(client)?;
+        self.condition(&["mc", &client.name], "Ready", "True", "")?;
+        Ok(())
+    }
+
+    /// The client applies the grant kit.
+    ///
+    /// # Errors
+    /// There is no kit.
+    pub fn grant(&self, client: &Client) -> Result<()> {
         let (kubectl, namespace) = (self.cluster.kubectl(), format!("client-{}", client.name));
-        kubectl.apply(&document.to_string())?;
         let template = self.until("the grant kit", || {
             let kit = kubectl.get(&["configmap", "prod-grant-kit", "-n", &namespace])?;
             Ok(kit["data"]["caretaker-access.cfn.json"].as_str().context("the kit has a template")?.to_owned())
         })?;
         self.cloud.call(&["apply-kit", &client.account], &template)?;
-        kubectl.run(&["annotate", "ca", "prod", "-n", &namespace, "caretaker.dev/requested-at=1"])?;
-        self.condition(&["mc", &client.name], "Ready", "True", "")?;
-        Ok(())
+        kubectl.run(&["annotate", "ca", "prod", "-n", &namespace, "caretaker.dev/requested-at=1"]).map(drop)
     }
 
     /// Waits for something.

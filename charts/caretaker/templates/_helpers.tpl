@@ -9,7 +9,9 @@
 {{- if contains "@" .Values.image.repository -}}
 {{ .Values.image.repository }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- $tag := .Values.image.tag | default .Chart.AppVersion -}}
+{{- /* Tools that follow digests set them as the tag. */ -}}
+{{ .Values.image.repository }}{{ if hasPrefix "sha256:" $tag }}@{{ else }}:{{ end }}{{ $tag }}
 {{- end -}}
 {{- end }}
 

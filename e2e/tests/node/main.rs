@@ -3,9 +3,11 @@
 mod alerts;
 mod end;
 mod isolation;
+mod layouts;
 mod monitoring;
 mod names;
 mod pods;
+mod upgrade;
 
 use anyhow::Result;
 use caretaker_e2e::in_pod::InPod;

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use caretaker_core::layout::{Dns, MonitoringLayout};
 use caretaker_testkit::process::run;
 use caretaker_testkit::{source_root, tools};
 
@@ -106,6 +107,25 @@ fn what_a_cluster_needs_beyond_the_usual_is_a_value() -> Result<()> {
     let deployment = |values: &[&str]| Ok::<_, anyhow::Error>(documents(&template(values)?, "Deployment")[0].to_owned());
     let digest = format!("image.repository=registry.example/caretaker@sha256:{}", "0".repeat(64));
     ensure!(deployment(&["--set", &digest])?.contains(&format!("caretaker@sha256:{}\"", "0".repeat(64))), "a digest takes no tag");
+    let followed = deployment(&["--set", &format!("image.tag=sha256:{}", "0".repeat(64))])?;
+    ensure!(followed.contains(&format!("\"caretaker@sha256:{}\"", "0".repeat(64))), "a digest for a tag:\n{followed}");
+    let placed = [
+        "--set-json",
+        r#"topologySpreadConstraints=[{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]"#,
+        "--set-json",
+        r#"dnsConfig={"options": [{"name": "ndots", "value": "2"}]}"#,
+        "--set",
+        "priorityClassName=important,dnsPolicy=Default",
+    ];
+    let with = deployment(&placed)?;
+    for part in ["topologyKey: zone", "name: ndots", "priorityClassName: important", "dnsPolicy: Default"] {
+        ensure!(with.contains(part), "{part}:\n{with}");
+    }
+    let labels = ["--set", "metrics.serviceMonitor=true,metrics.rules=true,metrics.labels.release=kube-prometheus-stack"];
+    let labelled = template(&labels)?;
+    for kind in ["ServiceMonitor", "PrometheusRule"] {
+        ensure!(documents(&labelled, kind)[0].contains("    release: kube-prometheus-stack"), "{kind} is not found by its Prometheus");
+    }
     let authority = [
         "--set-json",
         r#"volumes=[{"name": "authority", "configMap": {"name": "authority"}}]"#,
@@ -131,10 +151,18 @@ fn on_openshift_no_id_is_named_and_names_resolve() -> Result<()> {
     let rendered = helm(&["template", "caretaker", "--namespace", "caretaker-system", "--values", &values, "--set", egress])?;
     let deployment = documents(&rendered, "Deployment")[0];
     ensure!(!deployment.contains("6553") && deployment.contains("runAsNonRoot: true"), "OpenShift chooses the ids:\n{deployment}");
-    ensure!(deployment.contains(r#"value: "{\"podSecurityContext\":{}}""#), "nor is one named for clients' monitoring:\n{deployment}");
-    let set = deployment.lines().skip_while(|line| !line.contains("CARETAKER_DNS")).nth(1).context("the operator is told of DNS")?;
-    let text: String = serde_json::from_str(set.trim().trim_start_matches("value: "))?;
-    let dns: caretaker_core::layout::Dns = text.parse()?;
+    let set = |name: &str| -> Result<String> {
+        let line = deployment
+            .lines()
+            .skip_while(|line| !line.ends_with(name))
+            .nth(1)
+            .with_context(|| format!("the operator is not told {name}"))?;
+        Ok(serde_json::from_str(line.trim().trim_start_matches("value: "))?)
+    };
+    let monitoring: MonitoringLayout = set("CARETAKER_MONITORING")?.parse()?;
+    let ids = monitoring.pod_security_context;
+    ensure!((ids.run_as_user, ids.run_as_group, ids.fs_group) == (None, None, None), "an id is named for clients' monitoring: {ids:?}");
+    let dns: Dns = set("CARETAKER_DNS")?.parse()?;
     let told = serde_json::to_string(&dns.egress())?;
     ensure!(told.contains("openshift-dns") && told.contains("5353") && !told.contains("kube-system"), "{told}");
     let policy = documents(&rendered, "NetworkPolicy")[0];
@@ -165,6 +193,8 @@ fn unknown_and_malformed_values_are_refused_by_name() -> Result<()> {
         ("metrics.serviceMonitors=true", "serviceMonitors"),
         ("replicas=none", "replicas"),
         ("log.format=xml", "format"),
+        ("store.url=file://relative/x", "url"),
+        ("store.url=file:///", "url"),
         ("monitoring.podSecurityContext.runAsUsr=1", "runAsUsr"),
         ("dns[0].ports={53}", "namespace"),
         ("dns[0].namespace=kube-system", "ports"),

@@ -166,7 +166,7 @@ words! {
         StoreReadOnly,
         /// The store did not answer.
         StoreUnreachable,
-        /// The prometheus-operator's definitions are not installed.
+        /// The prometheus-operator's definitions are not installed, or it does not run, or it does not watch the client's namespace.
         PrometheusOperatorMissing,
         /// Writing in the client's cloud was not granted; what would be written is shown.
         ObserveOnly,

@@ -129,6 +129,7 @@ impl Reconciler for MonitoringStacks {
         observed.pull_secret = self.around.pull_secret(ctx).await?;
         observed.names_pull_secret = running::names_pull_secret(ctx, stack);
         if observed.missing_kinds.is_empty() {
+            observed.attended = self.around.attended(ctx, stack).await?;
             running::look(ctx, stack, &mut observed).await?;
         }
         Ok(observed)

@@ -1,5 +1,6 @@
 //! `MonitoringStack`: which objects of the prometheus-operator a client has, and what is said of them.
 
+mod attendants;
 mod loaded;
 mod network;
 mod objects;
@@ -22,8 +23,9 @@ use caretaker_api::condition::{ConditionType, Reason};
 use jiff::SignedDuration;
 use kube::ResourceExt;
 
+pub use attendants::{Attendants, Attended, PODS as ATTENDANTS};
 pub use loaded::{AlertmanagerSays, Answer, Loaded, PrometheusSays, RuleSays};
-pub use pods::{Part, Seen as PartSeen, State, refused, state};
+pub use pods::{Part, Seen as PartSeen, State, is_taken_up, refused, state};
 pub use pull::PullSecret;
 pub use rules::{GROUP, WATCHDOG};
 pub use status::{status, what_runs};
@@ -79,6 +81,8 @@ pub struct Observed {
     pub pull_secret: PullSecret,
     /// Whether Prometheus or Alertmanager of the cluster name the copy of such a Secret.
     pub names_pull_secret: bool,
+    /// Whether a prometheus-operator looks after the namespace.
+    pub attended: Attended,
     /// How Prometheus is.
     pub prometheus: State,
     /// How Alertmanager is.

@@ -204,7 +204,7 @@ impl Cache {
             let served = if watched.optional { is_served(&client, &watched.resource).await } else { Some(true) };
             if served != Some(true) {
                 if served == Some(false) {
-                    self.learn(watched.kind, Knowledge::Missing);
+                    self.miss(watched.kind);
                 }
                 tokio::time::sleep(if served.is_some() { DISCOVERY_PERIOD } else { RETRY_PAUSE }).await;
                 continue;
@@ -223,12 +223,21 @@ impl Cache {
                     Err(error) => {
                         tracing::debug!(kind = watched.kind, %error, "the watch broke and starts again");
                         if watched.optional && is_served(&client, &watched.resource).await == Some(false) {
-                            self.learn(watched.kind, Knowledge::Missing);
+                            self.miss(watched.kind);
                             break;
                         }
                     }
                 }
             }
+        }
+    }
+
+    /// A definition is not there. Where it was, its objects went with it, and all who make them are to say so.
+    fn miss(&self, kind: &'static str) {
+        if self.learn(kind, Knowledge::Missing) == Some(Knowledge::Listed) {
+            self.state.objects.write().expect("no panic while held").remove(kind);
+            tracing::warn!(kind, "its definition is gone from the cluster");
+            self.wake_makers(kind);
         }
     }
 
@@ -276,7 +285,7 @@ impl Cache {
         }
     }
 
-    /// A definition has appeared: all who make objects of the kind have waited for it.
+    /// A definition has appeared or is gone: all who make objects of the kind are to know.
     fn wake_makers(&self, kind: &str) {
         for maker in ownership::owned(kind).map(|owned| owned.owners).unwrap_or_default() {
             for ((namespace, name), _) in self.held_in(maker.as_str(), None) {
@@ -412,6 +421,25 @@ mod tests {
         assert!(cache.is_synced(), "an optional kind may be missing");
         cache.learn("Prometheus", Knowledge::Unknown);
         assert!(!cache.is_synced(), "nobody may conclude that it is missing");
+    }
+
+    #[tokio::test]
+    async fn a_definition_that_goes_takes_its_objects_along_and_wakes_their_makers_once() {
+        let cache = Cache::new();
+        let of = |kind: &str, version: &str| {
+            serde_json::from_value(json!({"apiVersion": version, "kind": kind, "metadata": {"name": "main", "namespace": "client-a"}}))
+                .unwrap()
+        };
+        cache.put("MonitoringStack", of("MonitoringStack", "caretaker.dev/v1alpha1"), false);
+        cache.put("Prometheus", of("Prometheus", "monitoring.coreos.com/v1"), false);
+        cache.learn("Prometheus", Knowledge::Listed);
+        let mut wakes = cache.subscribe(Kind::MonitoringStack);
+        cache.miss("Prometheus");
+        let wake = Wake { kind: Kind::MonitoringStack, namespace: "client-a".into(), name: "main".into() };
+        assert_eq!(wakes.try_recv().ok(), Some(wake));
+        assert!(cache.get("Prometheus", "client-a", "main").is_none() && !cache.has_kind("Prometheus"));
+        cache.miss("Prometheus");
+        assert!(wakes.try_recv().is_err(), "it was told before");
     }
 
     #[tokio::test]

@@ -111,6 +111,12 @@ impl ControlPlane {
         format!("https://{}:{}", self.site.address, self.site.port)
     }
 
+    /// Where the API server of a real node writes down the writes of the operator's ServiceAccount, one JSON document a line.
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        self.folder.join("logs/audit.log")
+    }
+
     fn file(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
@@ -177,6 +183,9 @@ impl ControlPlane {
             args.push(format!("--kubelet-certificate-authority={}", self.file("ca.crt")));
             args.push(format!("--kubelet-client-certificate={}", self.file("to-node.crt")));
             args.push(format!("--kubelet-client-key={}", self.file("to-node.key")));
+            std::fs::write(self.folder.join("audit.yaml"), include_str!("cluster/files/audit.yaml"))?;
+            args.push(format!("--audit-policy-file={}", self.file("audit.yaml")));
+            args.push(format!("--audit-log-path={}", self.audit().display()));
         }
         let probe = Kubectl { kubeconfig: self.kubeconfig() };
         let api = self.start_part("kube-apiserver", args)?;

@@ -53,7 +53,14 @@ pub fn install(kubectl: &Kubectl, folder: &Path, binary: &Path, values: &[String
 /// # Errors
 /// Helm failed; the error holds what it wrote.
 pub fn helm(kubectl: &Kubectl, folder: &Path, values: &[String], further: &[&str]) -> Result<()> {
-    let chart = crate::source_root().join("charts/caretaker");
+    helm_of(&crate::source_root().join("charts/caretaker"), kubectl, folder, values, further)
+}
+
+/// The same with a chart of choice.
+///
+/// # Errors
+/// As above.
+pub fn helm_of(chart: &Path, kubectl: &Kubectl, folder: &Path, values: &[String], further: &[&str]) -> Result<()> {
     let mut helm = Command::new(tools::path("helm")?);
     helm.args(["upgrade", "--install", RELEASE]).arg(chart).args(["--namespace", NAMESPACE, "--create-namespace", "--kubeconfig"]);
     helm.arg(&kubectl.kubeconfig);

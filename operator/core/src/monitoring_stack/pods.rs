@@ -98,7 +98,7 @@ fn why_none(part: Part, owner: &str, seen: Seen<'_>) -> String {
         return format!("{kind} is not made yet");
     };
     let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if conditions.iter().all(|condition| condition["observedGeneration"].as_i64() < generation) {
+    if !is_taken_up(generation, status) {
         return format!("the prometheus-operator has not taken up the object {kind}: does it run, and does it watch this namespace?");
     }
     let is_false = |condition: &&Value| condition["type"] == "Reconciled" && condition["status"] == "False";
@@ -106,6 +106,13 @@ fn why_none(part: Part, owner: &str, seen: Seen<'_>) -> String {
         Some(message) => format!("the prometheus-operator says: {message}"),
         None => "its pod is not made yet".into(),
     }
+}
+
+/// Whether a prometheus-operator has read an object as it is, as its generation and status say.
+#[must_use]
+pub fn is_taken_up(generation: Option<i64>, status: &Value) -> bool {
+    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    conditions.iter().any(|condition| condition["observedGeneration"].as_i64() >= generation)
 }
 
 /// Why the prometheus-operator refused objects of its own kinds, by their names.
@@ -119,14 +126,14 @@ pub fn refused(warnings: &[Event]) -> BTreeMap<String, String> {
     warnings.iter().filter_map(of).collect()
 }
 
-fn is_ready(pod: &Pod) -> bool {
+pub(super) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// Why a pod is not ready: it has no node, a container cannot start, has ended, or is not ready yet. Without addresses, times and counts, which change by
 /// themselves.
-fn why_not_ready(pod: &Pod) -> String {
+pub(super) fn why_not_ready(pod: &Pod) -> String {
     let status = pod.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_ref());
     let unscheduled = conditions.into_iter().flatten().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");

@@ -6,7 +6,9 @@ use caretaker_api::monitoring_stack::{MonitoringStackStatus, UnwatchedReason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, loaded, plan};
+use super::{
+    Attended, CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, loaded, plan,
+};
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
@@ -78,7 +80,16 @@ pub fn what_runs(stack: &MonitoringStack, observed: &Observed) -> Option<(Reason
             format!("{why}; until then a pod of Prometheus or Alertmanager that is made anew may lack its image"),
         ));
     }
-    for (part, state) in [(Part::Prometheus, &observed.prometheus), (Part::Alertmanager, &observed.alertmanager)] {
+    let parts = [(Part::Prometheus, &observed.prometheus), (Part::Alertmanager, &observed.alertmanager)];
+    if let Attended::No(why) = &observed.attended {
+        let waits = parts.iter().find_map(|(part, state)| match state {
+            State::Waits(cause) => Some(format!("{}: {cause}", part.kind())),
+            State::Runs(_) => None,
+        });
+        let then = waits.unwrap_or_else(|| "Prometheus and Alertmanager run on with what they have, and no change reaches them".into());
+        return Some((Reason::PrometheusOperatorMissing, format!("{why}; {then}")));
+    }
+    for (part, state) in parts {
         if let State::Waits(why) = state {
             return Some((Reason::PodsNotReady, format!("{}: {why}", part.kind())));
         }
@@ -121,7 +132,7 @@ fn watching(set: &mut ConditionSet, stack: &MonitoringStack, (observed, done): (
         None => "the pods of Prometheus and Alertmanager are ready; the operator is set not to ask them what they have loaded",
     };
     set.set(KIND, Is::True, Reason::Settled, format!("{targets} targets; {seen}"));
-    Outcome::Settled(RESYNC)
+    Outcome::Settled(if observed.attended == Attended::Missed { LOOK } else { RESYNC })
 }
 
 /// Which machines are not watched, why, and what to do about it.

@@ -232,3 +232,23 @@ fn a_secret_for_pulling_that_is_not_set_any_more_goes() {
         assert_eq!(pulls_with(&plan), [json!([null, null]), json!([null, null])]);
     }
 }
+
+#[test]
+fn a_namespace_that_no_prometheus_operator_looks_after_is_told_with_how_the_pods_are() {
+    let away = || Attended::No("the prometheus-operator does not run".into());
+    let waits = State::Waits("its pod is not made yet".into());
+    for (observed, told) in [
+        (Observed { attended: away(), ..seen(2, 0, 0) }, "run on with what they have"),
+        (Observed { attended: away(), alertmanager: waits, ..seen(2, 0, 0) }, "Alertmanager: its pod is not made yet"),
+    ] {
+        let (condition, message, _, outcome) = said(&stack(MonitoringStackStatus::default()), &observed);
+        assert_eq!((condition.0.as_str(), condition.1.as_str()), ("False", "PrometheusOperatorMissing"));
+        assert!(message.starts_with("2 targets; the prometheus-operator does not run; ") && message.contains(told), "{message}");
+        assert!(matches!(outcome, Outcome::Waiting(_)), "it is well again unaided");
+        assert!(!plan(&stack(MonitoringStackStatus::default()), &observed).objects.is_empty(), "its objects are kept as they should be");
+    }
+    for (attended, next) in [(Attended::Unknown, RESYNC), (Attended::Yes, RESYNC), (Attended::Missed, LOOK)] {
+        let (condition, _, _, outcome) = said(&stack(MonitoringStackStatus::default()), &Observed { attended, ..seen(2, 0, 0) });
+        assert_eq!((condition.0.as_str(), outcome), ("True", Outcome::Settled(next)));
+    }
+}
