@@ -92,13 +92,7 @@ pub fn status(
         conditions: set.finish(),
         namespace: Some(client_namespace(&client.name_any())),
         accounts: u32::try_from(wanted.iter().filter(|wanted| wanted.is_live_account()).count()).unwrap_or(u32::MAX),
-        assets: observed
-            .accounts
-            .iter()
-            .filter(|account| account.spec.is_live())
-            .filter_map(|account| account.status.as_ref()?.inventory.as_ref())
-            .map(|inventory| inventory.assets)
-            .sum(),
+        assets: assets(observed),
         external_ids: external_ids(client, observed),
         isolation,
         handed_over_by,
@@ -123,6 +117,11 @@ fn end(set: &mut ConditionSet, message: &str) {
             set.set(kind, Is::Unknown, Reason::HandedOver, message);
         }
     }
+}
+
+fn assets(observed: &Observed) -> u64 {
+    let live = observed.accounts.iter().filter(|account| account.spec.is_live());
+    live.filter_map(|account| account.status.as_ref()?.inventory.as_ref()).map(|inventory| inventory.assets).sum()
 }
 
 fn namespace_condition(set: &mut ConditionSet, report: &Report, faults: &[Fault]) {
