@@ -9,4 +9,4 @@ mod schedule;
 pub use attempts::{Attempt, Found, Try, attempts};
 pub use judge::{LATE, Verdict, judge};
 pub use pod::{ATTEMPTS, NAME, PodTerms, pod, privileged, too_large};
-pub use schedule::{Began, Seen, Stage, Step, settle, stage, step};
+pub use schedule::{Began, Seen, Stage, Step, looks, settle, stage, step};

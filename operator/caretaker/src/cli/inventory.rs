@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use serde_json::json as value;
 
 use super::account::{Which, status, when, without_parents};
-use super::output::{Form, json, paragraph, table, width};
+use super::output::{Form, is_unprintable, json, json_line, paragraph, table, width};
 
 /// Longest id in a table that is printed as it comes, in characters; `-o json` shows it whole.
 const LONG: usize = 30;
@@ -192,7 +192,7 @@ async fn assets(args: &InventoryArgs, store: &Store, accounts: &[CloudAccount]) 
         read(store, &inventory, |line| {
             if args.kind.as_ref().is_none_or(|kind| kind == line.asset.asset_type.as_str()) {
                 match args.which.output {
-                    Form::Json => outln!("{}", serde_json::to_string(&line)?),
+                    Form::Json => json_line(&line)?,
                     Form::Table => out!("{}", asset_row(&name, &line, width())),
                 }
             }
@@ -229,7 +229,7 @@ async fn changes(args: &InventoryArgs, store: &Store, (accounts, since): (&[Clou
         differences(store, &diff.address, |found| {
             if args.kind.as_ref().is_none_or(|kind| *kind == found.kind) {
                 match args.which.output {
-                    Form::Json => outln!("{}", serde_json::to_string(&found)?),
+                    Form::Json => json_line(&found)?,
                     Form::Table => out!("{}", change_row(&name, &found, width())),
                 }
             }
@@ -264,7 +264,7 @@ fn change_row(account: &str, found: &Difference, width: usize) -> String {
 /// One row of a table that is printed as it comes: columns of a fixed width, and what does not fit behind them goes below. Control characters, which
 /// could speak to the terminal, are not printed.
 fn row(cells: [&str; 5], last: &str, width: usize) -> String {
-    let plain = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    let plain = |text: &str| text.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect::<String>();
     let [account, id, kind, region, verdict] = cells.map(plain);
     let (account, region) = (cut(&account, LONG_PLACE[0]), cut(&region, LONG_PLACE[1]));
     let head = format!("{account:<10} {id:<LONG$} {kind:<14} {region:<14} {verdict:<12} ");

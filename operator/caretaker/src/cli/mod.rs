@@ -1,16 +1,19 @@
 //! The command line: one binary, two names. As `kubectl-caretaker` it is a kubectl plugin.
 
-/// Prints a line. A reader that has stopped, such as `head`, is no failure: what follows is not seen, and the exit code stays.
+/// Prints a line. A reader that has stopped, such as `head`, is no failure: what follows is not seen, and the exit code stays. Whatever could speak to the
+/// terminal is not printed: names, messages and answers come from clients and clouds.
 macro_rules! outln {
     ($($arg:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{}\n", format_args!($($arg)*)));
+        let text = $crate::cli::output::plain(&format!($($arg)*));
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{text}\n"));
     }};
 }
 
 /// The same without the end of the line.
 macro_rules! out {
     ($($arg:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!($($arg)*));
+        let text = $crate::cli::output::plain(&format!($($arg)*));
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{text}"));
     }};
 }
 

@@ -1,5 +1,7 @@
 //! Tables that fit a terminal, and JSON for machines.
 
+use std::io::Write;
+
 use clap::ValueEnum;
 
 /// Form of the output.
@@ -12,10 +14,30 @@ pub enum Form {
     Json,
 }
 
-/// Prints a value as JSON.
+/// Prints a value as JSON, in which control characters are escaped. Everything else is as it is: a machine reads it.
 pub fn json<T: serde::Serialize>(value: &T) -> anyhow::Result<()> {
-    outln!("{}", serde_json::to_string_pretty(value)?);
+    let text = serde_json::to_string_pretty(value)?;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
     Ok(())
+}
+
+/// Prints a value as one line of JSON.
+pub fn json_line<T: serde::Serialize>(value: &T) -> std::io::Result<()> {
+    let text = serde_json::to_string(value)?;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    Ok(())
+}
+
+/// Whether a character could speak to the terminal, or turn the direction of the text around it.
+/// Source: <https://www.unicode.org/reports/tr9/>, sections 2.1 to 2.6, for the latter.
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with a mark in place of what is not to be printed, but for ends of lines and tabs.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if is_unprintable(c) && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
 }
 
 /// A number of bytes as people read it: `512 B`, `1.5 MiB`.
@@ -41,7 +63,7 @@ const NARROW: [usize; 2] = [18, 8];
 
 /// A table whose lines are at most this wide: text that does not fit its column goes on below.
 fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
-    let plain = |cell: &String| cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    let plain = |cell: &String| cell.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect::<String>();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in &rows {
@@ -100,7 +122,7 @@ pub fn width() -> usize {
 pub fn paragraph(head: &str, text: &str, width: usize) -> String {
     let indent = head.chars().count();
     let room = width.saturating_sub(indent).max(1);
-    let plain: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let plain: String = text.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect();
     let mut lines: Vec<String> = vec![String::new()];
     for word in plain.split(' ') {
         let mut word: Vec<char> = word.chars().collect();
@@ -135,6 +157,14 @@ mod tests {
         assert_eq!(paragraph("", "abcdefgh ij", 4), "abcd\nefgh\nij\n");
         assert_eq!(paragraph("x ", "b\u{1b}[2J", 80), "x b\u{fffd}[2J\n");
         assert_eq!(paragraph("x  ", "", 80), "x\n");
+    }
+
+    /// M7: a name that a client's user writes could clear the provider's screen, or show a message the other way round.
+    #[test]
+    fn nothing_speaks_to_the_terminal() {
+        assert_eq!(plain("Acme\u{1b}]0;x\u{7}\u{202e}derim\n\tok"), "Acme\u{fffd}]0;x\u{fffd}\u{fffd}derim\n\tok");
+        assert_eq!(plain("Zürich – 東京 👍"), "Zürich – 東京 👍");
+        assert_eq!(table(&["A"], &[vec!["x\u{2066}y".into()]]), "A\nx\u{fffd}y\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use caretaker_api::condition::ConditionType;
 use caretaker_api::isolation::{Expected, IsolationAttempt};
 use caretaker_api::names::client_namespace;
 use caretaker_core::conditions::is_true_at;
-use caretaker_core::isolation::{Began, NAME, Seen, Stage, Step, privileged, stage, too_large};
+use caretaker_core::isolation::{Began, NAME, Seen, Stage, Step, looks, privileged, stage, too_large};
 use caretaker_core::monitoring_stack::PROMETHEUS_PORT;
 use caretaker_engine::Failure;
 use k8s_openapi::api::core::v1::Pod;
@@ -32,7 +32,7 @@ fn api(ctx: &Context, client: &ManagedClient) -> Api<Pod> {
 pub async fn see(ctx: &Context, client: &ManagedClient, is_leaving: bool) -> Result<(Stage, Seen), Failure> {
     let stage = stage(client, ctx.isolation.is_some(), is_leaving, ctx.now());
     let mut seen = Seen { terms: ctx.isolation.clone(), ..Seen::default() };
-    if matches!(stage, Stage::Due | Stage::Runs) {
+    if looks(client, &stage) {
         seen.pod = api(ctx, client).get_opt(NAME).await.map_err(Failure::kubernetes(format!("get Pod {NAME}")))?;
     }
     if stage == Stage::Due {

@@ -91,6 +91,17 @@ pub struct Began {
     pub attempts: Vec<IsolationAttempt>,
 }
 
+/// Whether the pod of the name is to be looked for: a test is due, runs, or ran until tests were ended.
+#[must_use]
+pub fn looks(client: &ManagedClient, stage: &Stage) -> bool {
+    let runs = || client.status.as_ref().and_then(|status| status.isolation.as_ref()).is_some_and(|last| last.running.is_some());
+    match stage {
+        Stage::Due | Stage::Runs => true,
+        Stage::Off | Stage::Ended => runs(),
+        Stage::Early | Stage::Waits(_) => false,
+    }
+}
+
 /// Where a client's test is, by its own object alone.
 #[must_use]
 pub fn stage(client: &ManagedClient, is_on: bool, is_leaving: bool, now: Timestamp) -> Stage {
@@ -152,6 +163,8 @@ pub fn step(client: &ManagedClient, stage: &Stage, seen: &Seen, now: Timestamp) 
         // Left by an operator that was killed, or somebody else's: a test has a pod of its own.
         (Stage::Due, Some(uid)) => Step::Delete(uid),
         (Stage::Runs, Some(uid)) if told(client, seen, now).is_some() => Step::Delete(uid),
+        // Nobody waits for its end any more.
+        (Stage::Off | Stage::Ended, Some(uid)) => Step::Delete(uid),
         _ => Step::None,
     }
 }

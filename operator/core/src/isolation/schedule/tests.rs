@@ -172,6 +172,19 @@ fn what_a_test_told_becomes_the_condition() {
 }
 
 #[test]
+fn a_pod_that_runs_when_tests_end_goes_too() {
+    let client = client(&["NamespaceReady"], running(NOW - 5));
+    let held = seen(&client, "p1", json!({"running": {"startedAt": at(NOW - 4).to_string()}}));
+    for stage in [Stage::Off, Stage::Ended] {
+        assert!(looks(&client, &stage));
+        assert_eq!(step(&client, &stage, &held, now()), Step::Delete("p1".into()), "{stage:?}");
+        let mut set = ConditionSet::new(&[], &[ConditionType::Isolated], 1, now());
+        let (left, _) = settle(&client, (&stage, &held), None, &mut set, now());
+        assert!(left.unwrap().running.is_none(), "it is looked for once");
+    }
+}
+
+#[test]
 fn a_test_that_goes_on_is_waited_for_and_one_that_hangs_is_told() {
     let waits = |reason: &str| json!({"waiting": {"reason": reason, "message": "so"}});
     let cases = [
