@@ -2,6 +2,7 @@
 //!
 //! One watch per kind, managed fields dropped. A kind whose definition is missing is looked for again every half minute; everything else works on.
 
+mod doors;
 mod held;
 
 use std::collections::{BTreeMap, HashMap};
@@ -265,23 +266,27 @@ impl Cache {
             }
             Event::Apply(object) => self.put(kind, object, true),
             Event::Delete(object) => {
-                self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object));
+                let gone = self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object));
                 self.wake_owners(kind, &key(&object), object.labels());
+                self.wake_profiles(kind, gone.as_deref(), None);
             }
         }
     }
 
     fn put(&self, kind: &'static str, object: DynamicObject, wake: bool) {
         let (key, held) = (key(&object), Held::new(object));
-        {
+        let before = {
             let mut objects = self.state.objects.write().expect("no panic while held");
-            let slot = objects.entry(kind).or_default().entry(key.clone()).or_insert_with(|| held.clone());
-            if !held.is_older(slot) {
-                *slot = held.clone();
+            let kept = objects.entry(kind).or_default();
+            let before = kept.get(&key).cloned();
+            if before.as_ref().is_none_or(|before| !held.is_older(before)) {
+                kept.insert(key.clone(), held.clone());
             }
-        }
+            before
+        };
         if wake {
             self.wake_owners(kind, &key, &held.labels);
+            self.wake_profiles(kind, before.as_deref(), Some(&held));
         }
     }
 
@@ -440,6 +445,32 @@ mod tests {
         assert!(cache.get("Prometheus", "client-a", "main").is_none() && !cache.has_kind("Prometheus"));
         cache.miss("Prometheus");
         assert!(wakes.try_recv().is_err(), "it was told before");
+    }
+
+    #[tokio::test]
+    async fn an_account_that_begins_or_ceases_to_let_us_in_wakes_its_profile_and_nothing_else_does() {
+        let cache = Cache::new();
+        let account = |version: u32, proven: &str, assets: u32| -> DynamicObject {
+            let condition = json!({"type": "AccessProven", "status": proven, "reason": "x", "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z"});
+            let inventory = json!({"digest": "d", "address": "a", "assets": assets, "coverage": {"planned": 1, "complete": 1}});
+            serde_json::from_value(json!({
+                "apiVersion": "caretaker.dev/v1alpha1", "kind": "CloudAccount",
+                "metadata": {"name": "prod", "namespace": "client-a", "uid": "u", "generation": 1, "resourceVersion": version.to_string()},
+                "spec": {"aws": {"accountId": "111122223333"}, "providerProfile": "west"},
+                "status": {"account": "aws 111122223333", "conditions": [condition], "inventory": inventory},
+            }))
+            .unwrap()
+        };
+        let mut wakes = cache.subscribe(Kind::ProviderProfile);
+        let mut woken = || std::iter::from_fn(|| wakes.try_recv().ok()).map(|wake| wake.name).collect::<Vec<_>>();
+        cache.put("CloudAccount", account(1, "False", 1), true);
+        assert_eq!(woken(), ["west"], "it is new");
+        cache.put("CloudAccount", account(2, "False", 2), true);
+        assert!(woken().is_empty(), "its inventory is none of the profile's business");
+        cache.put("CloudAccount", account(3, "True", 2), true);
+        assert!(woken().contains(&"west".to_owned()), "it lets us in");
+        cache.take(&watched("CloudAccount"), Event::Delete(account(4, "True", 2)), &mut Objects::new());
+        assert_eq!(woken(), ["west"], "it is gone");
     }
 
     #[tokio::test]

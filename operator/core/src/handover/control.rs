@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use caretaker_api::CloudAccount;
-use caretaker_api::condition::ConditionType;
+use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::names::client_namespace;
 use caretaker_cloud::{CloudError, Identity};
 use kube::ResourceExt;
 
-use crate::conditions::is_true_at;
+use crate::conditions::{find, is_true_at};
 
 /// Accounts that are tried before the control counts as missing.
 const MOST: usize = 3;
@@ -55,6 +55,12 @@ fn lets_in(account: &CloudAccount, named: Option<&String>) -> bool {
         }
 }
 
+/// Whether the exit of an account is proved already.
+fn has_left(account: &CloudAccount) -> bool {
+    let conditions = account.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    find(conditions, ConditionType::AccessProven).is_some_and(|condition| condition.reason == Reason::HandedOver.as_str())
+}
+
 /// The first account of a profile's clients whose exit could not be proved, since nothing else lets the same principal in. Accounts of the control client
 /// itself need none. Takes time in proportion to the number of accounts.
 #[must_use]
@@ -69,7 +75,7 @@ pub fn uncontrolled(profile: &str, control_client: Option<&str>, accounts: &[Clo
         let (own, doors) = (account.namespace().unwrap_or_default(), doors.get(account.spec.target.cloud().as_str()));
         doors.is_some_and(|doors| doors.iter().any(|door| *door != own))
     };
-    let needs_one = of_profile().filter(|account| account.spec.is_live() && account.namespace() != named);
+    let needs_one = of_profile().filter(|account| account.spec.is_live() && account.namespace() != named && !has_left(account));
     let name = |account: &CloudAccount| format!("{}/{}", account.namespace().unwrap_or_default(), account.name_any());
     needs_one.filter(|account| !has_door(account)).map(name).min()
 }
@@ -142,8 +148,11 @@ mod tests {
     fn an_account_without_another_one_beside_it_is_named() {
         let azure = || account("cloudy", "sub", json!({"azure": {"subscriptionId": "aaaaaaaa-0000-4000-8000-000000000001"}}), true);
         let none = None::<&str>;
+        let mut gone = aws("gone", false);
+        gone.status.as_mut().unwrap().conditions[0].reason = "HandedOver".into();
         for (why, named, accounts, expected) in [
             ("nobody", none, vec![], None),
+            ("one that has left", none, vec![gone], None),
             ("a client that is alone", none, vec![aws("acme", true)], Some("client-acme/prod")),
             ("two beside each other", none, vec![aws("acme", true), aws("beta", true)], None),
             ("the other one does not let us in", none, vec![aws("acme", true), aws("beta", false)], Some("client-acme/prod")),
