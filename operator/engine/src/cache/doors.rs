@@ -2,7 +2,7 @@
 
 use caretaker_api::CloudAccount;
 use caretaker_api::condition::ConditionType;
-use caretaker_core::conditions::is_true_at;
+use caretaker_core::conditions::{find, is_true_at};
 use caretaker_core::ownership::Kind;
 
 use super::held::Held;
@@ -13,6 +13,8 @@ use super::{Cache, Wake};
 struct Door {
     profile: String,
     lets_in: bool,
+    /// Why, or why not: an account that has left needs nothing more.
+    reason: String,
     is_live: bool,
 }
 
@@ -22,8 +24,9 @@ impl Door {
         let account: CloudAccount = held?.read()?;
         let conditions = account.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let lets_in = is_true_at(conditions, ConditionType::AccessProven, account.metadata.generation);
+        let reason = find(conditions, ConditionType::AccessProven).map(|condition| condition.reason.clone()).unwrap_or_default();
         let is_live = account.spec.is_live() && account.metadata.deletion_timestamp.is_none();
-        Some(Self { profile: account.spec.provider_profile, lets_in, is_live })
+        Some(Self { profile: account.spec.provider_profile, lets_in, reason, is_live })
     }
 }
 
