@@ -4,24 +4,28 @@
 
 mod doors;
 mod held;
+mod watched;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use caretaker_api::names::{self, client_namespace};
-use caretaker_core::ownership::{self, Kind, OWNED, OwnedKind};
+use caretaker_core::ownership::{self, Kind};
 use caretaker_core::provider_profile::is_of_provider;
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject};
-use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
+use kube::core::TypeMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use doors::Door;
 use held::Held;
+pub use watched::api_resource;
+use watched::{Watched, is_served, watched_kinds};
 
 /// Wait before a missing definition is looked for again.
 const DISCOVERY_PERIOD: Duration = Duration::from_secs(30);
@@ -65,14 +69,6 @@ struct State {
 #[derive(Clone, Default)]
 pub struct Cache {
     state: Arc<State>,
-}
-
-/// A kind to watch.
-struct Watched {
-    kind: &'static str,
-    resource: ApiResource,
-    labelled: bool,
-    optional: bool,
 }
 
 impl Cache {
@@ -290,6 +286,19 @@ impl Cache {
         }
     }
 
+    /// An account begins or ceases to let its principal in: its profile is to say what that means for exits.
+    fn wake_profiles(&self, kind: &str, before: Option<&Held>, after: Option<&Held>) {
+        if kind != Kind::CloudAccount.as_str() {
+            return;
+        }
+        let (before, after) = (Door::of(before), Door::of(after));
+        if before != after {
+            for door in before.into_iter().chain(after) {
+                self.wake(Wake { kind: Kind::ProviderProfile, namespace: String::new(), name: door.profile });
+            }
+        }
+    }
+
     /// A definition has appeared or is gone: all who make objects of the kind are to know.
     fn wake_makers(&self, kind: &str) {
         for maker in ownership::owned(kind).map(|owned| owned.owners).unwrap_or_default() {
@@ -352,42 +361,6 @@ impl Cache {
     fn names_profile(&self, wake: &Wake, profile: &str) -> bool {
         self.get(wake.kind.as_str(), &wake.namespace, &wake.name)
             .is_some_and(|object| object.data["spec"]["providerProfile"].as_str().unwrap_or("default") == profile)
-    }
-}
-
-/// Everything that is watched: our kinds whole, others by label.
-fn watched_kinds() -> Vec<Watched> {
-    let ours = Kind::ALL.iter().map(|kind| Watched {
-        kind: kind.as_str(),
-        resource: resource(caretaker_api::GROUP, caretaker_api::VERSION, kind.as_str(), kind.plural()),
-        labelled: false,
-        optional: false,
-    });
-    let others = OWNED.iter().filter(|owned| owned.group != caretaker_api::GROUP && owned.only_names.is_empty()).map(|owned| Watched {
-        kind: owned.kind,
-        resource: api_resource(owned),
-        labelled: true,
-        optional: owned.optional,
-    });
-    ours.chain(others).collect()
-}
-
-fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
-}
-
-/// The API resource of an owned kind.
-#[must_use]
-pub fn api_resource(owned: &OwnedKind) -> ApiResource {
-    resource(owned.group, owned.version, owned.kind, owned.plural)
-}
-
-/// Whether the cluster has a definition; `None` where it did not say.
-async fn is_served(client: &Client, resource: &ApiResource) -> Option<bool> {
-    match client.list_api_group_resources(&resource.api_version).await {
-        Ok(list) => Some(list.resources.iter().any(|served| served.name == resource.plural)),
-        Err(kube::Error::Api(status)) if status.code == 404 => Some(false),
-        Err(_) => None,
     }
 }
 
