@@ -425,7 +425,8 @@ mod tests {
         let cache = Cache::new();
         let account = |version: u32, proven: &str, assets: u32| -> DynamicObject {
             let condition = json!({"type": "AccessProven", "status": proven, "reason": "x", "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z"});
-            let inventory = json!({"digest": "d", "address": "a", "assets": assets, "coverage": {"planned": 1, "complete": 1}});
+            let inventory =
+                json!({"digest": "d", "address": "a", "assets": assets, "coverage": {"text": "1/1", "planned": 1, "complete": 1}});
             serde_json::from_value(json!({
                 "apiVersion": "caretaker.dev/v1alpha1", "kind": "CloudAccount",
                 "metadata": {"name": "prod", "namespace": "client-a", "uid": "u", "generation": 1, "resourceVersion": version.to_string()},
