@@ -7,6 +7,6 @@ mod pod;
 mod schedule;
 
 pub use attempts::{Attempt, Found, Try, attempts};
-pub use judge::{LATE, Verdict, judge};
+pub use judge::{LATE, Verdict, admission, judge};
 pub use pod::{ATTEMPTS, NAME, PodTerms, pod, privileged, too_large};
 pub use schedule::{Began, Seen, Stage, Step, looks, settle, stage, step};

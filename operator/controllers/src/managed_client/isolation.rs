@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 
 use caretaker_api::ManagedClient;
 use caretaker_api::condition::ConditionType;
-use caretaker_api::isolation::{Expected, IsolationAttempt};
 use caretaker_api::names::client_namespace;
 use caretaker_core::conditions::is_true_at;
-use caretaker_core::isolation::{Began, NAME, Seen, Stage, Step, looks, privileged, stage, too_large};
+use caretaker_core::isolation::{Began, NAME, Seen, Stage, Step, admission, looks, privileged, stage, too_large};
 use caretaker_core::monitoring_stack::PROMETHEUS_PORT;
 use caretaker_engine::Failure;
 use k8s_openapi::api::core::v1::Pod;
@@ -85,18 +84,18 @@ pub async fn act(ctx: &Context, client: &ManagedClient, step: Step) -> Result<Op
 /// The pod as it is must be let in: beside that, the refusal of the others proves something.
 async fn begin(ctx: &Context, api: &Api<Pod>, client: &ManagedClient, pod: &Value) -> Result<Began, Failure> {
     let mut began = Began { pod_uid: Ok(String::new()), attempts: Vec::new() };
-    if let Err(why) = tried(api, pod, true).await? {
+    if let Err((_, why)) = tried(api, pod, true).await? {
         return Ok(Began { pod_uid: Err(why), ..began });
     }
     let must_not =
         [("admission: a privileged pod", privileged(pod)), ("admission: a pod beyond the quota", too_large(pod, &client.spec.quota))];
     for (what, pod) in must_not {
-        let answer = tried(api, &pod, true).await?;
-        let as_expected = answer.is_err();
-        let seen = answer.map_or_else(|why| why, |_| "it was let in".to_owned()).chars().take(100).collect();
-        began.attempts.push(IsolationAttempt { what: what.into(), expected: Expected::Refused, seen, as_expected });
+        match admission(what, tried(api, &pod, true).await?.map(drop)) {
+            Ok(attempt) => began.attempts.push(attempt),
+            Err(why) => return Ok(Began { pod_uid: Err(why), ..began }),
+        }
     }
-    began.pod_uid = tried(api, pod, false).await?;
+    began.pod_uid = tried(api, pod, false).await?.map_err(|(_, why)| why);
     if began.pod_uid.is_ok() {
         ctx.metrics.write("Pod", "apply");
         tracing::info!(client = client.name_any(), "the isolation test begins");
@@ -104,12 +103,12 @@ async fn begin(ctx: &Context, api: &Api<Pod>, client: &ManagedClient, pod: &Valu
     Ok(began)
 }
 
-/// The UID of a pod that was let in, or the words with which it was refused.
-async fn tried(api: &Api<Pod>, pod: &Value, dry_run: bool) -> Result<Result<String, String>, Failure> {
+/// The UID of a pod that was let in, or the code and the words with which it was not.
+async fn tried(api: &Api<Pod>, pod: &Value, dry_run: bool) -> Result<Result<String, (u16, String)>, Failure> {
     let params = PatchParams { dry_run, ..PatchParams::apply(MANAGER).force() };
     match api.patch(NAME, &params, &Patch::Apply(pod)).await {
         Ok(made) => Ok(Ok(made.uid().unwrap_or_default())),
-        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 422) => Ok(Err(status.message.clone())),
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 422) => Ok(Err((status.code, status.message.clone()))),
         Err(error) => Err(Failure::kubernetes(format!("apply Pod {NAME}"))(error)),
     }
 }

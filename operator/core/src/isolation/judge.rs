@@ -40,6 +40,22 @@ pub(super) fn read(asked: &[Attempt], words: &str) -> Result<Vec<IsolationAttemp
     Ok(asked.iter().zip(found).map(row).collect())
 }
 
+/// Code of the API server for what admission refuses. What it takes for invalid (422) was refused by nobody's policy.
+const FORBIDDEN: u16 = 403;
+
+/// The attempt to get a pod admitted that must not be, by the API server's code and words where it did not take it.
+///
+/// # Errors
+/// The answer says nothing of admission.
+pub fn admission(what: &str, answer: Result<(), (u16, String)>) -> Result<IsolationAttempt, String> {
+    let (as_expected, seen) = match answer {
+        Ok(()) => (false, "it was let in".to_owned()),
+        Err((FORBIDDEN, words)) => (true, words.chars().take(MAX_TOLD).collect()),
+        Err((code, words)) => return Err(format!("{what} was answered with {code}, which says nothing of admission: {words}")),
+    };
+    Ok(IsolationAttempt { what: what.into(), expected: Expected::Refused, seen, as_expected })
+}
+
 /// The sum. Openings are told even where a control has failed: they need none.
 #[must_use]
 pub fn judge(attempts: &[IsolationAttempt]) -> Verdict {
@@ -130,6 +146,15 @@ mod tests {
         for (why, attempts, expected) in cases {
             assert_eq!(judge(&attempts), expected, "{why}");
         }
+    }
+
+    #[test]
+    fn only_a_refusal_by_admission_counts_as_one() {
+        let refused = admission("a privileged pod", Err((403, "violates PodSecurity".into()))).unwrap();
+        assert!(refused.as_expected && refused.seen == "violates PodSecurity");
+        assert!(!admission("a privileged pod", Ok(())).unwrap().as_expected);
+        let invalid = admission("a privileged pod", Err((422, "spec.x: unknown".into()))).unwrap_err();
+        assert!(invalid.contains("says nothing of admission: spec.x: unknown"), "{invalid}");
     }
 
     #[test]
