@@ -41,7 +41,9 @@ impl Proxies {
     pub async fn fault(&self, url: &str, cause: &str) -> Option<String> {
         let proxy = self.of(url)?;
         let lower = cause.to_ascii_lowercase();
-        if lower.contains("proxy auth") || lower.contains("407") {
+        // As a word: causes hold numbers of requests.
+        let is_407 = lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "407");
+        if lower.contains("proxy auth") || is_407 {
             return Some(format!(
                 "the proxy {proxy} of the operator's environment does not let us through: see to user and password in HTTPS_PROXY"
             ));
@@ -108,6 +110,8 @@ mod tests {
         let url = "https://sts.us-east-1.amazonaws.com/";
         let found = proxies(&living, "");
         assert_eq!(found.fault(url, "connection reset").await, None, "it takes connections: the cloud did not answer");
+        assert_eq!(found.fault(url, "request 1407af was reset").await, None, "the digits of another number");
+        assert!(found.fault(url, "HTTP status client error (407)").await.is_some());
         let refused = found.fault(url, "tunnel error: proxy authorization required").await.expect("its doing");
         assert!(refused.contains("does not let us through") && !refused.contains("hunter2"), "{refused}");
         drop(listener);
