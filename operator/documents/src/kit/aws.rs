@@ -80,6 +80,15 @@ impl Kit<'_> {
         policy_document(purpose, &self.own_role(), &backup_role_arn(self.account, self.provider))
     }
 
+    fn description(&self) -> String {
+        let stays = if self.purposes.contains(&Purpose::Backup) {
+            format!(" The role {BACKUP_ROLE} stays then: your backups run as it.")
+        } else {
+            String::new()
+        };
+        format!("Access of the managed service provider to this account. Delete this stack to end it.{stays}")
+    }
+
     pub(super) fn cloudformation(&self) -> String {
         let policies: Vec<Value> = self
             .purposes
@@ -93,7 +102,8 @@ impl Kit<'_> {
             "Policies": policies,
         }}});
         if self.purposes.contains(&Purpose::Backup) {
-            resources["CaretakerBackupService"] = json!({"Type": "AWS::IAM::Role", "Properties": {
+            // The backups are the client's, and go on when our access ends: what they run as outlives the stack.
+            resources["CaretakerBackupService"] = json!({"Type": "AWS::IAM::Role", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain", "Properties": {
                 "RoleName": BACKUP_ROLE,
                 "AssumeRolePolicyDocument": Self::backup_trust(),
                 "ManagedPolicyArns": self.backup_policies(),
@@ -101,7 +111,7 @@ impl Kit<'_> {
         }
         let template = json!({
             "AWSTemplateFormatVersion": "2010-09-09",
-            "Description": "Access of the managed service provider to this account. Delete this stack to end it.",
+            "Description": self.description(),
             "Resources": resources,
         });
         serde_json::to_string_pretty(&template).unwrap_or_default()
@@ -136,6 +146,7 @@ impl Kit<'_> {
             "session": session_name(subject.client, subject.account),
             "source": source_identity(subject.client, subject.account),
             "tags": self.takes_tags(),
+            "backup_role": self.purposes.contains(&Purpose::Backup).then_some(BACKUP_ROLE),
             "rows": rows.collect::<Vec<_>>(),
         });
         render("kit/aws/README.md", context)
