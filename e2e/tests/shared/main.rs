@@ -4,6 +4,7 @@
 mod cases_from_practice;
 mod chart;
 mod inventory;
+mod ledger;
 mod line;
 mod members;
 mod scope;

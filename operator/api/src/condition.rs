@@ -63,6 +63,8 @@ words! {
         ScopeAmbiguous,
         /// The store takes writes, and holds what it took.
         StoreReady,
+        /// The client's ledger is whole: no segment is lost, altered or replaced. A warning: `Ready` does not depend on it.
+        LedgerIntact,
         /// The monitoring objects are applied.
         MonitoringReady,
         /// The backup plans in the client's accounts are as the policy says.
@@ -78,6 +80,8 @@ words! {
         ExitProvable,
         /// The definitions of Caretaker's kinds in the cluster hold every field of this release. A warning: `Ready` does not depend on it.
         DefinitionsCurrent,
+        /// Nothing stands in the way of an exit today. A warning: `Ready` does not depend on it.
+        ExitReady,
         /// The bundle is sealed, delivered, read back and verified.
         BundleDelivered,
         /// The client accepted the bundle by its digest.
@@ -146,6 +150,12 @@ words! {
         UnclassifiedAssets,
         /// An inventory is lost or damaged in the store.
         InventoryLost,
+        /// It was called off.
+        Cancelled,
+        /// Something stands in the way of an exit.
+        ExitBlocked,
+        /// Segments of the ledger are lost, altered or replaced in the store.
+        LedgerBroken,
         /// Machines that are covered and run are not watched.
         NotAllWatched,
         /// Pods do not run or are not ready.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cloud_account::InventoryStatus;
+use crate::ledger::LedgerHead;
 use crate::words::RevokedBy;
 
 /// One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation. A
@@ -23,6 +24,8 @@ use crate::words::RevokedBy;
     derive = "PartialEq",
     validation = Rule::new("!has(self.spec.acceptance) || (has(self.status) && has(self.status.bundle) && self.spec.acceptance.digest == self.status.bundle.sha256)")
         .message("spec.acceptance.digest must be the sha256 of the sealed bundle, as status.bundle.sha256 shows it; let the client verify the bundle first"),
+    validation = Rule::new("!has(self.spec.cancelled) || has(oldSelf.spec.cancelled) || !has(oldSelf.status) || !has(oldSelf.status.step) || !(oldSelf.status.step in ['Revoke', 'VerifyRefusal', 'Done'])")
+        .message("it is too late to cancel: our access is being revoked, or the exit has ended; from here it only goes forward"),
     doc = "One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation.",
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Step", type_ = "string", json_path = ".status.step"),
@@ -36,6 +39,8 @@ use crate::words::RevokedBy;
     validation = Rule::new("self.mode == oldSelf.mode").message("mode cannot change; make another Handover"),
     validation = Rule::new("!has(oldSelf.acceptance) || (has(self.acceptance) && self.acceptance == oldSelf.acceptance)")
         .message("acceptance is given once and cannot be changed or withdrawn"),
+    validation = Rule::new("!has(oldSelf.cancelled) || (has(self.cancelled) && self.cancelled == oldSelf.cancelled)")
+        .message("an exit is cancelled once and for good; begin another one"),
     validation = Rule::new("self.mode == 'Final' || !has(self.acceptance)").message("a rehearsal is not accepted; only a Final handover is"),
 )]
 pub struct HandoverSpec {
@@ -45,6 +50,22 @@ pub struct HandoverSpec {
     /// The client's acceptance of the bundle. Nothing is revoked before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Acceptance>,
+    /// Calls the exit off, which is possible until our access begins to be revoked: nothing was taken back from the client until then, and what was frozen is
+    /// thawed. The sealed bundle stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<Cancellation>,
+}
+
+/// Why an exit does not go on.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cancellation {
+    /// Who calls it off.
+    #[schemars(length(min = 1, max = 120))]
+    pub by: String,
+    /// Why.
+    #[schemars(length(min = 1, max = 500))]
+    pub reason: String,
 }
 
 /// Rehearsal or the real thing.
@@ -107,6 +128,8 @@ pub enum StepState {
     Completed,
     /// Not part of a rehearsal.
     Skipped,
+    /// The exit was called off here.
+    Cancelled,
 }
 
 /// One line of the log.
@@ -128,6 +151,22 @@ pub struct StepRecord {
     pub message: String,
 }
 
+/// How far an exit is in its accounts.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountCounts {
+    /// Accounts that are handed over.
+    pub total: u32,
+    /// Those that were read for the bundle.
+    pub read: u32,
+    /// Those that could not be read; the bundle's gaps say why.
+    pub unread: u32,
+    /// Those that the exit ends our access to: the accounts, and members that the scope leaves out.
+    pub to_close: u32,
+    /// Those where it is proved that our access has ended.
+    pub closed: u32,
+}
+
 /// What was fixed when the handover began.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -136,7 +175,7 @@ pub struct Frozen {
     pub client_generation: i64,
     /// The recipients that the bundle is sealed to.
     pub recipients: Vec<String>,
-    /// The CloudAccounts that are handed over.
+    /// The CloudAccounts that are handed over: the first 20. `status.accounts.total` counts all, and the ledger names them.
     pub accounts: Vec<String>,
     /// Time that stands in the bundle.
     pub at: Option<Time>,
@@ -233,13 +272,19 @@ pub struct HandoverStatus {
     /// What was fixed at the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
-    /// The last readings.
+    /// How far it is in its accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<AccountCounts>,
+    /// The end of the client's ledger after the last entry of this handover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<LedgerHead>,
+    /// The last readings: 20 at most, those that failed first. The ledger has all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<FinalReading>,
     /// The sealed bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<BundleStatus>,
-    /// The revocations.
+    /// The revocations: 20 at most, the open ones first. The ledger has all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revocations: Vec<RevocationStatus>,
     /// Value of the annotation `caretaker.dev/requested-at` that was handled last.

@@ -11,6 +11,7 @@ pub mod cloud_target;
 pub mod condition;
 pub mod handover;
 pub mod isolation;
+pub mod ledger;
 pub mod managed_client;
 pub mod monitoring_stack;
 pub mod names;

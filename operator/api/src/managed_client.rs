@@ -185,6 +185,16 @@ pub struct ExitTerms {
     /// to send the public key; never take a secret key.
     #[schemars(schema_with = "recipients_schema")]
     pub recipients: Vec<String>,
+    /// Days between two rehearsals of the exit that the operator makes by itself, the first that long after the client was made; 0 makes none. The last
+    /// three are kept.
+    #[serde(default = "default_rehearsal")]
+    #[schemars(range(min = 0, max = 365))]
+    pub rehearse_every_days: u32,
+}
+
+/// Days between two rehearsals when nothing is said.
+fn default_rehearsal() -> u32 {
+    30
 }
 
 /// Longest list of recipients.
@@ -236,6 +246,56 @@ fn recipients_schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// A question whose answer decides whether the client could leave today.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ReadinessCheck {
+    /// Can the bundle be sealed to the client's keys?
+    Recipients,
+    /// Does every account let us in?
+    Access,
+    /// Was every account read completely?
+    Inventory,
+    /// Does the monitoring run as it would be handed over?
+    Monitoring,
+    /// Are the backups as the policy says?
+    Backups,
+    /// Does the store take a bundle?
+    Store,
+    /// Can a bundle be signed?
+    SigningKey,
+    /// Would a refusal after the exit prove something?
+    Proof,
+    /// Is the log of all that was done whole?
+    Ledger,
+    /// Was the exit rehearsed, not too long ago?
+    Rehearsal,
+}
+
+/// What stands in the way of an exit today.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadinessBlocker {
+    /// The question.
+    pub check: ReadinessCheck,
+    /// The answer, and what to do.
+    pub message: String,
+}
+
+/// Whether the client could leave today.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadinessStatus {
+    /// Share of the questions that nothing stands behind, in percent.
+    pub score: u32,
+    /// Number of those questions.
+    pub passed: u32,
+    /// Number of all questions.
+    pub checked: u32,
+    /// What stands in the way; empty where nothing does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blockers: Vec<ReadinessBlocker>,
+}
+
 /// What the operator found out about a client.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -259,6 +319,12 @@ pub struct ManagedClientStatus {
     /// The ExternalIds of the accounts by name: kept here too, so that a CloudAccount that is made again gets the same.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub external_ids: std::collections::BTreeMap<String, String>,
+    /// Whether the client could leave today, and what stands in the way; not there once an exit has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<ReadinessStatus>,
+    /// The end of the client's ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<crate::ledger::LedgerHead>,
     /// What the isolation test has told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationStatus>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_api::backup_policy::BackupPolicyStatus;
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::{BackupPolicy, CloudAccount, Handover, ProviderProfile};
+use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_cloud::CloudLink;
 use caretaker_core::backup_policy::conversation::{Answer, Ask, Conversation};
 use caretaker_core::backup_policy::{self as core, AccountView, Done, Observed};
@@ -21,6 +21,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::access::{client_of, enter};
 use crate::context::Context;
+use crate::ledger::{self, Scribe};
 use caretaker_engine::Failure;
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 
@@ -55,7 +56,7 @@ impl Reconciler for BackupPolicies {
 
     async fn observe(&self, ctx: &Context, policy: &BackupPolicy) -> Result<Observed, Failure> {
         let namespace = policy.namespace().unwrap_or_default();
-        let handovers = ctx.cache.list_typed::<Handover>(Some(&namespace));
+        let handovers = ledger::handovers(ctx, &namespace).await?;
         let frozen = has_come_to(&handovers, Life::Frozen);
         let ending = Ending::of(&handovers).map(|ending| ending.of_all());
         let mut accounts = Vec::new();
@@ -142,7 +143,13 @@ impl Caller<'_> {
                 }
             }
             Ask::Protection(prefix) => Answer::Protection(self.link()?.protection(&self.policy.spec.terms.regions, &prefix).await),
-            Ask::Perform(key, step) => Answer::Performed(self.link()?.perform(&key, &step).await),
+            Ask::Perform(key, step) => {
+                let name = client_of(self.policy);
+                let client = self.ctx.find::<ManagedClient>("", &name).await?;
+                let client = client.ok_or_else(|| Failure::local("write to the ledger", format!("there is no ManagedClient {name}")))?;
+                let scribe = Scribe::new(self.ctx, &client, Kind::BackupPolicy, self.policy);
+                Answer::Performed(scribe.perform((account, self.link()?), &key, &step).await?)
+            }
         })
     }
 

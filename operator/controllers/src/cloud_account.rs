@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::{CloudAccount, Handover, ProviderProfile, names};
+use caretaker_api::{CloudAccount, ProviderProfile, names};
 use caretaker_cloud::{CloudLink, Presented};
 use caretaker_core::cloud_account::claim::{Claims, Take};
 use caretaker_core::cloud_account::conversation::{Answer, Ask, Conversation, Unread};
@@ -35,6 +35,7 @@ use crate::access::{WayIn, client_of, connector, way_in};
 use crate::claim;
 use crate::context::Context;
 use crate::discovery::{self, NotRead, Reading};
+use crate::ledger;
 use caretaker_engine::Failure;
 use caretaker_engine::apply::{self, Applied, Owner};
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
@@ -92,7 +93,7 @@ impl Reconciler for CloudAccounts {
         let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
         let claims = claim::look(ctx, account).await?;
         let claimed_by_other = claims.is_account_refused();
-        let ending = Ending::of(&ctx.cache.list_typed::<Handover>(Some(&namespace)));
+        let ending = Ending::of(&ledger::handovers(ctx, &namespace).await?);
         let ending = ending.map(|ending| ending.of_account(&account.name_any()));
         let has_ended = ending.is_some();
         let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, ending };
@@ -312,7 +313,7 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink) -
     let usage = used.into_inner().ok().flatten().map(|usage| (usage, ctx.now()));
     let read = match read {
         Ok(taken) => {
-            let handovers = ctx.cache.list_typed::<Handover>(account.namespace().as_deref());
+            let handovers = ledger::handovers(ctx, &account.namespace().unwrap_or_default()).await?;
             let handovers: Vec<_> = handovers.into_iter().map(|handover| handover.status.unwrap_or_default()).collect();
             let keep = needed(&status, &taken.inventory, &handovers);
             inventory::clean(&ctx.store, &folder(&client, &name), &keep, (account.spec.inventory_retention_days, now)).await;

@@ -8,6 +8,7 @@ use caretaker_core::isolation::PodTerms;
 use caretaker_core::layout::Layout;
 use caretaker_store::Store;
 
+use crate::ledger::Ledger;
 use crate::monitoring_stack::Pods;
 use crate::provider_identity::Clouds;
 
@@ -18,6 +19,8 @@ pub struct Context {
     pub engine: caretaker_engine::Context,
     /// Where inventories and bundles are.
     pub store: Store,
+    /// The clients' ledgers.
+    pub ledger: Ledger,
     /// The ways into clouds.
     pub clouds: Arc<dyn Clouds>,
     /// The way to the pods of clients' monitoring; `None` where they are not to be asked what they have loaded.

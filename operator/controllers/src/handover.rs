@@ -12,9 +12,10 @@ use caretaker_api::handover::{HandoverStatus, HandoverStep};
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, ProviderProfile, names};
 use caretaker_cloud::{CloudLink, Purpose};
 use caretaker_core::digest::json_digest;
-use caretaker_core::handover::advance::{StepResult, advance, keep};
+use caretaker_core::handover::advance::{StepResult, advance, is_called_off, keep};
 use caretaker_core::handover::check::{self, Surroundings};
 use caretaker_core::handover::last_reading::{Answer, Ask, LastReadings};
+use caretaker_core::handover::shown::shown;
 use caretaker_core::handover::{self as core, steps};
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::{Kind, OWNED};
@@ -27,6 +28,7 @@ use crate::access::{WayIn, client_of, enter};
 use crate::claim;
 use crate::context::Context;
 use crate::discovery::{self, NotRead, Reading};
+use crate::ledger::{self, Scribe};
 use caretaker_engine::Failure;
 use caretaker_engine::apply::Owner;
 use caretaker_engine::cache::api_resource;
@@ -43,6 +45,15 @@ pub struct Sight {
     pub(crate) accounts: Vec<CloudAccount>,
     pub(crate) policies: Vec<BackupPolicy>,
     pub(crate) monitoring: Vec<Value>,
+    /// The handover with its whole state, which the ledger tells.
+    pub(crate) whole: Option<Handover>,
+}
+
+/// What a visit came to, once the ledger has it.
+#[derive(Clone, Default)]
+pub struct Told {
+    state: HandoverStatus,
+    outcome: Option<Outcome>,
 }
 
 pub(crate) fn owner(handover: &Handover) -> Owner {
@@ -79,17 +90,22 @@ impl Reconciler for Handovers {
     type Object = Handover;
     type Context = Context;
     type Observed = Sight;
-    type Plan = (Option<HandoverStep>, Sight);
-    type Done = StepResult;
+    type Plan = Sight;
+    type Done = Told;
     const KIND: Kind = Kind::Handover;
     const CONDITIONS: &'static [ConditionType] = core::CONDITIONS;
 
     async fn observe(&self, ctx: &Context, handover: &Handover) -> Result<Sight, Failure> {
         let namespace = handover.namespace().unwrap_or_default();
-        let Some(step) = steps::current(&handover.status.clone().unwrap_or_default()) else {
+        let Some(shown) = steps::current(&handover.status.clone().unwrap_or_default()) else {
             return Ok(Sight::default());
         };
         let client = ctx.fetch::<ManagedClient>("", &client_of(handover)).await?;
+        let mut whole = handover.clone();
+        if let Some(client) = &client {
+            whole.status = Some(ledger::whole(ctx, client, handover).await?);
+        }
+        let step = whole.status.as_ref().and_then(steps::current).unwrap_or(shown);
         let profile = match &client {
             Some(client) => ctx.fetch::<ProviderProfile>("", &client.spec.provider_profile).await?,
             None => None,
@@ -104,6 +120,7 @@ impl Reconciler for Handovers {
             } else {
                 Vec::new()
             },
+            whole: Some(whole),
         })
     }
 
@@ -112,44 +129,84 @@ impl Reconciler for Handovers {
         let faults = caretaker_bundle::recipient_faults(recipients).into_iter();
         let recipient_faults = faults.map(|fault| (fault.field("ManagedClient.spec.exit.recipients"), fault.problem.to_string())).collect();
         let (client, has_profile) = (observed.client.as_ref(), observed.profile.is_some());
-        check::check(handover, &Surroundings { client, has_profile, accounts: &observed.accounts, recipient_faults })
+        let whole = observed.whole.as_ref().unwrap_or(handover);
+        if is_called_off(whole) {
+            return Vec::new();
+        }
+        check::check(whole, &Surroundings { client, has_profile, accounts: &observed.accounts, recipient_faults })
     }
 
-    fn plan(&self, handover: &Handover, observed: &Sight, _now: Timestamp) -> Self::Plan {
-        (steps::current(&handover.status.clone().unwrap_or_default()), observed.clone())
+    fn plan(&self, _handover: &Handover, observed: &Sight, _now: Timestamp) -> Sight {
+        observed.clone()
     }
 
-    async fn act(&self, ctx: &Context, handover: &Handover, (step, sight): Self::Plan) -> Acted<StepResult> {
-        let result = match step {
-            // These keep what they did before a failure.
-            Some(HandoverStep::Discover) => return discover(ctx, handover, &sight).await,
-            Some(HandoverStep::Revoke) => return revoke::revoke(ctx, handover, &sight).await,
-            Some(HandoverStep::VerifyRefusal) => return revoke::attempt(ctx, handover, &sight).await,
-            None | Some(HandoverStep::Accept) => Ok(StepResult::Nothing),
-            Some(HandoverStep::Freeze) => freeze(ctx, &sight).await,
-            Some(HandoverStep::Build) => seal::build(ctx, handover, &sight).await,
-            Some(HandoverStep::Seal) => seal::seal(ctx, handover, &sight).await,
-            Some(HandoverStep::Deliver) => deliver::deliver(ctx, handover).await,
-            Some(HandoverStep::Verify) => deliver::verify(ctx, handover, &sight).await,
-            Some(HandoverStep::Done) => Ok(StepResult::Done),
+    /// One step; then the ledger is told what came of it, before the object shows it.
+    async fn act(&self, ctx: &Context, handover: &Handover, sight: Sight) -> Acted<Told> {
+        let Some(whole) = &sight.whole else {
+            let (state, outcome) = advance(handover, &[], &StepResult::Nothing, ctx.now());
+            return Acted { done: Told { state, outcome: Some(outcome) }, failure: None };
         };
-        match result {
-            Ok(done) => Acted { done, failure: None },
-            Err(failure) => Acted { done: StepResult::Nothing, failure: Some(failure) },
+        // What is called off gets no further step.
+        let Acted { done, failure } = if is_called_off(whole) {
+            seal::discard(handover);
+            Acted { done: StepResult::Nothing, failure: None }
+        } else {
+            step(ctx, whole, &sight).await
+        };
+        let (mut state, outcome) = match &failure {
+            Some(_) => (keep(whole, &done), None),
+            None => {
+                let (state, outcome) = advance(whole, &[], &done, ctx.now());
+                (state, Some(outcome))
+            }
+        };
+        if let Some(client) = &sight.client {
+            match Scribe::of(ctx, client, whole).tell(&state).await {
+                Ok(head) => state.ledger = Some(head),
+                Err(untold) => {
+                    let state = whole.status.clone().unwrap_or_default();
+                    return Acted { done: Told { state, outcome: None }, failure: failure.or(Some(untold)) };
+                }
+            }
         }
+        Acted { done: Told { state, outcome }, failure }
     }
 
-    fn status(&self, handover: &Handover, seen: Seen<'_, Sight, StepResult>) -> (HandoverStatus, Outcome) {
-        if let Some(failure) = seen.failure {
-            return (keep(handover, seen.done), failure.outcome());
-        }
-        advance(handover, seen.faults, seen.done, seen.now)
+    fn status(&self, handover: &Handover, seen: Seen<'_, Sight, Told>) -> (HandoverStatus, Outcome) {
+        let whole = seen.observed.whole.as_ref().unwrap_or(handover);
+        let (state, outcome) = match (seen.failure, &seen.done.outcome) {
+            (Some(failure), _) => (seen.done.state.clone(), failure.outcome()),
+            (None, Some(outcome)) => (seen.done.state.clone(), outcome.clone()),
+            (None, None) => advance(whole, seen.faults, &StepResult::Nothing, seen.now),
+        };
+        (if seen.observed.whole.is_some() { shown(&state) } else { state }, outcome)
     }
 
     /// Neither a cloud nor a stored bundle is touched.
     async fn clean_up(&self, _ctx: &Context, handover: &Handover) -> Result<CleanUp, Failure> {
         seal::discard(handover);
         Ok(CleanUp::Done)
+    }
+}
+
+/// The step that is due, as far as it comes.
+async fn step(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
+    let result = match steps::current(&handover.status.clone().unwrap_or_default()) {
+        // These keep what they did before a failure.
+        Some(HandoverStep::Discover) => return discover(ctx, handover, sight).await,
+        Some(HandoverStep::Revoke) => return revoke::revoke(ctx, handover, sight).await,
+        Some(HandoverStep::VerifyRefusal) => return revoke::attempt(ctx, handover, sight).await,
+        None | Some(HandoverStep::Accept) => Ok(StepResult::Nothing),
+        Some(HandoverStep::Freeze) => freeze(ctx, sight).await,
+        Some(HandoverStep::Build) => seal::build(ctx, handover, sight).await,
+        Some(HandoverStep::Seal) => seal::seal(ctx, handover, sight).await,
+        Some(HandoverStep::Deliver) => deliver::deliver(ctx, handover).await,
+        Some(HandoverStep::Verify) => deliver::verify(ctx, handover, sight).await,
+        Some(HandoverStep::Done) => Ok(StepResult::Done),
+    };
+    match result {
+        Ok(done) => Acted { done, failure: None },
+        Err(failure) => Acted { done: StepResult::Nothing, failure: Some(failure) },
     }
 }
 

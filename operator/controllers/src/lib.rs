@@ -8,6 +8,7 @@ pub mod context;
 pub mod counted_link;
 pub mod discovery;
 pub mod handover;
+pub mod ledger;
 pub mod managed_client;
 pub mod monitoring_stack;
 pub mod operator;

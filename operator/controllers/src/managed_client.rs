@@ -1,17 +1,18 @@
 //! `ManagedClient`: reads the world around a client, lets `core` decide, applies and prunes.
 
 mod isolation;
+mod rehearsals;
 
 use async_trait::async_trait;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
-use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ProviderProfile};
+use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::ending::Ending;
 use caretaker_core::handover::life::{Life, has_come_to, is_leaving};
 use caretaker_core::isolation::{Step, step};
-use caretaker_core::managed_client::{self as core, Observed, Report};
+use caretaker_core::managed_client::{self as core, Observed, Report, readiness};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use caretaker_core::ownership::{Kind, owned};
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt};
 
 use crate::context::Context;
+use crate::ledger;
 use caretaker_engine::Failure;
 use caretaker_engine::apply::{self, Applied, Owner, is_ours};
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
@@ -31,6 +33,8 @@ pub struct Plan {
     objects: Vec<Desired>,
     prunes: Vec<&'static str>,
     isolation: Step,
+    rehearsal: Option<String>,
+    worn: Vec<String>,
 }
 
 /// The owner that a client's objects name.
@@ -76,12 +80,14 @@ impl Reconciler for ManagedClients {
     async fn observe(&self, ctx: &Context, client: &ManagedClient) -> Result<Observed, Failure> {
         let namespace = client_namespace(&client.name_any());
         let within = Some(namespace.as_str());
-        let handovers = ctx.cache.list_typed::<Handover>(within);
+        let handovers = ledger::handovers(ctx, &namespace).await?;
         let (isolation_stage, isolation) = isolation::see(ctx, client, is_leaving(&handovers)).await?;
+        let profile = ctx.find::<ProviderProfile>("", &client.spec.provider_profile).await?;
         Ok(Observed {
             isolation_stage,
             isolation,
-            profile_exists: ctx.find::<ProviderProfile>("", &client.spec.provider_profile).await?.is_some(),
+            profile_exists: profile.is_some(),
+            profile_conditions: profile.and_then(|profile| profile.status).map(|status| status.conditions).unwrap_or_default(),
             namespace_taken: namespace_taken(ctx, client, &namespace).await?,
             accounts: ctx.cache.list_typed::<CloudAccount>(within),
             monitoring: ctx.cache.typed::<MonitoringStack>(&namespace, core::CHILD_NAME),
@@ -90,6 +96,8 @@ impl Reconciler for ManagedClients {
             leaving: is_leaving(&handovers),
             frozen: has_come_to(&handovers, Life::Frozen),
             dns: ctx.layout.dns.clone(),
+            handovers,
+            ledger: ledger::check(ctx, client).await.map(|verdict| (verdict.head, verdict.faults)),
             recipient_faults: recipient_faults(client),
         })
     }
@@ -104,6 +112,8 @@ impl Reconciler for ManagedClients {
             objects: core::plan(client, observed),
             prunes: apply::kinds_of(Kind::ManagedClient).into_iter().filter(prunes).collect(),
             isolation: step(client, &observed.isolation_stage, &observed.isolation, now),
+            rehearsal: readiness::next_rehearsal(client, &observed.handovers, now),
+            worn: readiness::worn_rehearsals(&observed.handovers),
         }
     }
 
@@ -126,6 +136,9 @@ impl Reconciler for ManagedClients {
         report.failure = failure.as_ref().map(ToString::to_string);
         report.namespace_ready = failure.is_none();
         if failure.is_none() {
+            if let Err(failure) = rehearsals::act(ctx, client, plan.rehearsal.as_deref(), &plan.worn).await {
+                return Acted { done: report, failure: Some(failure) };
+            }
             match isolation::act(ctx, client, plan.isolation).await {
                 Ok(began) => report.isolation = began,
                 Err(failure) => return Acted { done: report, failure: Some(failure) },

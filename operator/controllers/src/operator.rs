@@ -19,6 +19,7 @@ use crate::backup_policy::BackupPolicies;
 use crate::cloud_account::CloudAccounts;
 use crate::context::Context;
 use crate::handover::Handovers;
+use crate::ledger::Ledger;
 use crate::managed_client::ManagedClients;
 use crate::monitoring_stack::MonitoringStacks;
 use crate::monitoring_stack::Pods;
@@ -31,6 +32,7 @@ use caretaker_engine::write_gate::Gate;
 use caretaker_engine::write_gate::WriteLayer;
 use caretaker_engine::write_gate::Writes;
 use caretaker_store::Store;
+use caretaker_store::ledger::Ledgers;
 
 /// Name of the lease.
 pub const LEASE: &str = "caretaker";
@@ -121,8 +123,9 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         .clone()
         .map(|image| PodTerms { image, has_pull_secret: config.layout.monitoring.image_pull_secret.is_some() });
     let layout = Arc::new(config.layout.clone());
+    let ledger = Ledger { ledgers: Ledgers::new(store.clone()), writes: writes.clone() };
     let clouds = clouds(writes.clone(), budgets.clone());
-    let ctx = Context { engine, store, clouds, pods, isolation, layout, claims: Arc::default() };
+    let ctx = Context { engine, store, ledger, clouds, pods, isolation, layout, claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
     let identity = format!("{}_{:08x}", config.identity, rand::random::<u32>());
     let mut signal = Box::pin(terminated());

@@ -10,6 +10,7 @@ pub mod excluded;
 pub mod last_reading;
 pub mod life;
 pub mod revocation;
+pub mod shown;
 pub mod steps;
 pub mod terraform;
 
@@ -92,7 +93,9 @@ pub fn conditions(handover: &Handover, status: &mut HandoverStatus, now: Timesta
         (ConditionType::AccessRevoked, HandoverStep::VerifyRefusal),
         (ConditionType::HandedOver, HandoverStep::Done),
     ] {
-        if rehearsal {
+        if steps::is_cancelled(status) {
+            set.set(kind, Is::False, Reason::Cancelled, "the exit was called off; nothing was revoked");
+        } else if rehearsal {
             set.set(kind, Is::False, Reason::Rehearsal, "a rehearsal: nothing is accepted and nothing is revoked");
         } else if after(step) {
             set.set(kind, Is::True, Reason::Settled, "");

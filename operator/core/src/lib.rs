@@ -17,6 +17,7 @@ pub mod isolation;
 pub mod jitter;
 pub mod kit;
 pub mod layout;
+pub mod ledger;
 pub mod managed_client;
 pub mod messages;
 pub mod monitoring_stack;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod guards;
+pub mod readiness;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,8 @@ use caretaker_api::backup_policy::BackupPolicySpec;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::monitoring_stack::MonitoringStackSpec;
 use caretaker_api::names::{self, client_namespace};
-use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack};
+use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 pub use accounts::{Wanted, accounts};
@@ -23,6 +25,7 @@ use crate::handover::ending::Ending;
 use crate::inventory::scope::{self, Named};
 use crate::isolation::{Seen, Stage};
 use crate::layout::Dns;
+use crate::ledger::{Broken, Head};
 use crate::outcome::Fault;
 
 /// The kind's own conditions.
@@ -35,6 +38,8 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::ScopeAmbiguous,
     ConditionType::MonitoringReady,
     ConditionType::BackupsReady,
+    ConditionType::LedgerIntact,
+    ConditionType::ExitReady,
     ConditionType::HandedOver,
 ];
 
@@ -69,6 +74,12 @@ pub struct Observed {
     pub isolation: Seen,
     /// Who resolves names in this cluster.
     pub dns: Dns,
+    /// The client's handovers as the cluster shows them.
+    pub handovers: Vec<Handover>,
+    /// Conditions of the ProviderProfile.
+    pub profile_conditions: Vec<Condition>,
+    /// The end of the client's ledger and what is wrong with it; `None` where the store did not answer.
+    pub ledger: Option<(Head, Vec<Broken>)>,
     /// Faults of the recipients, found by the one parser that also seals to them.
     pub recipient_faults: Vec<Fault>,
 }

@@ -1,8 +1,9 @@
-//! Where inventories and bundles are: the object store behind one type, and the inventories in it.
+//! Where inventories, ledgers and bundles are: the object store behind one type, and what stands in it.
 //!
 //! Nothing here knows Kubernetes or a cloud's SDK: a link to a cloud comes in as the port's trait.
 
 pub mod inventory;
+pub mod ledger;
 pub mod object;
 
 pub use object::{Store, StoreError};

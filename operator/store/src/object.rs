@@ -12,7 +12,7 @@ use caretaker_core::inventory::history::Listed;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::OwnedMutexGuard;
 
@@ -117,6 +117,19 @@ impl Store {
     pub async fn put(&self, address: &str, bytes: Bytes) -> Result<(), StoreError> {
         self.inner.put(&self.path(address), PutPayload::from(bytes)).await.map_err(|error| classify(&error))?;
         Ok(())
+    }
+
+    /// Writes bytes under an address where nothing stands yet: of two writers one wins. Says whether it was this one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn create(&self, address: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        let options = PutOptions::from(PutMode::Create);
+        match self.inner.put_opts(&self.path(address), PutPayload::from(bytes), options).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(classify(&error)),
+        }
     }
 
     /// Writes a little into a folder and removes it again: whether the store takes anything.

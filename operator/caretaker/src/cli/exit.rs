@@ -8,7 +8,7 @@ use caretaker_api::handover::{HandoverMode, HandoverSpec, HandoverStep, StepStat
 use caretaker_api::names::client_namespace;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_core::conditions::Is;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
@@ -31,6 +31,15 @@ pub struct ExitArgs {
     /// Show the steps until the exit ends or waits for the client.
     #[arg(long)]
     wait: bool,
+    /// Call the final exit off, which is possible until the client has accepted the bundle.
+    #[arg(long, requires_all = ["by", "reason"], conflicts_with_all = ["is_final", "wait"])]
+    cancel: bool,
+    /// With --cancel: who calls it off.
+    #[arg(long, requires = "cancel")]
+    by: Option<String>,
+    /// With --cancel: why.
+    #[arg(long, requires = "cancel")]
+    reason: Option<String>,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -58,8 +67,12 @@ pub async fn exit(args: ExitArgs) -> anyhow::Result<()> {
     let kube = connect(&args.cluster).await?;
     Api::<ManagedClient>::all(kube.clone()).get(&args.client).await.map_err(explain)?;
     let api = Api::<Handover>::namespaced(kube.clone(), &client_namespace(&args.client));
+    if let (true, Some(by), Some(reason)) = (args.cancel, &args.by, &args.reason) {
+        return cancel(&api, &args.client, (by, reason)).await;
+    }
     let (name, mode) = if args.is_final {
-        if let Some(running) = api.get_opt(FINAL).await.map_err(explain)? {
+        let (running, made) = final_exits(&api).await?;
+        if let Some(running) = running {
             bail!(
                 "a final exit exists already: handover {} of {}; see kubectl caretaker status {}",
                 running.name_any(),
@@ -70,13 +83,33 @@ pub async fn exit(args: ExitArgs) -> anyhow::Result<()> {
         if !args.yes {
             confirm(&args.client)?;
         }
-        (FINAL.to_owned(), HandoverMode::Final)
+        let name = if made == 0 { FINAL.to_owned() } else { format!("{FINAL}-{}", made + 1) };
+        (name, HandoverMode::Final)
     } else {
         (format!("rehearsal-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S")), HandoverMode::Rehearsal)
     };
-    api.create(&PostParams::default(), &Handover::new(&name, HandoverSpec { mode, acceptance: None })).await.map_err(explain)?;
+    api.create(&PostParams::default(), &Handover::new(&name, HandoverSpec { mode, acceptance: None, cancelled: None }))
+        .await
+        .map_err(explain)?;
     outln!("handover {name} of {} has begun", args.client);
     if args.wait { watch(&kube, &args.client, &name, true).await } else { Ok(()) }
+}
+
+/// The final exit that was not called off, and how many there are in all.
+async fn final_exits(api: &Api<Handover>) -> anyhow::Result<(Option<Handover>, usize)> {
+    let all = api.list(&ListParams::default()).await.map_err(explain)?.items;
+    let finals: Vec<Handover> = all.into_iter().filter(|handover| handover.spec.mode == HandoverMode::Final).collect();
+    let made = finals.len();
+    Ok((finals.into_iter().find(|handover| handover.spec.cancelled.is_none()), made))
+}
+
+async fn cancel(api: &Api<Handover>, client: &str, (by, reason): (&str, &str)) -> anyhow::Result<()> {
+    let (running, _) = final_exits(api).await?;
+    let Some(running) = running else { bail!("{client} has no final exit that could be called off") };
+    let patch = json!({"spec": {"cancelled": {"by": by, "reason": reason}}});
+    api.patch(&running.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(explain)?;
+    outln!("the exit of {client} is called off: nothing was revoked, and what was frozen is thawed; a sealed bundle stays in the store");
+    Ok(())
 }
 
 fn confirm(client: &str) -> anyhow::Result<()> {
@@ -92,22 +125,23 @@ fn confirm(client: &str) -> anyhow::Result<()> {
 pub async fn accept(args: AcceptArgs) -> anyhow::Result<()> {
     let kube = connect(&args.cluster).await?;
     let api = Api::<Handover>::namespaced(kube.clone(), &client_namespace(&args.client));
-    let handover = api.get_opt(FINAL).await.map_err(explain)?;
-    let Some(handover) = handover else {
+    let Some(handover) = final_exits(&api).await?.0 else {
         bail!("{} has no final exit; begin one with: kubectl caretaker exit {} --final", args.client, args.client)
     };
     let bundle = handover.status.as_ref().and_then(|status| status.bundle.clone());
+    // Windows prints digests in capitals.
+    let digest = args.digest.to_lowercase();
     let Some(bundle) = bundle else { bail!("the bundle is not sealed yet; see kubectl caretaker status {}", args.client) };
     ensure!(
-        bundle.sha256 == args.digest,
-        "the digest is not the bundle's: given {}, the bundle has {}; let the client verify the bundle again",
-        args.digest,
+        bundle.sha256 == digest,
+        "the digest is not the bundle's: given {digest}, the bundle has {}; let the client verify the bundle again",
         bundle.sha256
     );
-    let patch = json!({"spec": {"acceptance": {"digest": args.digest, "acceptedBy": args.accepted_by}}});
-    api.patch(FINAL, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(explain)?;
+    let patch = json!({"spec": {"acceptance": {"digest": digest, "acceptedBy": args.accepted_by}}});
+    let name = handover.name_any();
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(explain)?;
     outln!("accepted by {}: our access is revoked now", args.accepted_by);
-    if args.wait { watch(&kube, &args.client, FINAL, false).await } else { Ok(()) }
+    if args.wait { watch(&kube, &args.client, &name, false).await } else { Ok(()) }
 }
 
 /// Prints each change of the log until the end, or until the client must act where `until_acceptance` says so.
@@ -133,6 +167,9 @@ async fn watch(kube: &Client, client: &str, name: &str, until_acceptance: bool) 
         }
         if status.steps.iter().any(|step| step.step == HandoverStep::Done && step.state == StepState::Completed) {
             return Ok(());
+        }
+        if let Some(cancelled) = status.steps.iter().find(|step| step.state == StepState::Cancelled) {
+            bail!("{}", cancelled.message);
         }
         let stalled = status.conditions.iter().find(|condition| condition.type_ == "Stalled" && Is::of(condition) == Is::True);
         if let Some(stalled) = stalled {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use caretaker_api::CloudAccount;
 use caretaker_api::cloud_account::{CellStatus, CloudAccountStatus, CoverageStatus, DiffStatus, InventoryStatus, PatchStatus};
 use caretaker_core::inventory::Line;
@@ -93,8 +94,13 @@ pub async fn inventory(args: InventoryArgs) -> anyhow::Result<()> {
     }
 }
 
-fn open(store: &str) -> anyhow::Result<Store> {
-    let url = if store.contains("://") { store.to_owned() } else { format!("file://{}", std::fs::canonicalize(store)?.display()) };
+/// The store at a URL or in a folder.
+pub fn open(store: &str) -> anyhow::Result<Store> {
+    let url = if store.contains("://") {
+        store.to_owned()
+    } else {
+        format!("file://{}", std::fs::canonicalize(store).with_context(|| format!("--store {store}"))?.display())
+    };
     Ok(Store::open(&url)?)
 }
 

@@ -25,8 +25,10 @@ mod exit;
 mod inventory;
 mod isolation;
 mod isolation_test;
+mod ledger;
 mod output;
 mod progress;
+mod readiness;
 mod run;
 mod status;
 
@@ -79,6 +81,10 @@ enum Command {
     Permissions(access::PermissionsArgs),
     /// List or write the grant kits for a client: what they apply to let us in.
     Kit(account::KitArgs),
+    /// Show whether clients could leave today, and what stands in the way.
+    Readiness(readiness::Args),
+    /// Show what was done in a client's clouds and by its exits, verify the log of it, and plan how to take it back.
+    Ledger(ledger::Args),
     /// Begin an exit: a rehearsal, or the real one with --final.
     Exit(exit::ExitArgs),
     /// Accept the bundle of a final exit by its digest. After it our access is revoked.
@@ -104,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::IsolationTest => block_on(isolation_test::run()),
         Command::Permissions(args) => access::permissions(&args),
         Command::Kit(args) => block_on(account::kit(args)),
+        Command::Readiness(args) => block_on(readiness::run(args)),
+        Command::Ledger(args) => block_on(ledger::run(args)),
         Command::Exit(args) => block_on(exit::exit(args)),
         Command::Accept(args) => block_on(exit::accept(args)),
         Command::Completions { shell } => {

@@ -22,6 +22,7 @@ use kube::ResourceExt;
 use super::{Sight, owner};
 use crate::access::{WayIn, enter};
 use crate::context::Context;
+use crate::ledger::Scribe;
 use caretaker_engine::apply::{self, Applied};
 use caretaker_engine::{Acted, Failure};
 
@@ -39,7 +40,7 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<
     let status = handover.status.clone().unwrap_or_default();
     let provider = sight.profile.as_ref().map(|profile| profile.spec.clone());
     let mut revoking = Revoking::new(accounts(sight), provider, status.frozen.as_ref(), status.revocations);
-    let mut caller = Caller { ctx, way: None, link: None };
+    let mut caller = Caller { ctx, scribe: sight.client.as_ref().map(|client| Scribe::of(ctx, client, handover)), way: None, link: None };
     let mut answer = None;
     while let Some((account, ask)) = revoking.next(answer.take()) {
         match caller.carry(account, ask).await {
@@ -56,6 +57,7 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<
 /// The way to the cloud of the account that is worked on.
 struct Caller<'a> {
     ctx: &'a Context,
+    scribe: Option<Scribe<'a>>,
     way: Option<WayIn>,
     link: Option<Arc<dyn CloudLink>>,
 }
@@ -75,7 +77,8 @@ impl Caller<'_> {
             }
             Ask::Perform(key, step) => {
                 let link = self.link.as_ref().ok_or_else(|| lacking("session"))?;
-                Answer::Performed(link.perform(&key, &step).await)
+                let scribe = self.scribe.as_ref().ok_or_else(|| lacking("ManagedClient"))?;
+                Answer::Performed(scribe.perform((&account.name_any(), link.as_ref()), &key, &step).await?)
             }
         })
     }

@@ -58,9 +58,26 @@ pub enum StepResult {
 #[must_use]
 pub fn advance(handover: &Handover, faults: &[Fault], result: &StepResult, now: Timestamp) -> (HandoverStatus, Outcome) {
     let mut status = handover.status.clone().unwrap_or_default();
-    let outcome = if faults.is_empty() { take(handover, &mut status, result, now) } else { Outcome::Refused(faults.to_vec()) };
+    let outcome = match called_off(handover, &mut status, now) {
+        Some(outcome) => outcome,
+        None if faults.is_empty() => take(handover, &mut status, result, now),
+        None => Outcome::Refused(faults.to_vec()),
+    };
     conditions(handover, &mut status, now);
     (status, outcome)
+}
+
+/// Whether an exit is to end where it is: somebody calls it off, and our access is not being revoked yet.
+#[must_use]
+pub fn is_called_off(handover: &Handover) -> bool {
+    handover.spec.cancelled.is_some() && handover.status.as_ref().is_none_or(|status| status.step < Some(HandoverStep::Revoke))
+}
+
+/// An exit that is called off ends where it is, whatever stands in its way; one that already takes our access back goes on.
+fn called_off(handover: &Handover, status: &mut HandoverStatus, now: Timestamp) -> Option<Outcome> {
+    let cancelled = handover.spec.cancelled.as_ref()?;
+    let message = format!("called off by {}: {}; nothing was revoked", cancelled.by, cancelled.reason);
+    (steps::is_cancelled(status) || steps::cancel(status, &message, now).is_ok()).then_some(Outcome::Settled(ENDED))
 }
 
 /// The status after a visit that a failure stopped: the log stands where it was, and what was done before the failure is kept.

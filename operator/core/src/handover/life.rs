@@ -4,6 +4,7 @@ use caretaker_api::Handover;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::handover::{HandoverMode, HandoverStep};
 
+use super::steps::is_cancelled;
 use crate::conditions::find;
 
 /// The part of a final handover's life.
@@ -19,13 +20,16 @@ pub enum Life {
     Finished,
 }
 
-/// How far a final handover is; `None` for a rehearsal.
+/// How far a final handover is; `None` for a rehearsal, and for one that was called off.
 #[must_use]
 pub fn life(handover: &Handover) -> Option<Life> {
     if handover.spec.mode != HandoverMode::Final {
         return None;
     }
     let Some(status) = &handover.status else { return Some(Life::Asked) };
+    if is_cancelled(status) {
+        return None;
+    }
     if find(&status.conditions, ConditionType::HandedOver).is_some_and(|condition| condition.status == "True") {
         return Some(Life::Finished);
     }
@@ -76,6 +80,12 @@ mod tests {
             ("it revokes", "Final", json!({"step": "Revoke", "frozen": frozen}), Some(Life::Revoking)),
             ("it tries to get in", "Final", json!({"step": "VerifyRefusal", "frozen": frozen}), Some(Life::Revoking)),
             ("it has ended", "Final", json!({"step": "Done", "frozen": frozen, "conditions": condition("True")}), Some(Life::Finished)),
+            (
+                "it was called off",
+                "Final",
+                json!({"step": "Accept", "frozen": frozen, "steps": [{"step": "Accept", "state": "Cancelled"}]}),
+                None,
+            ),
             ("a rehearsal changes nothing", "Rehearsal", json!({"step": "Discover", "frozen": frozen}), None),
             ("not even at its end", "Rehearsal", json!({"step": "Done", "frozen": frozen}), None),
         ] {

@@ -16,6 +16,7 @@ use crate::digest::json_digest;
 use crate::grant;
 use crate::kit::parents::STACK_SET;
 use crate::kit::policy_name;
+use crate::ledger::exit::receipt_line;
 use crate::outcome::Fault;
 
 /// Hexadecimal digits of a step's digest in its key.
@@ -107,8 +108,11 @@ impl Present {
         let may_revoke = account.spec.allow.contains(&Capability::Revoke);
         let by = if may_revoke { RevokedBy::Operator } else { RevokedBy::Client };
         let (steps, left) = if may_revoke { plan(&account, provider) } else { Default::default() };
-        let fresh = || RevocationStatus { account: account.name_any(), principal, by, ..RevocationStatus::default() };
-        let revocation = before.cloned().unwrap_or_else(fresh);
+        let mut revocation = before.cloned().unwrap_or_default();
+        // A process that died after a write has told its receipt alone.
+        if revocation.principal.is_empty() {
+            revocation = RevocationStatus { account: account.name_any(), principal, by, ..revocation };
+        }
         // Done steps are the first ones, in the plan's order.
         let steps = steps.into_iter().skip(revocation.steps.len()).collect();
         Self { account, revocation, steps, left }
@@ -218,7 +222,7 @@ impl Revoking {
             }
             Answer::Performed(Ok(receipt)) => {
                 let step = present.steps.pop_front().map(|step| step.describe()).unwrap_or_default();
-                present.revocation.steps.push(format!("{step}: {}", receipt.calls.join(", ")));
+                present.revocation.steps.push(receipt_line(&step, &receipt.calls));
                 return self.step(present);
             }
             Answer::Performed(Err(error)) => {

@@ -34,13 +34,41 @@ pub fn is_completed(log: &[StepRecord], step: HandoverStep) -> bool {
     log.iter().any(|record| record.step == step && record.state == StepState::Completed)
 }
 
+/// Whether the exit was called off.
+#[must_use]
+pub fn is_cancelled(status: &HandoverStatus) -> bool {
+    status.steps.iter().any(|record| record.state == StepState::Cancelled)
+}
+
+/// Calls the exit off at the step under way.
+///
+/// # Errors
+/// Our access is being revoked already, or the exit has ended: from there it only goes forward.
+pub fn cancel(status: &mut HandoverStatus, message: &str, now: Timestamp) -> Result<(), Illegal> {
+    let from = status.step.unwrap_or(HandoverStep::Freeze);
+    if from >= HandoverStep::Revoke || current(status).is_none() {
+        return Err(Illegal { from, to: HandoverStep::Freeze });
+    }
+    note(status, from, StepState::Cancelled, message, now);
+    if let Some(record) = status.steps.iter_mut().find(|record| record.step == from) {
+        record.completed_at = Some(Time(now));
+    }
+    Ok(())
+}
+
 /// The step that is to be worked on; `None` after the end.
 #[must_use]
 pub fn current(status: &HandoverStatus) -> Option<HandoverStep> {
-    if is_completed(&status.steps, HandoverStep::Done) { None } else { Some(status.step.unwrap_or(HandoverStep::Freeze)) }
+    if is_completed(&status.steps, HandoverStep::Done) || is_cancelled(status) {
+        None
+    } else {
+        Some(status.step.unwrap_or(HandoverStep::Freeze))
+    }
 }
 
-fn next_of(step: HandoverStep) -> HandoverStep {
+/// The step that follows; the last one is followed by itself.
+#[must_use]
+pub fn next_of(step: HandoverStep) -> HandoverStep {
     let at = ORDER.iter().position(|known| *known == step).unwrap_or_default();
     ORDER[(at + 1).min(ORDER.len() - 1)]
 }
@@ -64,7 +92,7 @@ pub fn note(status: &mut HandoverStatus, step: HandoverStep, state: StepState, m
 /// Another step is under way.
 pub fn complete(status: &mut HandoverStatus, mode: HandoverMode, step: HandoverStep, message: &str, now: Timestamp) -> Result<(), Illegal> {
     let from = status.step.unwrap_or(HandoverStep::Freeze);
-    if from != step || is_completed(&status.steps, step) {
+    if from != step || current(status).is_none() || is_completed(&status.steps, step) {
         return Err(Illegal { from, to: next_of(step) });
     }
     note(status, step, StepState::Started, message, now);
@@ -91,7 +119,7 @@ pub fn complete(status: &mut HandoverStatus, mode: HandoverMode, step: HandoverS
 /// The bundle was verified already.
 pub fn rebuild(status: &mut HandoverStatus) -> Result<(), Illegal> {
     let from = status.step.unwrap_or(HandoverStep::Freeze);
-    if !matches!(from, HandoverStep::Seal | HandoverStep::Deliver | HandoverStep::Verify) {
+    if is_cancelled(status) || !matches!(from, HandoverStep::Seal | HandoverStep::Deliver | HandoverStep::Verify) {
         return Err(Illegal { from, to: HandoverStep::Build });
     }
     status.steps.retain(|record| record.step < HandoverStep::Build);
@@ -133,15 +161,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_sequence_revokes_before_the_bundle_is_verified_and_accepted(moves in prop::collection::vec(0_usize..11, 0..60)) {
+        fn no_sequence_revokes_before_the_bundle_is_verified_and_accepted(moves in prop::collection::vec(0_usize..12, 0..60)) {
             let mut status = HandoverStatus::default();
             for number in moves {
                 // Any attempt, legal or not; the illegal ones change nothing.
-                if number == 10 {
-                    let _ = rebuild(&mut status);
-                } else {
-                    let _ = complete(&mut status, HandoverMode::Final, ORDER[number], "", NOW);
+                let was_cancelled = is_cancelled(&status);
+                let before = status.clone();
+                match number {
+                    10 => drop(rebuild(&mut status)),
+                    11 => drop(cancel(&mut status, "", NOW)),
+                    _ => drop(complete(&mut status, HandoverMode::Final, ORDER[number], "", NOW)),
                 }
+                prop_assert!(!was_cancelled || status == before, "an exit that was called off stays where it is");
+                prop_assert!(!is_cancelled(&status) || status.step < Some(HandoverStep::Revoke));
                 if is_completed(&status.steps, HandoverStep::Revoke) {
                     prop_assert!(is_completed(&status.steps, HandoverStep::Verify) && is_completed(&status.steps, HandoverStep::Accept));
                 }

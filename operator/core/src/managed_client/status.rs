@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::managed_client::ManagedClientStatus;
+use caretaker_api::ledger::LedgerHead;
+use caretaker_api::managed_client::{ManagedClientStatus, ReadinessStatus};
 use caretaker_api::names::client_namespace;
 use caretaker_api::{CloudAccount, ManagedClient};
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::accounts::Wanted;
-use super::{CONDITIONS, Observed, accounts, external_ids};
+use super::{CONDITIONS, Observed, accounts, external_ids, readiness};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
@@ -52,6 +53,7 @@ pub fn status(
     let wanted = accounts::accounts(client, observed);
     mirror_accounts(&mut set, &wanted, observed, &mut waits);
     mirror_scope(&mut set, observed);
+    let ledger = ledger(&mut set, observed, &last);
     mirror_child(
         &mut set,
         ConditionType::MonitoringReady,
@@ -71,6 +73,7 @@ pub fn status(
     let finished = observed.ending.as_ref().filter(|ending| ending.finished_by().is_some());
     let handed_over_by = last.handed_over_by.clone().or_else(|| finished.and_then(Ending::finished_by).map(str::to_owned));
     let ended = handed_over_by.as_ref().map(|by| finished.map_or_else(|| told_before(&last, by), Ending::of_all));
+    let readiness = readiness(&mut set, (client, observed), now);
     match &ended {
         Some(message) => end(&mut set, message),
         None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
@@ -95,10 +98,67 @@ pub fn status(
         assets: assets(observed),
         external_ids: external_ids(client, observed),
         isolation,
+        ledger,
+        readiness,
         handed_over_by,
         ..last
     };
     (status, outcome)
+}
+
+/// Blockers of an exit that a message names.
+const NAMED_BLOCKERS: usize = 2;
+
+/// Whether the client could leave today. Nobody asks once an exit has begun.
+fn readiness(set: &mut ConditionSet, (client, observed): (&ManagedClient, &Observed), now: Timestamp) -> Option<ReadinessStatus> {
+    let has_left = client.status.as_ref().is_some_and(|status| status.handed_over_by.is_some());
+    if observed.leaving || observed.ending.is_some() || has_left {
+        set.set(ConditionType::ExitReady, Is::False, Reason::Progressing, "a final exit has begun; its Handover tells how far it is");
+        return None;
+    }
+    let rated = readiness::rate(client, observed, set, now);
+    if rated.blockers.is_empty() {
+        set.set(ConditionType::ExitReady, Is::True, Reason::Settled, format!("{} of {} questions passed", rated.passed, rated.checked));
+    } else {
+        let named: Vec<&str> = rated.blockers.iter().take(NAMED_BLOCKERS).map(|blocker| blocker.message.as_str()).collect();
+        let more = match rated.blockers.len() - named.len() {
+            0 => String::new(),
+            more => format!("; and {more} more, see kubectl caretaker readiness {}", client.name_any()),
+        };
+        set.set(ConditionType::ExitReady, Is::False, Reason::ExitBlocked, format!("{}{more}", named.join("; ")));
+    }
+    Some(rated)
+}
+
+/// Faults of a ledger that a message names.
+const NAMED_FAULTS: usize = 3;
+
+/// The end of the ledger, and whether it is whole. A store that does not answer leaves both as they were.
+fn ledger(set: &mut ConditionSet, observed: &Observed, last: &ManagedClientStatus) -> Option<LedgerHead> {
+    let Some((head, faults)) = &observed.ledger else {
+        set.keep(ConditionType::LedgerIntact);
+        return last.ledger.clone();
+    };
+    if faults.is_empty() {
+        let message = match head.number {
+            0 => "nothing was written in the client's clouds and no exit was begun".to_owned(),
+            _ => String::new(),
+        };
+        set.set(ConditionType::LedgerIntact, Is::True, Reason::Settled, &message);
+        return (head.number > 0).then(|| LedgerHead { segments: head.number, digest: head.digest.clone() });
+    }
+    let named: Vec<String> = faults.iter().take(NAMED_FAULTS).map(ToString::to_string).collect();
+    let more = match faults.len() - named.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let message = format!(
+        "{}{more}. Put the segments back from a copy of the store, and keep what is there: it shows what was done to them. Exits and backups go on",
+        named.join("; ")
+    );
+    set.set(ConditionType::LedgerIntact, Is::False, Reason::LedgerBroken, &message);
+    // The end that was recorded while all was whole stays: a chain that was replaced is not taken for good after a restart.
+    last.ledger.clone()
 }
 
 /// The end and its proof as an earlier visit told them: the Handover may be gone by now.
@@ -111,8 +171,13 @@ fn told_before(last: &ManagedClientStatus, by: &str) -> String {
 fn end(set: &mut ConditionSet, message: &str) {
     set.set(ConditionType::HandedOver, Is::True, Reason::HandedOver, message);
     set.set(ConditionType::AccessProven, Is::False, Reason::HandedOver, message);
-    for kind in [ConditionType::MembersListed, ConditionType::InventoryComplete, ConditionType::ScopeAmbiguous, ConditionType::BackupsReady]
-    {
+    for kind in [
+        ConditionType::MembersListed,
+        ConditionType::InventoryComplete,
+        ConditionType::ScopeAmbiguous,
+        ConditionType::BackupsReady,
+        ConditionType::ExitReady,
+    ] {
         if set.get(kind).is_none_or(|condition| condition.reason != Reason::NotRequested.as_str()) {
             set.set(kind, Is::Unknown, Reason::HandedOver, message);
         }

@@ -1,0 +1,129 @@
+//! Writing to a client's ledger: what is about to be done in a cloud, what came of it, and what an exit came to.
+
+use caretaker_api::handover::HandoverStatus;
+use caretaker_api::ledger::LedgerHead;
+use caretaker_api::{Handover, ManagedClient};
+use caretaker_cloud::{CloudLink, CloudStep, Receipt};
+use caretaker_core::handover::shown::{is_shortened, state};
+use caretaker_core::ledger::{Actor, Body, Entry, Head, Operation, Place, actor, entry, exit};
+use caretaker_core::ownership::Kind;
+use caretaker_engine::Failure;
+use caretaker_engine::write_gate::Writes;
+use caretaker_store::ledger::{Ledgers, Verdict};
+use kube::{Resource, ResourceExt};
+
+use crate::access::client_of;
+use crate::context::Context;
+
+/// The ledgers of all clients, behind the gate that every write passes.
+#[derive(Clone)]
+pub struct Ledger {
+    /// What is in the store.
+    pub ledgers: Ledgers,
+    /// The gate.
+    pub writes: Writes,
+}
+
+/// Where a client's ledger is, and the end that is on record in the cluster.
+fn place(client: &ManagedClient) -> (Place, Head) {
+    let known = client.status.as_ref().and_then(|status| status.ledger.clone()).unwrap_or_default();
+    let place = Place { client: client.name_any(), uid: client.uid().unwrap_or_default() };
+    (place, Head { number: known.segments, digest: known.digest })
+}
+
+/// The end of a client's ledger and what is wrong with it; `None` where the store does not answer, which others tell.
+pub async fn check(ctx: &Context, client: &ManagedClient) -> Option<Verdict> {
+    let (place, known) = place(client);
+    match ctx.ledger.ledgers.check(&place, &known, ctx.now()).await {
+        Ok(verdict) => Some(verdict),
+        Err(error) => {
+            tracing::warn!("the ledger of client {} cannot be read: {error}", place.client);
+            None
+        }
+    }
+}
+
+/// The whole state of a handover. One that has ended, and of which the object shows all, needs no look at the ledger.
+pub async fn whole(ctx: &Context, client: &ManagedClient, handover: &Handover) -> Result<HandoverStatus, Failure> {
+    let (place, known) = place(client);
+    let recorded = ctx.ledger.ledgers.exit(&place, &known, &handover.uid().unwrap_or_default()).await.map_err(Failure::store)?;
+    Ok(state(&handover.status.clone().unwrap_or_default(), recorded))
+}
+
+/// All handovers of a client's namespace with their whole state, for those who look at single accounts.
+pub async fn handovers(ctx: &Context, namespace: &str) -> Result<Vec<Handover>, Failure> {
+    let mut handovers = ctx.cache.list_typed::<Handover>(Some(namespace));
+    for handover in &mut handovers {
+        if handover.status.as_ref().is_some_and(is_shortened)
+            && let Some(client) = ctx.find::<ManagedClient>("", &client_of(handover)).await?
+        {
+            handover.status = Some(whole(ctx, &client, handover).await?);
+        }
+    }
+    Ok(handovers)
+}
+
+/// Who writes to a client's ledger in the name of one object.
+pub struct Scribe<'a> {
+    ctx: &'a Context,
+    place: Place,
+    known: Head,
+    operation: Operation,
+    by: Actor,
+}
+
+impl<'a> Scribe<'a> {
+    /// In the name of an object of a client.
+    pub fn new<K: Resource<DynamicType = ()>>(ctx: &'a Context, client: &ManagedClient, kind: Kind, object: &K) -> Self {
+        let (place, known) = place(client);
+        let operation = Operation { kind: kind.as_str().into(), name: object.name_any(), uid: object.uid().unwrap_or_default() };
+        Self { ctx, place, known, operation, by: Actor::default() }
+    }
+
+    /// In the name of a handover.
+    pub fn of(ctx: &'a Context, client: &ManagedClient, handover: &Handover) -> Self {
+        Self { by: actor::of(handover), ..Self::new(ctx, client, Kind::Handover, handover) }
+    }
+
+    /// Writes entries, and gives the end of the ledger.
+    pub async fn write(&self, entries: Vec<(String, Body)>) -> Result<LedgerHead, Failure> {
+        let at = self.ctx.now();
+        let made = |(subject, body)| Entry { at, operation: self.operation.clone(), subject, by: self.by.clone(), body };
+        let entries: Vec<Entry> = entries.into_iter().map(made).collect();
+        let Ledger { ledgers, writes } = &self.ctx.ledger;
+        let what = format!("ledger of {}: {} entries", self.place.client, entries.len());
+        let number = (!entries.is_empty()).then(|| writes.before(&what)).transpose();
+        let number = number.map_err(|closed| Failure::local("write to the ledger", closed))?;
+        let head = ledgers.append(&self.place, &self.known, &entries).await.map_err(Failure::store)?;
+        if let Some(number) = number {
+            writes.after(number);
+        }
+        Ok(LedgerHead { segments: head.number, digest: head.digest })
+    }
+
+    /// Writes what changed in an exit since the ledger was written last, and gives the end of the ledger.
+    pub async fn tell(&self, state: &HandoverStatus) -> Result<LedgerHead, Failure> {
+        let uid = &self.operation.uid;
+        let recorded = self.ctx.ledger.ledgers.exit(&self.place, &self.known, uid).await.map_err(Failure::store)?;
+        self.write(exit::changes(&recorded.unwrap_or_default(), state)).await
+    }
+
+    /// One write in a client's cloud: the intent before it, what came of it after it. Where the intent cannot be written, nothing is done.
+    pub async fn perform(
+        &self,
+        (subject, link): (&str, &dyn CloudLink),
+        key: &str,
+        step: &CloudStep,
+    ) -> Result<caretaker_cloud::Result<Receipt>, Failure> {
+        let (what, reverse) = (step.describe(), entry::reverse(step));
+        let intent = Body::Intent { key: key.into(), what, reverse, step: step.clone() };
+        self.write(vec![(subject.into(), intent)]).await?;
+        let answer = link.perform(key, step).await;
+        let came = match &answer {
+            Ok(receipt) => Body::Receipt { key: key.into(), receipt: receipt.clone() },
+            Err(error) => Body::Failure { key: key.into(), error: error.to_string() },
+        };
+        self.write(vec![(subject.into(), came)]).await?;
+        Ok(answer)
+    }
+}

@@ -1,0 +1,143 @@
+//! One line of the ledger: who did what to whom, and what came of it.
+
+use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStep, RevocationStatus, StepRecord};
+use caretaker_cloud::{CloudStep, Receipt};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The object in whose name something is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Operation {
+    /// Kind, such as `Handover`.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// UID: a name can be used again.
+    pub uid: String,
+}
+
+/// Who asked for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Actor {
+    /// Field managers that wrote the object's spec, as the API server noted them, such as `kubectl-create`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub managers: Vec<String>,
+    /// The person of the client who accepted the bundle.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub accepted_by: String,
+}
+
+impl Actor {
+    fn is_nobody(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// When it was written.
+    pub at: Timestamp,
+    /// In whose name.
+    pub operation: Operation,
+    /// The account or part that it is about; empty where it is about all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Actor::is_nobody")]
+    pub by: Actor,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", content = "data", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Body {
+    /// A write in a client's cloud comes next. Without a receipt or a failure of the same key after it, it is not known whether it was made.
+    Intent {
+        /// Key of the write: a repeat under it changes nothing more.
+        key: String,
+        /// In words.
+        what: String,
+        /// What would take it back, in words; empty where nothing can.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reverse: String,
+        /// The write as data.
+        step: CloudStep,
+    },
+    /// The write was made.
+    Receipt {
+        /// Its key.
+        key: String,
+        /// What came of it.
+        receipt: Receipt,
+    },
+    /// The write was refused, or nothing came of it.
+    Failure {
+        /// Its key.
+        key: String,
+        /// What the cloud said.
+        error: String,
+    },
+    /// A step of an exit began, waits, or ended.
+    Step(StepRecord),
+    /// The exit went back to an earlier step: the sealed file was lost before it was delivered.
+    Rebuilt {
+        /// The step that is done again.
+        step: HandoverStep,
+    },
+    /// What an exit is about.
+    Frozen(Frozen),
+    /// The last reading of one account.
+    Read(Box<FinalReading>),
+    /// The bundle that was sealed.
+    Sealed(BundleStatus),
+    /// What is known of the end of our access to one account.
+    Revocation(RevocationStatus),
+}
+
+impl Entry {
+    /// One line for a person.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.body {
+            Body::Intent { what, .. } => format!("intends: {what}"),
+            Body::Receipt { receipt, .. } => format!("done ({:?}): {}", receipt.outcome, receipt.calls.join(", ")),
+            Body::Failure { error, .. } => format!("not done: {error}"),
+            Body::Step(record) if record.message.is_empty() => format!("{:?} {:?}", record.step, record.state),
+            Body::Step(record) => format!("{:?} {:?}: {}", record.step, record.state, record.message),
+            Body::Rebuilt { step } => format!("goes back to {step:?}: the sealed file was lost"),
+            Body::Frozen(frozen) => format!("fixed: {} account(s), {} recipient(s)", frozen.accounts.len(), frozen.recipients.len()),
+            Body::Read(reading) if reading.gap.is_empty() => "read".into(),
+            Body::Read(reading) => format!("not read: {}", reading.gap),
+            Body::Sealed(bundle) => format!("sealed: sha256 {}", bundle.sha256),
+            Body::Revocation(revocation) => match &revocation.verified_at {
+                Some(at) => format!("our access has ended, proved at {}", at.0),
+                None => format!("{} refusal(s); last answer: {}", revocation.refusals, revocation.last_answer),
+            },
+        }
+    }
+}
+
+/// What takes a write back, in words for the person who may have to; empty where nothing can.
+#[must_use]
+pub fn reverse(step: &CloudStep) -> String {
+    match step {
+        CloudStep::CreateVault { region, name } => format!("delete the backup vault {name} in {region}, once it holds no recovery point"),
+        CloudStep::CreatePlan { region, name, .. } => format!("delete the backup plan {name} in {region}, after its selections"),
+        CloudStep::UpdatePlan { region, name, .. } => {
+            format!("make an earlier version of the backup plan {name} in {region} its present one (ListBackupPlanVersions keeps them)")
+        }
+        CloudStep::CreateSelection { region, plan, name, .. } => format!("delete the selection {name} of the plan {plan} in {region}"),
+        CloudStep::DeleteSelection { region, plan_id, .. } => format!("add the selection to the plan {plan_id} in {region} again"),
+        CloudStep::StripOwnRole { .. } | CloudStep::CloseOwnRole { .. } | CloudStep::DropLastPolicy { .. } => {
+            "apply the grant kit of this account again".into()
+        }
+        CloudStep::DeleteDelegation { .. } => "deploy the delegation of the grant kit again".into(),
+        CloudStep::RemoveBinding { .. } => "run the grant kit of this project again".into(),
+    }
+}
