@@ -4,6 +4,7 @@
 mod cases_from_practice;
 mod chart;
 mod inventory;
+mod leaving;
 mod ledger;
 mod line;
 mod members;

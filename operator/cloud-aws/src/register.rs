@@ -87,7 +87,9 @@ fn trusted(document: &str, provider: &str) -> Option<String> {
         let principal = &statement["Principal"];
         let named = if principal.is_object() { words(&principal["AWS"]) } else { words(principal) };
         for name in named {
-            if name == "*" {
+            if is_deleted(name) {
+                found.push(format!("{name}, a principal that was deleted: nobody can use it, and whose it was cannot be told"));
+            } else if name == "*" {
                 found.push("everybody".to_owned());
             } else if name == account || name.split(':').nth(4) == Some(account) {
                 found.push(name.to_owned());
@@ -97,6 +99,13 @@ fn trusted(document: &str, provider: &str) -> Option<String> {
     found.sort();
     found.dedup();
     (!found.is_empty()).then(|| found.join(", "))
+}
+
+/// AWS puts the id of a principal in the place of its ARN once it is deleted. One of the same name that is made later is another.
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+fn is_deleted(name: &str) -> bool {
+    let is_id = |rest: &str| rest.len() >= 12 && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    ["AIDA", "AROA"].iter().any(|kind| name.strip_prefix(kind).is_some_and(is_id))
 }
 
 async fn users(session: &Session, iam: &Iam<'_>, register: &mut Register) -> Result<()> {
@@ -173,6 +182,11 @@ mod tests {
             (trust(json!({"AWS": ["arn:aws:iam::111111111111:root", "999999999999"]})), Some("999999999999")),
             (trust(json!({"AWS": "*"})), Some("everybody")),
             (trust(json!("*")), Some("everybody")),
+            (
+                trust(json!({"AWS": "AROAEXAMPLEEXAMPLE123"})),
+                Some("AROAEXAMPLEEXAMPLE123, a principal that was deleted: nobody can use it, and whose it was cannot be told"),
+            ),
+            (trust(json!({"AWS": "arn:aws:iam::111111111111:role/AROAEXAMPLEEXAMPLE123"})), None),
             (trust(json!({"Service": "ec2.amazonaws.com"})), None),
             (trust(json!({"AWS": "arn:aws:iam::111111111111:user/999999999999"})), None),
             (json!({"Statement": {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}}).to_string(), None),

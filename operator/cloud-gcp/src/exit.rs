@@ -34,6 +34,12 @@ pub async fn remove_binding(session: &Session, project_id: &str, member: &str) -
     Ok(Receipt { outcome: StepOutcome::Done, id: None, calls: vec![GET.into(), SET.into()] })
 }
 
+/// Whether a binding names the member. One that was deleted stands there with its number, and has its rights again where it is undeleted.
+/// Source: <https://cloud.google.com/iam/docs/principal-identifiers>
+fn is(held: &str, member: &str) -> bool {
+    held == member || held.strip_prefix("deleted:").and_then(|held| held.split("?uid=").next()) == Some(member)
+}
+
 /// Takes a member out of every binding of the role, conditional ones included. Whether it was in one.
 fn drop_member(policy: &mut Value, member: &str) -> bool {
     let Some(bindings) = policy["bindings"].as_array_mut() else { return false };
@@ -41,7 +47,7 @@ fn drop_member(policy: &mut Value, member: &str) -> bool {
     for binding in bindings.iter_mut().filter(|binding| binding["role"] == TOKEN_CREATOR) {
         if let Some(members) = binding["members"].as_array_mut() {
             let before = members.len();
-            members.retain(|held| held != member);
+            members.retain(|held| !held.as_str().is_some_and(|held| is(held, member)));
             found |= members.len() < before;
         }
     }
@@ -58,7 +64,7 @@ mod tests {
         let ours = "serviceAccount:us@provider.iam.gserviceaccount.com";
         let condition = json!({"title": "until", "expression": "true"});
         let mut policy = json!({"version": 3, "etag": "abc", "bindings": [
-            {"role": TOKEN_CREATOR, "members": [ours, "user:owner@client.example"]},
+            {"role": TOKEN_CREATOR, "members": [ours, "user:owner@client.example", format!("deleted:{ours}?uid=123")]},
             {"role": TOKEN_CREATOR, "members": [ours], "condition": condition},
             {"role": "roles/iam.serviceAccountUser", "members": [ours]},
         ]});

@@ -12,3 +12,6 @@ pub mod undo;
 
 pub use chain::{Broken, Chain, Head, Place, Segment};
 pub use entry::{Actor, Body, Entry, Operation};
+
+#[cfg(test)]
+mod kills;

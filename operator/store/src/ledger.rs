@@ -160,6 +160,27 @@ async fn numbers(store: &Store, place: &Place) -> Result<Vec<u64>, StoreError> {
     Ok(store.list(&place.folder()).await?.iter().filter_map(|address| Place::number(address)).collect())
 }
 
+/// Writes every segment of a ledger behind the other, byte for byte, and says what is wrong with the chain.
+///
+/// # Errors
+/// See [`StoreError`]; [`StoreError::Local`] where the target takes no bytes.
+pub async fn export(
+    store: &Store,
+    place: &Place,
+    known: &Head,
+    target: &mut impl std::io::Write,
+) -> Result<(Vec<Entry>, Verdict), StoreError> {
+    let mut chain = Chain::new(place.clone(), known.clone());
+    let mut all = Vec::new();
+    for number in numbers(store, place).await? {
+        let bytes = store.get(&place.address(number)).await?;
+        target.write_all(&bytes).map_err(|error| StoreError::local("write out a ledger", error))?;
+        all.extend(chain.take(number, &bytes));
+    }
+    let (head, faults) = chain.finish();
+    Ok((all, Verdict { head, faults }))
+}
+
 /// Follows a ledger from its beginning, hands over the number and the entries of each segment, and says what is wrong.
 ///
 /// # Errors

@@ -22,6 +22,7 @@ mod account;
 mod bundle;
 mod cluster;
 mod exit;
+mod intake;
 mod inventory;
 mod isolation;
 mod isolation_test;
@@ -85,6 +86,8 @@ enum Command {
     Readiness(readiness::Args),
     /// Show what was done in a client's clouds and by its exits, verify the log of it, and plan how to take it back.
     Ledger(ledger::Args),
+    /// Take a client in from another provider, and compare what was handed over with what is there.
+    Intake(intake::Args),
     /// Begin an exit: a rehearsal, or the real one with --final.
     Exit(exit::ExitArgs),
     /// Accept the bundle of a final exit by its digest. After it our access is revoked.
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Readiness(args) => block_on(readiness::run(args)),
         Command::Ledger(args) => block_on(ledger::run(args)),
+        Command::Intake(args) => block_on(intake::run(args)),
         Command::Exit(args) => block_on(exit::exit(args)),
         Command::Accept(args) => block_on(exit::accept(args)),
         Command::Completions { shell } => {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{HandoverMode, HandoverStep, StepState};
 use caretaker_api::managed_client::{ReadinessBlocker, ReadinessCheck, ReadinessStatus};
-use caretaker_api::{Handover, ManagedClient};
+use caretaker_api::{CloudAccount, Handover, ManagedClient};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
@@ -41,7 +41,7 @@ pub fn rate(client: &ManagedClient, observed: &Observed, set: &ConditionSet, now
             unless_true(own(ConditionType::MonitoringReady), "the monitoring does not run, so it may not run elsewhere"),
         ),
         (ReadinessCheck::Backups, unless_true(own(ConditionType::BackupsReady), "the backups are not as the policy says")),
-        (ReadinessCheck::Store, unless_true(of_profile(ConditionType::StoreReady), "the store takes no bundle")),
+        (ReadinessCheck::Store, store(observed)),
         (ReadinessCheck::SigningKey, unless_true(of_profile(ConditionType::SigningKeyReady), "no bundle can be signed")),
         (ReadinessCheck::Proof, unless_true(of_profile(ConditionType::ExitProvable), "a refusal after the exit would prove nothing")),
         (ReadinessCheck::Ledger, unless_true(own(ConditionType::LedgerIntact), "the log of what was done is not whole")),
@@ -69,6 +69,13 @@ fn unless_true(condition: Option<&Condition>, why: &str) -> Found {
         Some(condition) => Some(format!("{why}: {}", condition.message)),
         None => Some(format!("{why}: nothing is known of it yet")),
     }
+}
+
+/// Each account's visit tries the store. One whose reading has not come to it yet says nothing.
+fn store(observed: &Observed) -> Found {
+    let of = |account: &CloudAccount| find(&account.status.as_ref()?.conditions, ConditionType::StoreReady).cloned();
+    let bad = observed.accounts.iter().filter_map(of).find(|condition| condition.status == Is::False.as_str());
+    unless_true(Some(&bad?), "the store takes no bundle")
 }
 
 fn is_step(handover: &Handover, step: HandoverStep, state: StepState) -> Option<Timestamp> {
@@ -180,7 +187,7 @@ mod tests {
         set.finish()
     }
 
-    const PROFILE: [ConditionType; 3] = [ConditionType::StoreReady, ConditionType::SigningKeyReady, ConditionType::ExitProvable];
+    const PROFILE: [ConditionType; 2] = [ConditionType::SigningKeyReady, ConditionType::ExitProvable];
 
     /// A world in which nothing stands in the way, but for one condition.
     fn rated(but: Option<(ConditionType, Is, Reason)>, change: impl Fn(&mut Observed)) -> ReadinessStatus {
@@ -204,7 +211,6 @@ mod tests {
             (ConditionType::MonitoringReady, ReadinessCheck::Monitoring),
             (ConditionType::BackupsReady, ReadinessCheck::Backups),
             (ConditionType::LedgerIntact, ReadinessCheck::Ledger),
-            (ConditionType::StoreReady, ReadinessCheck::Store),
             (ConditionType::SigningKeyReady, ReadinessCheck::SigningKey),
             (ConditionType::ExitProvable, ReadinessCheck::Proof),
         ] {
@@ -220,7 +226,14 @@ mod tests {
         let key = |observed: &mut Observed| observed.recipient_faults = vec![Fault::spec("spec.exit.recipients[0]", "no key")];
         assert_eq!(rated(None, key).blockers[0].message, "spec.exit.recipients[0]: no key");
         let unknown = rated(None, |observed| observed.profile_conditions.clear());
-        assert_eq!((unknown.blockers.len(), unknown.score), (3, 70), "what nobody knows is no pass");
+        assert_eq!((unknown.blockers.len(), unknown.score), (2, 80), "what nobody knows is no pass");
+        let mut account = CloudAccount::new("prod", serde_json::from_value(json!({"aws": {"accountId": "111122223333"}})).unwrap());
+        for (is, passes) in [(Is::True, true), (Is::Unknown, true), (Is::False, false)] {
+            let kinds = [ConditionType::StoreReady];
+            account.status.get_or_insert_default().conditions = conditions(&kinds, Some((kinds[0], is, Reason::Failed)));
+            let rated = rated(None, |observed| observed.accounts = vec![account.clone()]);
+            assert_eq!(rated.blockers.is_empty(), passes, "{:?}", rated.blockers);
+        }
     }
 
     #[test]

@@ -111,6 +111,16 @@ mod tests {
     }
 
     #[test]
+    fn the_door_is_closed_first_and_the_client_s_instance_profile_is_named_and_kept() {
+        let (is_well, asked) = run(&aws(&account()), "    'iam list-role-policies') echo inline ;;");
+        let at = |command: &str| asked.iter().position(|found| found == command).unwrap_or_else(|| panic!("{command}: {asked:?}"));
+        assert!(is_well && at("iam update-assume-role-policy") < at("iam delete-role-policy"), "{asked:?}");
+        let (is_well, asked) = run(&aws(&account()), "    'iam list-instance-profiles-for-role') echo web-servers ;;");
+        assert!(!is_well && !asked.iter().any(|found| found.contains("delete-role") || found.contains("remove-role")), "{asked:?}");
+        assert!(asked.iter().any(|found| found == "iam update-assume-role-policy"), "{asked:?}");
+    }
+
+    #[test]
     fn the_stack_set_goes_before_the_lister() {
         let script = organization_script(&account());
         let answers = "    'cloudformation list-stack-instances') printf 'ou-b\\tou-a\\n' ;;\n    'cloudformation delete-stack-instances') echo op-1 ;;\n    \

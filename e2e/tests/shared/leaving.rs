@@ -1,0 +1,121 @@
+//! Could a client leave today; an exit that is called off; and a client that the next provider takes in from its bundle.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use caretaker_e2e::{Client, Lab, lab};
+
+fn store(lab: &Lab) -> String {
+    lab.installed.volume("store").display().to_string()
+}
+
+/// Opens the bundle of a handover. Gives the folder that holds the bag.
+fn opened(lab: &Lab, client: &Client, handover: &str, folder: &Path) -> Result<PathBuf> {
+    let object = lab.kubectl.get(&["handover", handover, "-n", &format!("client-{}", client.name)])?;
+    let address = object["status"]["bundle"]["address"].as_str().context("the bundle has an address")?;
+    let key = lab.kubectl.get(&["pprof", "default"])?["status"]["signing"]["publicKey"].as_str().context("a public key")?.to_owned();
+    let (identity, into) = (folder.join("identity.txt"), folder.join("opened"));
+    std::fs::write(&identity, &client.identity)?;
+    std::fs::create_dir(&into)?;
+    let bundle = lab.installed.volume("store").join(address);
+    let [bundle, identity, target] = [&bundle, &identity, &into].map(|path| path.display().to_string());
+    lab.plugin(&["bundle", "open", &bundle, "--public-key", &key, "--identity", &identity, "--into", &target])?;
+    Ok(into)
+}
+
+fn refused(result: Result<String>, words: &str) -> Result<()> {
+    let said = result.err().with_context(|| format!("nothing said: {words}"))?.to_string();
+    ensure!(said.contains(words), "{words} is not in: {said}");
+    Ok(())
+}
+
+#[test]
+fn an_exit_that_is_called_off_takes_nothing_away_and_another_can_follow() -> Result<()> {
+    let lab = lab();
+    let client = Client::new("staying", "200000000032", "eu-west-1");
+    lab.onboard(&client)?;
+    lab.control()?;
+    let named = ["-n", "client-staying"];
+    lab.plugin(&["exit", "staying", "--final", "--yes", "--wait"])?;
+    lab.condition(&["mc", "staying"], "ExitReady", "False", "Progressing")?;
+    refused(lab.plugin(&["exit", "staying", "--final", "--yes"]), "a final exit exists already")?;
+    refused(lab.plugin(&["exit", "staying", "--cancel"]), "--by")?;
+    lab.plugin(&["exit", "staying", "--cancel", "--by", "Jo Doe", "--reason", "the contract was renewed"])?;
+    lab.condition(&["handover", "final", named[0], named[1]], "HandedOver", "False", "Cancelled")?;
+    lab.condition(&["handover", "final", named[0], named[1]], "Ready", "True", "Settled")?;
+    lab.condition(&["mc", "staying"], "ExitReady", "True", "Settled")?;
+    let digest =
+        lab.kubectl.get(&["handover", "final", named[0], named[1]])?["status"]["bundle"]["sha256"].as_str().unwrap_or_default().to_owned();
+    refused(lab.plugin(&["accept", "staying", "--digest", &digest, "--by", "Jo"]), "has no final exit")?;
+    let role = lab.cloud.call(&["role", &client.account, "CaretakerAccess"], "")?;
+    ensure!(role["inline"].as_array().is_some_and(|inline| inline.len() == 3), "our role was touched: {role}");
+    lab.plugin(&["exit", "staying", "--final", "--yes", "--wait"])?;
+    let second = lab.kubectl.get(&["handover", "final-2", named[0], named[1]])?;
+    let digest = second["status"]["bundle"]["sha256"].as_str().context("a second bundle")?.to_owned();
+    lab.plugin(&["accept", "staying", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
+    let late = r#"{"spec":{"cancelled":{"by":"x","reason":"y"}}}"#;
+    refused(
+        lab.kubectl.run(&["patch", "handover", "final-2", named[0], named[1], "--type=merge", "-p", late]),
+        "it is too late to cancel",
+    )?;
+    lab.condition(&["mc", "staying"], "HandedOver", "True", "HandedOver")?;
+    let told = lab.plugin(&["ledger", "show", "staying", "--store", &store(lab), "--last", "0"])?;
+    ensure!(told.contains("called off by Jo Doe: the contract was renewed"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn the_next_provider_takes_a_client_in_from_its_bundle_and_finds_nothing_missing() -> Result<()> {
+    let lab = lab();
+    let client = Client::new("moving", "200000000033", "eu-west-1");
+    lab.cloud.call(&["furnish", &client.account, "eu-west-1"], "")?;
+    lab.onboard(&client)?;
+    lab.control()?;
+    let told = lab.plugin(&["readiness", "moving"])?;
+    ensure!(told.contains("NO   Was the exit rehearsed lately?") && told.contains("kubectl caretaker exit moving --wait"), "{told}");
+    lab.plugin(&["exit", "moving", "--wait"])?;
+    lab.condition(&["mc", "moving"], "ExitReady", "True", "Settled")?;
+    ensure!(lab.plugin(&["readiness", "moving"])?.contains("10 of 10 questions passed"), "{}", lab.plugin(&["readiness", "moving"])?);
+
+    lab.plugin(&["exit", "moving", "--final", "--yes", "--wait"])?;
+    let folder = tempfile::tempdir()?;
+    let bundle = opened(lab, &client, "final", folder.path())?.display().to_string();
+    let digest = lab.kubectl.get(&["handover", "final", "-n", "client-moving"])?["status"]["bundle"]["sha256"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    lab.plugin(&["accept", "moving", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
+    lab.kubectl.run(&["delete", "mc", "moving", "--timeout=90s"])?;
+
+    let taken = lab.plugin(&["intake", "new", "--bundle", &bundle, "--name", "moved"])?;
+    ensure!(taken.contains("# nothing may be written in prod") && !taken.contains("externalId"), "{taken}");
+    lab.kubectl.apply(&taken)?;
+    let next = Client { name: "moved".into(), ..client };
+    lab.grant(&next)?;
+    lab.condition(&["mc", "moved"], "InventoryComplete", "True", "")?;
+    let compare = |last: &str| lab.plugin(&["intake", "compare", "moved", "--bundle", &bundle, "--store", &store(lab), "-o", last]);
+    compare("json").context("something differs")?;
+    // A machine that comes later, and one that goes, are found.
+    lab.cloud.call(&["instances", &next.account, "eu-west-1", "1", "late"], "")?;
+    lab.poke("moved")?;
+    lab.until("the new machine in the comparison", || {
+        refused(lab.plugin(&["intake", "compare", "moved", "--bundle", &bundle, "--store", &store(lab)]), "1 difference(s)")
+    })
+}
+
+#[test]
+fn a_table_of_accounts_makes_a_client_that_the_api_server_takes() -> Result<()> {
+    let lab = lab();
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("accounts.csv");
+    std::fs::write(&file, "\u{feff}Name,Cloud,ID,Regions\r\nprod,AWS,200000000034,eu-west-1 eu-central-1\r\n")?;
+    let recipient = Client::new("x", "1", "r").recipient;
+    let file = file.display().to_string();
+    let args = ["intake", "new", "--csv", &file, "--name", "tabled", "--manager", "Jo Doe <jo@client.example>", "--recipient", &recipient];
+    let made = lab.plugin(&args)?;
+    let path = folder.path().join("client.yaml");
+    std::fs::write(&path, made)?;
+    lab.kubectl.run(&["apply", "--dry-run=server", "-f", &path.display().to_string()])?;
+    std::fs::write(folder.path().join("accounts.csv"), "account\n1\n")?;
+    refused(lab.plugin(&args), "there is no column name")
+}
