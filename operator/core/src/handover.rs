@@ -18,7 +18,7 @@ use caretaker_api::Handover;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::handover::{HandoverMode, HandoverStatus, HandoverStep, RevocationStatus};
 use caretaker_cloud::{CloudError, Identity};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::control::Control;
@@ -30,16 +30,6 @@ pub const CONDITIONS: &[ConditionType] =
 
 /// Refusals in a row that count as proof: one may be a slip of a cloud that has not told all its servers yet.
 pub const REFUSALS_NEEDED: u32 = 3;
-
-/// Time between two attempts: visits come more often, and refusals of one moment prove no more than one.
-pub const ATTEMPT_EVERY: SignedDuration = SignedDuration::from_secs(5);
-
-/// Whether another attempt is due.
-#[must_use]
-pub fn is_due(revocation: &RevocationStatus, now: Timestamp) -> bool {
-    let rested = revocation.last_attempt_at.as_ref().is_none_or(|last| now.duration_since(last.0) >= ATTEMPT_EVERY);
-    revocation.verified_at.is_none() && rested
-}
 
 /// Begins the last answer of a refusal that may be the provider's own fault.
 pub const CAUSE_UNKNOWN: &str = "refused, cause unknown: ";

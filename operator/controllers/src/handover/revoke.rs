@@ -15,6 +15,7 @@ use caretaker_core::handover::attempts::{self, Attempts};
 use caretaker_core::handover::control::{self, Control};
 use caretaker_core::handover::excluded::excluded;
 use caretaker_core::handover::revocation::{Answer, Ask, Revoking};
+use caretaker_core::visit_request::is_asked;
 use caretaker_documents::handover::script;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -115,14 +116,17 @@ async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> R
 /// One fresh attempt for each account that is not proved yet. What was tried before a failure is kept. As long as the client is told to run a script, what
 /// stands in the ConfigMap is ours: their administrator will run it.
 pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
-    let revocations = handover.status.as_ref().map(|status| status.revocations.clone()).unwrap_or_default();
+    let status = handover.status.clone().unwrap_or_default();
+    let asked = is_asked(&handover.metadata, status.last_handled_request.as_ref());
+    let pace = (attempts::since(&status, ctx.now()), asked);
+    let revocations = status.revocations;
     let waits_for_client = |all: &[RevocationStatus]| all.iter().any(|one| one.by == RevokedBy::Client && one.verified_at.is_none());
     let mut script = None;
     if waits_for_client(&revocations) {
         script = publish_scripts(ctx, handover, sight).await.err();
     }
     let accounts = accounts(sight);
-    let mut attempts = Attempts::new(&accounts, revocations);
+    let mut attempts = Attempts::new(&accounts, revocations, pace);
     let mut controls = Controls { ctx, last: HashMap::new() };
     let (mut answer, mut failure) = (None, None);
     while let Some(account) = attempts.next(answer.take(), ctx.now()) {

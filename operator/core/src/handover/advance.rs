@@ -8,13 +8,11 @@ use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStatus
 use caretaker_api::words::RevokedBy;
 use jiff::Timestamp;
 
-use super::{conditions, steps};
+use super::{attempts, conditions, steps};
 use crate::outcome::{Fault, Outcome, Wait};
 
 /// Pause between two steps: the next one follows at once.
 const NEXT: Duration = Duration::from_millis(1);
-/// Time between two attempts to get in that must be refused.
-const ATTEMPT_PAUSE: Duration = Duration::from_secs(5);
 /// Time between two looks while the client must act.
 const CLIENT_PAUSE: Duration = Duration::from_secs(30);
 /// Time between two looks at a handover that has ended.
@@ -223,7 +221,10 @@ fn attempted(handover: &Handover, status: &mut HandoverStatus, revocations: &[Re
         (_, true) => Reason::ControlFailed,
         _ => Reason::Progressing,
     };
-    Outcome::Waiting(Wait { reason, message, after: ATTEMPT_PAUSE })
+    let since = attempts::since(status, now);
+    let rests = revocations.iter().filter(|revocation| revocation.verified_at.is_none()).map(|open| attempts::rest(open, since, now));
+    let after = rests.min().and_then(|rest| Duration::try_from(rest).ok()).unwrap_or(CLIENT_PAUSE);
+    Outcome::Waiting(Wait { reason, message, after })
 }
 
 #[cfg(test)]

@@ -1,14 +1,50 @@
 //! The fresh attempts after the revocation, which must be refused: who tries when, and what an attempt that could not be made says.
 
 use caretaker_api::CloudAccount;
-use caretaker_api::handover::RevocationStatus;
+use caretaker_api::handover::{HandoverStatus, HandoverStep, RevocationStatus};
 use caretaker_cloud::{CloudError, Identity};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::control::Control;
-use super::{is_due, take_attempt};
+use super::take_attempt;
 use crate::outcome::Fault;
+
+/// Time between two attempts while refusals are counted: visits come more often, and refusals of one moment prove no more than one.
+const SOON: SignedDuration = SignedDuration::from_secs(5);
+
+/// Time between two attempts by how long the step has waited: a client may take weeks to run the script, and each attempt stands in its audit log.
+const RESTS: [(SignedDuration, SignedDuration); 3] = [
+    (SignedDuration::from_mins(10), SOON),
+    (SignedDuration::from_hours(1), SignedDuration::from_secs(30)),
+    (SignedDuration::from_hours(24), SignedDuration::from_mins(5)),
+];
+/// And from then on.
+const AT_LAST: SignedDuration = SignedDuration::from_mins(30);
+
+/// How long an account rests between two attempts. `since` is when the step began; a first refusal is followed up at once.
+#[must_use]
+pub fn rest(revocation: &RevocationStatus, since: Timestamp, now: Timestamp) -> SignedDuration {
+    if revocation.refusals > 0 {
+        return SOON;
+    }
+    let waited = now.duration_since(since);
+    RESTS.iter().find(|(until, _)| waited < *until).map_or(AT_LAST, |(_, rest)| *rest)
+}
+
+/// Since when an exit tries whether it is out.
+#[must_use]
+pub fn since(status: &HandoverStatus, now: Timestamp) -> Timestamp {
+    let record = status.steps.iter().find(|record| record.step == HandoverStep::VerifyRefusal);
+    record.and_then(|record| record.started_at.as_ref()).map_or(now, |at| at.0)
+}
+
+/// Whether another attempt is due. One that somebody asks for is due after the shortest rest.
+fn is_due(revocation: &RevocationStatus, (since, asked): (Timestamp, bool), now: Timestamp) -> bool {
+    let needed = if asked { SOON } else { rest(revocation, since, now) };
+    let rested = revocation.last_attempt_at.as_ref().is_none_or(|last| now.duration_since(last.0) >= needed);
+    revocation.verified_at.is_none() && rested
+}
 
 /// What came of an attempt.
 #[derive(Clone, Debug)]
@@ -26,15 +62,16 @@ pub enum Answer {
 pub struct Attempts<'a> {
     accounts: &'a [CloudAccount],
     revocations: Vec<RevocationStatus>,
+    pace: (Timestamp, bool),
     at: usize,
     asked: bool,
 }
 
 impl<'a> Attempts<'a> {
-    /// A round in `accounts`, beside what was known before it.
+    /// A round in `accounts`, beside what was known before it. `pace` is since when the step waits, and whether somebody asked for an attempt now.
     #[must_use]
-    pub fn new(accounts: &'a [CloudAccount], revocations: Vec<RevocationStatus>) -> Self {
-        Self { accounts, revocations, at: 0, asked: false }
+    pub fn new(accounts: &'a [CloudAccount], revocations: Vec<RevocationStatus>, pace: (Timestamp, bool)) -> Self {
+        Self { accounts, revocations, pace, at: 0, asked: false }
     }
 
     /// Takes the answer of the last account and names the next one to try; `None` at the end. The first call brings no answer.
@@ -47,7 +84,7 @@ impl<'a> Attempts<'a> {
             self.asked = false;
         }
         while let Some(revocation) = self.revocations.get_mut(self.at) {
-            if is_due(revocation, now) {
+            if is_due(revocation, self.pace, now) {
                 if let Some(account) = self.accounts.iter().find(|account| account.name_any() == revocation.account) {
                     self.asked = true;
                     return Some(account);
@@ -98,7 +135,7 @@ mod tests {
 
     fn round(revocations: Vec<RevocationStatus>, second: i64, answer: &Answer) -> (Vec<String>, Vec<RevocationStatus>) {
         let accounts = [account("one"), account("two"), account("three")];
-        let mut attempts = Attempts::new(&accounts, revocations);
+        let mut attempts = Attempts::new(&accounts, revocations, (at(second), false));
         let (mut tried, mut last) = (Vec::new(), None);
         while let Some(account) = attempts.next(last.take(), at(second)) {
             tried.push(account.name_any());
@@ -119,6 +156,24 @@ mod tests {
         assert_eq!((known[3].refusals, known[3].last_attempt_at.clone()), (1, Some(Time(at(100)))));
         let (tried, known) = round(known, 103, &refusal);
         assert_eq!((tried, known[3].refusals), (vec!["two".to_owned()], 1), "three rests now");
+    }
+
+    #[test]
+    fn who_waits_for_weeks_knocks_seldom_and_follows_a_refusal_up_at_once() {
+        let (minute, hour) = (60, 3600);
+        for (why, waited, refusals, expected) in [
+            ("just begun", 0, 0, 5),
+            ("a while", 11 * minute, 0, 30),
+            ("hours", 3 * hour, 0, 300),
+            ("weeks", 500 * hour, 0, 1800),
+            ("weeks, and refused once", 500 * hour, 1, 5),
+        ] {
+            let revocation = RevocationStatus { refusals, last_attempt_at: Some(Time(at(waited))), ..open("one") };
+            assert_eq!(rest(&revocation, at(0), at(waited)).as_secs(), expected, "{why}");
+            assert!(!is_due(&revocation, (at(0), false), at(waited + expected - 1)), "{why}");
+            assert!(is_due(&revocation, (at(0), false), at(waited + expected)), "{why}");
+            assert!(is_due(&revocation, (at(0), true), at(waited + 5)), "{why}: somebody asks");
+        }
     }
 
     #[test]

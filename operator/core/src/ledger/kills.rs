@@ -92,7 +92,7 @@ impl World {
             let name = account.name_any();
             answer = Some(match ask {
                 Ask::WayIn => Answer::WayIn(Ok(true)),
-    
+
                 Ask::Connect if self.closed.contains(&name) => {
                     Answer::Connected(Err(CloudError::new(ErrorClass::Denied, "sts:AssumeRole", "no")))
                 }
