@@ -20,7 +20,7 @@ mod verdict;
 mod verify;
 
 pub use about::{About, Mode};
-pub use bag::{BagFault, Entry, Source};
+pub use bag::{BagFault, Entry, Source, count};
 pub use hashing::sha256_file;
 pub use identity::{Identities, IdentityError};
 pub use key::{KeyError, PublicKey, SigningKey};
