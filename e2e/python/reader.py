@@ -109,6 +109,7 @@ def assets(payload):
 
 
 def check_gaps(payload):
+    promise("data/14-gaps.json" in payload, "the gaps are there")
     gaps = json.loads(payload["data/14-gaps.json"][2])
     promise(all(gap["part"] and gap["reason"] for gap in gaps), "a gap names its part and its reason")
     missing = {gap["part"][:2] for gap in gaps}

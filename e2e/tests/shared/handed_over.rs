@@ -48,6 +48,10 @@ fn client(lab: &Lab) -> Result<Client> {
         {"name": "tier-1", "afterMinutes": 0, "webhookUrl": format!("https://hooks.example/services/T0/B0/{SECRET}")},
         {"name": "tier-2", "afterMinutes": 30, "webhookSecret": {"name": "pager", "key": "url"}},
     ]});
+    let said = warnings(lab, &document)?;
+    ensure!(said.contains("webhookSecret") && !said.contains(SECRET), "the address that is a secret is not flagged, or repeated: {said}");
+    let said = warnings(lab, &Client::new("quiet", "200000000071", "eu-west-1").document())?;
+    ensure!(!said.contains("webhookSecret"), "a plain address is flagged: {said}");
     lab.kubectl.apply(&document.to_string())?;
     let pager = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pager", "namespace": "client-export"},
@@ -62,6 +66,18 @@ fn client(lab: &Lab) -> Result<Client> {
         Ok(())
     })?;
     Ok(client)
+}
+
+/// What people read beside the answer when they apply a document.
+fn warnings(lab: &Lab, document: &Value) -> Result<String> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), document.to_string())?;
+    let apply = ["apply", "--dry-run=server", "-f"];
+    let kubectl = tools::path("kubectl")?;
+    let output = Command::new(kubectl).arg("--kubeconfig").arg(&lab.kubectl.kubeconfig).args(apply).arg(file.path()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{said}");
+    Ok(said)
 }
 
 fn rehearse(lab: &Lab, client: &Client) -> Result<Delivered> {
@@ -93,7 +109,7 @@ fn type_in(folder: &Path, block: &str, tar: &str) -> Result<String> {
 }
 
 /// X03.
-fn documents_are_typed(delivered: &Delivered) -> Result<PathBuf> {
+fn documents_are_typed(delivered: &Delivered) -> Result<tempfile::TempDir> {
     let format = std::fs::read_to_string(source_root().join("operator/bundle/FORMAT.md"))?;
     let format = format.replace("acme-final-8a1b.tar.zst.age", &delivered.name()).replace("RW…", &delivered.key);
     let commands = blocks(&format.replace("acme-final", "export-rehearsal"), "sh");
@@ -116,7 +132,7 @@ fn documents_are_typed(delivered: &Delivered) -> Result<PathBuf> {
         ensure!(type_in(folder.path(), commands, tar).is_err(), "a bundle that was cut is taken: {commands}");
     }
     same_words_on_windows(&read_me, &own[0])?;
-    Ok(folder.keep().join("export-rehearsal"))
+    Ok(folder)
 }
 
 /// There is no PowerShell here. Its lines that call the tools are those that were just run; the others are its own.
@@ -246,7 +262,8 @@ fn a_receiver_types_what_the_documents_say_and_goes_on_without_us() -> Result<()
     let client = client(lab)?;
     let delivered = rehearse(lab, &client)?;
     a_stranger_reads_the_same(lab, &delivered)?;
-    let bag = documents_are_typed(&delivered)?;
+    let folder = documents_are_typed(&delivered)?;
+    let bag = folder.path().join("export-rehearsal");
     no_secret_is_told(&bag)?;
     monitoring_loads(lab, &bag)
 }

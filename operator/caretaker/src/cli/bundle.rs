@@ -297,7 +297,7 @@ fn list(folder: &Path, form: Form) -> anyhow::Result<()> {
         return Ok(());
     }
     rows.iter().for_each(|row| outln!("{}", lines_of(row)));
-    outln!("\nAs the signatures claim; nothing was verified. Next: caretaker bundle verify FILE --public-key RW…");
+    outln!("\nAs the signatures claim; nothing was verified.\nNext: caretaker bundle verify FILE --public-key RW…");
     Ok(())
 }
 

@@ -75,7 +75,8 @@ impl Part for Backup {
 fn keep(account: String, account_id: String) -> Keep {
     let how = format!(
         "Where the provider's access came with a CloudFormation stack or with Terraform, {BACKUP_ROLE} may be part of it: take the role out first (a \
-         DeletionPolicy of Retain, or terraform state rm), or make one of the same name and trust again. Else the backups end with the stack."
+         DeletionPolicy of Retain, or terraform state rm), or make one of the same name and trust again. Else the backups end with the stack. The script for an \
+         organization in 03-access deletes the stacks of its accounts: do this in each of them before you run it."
     );
     Keep { account, account_id, role: BACKUP_ROLE, why: WHY, how }
 }

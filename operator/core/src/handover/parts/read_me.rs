@@ -40,7 +40,7 @@ pub fn first_steps(inputs: &Inputs<'_>) -> Vec<FirstStep> {
     let soon = day(at, SOON);
     let mut steps = Vec::new();
     let mut step = |what: String, by: &str| steps.push(FirstStep { what, by: by.to_owned() });
-    step("Check that the bundle is genuine and whole, as this page says.".into(), "before anything else");
+    step("Check that the bundle is genuine and whole, as `00-READ-ME-FIRST.md` says.".into(), "before anything else");
     let gaps = inputs.gaps().len();
     step(format!("Read the {gaps} gap(s) in `14-gaps.json`, and ask the provider for what you need of them."), &soon);
     if inputs.mode == HandoverMode::Final {
