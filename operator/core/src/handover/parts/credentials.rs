@@ -85,7 +85,12 @@ fn of_accounts(inputs: &Inputs<'_>) -> Vec<Reference> {
 
 fn of_provider(profile: &ProviderProfile) -> Vec<Reference> {
     let spec = &profile.spec;
-    let aws = spec.aws.as_ref().and_then(|aws| Some(("credentials for AWS", aws.credentials.secret_name.clone()?)));
+    let clouds = [
+        ("credentials for AWS", spec.aws.as_ref().and_then(|aws| aws.credentials.secret_name.clone())),
+        ("credentials for Azure", spec.azure.as_ref().and_then(|azure| azure.credentials.secret_name.clone())),
+        ("credentials for Google Cloud", spec.gcp.as_ref().and_then(|gcp| gcp.credentials.secret_name.clone())),
+    ];
+    let clouds = clouds.into_iter().filter_map(|(what, secret)| Some((what, secret?)));
     let signing = spec.signing_key.as_ref().map(|key| ("key that signs bundles", key.secret_name.clone()));
     let of = |(what, secret): (&str, String)| Reference {
         what: what.to_owned(),
@@ -94,5 +99,5 @@ fn of_provider(profile: &ProviderProfile) -> Vec<Reference> {
         owner: "provider",
         rotation: STAYS,
     };
-    aws.into_iter().chain(signing).map(of).collect()
+    clouds.chain(signing).map(of).collect()
 }

@@ -84,7 +84,7 @@ fn world() -> World {
             "apiVersion": "caretaker.dev/v1alpha1", "kind": "ProviderProfile", "metadata": {"name": "p"},
             "spec": {"displayName": "Care", "contacts": [], "aws": {
                 "principalArn": "arn:aws:iam::999999999999:user/caretaker", "credentials": {"secretName": "aws-base"},
-            }},
+            }, "signingKey": {"secretName": "bundle-key"}},
         })),
         accounts: vec![
             account("prod", json!({"aws": {"accountId": "222222222222", "externalId": "e1"}, "allow": ["Backup", "Revoke"]})),
@@ -154,12 +154,15 @@ fn no_part_tells_a_secret() {
         for (path, text) in &files {
             assert!(!text.contains(SECRET), "{path}: {text}");
         }
+        assert!(inputs.gaps().iter().all(|gap| !gap.reason.contains(SECRET)), "people read them in the documents");
         let contract: Value = serde_json::from_str(&files["01-contract/managed-client.json"]).unwrap();
         let tiers = &contract["spec"]["monitoring"]["tiers"];
         assert_eq!(tiers[0]["webhookUrl"], "http://replace-me.invalid/tier-1");
         assert_eq!(tiers[2]["webhookSecret"]["name"], "pager", "a reference is no secret");
         assert_eq!(contract["spec"]["scope"]["exclude"][0]["tag"]["key"], "db_password", "the name stays");
-        assert!(files["11-credentials/references.json"].contains("\"db_password\""), "the name is on the list of warnings");
+        let references = &files["11-credentials/references.json"];
+        assert!(references.contains("\"db_password\""), "the name is on the list of warnings");
+        assert!(["Secret aws-base", "Secret bundle-key", "Secret pager"].iter().all(|name| references.contains(name)), "{references}");
         let placeholders: Vec<Value> = serde_json::from_str(&files["05-monitoring/placeholders.json"]).unwrap();
         assert_eq!(placeholders.len(), 2, "{placeholders:?}");
         for placeholder in placeholders {
