@@ -44,7 +44,8 @@ fn readings(count: usize) -> Vec<FinalReading> {
             json!({"account": if number == 0 { "prod".into() } else { format!("account-with-a-name-that-is-long-{number}") }, "inventory": inventory}),
         )
     };
-    (0..count).map(reading).collect()
+    let lost = made(json!({"account": "lost", "gap": "closed"}));
+    (0..count).map(reading).chain((count == 2).then_some(lost)).collect()
 }
 
 fn files(mode: HandoverMode, count: usize) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
@@ -128,6 +129,14 @@ fn the_plot_has_the_largest_accounts_and_says_what_is_left_out() {
     assert!(page.contains("account-with-a-name-that…") && page.contains("75 %"), "{page}");
     let none = &files(HandoverMode::Final, 0).0["index.html"];
     assert!(none.contains("No account was read") && none.contains("<b>Unknown</b>"), "{none}");
+}
+
+#[test]
+fn an_account_that_was_not_read_has_not_no_assets() {
+    let documents = files(HandoverMode::Final, 2).0;
+    let (page, read_me) = (&documents["index.html"], &documents["00-READ-ME-FIRST.md"]);
+    assert!(page.contains("<b>at least 10</b>") && page.contains(">unknown</text>"), "{page}");
+    assert!(read_me.contains("| lost | unknown | Unknown |"), "{read_me}");
 }
 
 /// The lines of the blocks of a language.

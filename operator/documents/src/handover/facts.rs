@@ -36,8 +36,11 @@ struct Person {
 pub struct Reading {
     pub(super) name: String,
     pub(super) cloud: &'static str,
-    pub(super) assets: u64,
+    /// Number of assets; an account that was not read has not none.
+    pub(super) assets: String,
     pub(super) coverage: String,
+    #[serde(skip)]
+    pub(super) count: Option<u64>,
     #[serde(skip)]
     pub(super) cells: (u32, u32),
 }
@@ -58,8 +61,9 @@ impl Reading {
         Self {
             name: reading.account.clone(),
             cloud: account.map_or("unknown", |account| account.spec.target.cloud().as_str()),
-            assets: inventory.map_or(0, |inventory| inventory.assets),
+            assets: inventory.map_or_else(|| "unknown".to_owned(), |inventory| inventory.assets.to_string()),
             coverage: inventory.map_or_else(|| "Unknown".to_owned(), |inventory| inventory.coverage.text.clone()),
+            count: inventory.map(|inventory| inventory.assets),
             cells: inventory.map_or((0, 0), |inventory| (inventory.coverage.complete, inventory.coverage.planned)),
         }
     }

@@ -27,7 +27,7 @@ const COLOURS: [(&str, &str); 4] = [("aws", "#d97706"), ("azure", "#2563eb"), ("
 
 #[derive(Serialize)]
 struct Page<'a> {
-    assets: u64,
+    assets: String,
     coverage: String,
     gaps: Vec<Missing<'a>>,
     plot: Plot<'a>,
@@ -60,7 +60,7 @@ struct Bar<'a> {
     name: &'a str,
     label: String,
     colour: &'static str,
-    assets: u64,
+    assets: &'a str,
     assets_width: u64,
     coverage: &'a str,
     coverage_width: u64,
@@ -73,8 +73,9 @@ pub fn text(facts: &Facts, gaps: &[Gap]) -> String {
         .accounts
         .iter()
         .fold((0_u64, 0_u64), |(complete, planned), reading| (complete + u64::from(reading.cells.0), planned + u64::from(reading.cells.1)));
+    let known: u64 = facts.accounts.iter().filter_map(|reading| reading.count).sum();
     let page = Page {
-        assets: facts.accounts.iter().map(|reading| reading.assets).sum(),
+        assets: if facts.accounts.iter().all(|reading| reading.count.is_some()) { known.to_string() } else { format!("at least {known}") },
         // Rounded down: 100 % says that nothing is left unread.
         coverage: (complete * 100).checked_div(planned).map_or_else(|| "Unknown".to_owned(), |percent| format!("{percent} %")),
         gaps: gaps.iter().map(missing).collect(),
@@ -92,10 +93,10 @@ fn missing(gap: &Gap) -> Missing<'_> {
 
 fn plot(accounts: &[Reading]) -> Plot<'_> {
     let mut largest: Vec<&Reading> = accounts.iter().collect();
-    largest.sort_by(|one, other| other.assets.cmp(&one.assets).then_with(|| one.name.cmp(&other.name)));
+    largest.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.name.cmp(&other.name)));
     let left_out = largest.len().saturating_sub(MOST);
     largest.truncate(MOST);
-    let most = largest.first().map_or(1, |reading| reading.assets.max(1));
+    let most = largest.first().and_then(|reading| reading.count).unwrap_or_default().max(1);
     let clouds = COLOURS.into_iter().filter(|(name, _)| largest.iter().any(|reading| reading.cloud == *name)).collect();
     let bars: Vec<Bar<'_>> = largest.into_iter().enumerate().map(|(number, reading)| bar(reading, number, most)).collect();
     Plot {
@@ -118,8 +119,8 @@ fn bar(reading: &Reading, number: usize, most: u64) -> Bar<'_> {
         name: &reading.name,
         label: reading.name.chars().take(LABEL).chain(is_long.then_some('…')).collect(),
         colour: COLOURS.iter().find(|(name, _)| *name == reading.cloud).map_or(COLOURS[3].1, |(_, colour)| *colour),
-        assets: reading.assets,
-        assets_width: (reading.assets * ASSETS_WIDTH).div_ceil(most),
+        assets: &reading.assets,
+        assets_width: (reading.count.unwrap_or_default() * ASSETS_WIDTH).div_ceil(most),
         coverage: &reading.coverage,
         coverage_width: (complete * u64::from(COVERAGE_WIDTH)).checked_div(planned).unwrap_or_default(),
     }
