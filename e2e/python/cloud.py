@@ -161,6 +161,12 @@ def instances(account, region, count, *names):
     return {"ids": ids[:10], "count": len(ids)}
 
 
+def tag(account, region, machine, key, value):
+    """A tag on a machine."""
+    root("ec2", account, region).create_tags(Resources=[machine], Tags=[{"Key": key, "Value": value}])
+    return {}
+
+
 def terminate(account, region, *ids):
     root("ec2", account, region).terminate_instances(InstanceIds=list(ids))
     return {}
@@ -324,7 +330,7 @@ def prove(account, home):
 COMMANDS = {
     name: globals()[name.replace("-", "_")]
     for name in [
-        "provider", "apply-kit", "set-trust", "put-policy", "put-user-policy", "delete-role", "instances", "terminate", "backup", "spoil-plan", "role", "prove",
+        "provider", "apply-kit", "set-trust", "put-policy", "put-user-policy", "delete-role", "instances", "tag", "terminate", "backup", "spoil-plan", "role", "prove",
         "bucket", "objects", "furnish", "organization", "close-account",
     ]
 }

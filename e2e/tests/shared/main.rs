@@ -3,6 +3,7 @@
 
 mod cases_from_practice;
 mod chart;
+mod handed_over;
 mod inventory;
 mod leaving;
 mod ledger;

@@ -39,6 +39,10 @@ pub struct MonitoringStackSpec {
 /// What is watched and who is told.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    // Here, where the value is not printed.
+    validation = Rule::new("!has(self.prober) || !self.prober.contains('@')").message("prober must not hold a user or a password: give host:port alone"),
+)]
 pub struct MonitoringTerms {
     /// Days that Prometheus keeps its data.
     #[serde(default = "default_retention")]
@@ -48,7 +52,7 @@ pub struct MonitoringTerms {
     #[serde(default = "default_port")]
     #[schemars(range(min = 1, max = 65535))]
     pub exporter_port: u32,
-    /// Address of a blackbox exporter, `host:port`. With it the public addresses of the inventory are probed from outside.
+    /// Address of a blackbox exporter, `host:port`, without a user. With it the public addresses of the inventory are probed from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 260))]
     #[x_kube(validation = Rule::new("self.matches('^[^/ ]+:[0-9]{1,5}$')").message("prober must be host:port, such as blackbox.monitoring.svc:9115"))]
@@ -75,7 +79,12 @@ fn default_port() -> u32 {
 /// One escalation tier.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.webhookUrl) != has(self.webhookSecret)").message("a tier needs exactly one of webhookUrl and webhookSecret"))]
+#[x_kube(
+    validation = Rule::new("has(self.webhookUrl) != has(self.webhookSecret)").message("a tier needs exactly one of webhookUrl and webhookSecret"),
+    // Here, where the value is not printed: the API server tells it of a field whose own rule fails.
+    validation = Rule::new("!has(self.webhookUrl) || !self.webhookUrl.matches('^https?://[^/?#]*@')")
+        .message("webhookUrl must not hold a user or a password: put the address into a Secret of the client's namespace and name it in webhookSecret"),
+)]
 pub struct Tier {
     /// Name of the tier, such as `tier-1`.
     #[schemars(length(min = 1, max = 40))]

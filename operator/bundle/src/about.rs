@@ -102,7 +102,8 @@ impl About {
     }
 
     /// The folder that the tar holds: at most 73 bytes.
-    pub(crate) fn root(&self) -> String {
+    #[must_use]
+    pub fn folder(&self) -> String {
         format!("{}-{}", self.client, self.mode)
     }
 

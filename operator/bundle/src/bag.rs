@@ -135,10 +135,18 @@ pub(crate) fn arrange(entries: &[Entry]) -> Result<BTreeMap<String, Entry>, BagF
     Ok(by_path)
 }
 
+/// Number of payload files that a bag of these entries has: the entries, and the index of mapped names where there are any.
+///
+/// # Errors
+/// The entries make no bag.
+pub fn count(entries: &[Entry]) -> Result<usize, BagFault> {
+    Ok(arrange(entries)?.len())
+}
+
 /// Writes the bag as a tar, in the order of the paths, reading each file once. Returns the writer.
 pub(crate) fn write_tar<W: Write>(writer: W, about: &About, entries: &BTreeMap<String, Entry>) -> io::Result<W> {
     let mut tar =
-        Tar { builder: tar::Builder::new(writer), root: about.root(), mtime: u64::try_from(about.at.as_second()).unwrap_or_default() };
+        Tar { builder: tar::Builder::new(writer), root: about.folder(), mtime: u64::try_from(about.at.as_second()).unwrap_or_default() };
     let mut sizes = BTreeMap::new();
     for (path, entry) in entries {
         sizes.insert(path, entry.source.size().map_err(|error| named(path, &error))?);
@@ -258,7 +266,7 @@ mod tests {
             assert_eq!(header.mtime().unwrap(), 1_795_608_000);
             paths.push(String::from_utf8(entry.path_bytes().into_owned()).unwrap());
         }
-        assert!(paths.contains(&format!("{}/data/{longest}", about.root())));
+        assert!(paths.contains(&format!("{}/data/{longest}", about.folder())));
         assert!(paths.is_sorted(), "{paths:?}");
         assert_eq!(paths.len(), 7);
     }

@@ -1,7 +1,7 @@
 //! The handover bundle: its format, sealing and verification.
 //!
 //! A bundle is a BagIt bag (RFC 8493) in a tar, packed with zstd, sealed with age to X25519 recipients and signed in the minisign format. A receiver
-//! needs no Caretaker to open it: `minisign -V`, `age -d`, `zstd -d`, `tar x`, `bagit.py --validate`. The format is written down in `FORMAT.md`.
+//! needs no Caretaker to open it: `minisign -V`, `age -d`, `zstd -d`, `tar -xf`, `bagit.py --validate`. The format is written down in `FORMAT.md`.
 //!
 //! [`seal`] makes a bundle from [`Entry`]s; [`Verifier`] judges one, without or with an identity, and opens it. This crate knows no cluster and no
 //! cloud, and never holds a payload in memory.
@@ -20,7 +20,7 @@ mod verdict;
 mod verify;
 
 pub use about::{About, Mode};
-pub use bag::{BagFault, Entry, Source};
+pub use bag::{BagFault, Entry, Source, count};
 pub use hashing::sha256_file;
 pub use identity::{Identities, IdentityError};
 pub use key::{KeyError, PublicKey, SigningKey};

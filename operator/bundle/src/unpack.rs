@@ -129,7 +129,7 @@ pub(crate) fn read(
     zstd.window_log_max(WINDOW_LOG).map_err(failed("prepare to unpack"))?;
     let bounded = Bounded { inner: zstd, left: limits.unpacked_bytes, limit: limits.unpacked_bytes, trouble: trouble.clone() };
     let mut tar = tar::Archive::new(Hashing::new(bounded));
-    let mut contents = Contents { root: comment.about.root(), files_left: limits.files, trouble, ..Contents::default() };
+    let mut contents = Contents { root: comment.about.folder(), files_left: limits.files, trouble, ..Contents::default() };
     let entries = tar.entries().map_err(|error| contents.trouble.verdict("it holds no tar", &error))?;
     // Raw: extended headers are refused as what they are, before anything of their size is read into memory.
     for entry in entries.raw(true) {

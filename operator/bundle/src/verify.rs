@@ -112,7 +112,7 @@ impl<'a> Verifier<'a> {
     /// The verdict.
     pub fn open(&self, bundle: &Path, identities: &Identities, folder: &Path) -> Result<Opened, Verdict> {
         let (outer, file, comment) = self.check(bundle)?;
-        let bag = folder.join(outer.about.root());
+        let bag = folder.join(outer.about.folder());
         if std::fs::read_dir(&bag).is_ok_and(|mut entries| entries.next().is_some()) || bag.is_file() {
             return Err(Verdict::Occupied(bag));
         }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use caretaker_bundle::{
-    About, Entry, Mode, SealError, SigningKey, Source, Stage, Verdict, Verifier, claims, file_name, seal, sha256_file, signature_path,
-    verify_outer,
+    About, Entry, Mode, SealError, SigningKey, Source, Stage, Verdict, Verifier, claims, count, file_name, seal, sha256_file,
+    signature_path, verify_outer,
 };
 use common::{Made, NASTY, about, entries, identity, make, seal_to, try_full, try_open};
 use proptest::prelude::*;
@@ -23,6 +23,9 @@ fn a_bundle_opens_to_what_went_in() {
     assert_eq!(opened.verified.outer.tar_sha256, made.sealed.tar_sha256);
     assert_eq!(opened.verified.outer.size_bytes, fs::metadata(&made.bundle).unwrap().len());
     assert_eq!(opened.verified.files, entries().len() + 1, "the entries and the index of names");
+    assert_eq!(count(&entries()), Ok(opened.verified.files), "what is counted before is what is in it");
+    let info = fs::read_to_string(opened.bag.join("bag-info.txt")).unwrap();
+    assert!(info.contains(&format!("Payload-Oxum: {}.{}\n", opened.verified.payload_bytes, opened.verified.files)), "{info}");
     assert_eq!(opened.verified, try_full(&made).unwrap(), "a look and an opening find the same");
     let index: BTreeMap<String, String> = serde_json::from_slice(&fs::read(opened.bag.join("data/names-index.json")).unwrap()).unwrap();
     assert_eq!(index.len(), NASTY.len());

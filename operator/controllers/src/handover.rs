@@ -78,8 +78,8 @@ async fn monitoring(ctx: &Context, namespace: &str) -> Result<Vec<Value>, Failur
             Err(error) => return Err(Failure::kubernetes(format!("list {}", owned.plural))(error)),
         };
         found.extend(list.iter().map(|object| {
-            let spec = &object.data["spec"];
-            json!({"apiVersion": owned.api_version(), "kind": owned.kind, "metadata": {"name": object.name_any()}, "spec": spec})
+            let (spec, metadata) = (&object.data["spec"], json!({"name": object.name_any(), "labels": object.labels()}));
+            json!({"apiVersion": owned.api_version(), "kind": owned.kind, "metadata": metadata, "spec": spec})
         }));
     }
     Ok(found)

@@ -9,6 +9,8 @@ pub mod ending;
 pub mod excluded;
 pub mod last_reading;
 pub mod life;
+pub mod parts;
+pub mod redact;
 pub mod revocation;
 pub mod shown;
 pub mod steps;

@@ -27,7 +27,7 @@ pub use attendants::{Attendants, Attended, PODS as ATTENDANTS};
 pub use loaded::{AlertmanagerSays, Answer, Loaded, PrometheusSays, RuleSays};
 pub use pods::{Part, Seen as PartSeen, State, is_taken_up, refused, state};
 pub use pull::PullSecret;
-pub use rules::{GROUP, WATCHDOG};
+pub use rules::{GROUP, MACHINES_JOB, PUBLIC_JOB, WATCHDOG};
 pub use status::{status, what_runs};
 pub use watched::{Target, Watch, Watched};
 

@@ -1,6 +1,9 @@
 //! The documents of a handover.
 
-pub mod read_me;
+mod facts;
+mod page;
+mod read_me;
+mod runbook;
 pub mod script;
 pub mod terraform;
 
@@ -8,12 +11,24 @@ use std::collections::BTreeMap;
 
 use caretaker_core::handover::contents::Inputs;
 
-/// What the bundle holds for people, by path: the read-me and the scripts that end our access.
+use self::facts::Facts;
+
+/// What is made besides, by others: import blocks, by the controller.
+const ELSEWHERE: [&str; 1] = ["04-iac"];
+
+/// What the bundle holds for people, by path: the read-me, the page, the scripts that end our access, and the runbooks.
 #[must_use]
 pub fn files(inputs: &Inputs<'_>) -> BTreeMap<String, String> {
     let scripts = inputs.accounts.iter().map(|account| {
         let (name, text) = script::of(&account.spec.target, &inputs.profile.spec);
         (format!("03-access/{name}"), text)
     });
-    std::iter::once(("00-READ-ME-FIRST.md".to_owned(), read_me::text(inputs))).chain(scripts).collect()
+    let mut files: BTreeMap<String, String> = scripts.chain(runbook::files(inputs)).collect();
+    let (others, gaps) = (inputs.files(), inputs.gaps());
+    let paths = files.keys().chain(others.keys()).map(String::as_str).chain(ELSEWHERE).chain(["00-READ-ME-FIRST.md"]);
+    let facts = Facts::of(inputs, &gaps, paths);
+    let (read_me, page) = (read_me::text(&facts, gaps.len()), page::text(&facts, &gaps));
+    files.insert("00-READ-ME-FIRST.md".to_owned(), read_me);
+    files.insert("index.html".to_owned(), page);
+    files
 }

@@ -11,12 +11,14 @@ use crate::quote;
 
 /// Every template by its path under `templates`.
 const TEMPLATES: &[(&str, &str)] = &[
+    ("handover/index.html", include_str!("../templates/handover/index.html.j2")),
     ("handover/read-me.md", include_str!("../templates/handover/read-me.md.j2")),
     ("handover/revoke-aws-organization.sh", include_str!("../templates/handover/revoke-aws-organization.sh.j2")),
     ("handover/revoke-aws.sh", include_str!("../templates/handover/revoke-aws.sh.j2")),
     ("handover/revoke-azure-tenant.sh", include_str!("../templates/handover/revoke-azure-tenant.sh.j2")),
     ("handover/revoke-azure.sh", include_str!("../templates/handover/revoke-azure.sh.j2")),
     ("handover/revoke-gcp.sh", include_str!("../templates/handover/revoke-gcp.sh.j2")),
+    ("handover/runbook.md", include_str!("../templates/handover/runbook.md.j2")),
     ("kit/aws/README.md", include_str!("../templates/kit/aws/README.md.j2")),
     ("kit/aws/caretaker-access.tf", include_str!("../templates/kit/aws/caretaker-access.tf.j2")),
     ("kit/azure/README.md", include_str!("../templates/kit/azure/README.md.j2")),
@@ -32,8 +34,8 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| environmen
 
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    // No document is HTML: each value is quoted by the filter of the language that it stands in.
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // In pages each value is escaped; elsewhere it is quoted by the filter of the language that it stands in.
+    environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
     environment.add_filter("hcl", |text: &str| quote::hcl(text));

@@ -7,7 +7,7 @@ use caretaker_api::handover::{Frozen, HandoverMode};
 use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_api::{CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_cloud::Asset;
-use caretaker_core::handover::contents::Inputs;
+use caretaker_core::handover::contents::{BundleName, Inputs};
 use caretaker_core::handover::terraform::Imports;
 use caretaker_documents::kit::azure::Delegation;
 use caretaker_documents::kit::gcp::GcpKit;
@@ -147,6 +147,7 @@ fn the_bundle() {
         let frozen = Frozen { at: Some(made(json!("2026-11-28T00:00:00Z"))), ..Frozen::default() };
         let inputs = Inputs {
             mode,
+            bundle: BundleName { file: "acme-final-8a1b.tar.zst.age", folder: "acme-final" },
             frozen: &frozen,
             client: &client,
             profile: &profile,
@@ -155,6 +156,7 @@ fn the_bundle() {
             monitoring: &[],
             policies: &[],
             further_gaps: &[],
+            withheld: &[],
         };
         insta::assert_snapshot!(name, shown(handover::files(&inputs)));
     }

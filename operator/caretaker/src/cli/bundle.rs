@@ -1,4 +1,10 @@
-//! `bundle keygen|list|verify|open`: works without a cluster.
+//! `bundle keygen|list|verify|open|diff|gaps`: works without a cluster and without a network.
+
+mod contents;
+mod diff;
+mod held;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,7 +13,8 @@ use anyhow::Context;
 use caretaker_bundle::{About, Identities, Outer, PublicKey, Verdict, Verified, Verifier, claims};
 use serde_json::{Value, json};
 
-use super::output::{Form, bytes, json as print_json, table};
+use self::held::Held;
+use super::output::{Form, bytes, json as print_json};
 use super::progress::Ticker;
 
 /// What to do with bundles.
@@ -19,6 +26,8 @@ Examples:
   caretaker bundle list /var/lib/caretaker/store
   caretaker bundle verify acme-final-8a1b.tar.zst.age --public-key RW…
   caretaker bundle open acme-final-8a1b.tar.zst.age --public-key RW… --identity identity.txt --into handover
+  caretaker bundle gaps handover/acme-final
+  caretaker bundle diff rehearsal/acme-rehearsal handover/acme-final
 
 Exit codes of verify and open:
    0  good                     14  incomplete
@@ -28,8 +37,13 @@ Exit codes of verify and open:
   13  altered after signing    18  the bag inside is not valid
    1  anything else            19  not signed
 
-Without Caretaker:
-  minisign -Vm FILE -P RW… && age -d -i identity.txt FILE | zstd -d | tar x && bagit.py --validate FOLDER"
+Without Caretaker, on Linux, macOS and Windows, one after the other:
+  minisign -V -m FILE -P RW…
+  age -d -i identity.txt -o bundle.tar.zst FILE
+  zstd -d -o bundle.tar bundle.tar.zst
+  tar -xf bundle.tar
+  bagit.py --validate FOLDER
+The SHA-256 of bundle.tar must be the tar-sha256 of the comment that minisign prints."
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -44,12 +58,36 @@ enum Command {
     /// Make a key pair for a recipient, as age-keygen does: the client keeps it and gives the public key.
     #[command(after_help = "Example:\n  caretaker bundle keygen > identity.txt")]
     Keygen,
-    /// List the bundles below a folder, with what their signatures claim. Verifies nothing.
-    #[command(after_help = "Example:\n  caretaker bundle list /var/lib/caretaker/store -o json")]
+    /// List the bundles below a folder, with what their signatures claim, and verify nothing; or the files of one bundle with their sizes.
+    #[command(after_help = "\
+Examples:
+  caretaker bundle list /var/lib/caretaker/store -o json
+  caretaker bundle list handover/acme-final
+  caretaker bundle list acme-final-8a1b.tar.zst.age --public-key RW… --identity identity.txt")]
     List {
-        /// The folder, such as the store's.
+        /// A folder, such as the store's; or a bundle: the folder of an opened one, or a sealed file.
         #[arg(default_value = ".")]
-        folder: PathBuf,
+        path: PathBuf,
+        #[command(flatten)]
+        opener: Opener,
+    },
+    /// Show what differs between two bundles: files, and assets of the inventories.
+    #[command(after_help = "Example:\n  caretaker bundle diff rehearsal/acme-rehearsal handover/acme-final")]
+    Diff {
+        /// The older one: the folder of an opened bundle, or a sealed file.
+        old: PathBuf,
+        /// The newer one.
+        new: PathBuf,
+        #[command(flatten)]
+        opener: Opener,
+    },
+    /// Show what a bundle says is missing in it, and why.
+    #[command(after_help = "Example:\n  caretaker bundle gaps handover/acme-final -o json")]
+    Gaps {
+        /// The folder of an opened bundle, or a sealed file.
+        path: PathBuf,
+        #[command(flatten)]
+        opener: Opener,
     },
     /// Verify signature, size and name; with --identity the bag inside too. Writes nothing.
     #[command(after_help = "\
@@ -109,6 +147,30 @@ impl Signer {
     }
 }
 
+/// With what a sealed bundle is opened; an opened one needs nothing.
+#[derive(clap::Args)]
+struct Opener {
+    /// File with the age identity of a recipient.
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// The provider's public key, a line that starts with RW.
+    #[arg(long, value_name = "KEY", conflicts_with = "public_key_file")]
+    public_key: Option<String>,
+    /// File with the provider's public key, such as minisign's .pub.
+    #[arg(long, value_name = "FILE")]
+    public_key_file: Option<PathBuf>,
+}
+
+impl Opener {
+    fn key(&self) -> anyhow::Result<Option<PublicKey>> {
+        let (public_key, public_key_file) = (self.public_key.clone(), self.public_key_file.clone());
+        if public_key.is_none() && public_key_file.is_none() {
+            return Ok(None);
+        }
+        Signer { public_key, public_key_file }.read().map(Some)
+    }
+}
+
 /// Runs. Each verdict has an exit code of its own.
 pub fn run(args: Args) -> ExitCode {
     let form = args.output;
@@ -118,7 +180,15 @@ pub fn run(args: Args) -> ExitCode {
             keygen();
             Ok(())
         }
-        Command::List { folder } => list(&folder, form),
+        Command::List { path, opener } if path.is_file() || held::is_bag(&path) => {
+            Held::at(&path, &opener, &ticker).and_then(|held| contents::list(&held, form))
+        }
+        Command::List { path, .. } => list(&path, form),
+        Command::Diff { old, new, opener } => {
+            let both = Held::at(&old, &opener, &ticker).and_then(|old| Ok((old, Held::at(&new, &opener, &ticker)?)));
+            both.and_then(|(old, new)| diff::diff(&old, &new, form))
+        }
+        Command::Gaps { path, opener } => Held::at(&path, &opener, &ticker).and_then(|held| contents::gaps(&held, form)),
         Command::Verify { file, signer, identity } => verify((&file, &signer), identity.as_deref(), &ticker, form),
         Command::Open { file, signer, identity, into } => open((&file, &signer), (&identity, &into), &ticker, form),
     };
@@ -226,9 +296,8 @@ fn list(folder: &Path, form: Form) -> anyhow::Result<()> {
         outln!("no bundles below {}", folder.display());
         return Ok(());
     }
-    let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    out!("{}", table(&["CLIENT", "MODE", "BUNDLE", "SEALED", "SIZE", "SIGNED BY", "FILE"], &cells));
-    outln!("\nAs the signatures claim; nothing was verified. Next: caretaker bundle verify FILE --public-key RW…");
+    rows.iter().for_each(|row| outln!("{}", lines_of(row)));
+    outln!("\nAs the signatures claim; nothing was verified.\nNext: caretaker bundle verify FILE --public-key RW…");
     Ok(())
 }
 
@@ -250,12 +319,22 @@ fn row(path: &Path, size: u64) -> Value {
     row
 }
 
-fn cells(row: &Value) -> Vec<String> {
+/// The path on a line of its own, so that it can be copied, and what is claimed below.
+fn lines_of(row: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let signed = row["verdict"].as_str().map_or_else(|| text(&row["keyId"]), str::to_uppercase);
-    let claims = &row["claims"];
     let size = bytes(row["bytes"].as_u64().unwrap_or_default());
-    vec![text(&claims["client"]), text(&claims["mode"]), text(&claims["id"]), text(&claims["time"]), size, signed, text(&row["file"])]
+    let claims = &row["claims"];
+    let told = match row["verdict"].as_str() {
+        Some(verdict) => format!("{}, {size}", verdict.to_uppercase()),
+        None => format!(
+            "{} of {}, {size}\n  sealed {}, signed by {}",
+            text(&claims["mode"]),
+            text(&claims["client"]),
+            text(&claims["time"]),
+            text(&row["keyId"])
+        ),
+    };
+    format!("{}\n  {told}", text(&row["file"]))
 }
 
 fn collect(folder: &Path, found: &mut Vec<(PathBuf, u64)>) -> std::io::Result<()> {
@@ -269,130 +348,4 @@ fn collect(folder: &Path, found: &mut Vec<(PathBuf, u64)>) -> std::io::Result<()
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use age::secrecy::ExposeSecret;
-    use caretaker_bundle::{Entry, Mode, SigningKey, seal};
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    /// A folder with a bundle, the receiver's identity and the provider's key.
-    struct Sample {
-        folder: tempfile::TempDir,
-        bundle: PathBuf,
-        key: String,
-    }
-
-    impl Sample {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let (identity, key) = (age::x25519::Identity::generate(), SigningKey::generate().unwrap());
-            std::fs::write(folder.path().join("identity.txt"), identity.to_string().expose_secret()).unwrap();
-            std::fs::write(folder.path().join("provider.pub"), key.public().to_file_text()).unwrap();
-            let about = About { client: "acme".into(), id: "8a1b".into(), mode: Mode::Final, at: "2026-11-25T12:00:00Z".parse().unwrap() };
-            let entries = [Entry::text("00-READ-ME-FIRST.md", "# x\n")];
-            let sealed = seal(folder.path(), &about, &entries, &[identity.to_public().to_string()], &key).unwrap();
-            Self { bundle: sealed.path, key: key.public().to_base64().to_owned(), folder }
-        }
-
-        fn path(&self, name: &str) -> String {
-            self.folder.path().join(name).display().to_string()
-        }
-    }
-
-    fn code(words: &[&str]) -> ExitCode {
-        run(Whole::try_parse_from([&["bundle"], words].concat()).unwrap_or_else(|error| panic!("{error}")).args)
-    }
-
-    fn same(reason: &str, found: ExitCode, expected: u8) {
-        assert_eq!(format!("{found:?}"), format!("{:?}", ExitCode::from(expected)), "{reason}");
-    }
-
-    #[test]
-    fn good_bundles_are_verified_listed_and_opened() {
-        let sample = Sample::new();
-        let (file, identity, public) = (sample.bundle.display().to_string(), sample.path("identity.txt"), sample.path("provider.pub"));
-        let into = sample.path("out");
-        same("outside", code(&["verify", &file, "--public-key", &sample.key]), 0);
-        same("inside", code(&["verify", &file, "--public-key-file", &public, "--identity", &identity]), 0);
-        same("json", code(&["verify", &file, "--public-key", &sample.key, "-o", "json"]), 0);
-        same("list", code(&["list", &sample.path("")]), 0);
-        same("open", code(&["open", &file, "--public-key", &sample.key, "--identity", &identity, "--into", &into]), 0);
-        assert_eq!(std::fs::read_to_string(sample.path("out/acme-final/data/00-READ-ME-FIRST.md")).unwrap(), "# x\n");
-        same("a second time", code(&["open", &file, "--public-key", &sample.key, "--identity", &identity, "--into", &into]), 1);
-    }
-
-    #[test]
-    fn each_kind_of_damage_has_an_exit_code() {
-        let sample = Sample::new();
-        let file = sample.bundle.display().to_string();
-        let whole = std::fs::read(&sample.bundle).unwrap();
-        let verify = || code(&["verify", &file, "--public-key", &sample.key]);
-        let mut flipped = whole.clone();
-        flipped[9] ^= 1;
-        for (reason, damaged, expected) in [
-            ("altered", flipped, 13),
-            ("incomplete", whole[..whole.len() - 1].to_vec(), 14),
-            ("extra bytes", [whole.as_slice(), b"x"].concat(), 15),
-        ] {
-            std::fs::write(&sample.bundle, damaged).unwrap();
-            same(reason, verify(), expected);
-        }
-        std::fs::write(&sample.bundle, &whole).unwrap();
-        let other = Sample::new();
-        same("another key", code(&["verify", &file, "--public-key", &other.key]), 11);
-        let stranger = other.path("identity.txt");
-        same("another identity", code(&["verify", &file, "--public-key", &sample.key, "--identity", &stranger]), 17);
-        let signature = caretaker_bundle::signature_path(&sample.bundle);
-        let text = std::fs::read_to_string(&signature).unwrap();
-        std::fs::write(&signature, text.replace("mode=final", "mode=other")).unwrap();
-        same("edited comment", verify(), 12);
-        std::fs::write(&signature, "x").unwrap();
-        same("malformed", verify(), 10);
-        std::fs::remove_file(&signature).unwrap();
-        same("unsigned", verify(), 19);
-        same("no such file", code(&["verify", &sample.path("none"), "--public-key", &sample.key]), 1);
-        same("no key", code(&["verify", &file, "--public-key", "age1x"]), 1);
-    }
-
-    #[test]
-    fn a_list_says_what_is_claimed_and_what_is_wrong() {
-        let sample = Sample::new();
-        let size = std::fs::metadata(&sample.bundle).unwrap().len();
-        let good = row(&sample.bundle, size);
-        assert_eq!(good["claims"], json!({"client": "acme", "id": "8a1b", "mode": "final", "time": "2026-11-25T12:00:00Z"}));
-        assert_eq!(cells(&good)[..4], ["acme", "final", "8a1b", "2026-11-25T12:00:00Z"]);
-        assert_eq!(cells(&row(&sample.bundle, size - 1))[5], "INCOMPLETE");
-        assert_eq!(cells(&row(&sample.bundle, size + 1))[5], "EXTRA-BYTES");
-        assert_eq!(cells(&row(Path::new("none.tar.zst.age"), 1))[5], "UNSIGNED");
-        let mut found = Vec::new();
-        collect(sample.folder.path(), &mut found).unwrap();
-        assert_eq!(found, [(sample.bundle.clone(), size)], "signatures and keys are no bundles");
-    }
-
-    #[test]
-    fn a_signer_must_be_named_once() {
-        for words in [vec!["verify", "x"], vec!["verify", "x", "--public-key", "a", "--public-key-file", "b"]] {
-            assert!(Whole::try_parse_from([vec!["bundle"], words].concat()).is_err());
-        }
-    }
-
-    #[test]
-    fn an_identity_is_never_echoed() {
-        let sample = Sample::new();
-        let path = sample.folder.path().join("identity.txt");
-        let secret = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, format!("{}x", &secret[..50])).unwrap();
-        let error = read_identities(&path).unwrap_err();
-        assert!(!format!("{error:#} {error:?}").contains(&secret[20..30]));
-    }
 }

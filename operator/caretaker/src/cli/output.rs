@@ -62,7 +62,7 @@ const GAP: &str = "   ";
 const NARROW: [usize; 2] = [18, 8];
 
 /// A table whose lines are at most this wide: text that does not fit its column goes on below.
-fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
+pub fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
     let plain = |cell: &String| cell.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect::<String>();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();

@@ -1,19 +1,21 @@
 //! Build and seal: the files of the bundle, packed, sealed and signed into a folder of this process.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
 use caretaker_api::Handover;
 use caretaker_api::cloud_account::{CellStatus, InventoryStatus};
 use caretaker_api::handover::{BundleStatus, HandoverMode};
-use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, portable};
+use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, count, file_name, portable};
 use caretaker_core::handover::advance::StepResult;
-use caretaker_core::handover::contents::Inputs;
+use caretaker_core::handover::contents::{BundleName, Inputs, Withheld};
+use caretaker_core::handover::parts::Gap;
+use caretaker_core::handover::redact;
 use caretaker_core::handover::terraform::Imports;
 use caretaker_core::inventory::{Line, Verdicts, gap};
 use caretaker_documents::handover as documents;
 use kube::ResourceExt;
-use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::Sight;
@@ -55,13 +57,13 @@ struct Files {
 async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<Files, Failure> {
     let status = handover.status.clone().unwrap_or_default();
     let missing = || Failure::local("build the bundle", "the handover is not frozen");
-    let (frozen, client, profile) = match (&status.frozen, &sight.client, &sight.profile) {
-        (Some(frozen), Some(client), Some(profile)) => (frozen, client, profile),
+    let (frozen, client, profile, about) = match (&status.frozen, &sight.client, &sight.profile, about(handover)) {
+        (Some(frozen), Some(client), Some(profile), Some(about)) => (frozen, client, profile, about),
         _ => return Err(missing()),
     };
     let our_roles = sight.accounts.iter().filter_map(|account| account.spec.target.aws_role());
     let mut imports = Imports::new(our_roles.map(|aws| (aws.account_id, aws.role_name)));
-    let (mut further_gaps, mut entries, mut inventories) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut further_gaps, mut entries, mut inventories, mut withheld) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut readings = status.readings;
     for reading in &mut readings {
         let Some(inventory) = &mut reading.inventory else { continue };
@@ -70,7 +72,10 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
             lines(ctx, inventory, &mut imports).await
         };
         let file = match written.await {
-            Ok(file) => file,
+            Ok((file, names)) => {
+                withheld.extend(names.into_iter().map(|(name, assets)| Withheld { account: reading.account.clone(), name, assets }));
+                file
+            }
             Err(error) if error.is_loss() => {
                 further_gaps.push(lost(&reading.account, &error));
                 continue;
@@ -81,8 +86,10 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         entries.push(Entry { path, true_name: Some(reading.account.clone()), source: Source::File(file.path().to_path_buf()) });
         inventories.push(file);
     }
+    let (file, folder) = (file_name(&about), about.folder());
     let inputs = Inputs {
         mode: handover.spec.mode,
+        bundle: BundleName { file: &file, folder: &folder },
         frozen,
         client,
         profile,
@@ -91,6 +98,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         monitoring: &sight.monitoring,
         policies: &sight.policies,
         further_gaps: &further_gaps,
+        withheld: &withheld,
     };
     let files = inputs.files().into_iter().chain(documents::files(&inputs));
     entries.extend(files.map(|(path, text)| Entry::text(path, text)));
@@ -112,12 +120,17 @@ async fn untold(ctx: &Context, inventory: &mut InventoryStatus) -> Result<(), St
     Ok(())
 }
 
-/// The inventory as the receiver gets it: one file with one line for each asset.
-async fn lines(ctx: &Context, inventory: &InventoryStatus, imports: &mut Imports) -> Result<NamedTempFile, StoreError> {
+/// The inventory as the receiver gets it, with the number of assets by tag or fact whose value is withheld.
+type Written = (NamedTempFile, BTreeMap<String, u64>);
+
+/// The inventory as the receiver gets it: one file with one line for each asset, without secrets.
+async fn lines(ctx: &Context, inventory: &InventoryStatus, imports: &mut Imports) -> Result<Written, StoreError> {
     let local = |error: std::io::Error| StoreError::local("write an inventory", error);
     let file = NamedTempFile::new().map_err(local)?;
     let mut encoder = zstd::Encoder::new(BufWriter::new(file.reopen().map_err(local)?), LEVEL).map_err(local)?;
-    read(&ctx.store, inventory, |line| {
+    let mut withheld = BTreeMap::new();
+    read(&ctx.store, inventory, |mut line| {
+        redact::asset(&mut line.asset).into_iter().for_each(|name| *withheld.entry(name).or_default() += 1);
         serde_json::to_writer(&mut encoder, &line)?;
         encoder.write_all(b"\n")
     })
@@ -129,16 +142,17 @@ async fn lines(ctx: &Context, inventory: &InventoryStatus, imports: &mut Imports
         let line: Line = serde_json::from_str(&line.map_err(local)?).map_err(|error| local(error.into()))?;
         imports.add(&line.asset);
     }
-    Ok(file)
+    Ok((file, withheld))
 }
 
-fn lost(account: &str, error: &StoreError) -> Value {
-    json!({"part": "02-inventory", "account": account, "reason": format!("the inventory file is lost: {error}")})
+fn lost(account: &str, error: &StoreError) -> Gap {
+    Gap::new("02-inventory", format!("the inventory file is lost: {error}")).of(account)
 }
 
 /// Gathers the files once, so that what cannot be built is known before anything is sealed.
 pub async fn build(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
-    Ok(StepResult::Built(files(ctx, handover, sight).await?.entries.len()))
+    let files = files(ctx, handover, sight).await?;
+    Ok(StepResult::Built(count(&files.entries).map_err(|fault| Failure::local("build the bundle", fault))?))
 }
 
 /// Packs, seals and signs.

@@ -6,9 +6,9 @@ use super::Plan;
 use super::prometheus_operator::{AlertRule, PrometheusRuleSpec, RuleGroup};
 
 /// The label `job` of machines, whatever ScrapeConfig they stand in.
-pub(super) const MACHINES_JOB: &str = "machines";
+pub const MACHINES_JOB: &str = "machines";
 /// The label `job` of public addresses, whatever Probe they stand in.
-pub(super) const PUBLIC_JOB: &str = "public-addresses";
+pub const PUBLIC_JOB: &str = "public-addresses";
 /// Name of the group of rules.
 pub const GROUP: &str = "caretaker";
 /// The alert that always fires. It goes to no receiver, for no tier can have its name: that it stands in Alertmanager shows that alerts arrive there.

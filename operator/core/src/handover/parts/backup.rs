@@ -1,0 +1,82 @@
+//! 06: backup policies, and what has to stay so that backups go on.
+
+use caretaker_api::backup_policy::{BackupPolicySpec, BackupPolicyStatus};
+use caretaker_api::{BackupPolicy, CloudAccount};
+use kube::ResourceExt;
+use serde::Serialize;
+
+use super::{File, Gap, Part};
+use crate::handover::contents::Inputs;
+use crate::kit::BACKUP_ROLE;
+
+pub(super) struct Backup;
+
+const PATH: &str = "06-backup";
+
+#[derive(Serialize)]
+struct Policy {
+    name: String,
+    spec: BackupPolicySpec,
+    status: Option<BackupPolicyStatus>,
+}
+
+/// What the client must not delete.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Keep {
+    account: String,
+    account_id: String,
+    role: &'static str,
+    why: &'static str,
+    how: String,
+}
+
+const WHY: &str = "AWS Backup makes and restores all backups of the plans by this role. It trusts backup.amazonaws.com alone and gives nobody else access.";
+
+impl Part for Backup {
+    fn path(&self) -> &'static str {
+        PATH
+    }
+
+    fn holds(&self) -> &'static str {
+        "backup policies, what became of them in your accounts, and what must stay so that they go on"
+    }
+
+    fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
+        let policy = |policy: &BackupPolicy| Policy { name: policy.name_any(), spec: policy.spec.clone(), status: policy.status.clone() };
+        let policies: Vec<Policy> = inputs.policies.iter().map(policy).collect();
+        let mut files = Vec::new();
+        if !policies.is_empty() {
+            files.push(File::json("06-backup/policies.json", &policies));
+        }
+        let keep: Vec<Keep> = inputs.backup_accounts().into_iter().map(|(account, id)| keep(account, id)).collect();
+        if !keep.is_empty() {
+            files.push(File::json("06-backup/keep.json", &keep));
+        }
+        files
+    }
+
+    fn gaps(&self, inputs: &Inputs<'_>) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        let is_without = |account: &&CloudAccount| {
+            inputs.client.spec.backups.is_some() && account.spec.target.aws_role().is_none() && !account.spec.target.is_parent()
+        };
+        gaps.extend(inputs.accounts.iter().filter(is_without).map(|account| {
+            let reason = format!("no backup plan is made on {} in this release", account.spec.target.cloud().as_str());
+            Gap::new(PATH, reason).of(account.name_any())
+        }));
+        if inputs.policies.is_empty() {
+            gaps.push(Gap::new(PATH, "no backup policy was agreed"));
+        }
+        gaps
+    }
+}
+
+fn keep(account: String, account_id: String) -> Keep {
+    let how = format!(
+        "Where the provider's access came with a CloudFormation stack or with Terraform, {BACKUP_ROLE} may be part of it: take the role out first (a \
+         DeletionPolicy of Retain, or terraform state rm), or make one of the same name and trust again. Else the backups end with the stack. The script for an \
+         organization in 03-access deletes the stacks of its accounts: do this in each of them before you run it."
+    );
+    Keep { account, account_id, role: BACKUP_ROLE, why: WHY, how }
+}

@@ -1,0 +1,37 @@
+//! 01: what was agreed.
+
+use caretaker_api::managed_client::ManagedClientSpec;
+use kube::ResourceExt;
+use serde::Serialize;
+
+use super::{File, Part, monitoring};
+use crate::handover::contents::Inputs;
+
+pub(super) struct Contract;
+
+#[derive(Serialize)]
+struct Told {
+    name: String,
+    spec: ManagedClientSpec,
+}
+
+impl Part for Contract {
+    fn path(&self) -> &'static str {
+        "01-contract"
+    }
+
+    fn holds(&self) -> &'static str {
+        "what was agreed: scope, accounts, monitoring, backups, exit"
+    }
+
+    fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
+        let mut spec = inputs.client.spec.clone();
+        if let Some(terms) = &mut spec.monitoring {
+            terms.prober = terms.prober.as_ref().map(|_| monitoring::PROBER.to_owned());
+            for tier in &mut terms.tiers {
+                tier.webhook_url = tier.webhook_url.as_ref().map(|_| monitoring::receiver(&tier.name));
+            }
+        }
+        vec![File::json("01-contract/managed-client.json", &Told { name: inputs.client.name_any(), spec })]
+    }
+}
