@@ -4,13 +4,16 @@ use caretaker_api::handover::HandoverStatus;
 use caretaker_api::ledger::LedgerHead;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_cloud::{CloudLink, CloudStep, Receipt};
+use caretaker_core::handover::parts::LedgerTold;
 use caretaker_core::handover::shown::{is_shortened, state};
+use caretaker_core::ledger::undo::UndoPlan;
 use caretaker_core::ledger::{Actor, Body, Entry, Head, Operation, Place, actor, entry, exit};
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
 use caretaker_engine::write_gate::Writes;
-use caretaker_store::ledger::{Ledgers, Verdict};
+use caretaker_store::ledger::{Ledgers, Verdict, export};
 use kube::{Resource, ResourceExt};
+use tempfile::NamedTempFile;
 
 use crate::access::client_of;
 use crate::context::Context;
@@ -41,6 +44,27 @@ pub async fn check(ctx: &Context, client: &ManagedClient) -> Option<Verdict> {
             None
         }
     }
+}
+
+/// A copy of a client's ledger for a bundle, and what it tells; nothing where a segment is lost while it is read.
+pub async fn exported(ctx: &Context, client: &ManagedClient) -> Result<(Option<NamedTempFile>, Option<LedgerTold>), Failure> {
+    let (place, known) = place(client);
+    let local = |error: std::io::Error| Failure::local("copy the ledger", error);
+    let mut file = NamedTempFile::new().map_err(local)?;
+    let (entries, verdict) = match export(&ctx.store, &place, &known, file.as_file_mut()).await {
+        Ok(found) => found,
+        Err(error) if error.is_loss() => return Ok((None, None)),
+        Err(error) => return Err(Failure::store(error)),
+    };
+    let mut undo = UndoPlan::default();
+    entries.iter().for_each(|entry| undo.take(entry));
+    let told = LedgerTold {
+        segments: verdict.head.number,
+        digest: verdict.head.digest,
+        undo: undo.finish(),
+        faults: verdict.faults.iter().map(ToString::to_string).collect(),
+    };
+    Ok((Some(file), Some(told)))
 }
 
 /// The whole state of a handover. One that has ended, and of which the object shows all, needs no look at the ledger.

@@ -6,6 +6,7 @@ use caretaker_api::ManagedClient;
 use caretaker_api::managed_client::ManagedClientSpec;
 use serde_json::{Value, json};
 
+use crate::handover::redact;
 use crate::inventory::Line;
 use crate::inventory::address::key;
 use crate::inventory::diff::{Difference, compare};
@@ -149,7 +150,9 @@ pub struct AccountComparison {
 pub fn against_reality(handed_over: Vec<Line>, found: Vec<Line>) -> BTreeMap<String, AccountComparison> {
     let mut sides: BTreeMap<String, [Vec<Line>; 2]> = BTreeMap::new();
     for (side, lines) in [handed_over, found].into_iter().enumerate() {
-        for line in lines {
+        for mut line in lines {
+            // A bundle withholds values that look like secrets.
+            redact::asset(&mut line.asset);
             sides.entry(line.asset.account.to_lowercase()).or_default()[side].push(line);
         }
     }

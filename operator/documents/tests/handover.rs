@@ -81,6 +81,7 @@ fn files(mode: HandoverMode, count: usize) -> (BTreeMap<String, String>, BTreeMa
         policies: &policies,
         further_gaps: &[],
         withheld: &[],
+        ledger: None,
     };
     (handover::files(&inputs), inputs.files())
 }

@@ -157,6 +157,7 @@ fn the_bundle() {
             policies: &[],
             further_gaps: &[],
             withheld: &[],
+            ledger: None,
         };
         insta::assert_snapshot!(name, shown(handover::files(&inputs)));
     }

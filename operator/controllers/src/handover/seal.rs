@@ -21,6 +21,7 @@ use tempfile::NamedTempFile;
 use super::Sight;
 use crate::access::client_of;
 use crate::context::Context;
+use crate::ledger;
 use crate::signing;
 use caretaker_engine::Failure;
 use caretaker_store::StoreError;
@@ -51,7 +52,7 @@ pub fn about(handover: &Handover) -> Option<About> {
 struct Files {
     entries: Vec<Entry>,
     gaps: usize,
-    _inventories: Vec<NamedTempFile>,
+    _copies: Vec<NamedTempFile>,
 }
 
 async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<Files, Failure> {
@@ -86,6 +87,13 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         entries.push(Entry { path, true_name: Some(reading.account.clone()), source: Source::File(file.path().to_path_buf()) });
         inventories.push(file);
     }
+    let (ledger_file, told) = ledger::exported(ctx, client).await?;
+    entries.extend(ledger_file.iter().map(|file| Entry {
+        path: "08-changes/ledger.ndjson".into(),
+        true_name: None,
+        source: Source::File(file.path().to_path_buf()),
+    }));
+    inventories.extend(ledger_file);
     let (file, folder) = (file_name(&about), about.folder());
     let inputs = Inputs {
         mode: handover.spec.mode,
@@ -99,12 +107,13 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         policies: &sight.policies,
         further_gaps: &further_gaps,
         withheld: &withheld,
+        ledger: told.as_ref(),
     };
     let files = inputs.files().into_iter().chain(documents::files(&inputs));
     entries.extend(files.map(|(path, text)| Entry::text(path, text)));
     entries.push(Entry::text("04-iac/imports.tf", documents::terraform::text(&imports)));
     entries.push(Entry::text("04-iac/skipped.json", serde_json::to_string_pretty(&imports.skipped()).unwrap_or_default() + "\n"));
-    Ok(Files { entries, gaps: inputs.gaps().len(), _inventories: inventories })
+    Ok(Files { entries, gaps: inputs.gaps().len(), _copies: inventories })
 }
 
 /// All gaps and notes of a reading: the handover's status holds none, and an account's only the worst. An inventory of an earlier release has them in the

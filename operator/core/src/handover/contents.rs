@@ -8,7 +8,7 @@ use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::parts::{self, Gap};
+use super::parts::{self, Gap, LedgerTold};
 
 /// Everything that goes in.
 pub struct Inputs<'a> {
@@ -34,6 +34,8 @@ pub struct Inputs<'a> {
     pub further_gaps: &'a [Gap],
     /// Tags and facts whose values were taken out of the inventories.
     pub withheld: &'a [Withheld],
+    /// What the client's ledger told; `None` where it could not be read.
+    pub ledger: Option<&'a LedgerTold>,
 }
 
 /// How a bundle is called.

@@ -27,6 +27,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use acceptance::accept_command;
+pub use changes::LedgerTold;
 pub use gap::Gap;
 pub use monitoring::{OBJECTS as MONITORING_OBJECTS, placeholders};
 pub use read_me::{FirstStep, first_steps};

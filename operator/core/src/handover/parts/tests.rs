@@ -113,6 +113,7 @@ impl World {
             policies: &self.policies,
             further_gaps: &self.gaps,
             withheld: &self.withheld,
+            ledger: None,
         }
     }
 }
