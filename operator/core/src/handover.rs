@@ -7,11 +7,11 @@ pub mod contents;
 pub mod control;
 pub mod ending;
 pub mod excluded;
+pub mod iac;
 pub mod last_reading;
 pub mod life;
 pub mod revocation;
 pub mod steps;
-pub mod terraform;
 
 use caretaker_api::Handover;
 use caretaker_api::condition::{ConditionType, Reason};

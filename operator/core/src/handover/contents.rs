@@ -9,6 +9,7 @@ use caretaker_cloud::Purpose;
 use caretaker_cloud::manifest::{Action, aws_actions, azure_roles, gcp_permissions};
 use serde_json::{Value, json};
 
+use super::iac::Export;
 use crate::cloud_account::access_status::profile;
 use crate::grant;
 use crate::kit::parents::parent_purposes;
@@ -37,6 +38,8 @@ pub struct Inputs<'a> {
     pub monitoring: &'a [Value],
     /// Backup policies.
     pub policies: &'a [BackupPolicy],
+    /// What the client's code imports.
+    pub export: &'a Export,
     /// Gaps that the controller found, such as an inventory file that the store has lost.
     pub further_gaps: &'a [Value],
 }
@@ -164,6 +167,7 @@ impl Inputs<'_> {
     #[must_use]
     pub fn gaps(&self) -> Vec<Value> {
         let mut gaps = self.further_gaps.to_vec();
+        gaps.extend(self.export.gaps().into_iter().map(|gap| json!(gap)));
         gaps.extend(self.register_gaps());
         for reading in self.readings {
             if !reading.gap.is_empty() {
@@ -238,6 +242,7 @@ mod tests {
             readings: &[],
             monitoring: &[],
             policies: &[],
+            export: &Export::default(),
             further_gaps: &[],
         };
         let gaps = inputs.register_gaps();

@@ -2,6 +2,7 @@
 
 use caretaker_api::handover::{FinalReading, HandoverMode};
 use caretaker_core::handover::contents::Inputs;
+use caretaker_core::handover::iac::{Counted, Report};
 use serde::Serialize;
 
 use crate::template::render;
@@ -17,6 +18,7 @@ struct ReadMe<'a> {
     key: String,
     fingerprint: String,
     accounts: Vec<Reading<'a>>,
+    iac: Option<Iac>,
     contacts: Vec<Person<'a>>,
 }
 
@@ -31,6 +33,22 @@ struct Reading<'a> {
     name: &'a str,
     assets: String,
     coverage: &'a str,
+}
+
+/// The client's code: counts, in all and by folder.
+#[derive(Serialize)]
+struct Iac {
+    exported: usize,
+    inventory: usize,
+    folders: Vec<Counted>,
+}
+
+impl Iac {
+    /// None where nothing is imported.
+    fn of(report: Report<'_>) -> Option<Self> {
+        let folders: Vec<Counted> = report.accounts.into_iter().filter(|account| account.folder.is_some()).collect();
+        (!folders.is_empty()).then_some(Self { exported: report.exported, inventory: report.inventory, folders })
+    }
 }
 
 impl<'a> Reading<'a> {
@@ -64,6 +82,7 @@ pub fn text(inputs: &Inputs<'_>) -> String {
         key: signing.public_key,
         fingerprint: signing.fingerprint,
         accounts: inputs.readings.iter().map(Reading::of).collect(),
+        iac: Iac::of(inputs.export.report()),
         contacts: provider.contacts.iter().map(|contact| Person { name: &contact.name, email: &contact.email }).collect(),
     };
     render("handover/read-me.md", read_me)
