@@ -34,7 +34,8 @@ struct Imports<'a> {
 struct Import<'a> {
     address: &'a str,
     id: &'a str,
-    provider: String,
+    /// None where the folder has one provider block: OpenTofu refuses to find it named in the import and not in the resource that it generated.
+    provider: Option<String>,
     name: String,
 }
 
@@ -68,11 +69,7 @@ fn imports(account: &Account) -> String {
     let blocks = account.blocks().iter().map(|(address, block)| Import {
         address,
         id: &block.id,
-        provider: match account.cloud {
-            Cloud::Aws => format!("aws.{}", alias(account.region_of(block))),
-            Cloud::Azure => "azurerm".to_owned(),
-            Cloud::Gcp => "google".to_owned(),
-        },
+        provider: (account.cloud == Cloud::Aws).then(|| format!("aws.{}", alias(account.region_of(block)))),
         name: block.name.chars().take(NAME).collect(),
     });
     render("handover/iac/imports.tf", Imports { blocks: blocks.collect() })

@@ -93,6 +93,13 @@ pub(in crate::catalog) fn import(asset: &Asset) -> Result<Import, NoImport> {
     if kind == AwsType::Trail && arn_part(&asset.id, 4).is_some_and(|account| account != asset.account) {
         return Err(NoImport::Needless("a trail of the organisation, which belongs to another account"));
     }
+    if kind == AwsType::Key && asset.id.starts_with("mrk-") {
+        let why = "a key of several regions: whether it is the first or a copy is not known, and the provider has a resource type for each";
+        return Err(NoImport::Lacks(why));
+    }
+    if asset.facts.get("owner").is_some_and(|owner| *owner != asset.account) {
+        return Err(NoImport::Needless("another account shares it, and is the one to manage it"));
+    }
     is_placed(asset, kind.is_global())?;
     Ok(Import { resource: special.map_or(usual, |(_, _, resource)| resource), id: asset.id.clone() })
 }
@@ -210,6 +217,15 @@ mod tests {
         assert_eq!(why(&asset(AwsType::Instance, EVERYWHERE, "i-1")), NO_REGION);
         assert!(why(&asset(AwsType::Bucket, "EU", "logs")).contains("none that AWS has"));
         assert!(why(&asset(AwsType::Trail, "eu-west-1", "arn:aws:cloudtrail:eu-west-1:999999999999:trail/org")).contains("organisation"));
+        // terraform-provider-aws 47537, 47585.
+        let owner = |owner: &str| Asset {
+            facts: [("owner".to_owned(), owner.to_owned())].into(),
+            ..asset(AwsType::Subnet, "eu-west-1", "subnet-1")
+        };
+        assert!(why(&owner("999999999999")).contains("shares it"));
+        assert!(import(&owner("222222222222")).is_ok());
+        // terraform-provider-aws 43192.
+        assert!(why(&asset(AwsType::Key, "eu-west-1", "mrk-0123456789abcdef0123456789abcdef")).contains("several regions"));
         assert!(why(&shown("logs:log-group", "eu-west-1", "odd")).contains("does not tell"));
         assert_eq!(
             import(&shown("ssm:parameter", "eu-west-1", "arn:aws:ssm:eu-west-1:222222222222:parameter/name")),
