@@ -113,6 +113,7 @@ fn judge(delivered: &Delivered) -> Result<PathBuf> {
     run(Command::new(python.with_file_name("bagit.py")).arg("--validate").arg(&bag))?;
     let imports = bag.join("data/04-iac");
     run(Command::new(tools::path("tofu")?).args(["fmt", "-check", "-diff", "-recursive"]).arg(&imports))?;
+    crate::iac::judge(&bag.join("data"), &here().cloud, true)?;
     Ok(bag)
 }
 

@@ -3,8 +3,10 @@
 
 mod cases_from_practice;
 mod chart;
+mod iac;
 mod inventory;
 mod line;
 mod members;
+mod provider_types;
 mod scope;
 mod stock_tools;
