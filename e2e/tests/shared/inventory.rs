@@ -89,7 +89,7 @@ fn the_bundle_imports_what_the_client_owns_and_tells_what_it_leaves_out() -> Res
     lab.plugin(&["bundle", "open", &bundle, "--public-key", &key, "--identity", &identity, "--into", &folder_text])?;
     let inside = std::fs::read_dir(&into)?.next().context("the bag")??.path();
     let data = inside.join("data");
-    let imports = std::fs::read_to_string(data.join("04-iac/imports.tf"))?;
+    let imports = std::fs::read_to_string(data.join("04-iac/aws-200000000402/imports.tf"))?;
     for resource in [
         "aws_db_instance.",
         "aws_dynamodb_table.",

@@ -112,7 +112,8 @@ fn judge(delivered: &Delivered) -> Result<PathBuf> {
     let python = python::environment("judges")?;
     run(Command::new(python.with_file_name("bagit.py")).arg("--validate").arg(&bag))?;
     let imports = bag.join("data/04-iac");
-    run(Command::new(tools::path("tofu")?).args(["fmt", "-check", "-diff"]).arg(&imports))?;
+    run(Command::new(tools::path("tofu")?).args(["fmt", "-check", "-diff", "-recursive"]).arg(&imports))?;
+    crate::iac::judge(&bag.join("data"), &here().cloud, true)?;
     Ok(bag)
 }
 
@@ -150,10 +151,11 @@ fn a_client_is_onboarded_and_leaves_with_everything_and_with_proof() -> Result<(
     let gaps = read_json(&bag.join("data/14-gaps.json"))?;
     let parts: Vec<&str> = gaps.as_array().into_iter().flatten().filter_map(|gap| gap["part"].as_str()).collect();
     ensure!(parts == GAPS, "other gaps than those of every bundle of this release: {gaps}");
-    let imports = std::fs::read_to_string(bag.join("data/04-iac/imports.tf"))?;
+    let imports = std::fs::read_to_string(bag.join("data/04-iac/aws-200000000001/imports.tf"))?;
     ensure!(imports.matches("= aws_instance.").count() == 5, "{imports}");
+    ensure!(imports.contains("\"https://sqs.eu-west-1.amazonaws.com/200000000001/orders\""), "{imports}");
     let skipped = std::fs::read_to_string(bag.join("data/04-iac/skipped.json"))?;
-    ensure!(skipped.contains("arn:aws:sqs:eu-west-1:200000000001:orders"), "what is not imported is told: {skipped}");
+    ensure!(skipped.contains("CaretakerAccess"), "what is not imported is told: {skipped}");
     let register = read_json(&bag.join("data/03-access/access-register.json"))?;
     ensure!(register["principals"][0]["accountId"] == "200000000001", "{register}");
     let ways = &register["principals"][0]["waysIn"];

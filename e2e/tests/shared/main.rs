@@ -4,10 +4,12 @@
 mod cases_from_practice;
 mod chart;
 mod handed_over;
+mod iac;
 mod inventory;
 mod leaving;
 mod ledger;
 mod line;
 mod members;
+mod provider_types;
 mod scope;
 mod stock_tools;

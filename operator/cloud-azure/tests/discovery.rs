@@ -102,6 +102,7 @@ async fn what_is_typed_and_what_is_a_fact_come_from_the_properties() {
     machine["properties"] = json!({
         "provisioningState": "Succeeded", "timeCreated": "2026-02-03T04:05:06Z",
         "extended": {"instanceView": {"powerState": {"code": "PowerState/deallocated"}}}, "hardwareProfile": {"vmSize": "Standard_B1s"},
+        "storageProfile": {"osDisk": {"osType": "Windows"}},
     });
     let mut disk = resource("Microsoft.Compute/disks", "two", "westeurope");
     disk["sku"] = json!({"name": "Premium_LRS"});
@@ -113,6 +114,7 @@ async fn what_is_typed_and_what_is_a_fact_come_from_the_properties() {
     assert_eq!((machine.power, machine.facts["state"].as_str()), (Some(Power::Stopped), "deallocated"));
     assert_eq!(machine.size, Some(Size::Class("Standard_B1s".into())));
     assert_eq!(machine.created.expect("a time").to_string(), "2026-02-03T04:05:06Z");
+    assert_eq!(machine.facts["os"], "windows");
     let facts = ["sku", "state"].map(|name| disk.facts[name].as_str());
     assert_eq!((facts, disk.tags.len()), (["Premium_LRS", "succeeded"], 0));
     assert_eq!((disk.size.clone(), disk.groups.clone()), (Some(Size::Gib(128)), vec!["prod".to_owned()]));

@@ -4,3 +4,4 @@
 pub mod aws;
 pub mod azure;
 pub mod gcp;
+pub mod import;

@@ -7,6 +7,7 @@ pub mod contents;
 pub mod control;
 pub mod ending;
 pub mod excluded;
+pub mod iac;
 pub mod last_reading;
 pub mod life;
 pub mod parts;
@@ -14,7 +15,6 @@ pub mod redact;
 pub mod revocation;
 pub mod shown;
 pub mod steps;
-pub mod terraform;
 
 use caretaker_api::Handover;
 use caretaker_api::condition::{ConditionType, Reason};

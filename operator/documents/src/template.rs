@@ -11,6 +11,10 @@ use crate::quote;
 
 /// Every template by its path under `templates`.
 const TEMPLATES: &[(&str, &str)] = &[
+    ("handover/iac/aws.tf", include_str!("../templates/handover/iac/aws.tf.j2")),
+    ("handover/iac/azure.tf", include_str!("../templates/handover/iac/azure.tf.j2")),
+    ("handover/iac/gcp.tf", include_str!("../templates/handover/iac/gcp.tf.j2")),
+    ("handover/iac/imports.tf", include_str!("../templates/handover/iac/imports.tf.j2")),
     ("handover/index.html", include_str!("../templates/handover/index.html.j2")),
     ("handover/read-me.md", include_str!("../templates/handover/read-me.md.j2")),
     ("handover/revoke-aws-organization.sh", include_str!("../templates/handover/revoke-aws-organization.sh.j2")),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use caretaker_api::handover::{FinalReading, Frozen, HandoverMode};
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_core::handover::contents::{BundleName, Inputs};
+use caretaker_core::handover::iac::Export;
 use caretaker_core::handover::parts::REGISTRY;
 use caretaker_documents::handover;
 use serde::de::DeserializeOwned;
@@ -82,6 +83,7 @@ fn files(mode: HandoverMode, count: usize) -> (BTreeMap<String, String>, BTreeMa
         further_gaps: &[],
         withheld: &[],
         ledger: None,
+        export: &Export::default(),
     };
     (handover::files(&inputs), inputs.files())
 }

@@ -8,7 +8,7 @@ use caretaker_api::provider_profile::ProviderProfileSpec;
 use caretaker_api::{CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_cloud::Asset;
 use caretaker_core::handover::contents::{BundleName, Inputs};
-use caretaker_core::handover::terraform::Imports;
+use caretaker_core::handover::iac::Export;
 use caretaker_documents::kit::azure::Delegation;
 use caretaker_documents::kit::gcp::GcpKit;
 use caretaker_documents::kit::{self, Subject};
@@ -121,6 +121,43 @@ fn targets() -> Vec<Value> {
     ]
 }
 
+/// Of each cloud one thing that is imported, one whose id and name are hostile, and one that nobody knows.
+fn export(accounts: &[CloudAccount], provider: &ProviderProfileSpec) -> Export {
+    let mut export = Export::new(accounts, provider);
+    let asset = |cloud: &str, account: &str, region: &str, native: &str, id: &str| -> Asset {
+        made(json!({
+            "id": id, "cloud": cloud, "account": account, "region": region, "type": "other", "nativeType": native, "service": "",
+            "name": id, "tags": {}, "facts": {}, "source": "", "seenAt": "2026-11-28T00:00:00Z",
+        }))
+    };
+    let group = "/subscriptions/bbbbbbbb-1111-4222-8333-444444444444/resourcegroups/prod/providers";
+    for (cloud, account, region, native, id) in [
+        ("aws", "111122223333", "eu-west-1", "AWS::EC2::Instance", "i-0000"),
+        ("aws", "111122223333", "eu-west-1", "AWS::EC2::Instance", HOSTILE),
+        ("aws", "111122223333", "all", "AWS::IAM::User", "jo"),
+        ("aws", "111122223333", "eu-west-1", "glue:job", "arn:aws:glue:eu-west-1:111122223333:job/one"),
+        (
+            "azure",
+            "bbbbbbbb-1111-4222-8333-444444444444",
+            "westeurope",
+            "microsoft.network/virtualnetworks",
+            &format!("{group}/microsoft.network/virtualnetworks/hub"),
+        ),
+        ("azure", "bbbbbbbb-1111-4222-8333-444444444444", "westeurope", "microsoft.odd/things", HOSTILE),
+        (
+            "gcp",
+            "example.com:acme-prod",
+            "europe-west1-b",
+            "compute.googleapis.com/Instance",
+            "//compute.googleapis.com/projects/example.com:acme-prod/zones/europe-west1-b/instances/web",
+        ),
+        ("gcp", HOSTILE, "global", "pubsub.googleapis.com/Topic", "//pubsub.googleapis.com/projects/x/topics/t"),
+    ] {
+        export.add(&asset(cloud, account, region, native, id));
+    }
+    export
+}
+
 #[test]
 fn the_bundle() {
     let client: ManagedClient = made(json!({
@@ -143,6 +180,7 @@ fn the_bundle() {
         })
         .collect();
     let readings = [made(json!({"account": "prod", "gap": ""})), made(json!({"account": "old", "gap": "closed"}))];
+    let export = export(&accounts, &profile.spec);
     for (name, mode) in [("bundle_rehearsal", HandoverMode::Rehearsal), ("bundle_final", HandoverMode::Final)] {
         let frozen = Frozen { at: Some(made(json!("2026-11-28T00:00:00Z"))), ..Frozen::default() };
         let inputs = Inputs {
@@ -155,28 +193,13 @@ fn the_bundle() {
             readings: &readings,
             monitoring: &[],
             policies: &[],
+            export: &export,
             further_gaps: &[],
             withheld: &[],
             ledger: None,
         };
         insta::assert_snapshot!(name, shown(handover::files(&inputs)));
     }
-}
-
-#[test]
-fn the_imports() {
-    let mut imports = Imports::default();
-    insta::assert_snapshot!("imports_none", handover::terraform::text(&imports));
-    for (number, name) in ["web", "", HOSTILE, "${path.module}"].into_iter().enumerate() {
-        let id = if name == HOSTILE { HOSTILE.to_owned() } else { format!("i-{number:04x}") };
-        let asset: Asset = made(json!({
-            "id": id, "cloud": "aws", "account": "222222222222", "region": "eu-west-1", "type": "instance",
-            "nativeType": "AWS::EC2::Instance", "service": "ec2/instances", "name": name, "tags": {}, "facts": {}, "source": "",
-            "seenAt": "2026-11-28T00:00:00Z",
-        }));
-        imports.add(&asset);
-    }
-    insta::assert_snapshot!("imports", format!("{}<end>", handover::terraform::text(&imports)));
 }
 
 #[test]

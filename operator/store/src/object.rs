@@ -128,6 +128,10 @@ impl Store {
         match self.inner.put_opts(&self.path(address), PutPayload::from(bytes), options).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) if is_not_implemented(&error) => Err(StoreError::Unreachable(format!(
+                "it takes no writes on condition (PUT with If-None-Match: *), without which two processes could overwrite each other's log: use a store \
+                 that does, as S3, Azure Blob and GCS do; it said: {error}"
+            ))),
             Err(error) => Err(classify(&error)),
         }
     }
@@ -251,6 +255,12 @@ impl Store {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Some stores that speak S3 refuse writes on condition with 501.
+fn is_not_implemented(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. })
+        || error.to_string().contains("NotImplemented")
 }
 
 fn classify(error: &object_store::Error) -> StoreError {

@@ -51,6 +51,7 @@ impl Place<'_> {
     pub fn machine(&self, name: &str, power: &str) -> Value {
         let properties = json!({
             "provisioningState": "Succeeded", "timeCreated": "2026-01-01T00:00:00Z", "hardwareProfile": {"vmSize": "Standard_D2s_v3"},
+            "storageProfile": {"osDisk": {"osType": "Linux"}},
             "extended": {"instanceView": {"powerState": {
                 "code": format!("PowerState/{power}"), "displayStatus": format!("VM {power}"), "level": "Info",
             }}},

@@ -138,20 +138,29 @@ fn gib(size: Option<i32>) -> Option<Size> {
     size.and_then(|size| u64::try_from(size).ok()).map(Size::Gib)
 }
 
+/// The account that shares it, where that is another one.
+fn other_owner(owner: Option<&str>, place: &Place<'_>) -> Option<String> {
+    said(owner).filter(|owner| owner != place.account)
+}
+
 fn of_vpc(item: &Vpc, place: &Place<'_>) -> Asset {
-    let facts = [("cidr", said(item.cidr_block())), ("default", item.is_default().map(|default| default.to_string()))];
+    let facts = [
+        ("cidr", said(item.cidr_block())),
+        ("default", item.is_default().map(|default| default.to_string())),
+        ("owner", other_owner(item.owner_id(), place)),
+    ];
     let network = asset(AwsType::Vpc, item.vpc_id(), item.tags(), None, place);
     with_facts(Asset { built_in: item.is_default() == Some(true), ..network }, facts)
 }
 
 fn of_subnet(item: &Subnet, place: &Place<'_>) -> Asset {
-    let facts = [("cidr", said(item.cidr_block())), ("vpcId", said(item.vpc_id()))];
+    let facts = [("cidr", said(item.cidr_block())), ("vpcId", said(item.vpc_id())), ("owner", other_owner(item.owner_id(), place))];
     let subnet = asset(AwsType::Subnet, item.subnet_id(), item.tags(), None, place);
     with_facts(Asset { zone: said(item.availability_zone()), ..subnet }, facts)
 }
 
 fn of_group(item: &SecurityGroup, place: &Place<'_>) -> Asset {
-    let facts = [("groupName", said(item.group_name())), ("vpcId", said(item.vpc_id()))];
+    let facts = [("groupName", said(item.group_name())), ("vpcId", said(item.vpc_id())), ("owner", other_owner(item.owner_id(), place))];
     let group = asset(AwsType::SecurityGroup, item.group_id(), item.tags(), None, place);
     with_facts(Asset { built_in: item.group_name() == Some(DEFAULT_GROUP), ..group }, facts)
 }

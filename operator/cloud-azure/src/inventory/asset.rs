@@ -118,6 +118,7 @@ fn facts(row: &Value) -> BTreeMap<String, String> {
         ("managedBy", text("managedBy").to_lowercase()),
         ("kind", text("kind").to_owned()),
         ("sku", text("sku").to_owned()),
+        ("os", text("os").to_lowercase()),
         ("state", state),
     ];
     facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
@@ -140,7 +141,7 @@ mod tests {
             "id": format!("/subscriptions/{}/resourceGroups/Prod/{MACHINE}", SUBSCRIPTION.to_uppercase()),
             "name": "Web-1", "type": "Microsoft.Compute/virtualMachines", "location": "WestEurope", "resourceGroup": "Prod",
             "tags": {"Env": "a\"b ü", "n": 1}, "kind": null, "sku": "", "state": "Succeeded", "power": "PowerState/running",
-            "timeCreated": "2026-01-02T03:04:05Z", "creationTime": "", "vmSize": "Standard_D2s_v3", "zones": "[\"2\"]",
+            "timeCreated": "2026-01-02T03:04:05Z", "creationTime": "", "vmSize": "Standard_D2s_v3", "os": "Linux", "zones": "[\"2\"]",
         })
     }
 
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(asset.tags, BTreeMap::from([("Env".into(), "a\"b ü".into()), ("n".into(), "1".into())]));
         assert_eq!((asset.power, asset.zone.as_deref()), (Some(Power::Running), Some("2")));
         assert_eq!((asset.size.clone(), asset.groups.clone()), (Some(Size::Class("Standard_D2s_v3".into())), vec!["prod".to_owned()]));
-        assert_eq!(asset.facts, BTreeMap::from([("state".into(), "running".into())]));
+        assert_eq!(asset.facts, BTreeMap::from([("os".into(), "linux".into()), ("state".into(), "running".into())]));
         assert_eq!(asset.created.unwrap().to_string(), "2026-01-02T03:04:05Z");
         assert_eq!(asset.cell().region, caretaker_cloud::EVERYWHERE);
     }

@@ -10,7 +10,7 @@ const TOP: u32 = 1000;
 /// What is projected of a resource.
 const RESOURCE_COLUMNS: &str = "id, name, type, location, subscriptionId, resourceGroup, kind, tags, managedBy, sku = tostring(sku.name), \
      state = tostring(properties.provisioningState), power = tostring(properties.extended.instanceView.powerState.code), \
-     vmSize = tostring(properties.hardwareProfile.vmSize), zones = tostring(zones), \
+     vmSize = tostring(properties.hardwareProfile.vmSize), os = tostring(properties.storageProfile.osDisk.osType), zones = tostring(zones), \
      sizeGib = tostring(properties.diskSizeGB), timeCreated = tostring(properties.timeCreated), \
      creationTime = tostring(properties.creationTime)";
 /// What is projected of an assessment.

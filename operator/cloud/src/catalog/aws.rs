@@ -7,6 +7,8 @@ use std::fmt;
 use crate::asset::AssetType;
 use crate::model::EVERYWHERE;
 
+pub(in crate::catalog) mod import;
+pub mod partition;
 mod row;
 mod types;
 

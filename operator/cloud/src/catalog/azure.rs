@@ -5,6 +5,8 @@
 use crate::asset::AssetType;
 use crate::manifest::action::{Action, action};
 
+pub(in crate::catalog) mod import;
+
 /// The one question that shows all resources.
 pub(crate) const GRAPH: &str = "POST /providers/Microsoft.ResourceGraph/resources";
 

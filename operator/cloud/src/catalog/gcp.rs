@@ -6,6 +6,8 @@
 use crate::asset::AssetType;
 use crate::manifest::action::{Action, action};
 
+pub(in crate::catalog) mod import;
+
 /// Cell of the services that have none of their own.
 pub const OTHERS: &str = "cloud-asset/other";
 /// Cell of what VM Manager tells of machines' patches.

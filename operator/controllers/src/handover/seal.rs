@@ -10,9 +10,9 @@ use caretaker_api::handover::{BundleStatus, HandoverMode};
 use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, count, file_name, portable};
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::contents::{BundleName, Inputs, Withheld};
+use caretaker_core::handover::iac::Export;
 use caretaker_core::handover::parts::Gap;
 use caretaker_core::handover::redact;
-use caretaker_core::handover::terraform::Imports;
 use caretaker_core::inventory::{Line, Verdicts, gap};
 use caretaker_documents::handover as documents;
 use kube::ResourceExt;
@@ -62,15 +62,14 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         (Some(frozen), Some(client), Some(profile), Some(about)) => (frozen, client, profile, about),
         _ => return Err(missing()),
     };
-    let our_roles = sight.accounts.iter().filter_map(|account| account.spec.target.aws_role());
-    let mut imports = Imports::new(our_roles.map(|aws| (aws.account_id, aws.role_name)));
+    let mut export = Export::new(&sight.accounts, &profile.spec);
     let (mut further_gaps, mut entries, mut inventories, mut withheld) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut readings = status.readings;
     for reading in &mut readings {
         let Some(inventory) = &mut reading.inventory else { continue };
         let written = async {
             untold(ctx, inventory).await?;
-            lines(ctx, inventory, &mut imports).await
+            lines(ctx, inventory, &mut export).await
         };
         let file = match written.await {
             Ok((file, names)) => {
@@ -105,14 +104,13 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         readings: &readings,
         monitoring: &sight.monitoring,
         policies: &sight.policies,
+        export: &export,
         further_gaps: &further_gaps,
         withheld: &withheld,
         ledger: told.as_ref(),
     };
     let files = inputs.files().into_iter().chain(documents::files(&inputs));
     entries.extend(files.map(|(path, text)| Entry::text(path, text)));
-    entries.push(Entry::text("04-iac/imports.tf", documents::terraform::text(&imports)));
-    entries.push(Entry::text("04-iac/skipped.json", serde_json::to_string_pretty(&imports.skipped()).unwrap_or_default() + "\n"));
     Ok(Files { entries, gaps: inputs.gaps().len(), _copies: inventories })
 }
 
@@ -133,7 +131,7 @@ async fn untold(ctx: &Context, inventory: &mut InventoryStatus) -> Result<(), St
 type Written = (NamedTempFile, BTreeMap<String, u64>);
 
 /// The inventory as the receiver gets it: one file with one line for each asset, without secrets.
-async fn lines(ctx: &Context, inventory: &InventoryStatus, imports: &mut Imports) -> Result<Written, StoreError> {
+async fn lines(ctx: &Context, inventory: &InventoryStatus, export: &mut Export) -> Result<Written, StoreError> {
     let local = |error: std::io::Error| StoreError::local("write an inventory", error);
     let file = NamedTempFile::new().map_err(local)?;
     let mut encoder = zstd::Encoder::new(BufWriter::new(file.reopen().map_err(local)?), LEVEL).map_err(local)?;
@@ -149,7 +147,7 @@ async fn lines(ctx: &Context, inventory: &InventoryStatus, imports: &mut Imports
     let decoder = zstd::Decoder::new(std::fs::File::open(file.path()).map_err(local)?).map_err(local)?;
     for line in BufReader::new(decoder).lines() {
         let line: Line = serde_json::from_str(&line.map_err(local)?).map_err(|error| local(error.into()))?;
-        imports.add(&line.asset);
+        export.add(&line.asset);
     }
     Ok((file, withheld))
 }

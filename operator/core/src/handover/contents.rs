@@ -8,6 +8,7 @@ use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
 use kube::ResourceExt;
 use serde_json::Value;
 
+use super::iac::Export;
 use super::parts::{self, Gap, LedgerTold};
 
 /// Everything that goes in.
@@ -30,6 +31,8 @@ pub struct Inputs<'a> {
     pub monitoring: &'a [Value],
     /// Backup policies.
     pub policies: &'a [BackupPolicy],
+    /// What the client's code imports.
+    pub export: &'a Export,
     /// Gaps that the controller found, such as an inventory file that the store has lost.
     pub further_gaps: &'a [Gap],
     /// Tags and facts whose values were taken out of the inventories.

@@ -2,6 +2,7 @@
 
 use caretaker_api::handover::{FinalReading, HandoverMode};
 use caretaker_core::handover::contents::Inputs;
+use caretaker_core::handover::iac::{Counted, Report};
 use caretaker_core::handover::parts::{self, FirstStep, Gap, REGISTRY};
 use caretaker_core::handover::redact;
 use serde::Serialize;
@@ -23,6 +24,23 @@ pub struct Facts {
     pub(super) steps: Vec<FirstStep>,
     pub(super) parts: Vec<Part>,
     has_monitoring: bool,
+    iac: Option<Iac>,
+}
+
+/// The client's code: counts, in all and by folder.
+#[derive(Serialize)]
+struct Iac {
+    exported: usize,
+    inventory: usize,
+    folders: Vec<Counted>,
+}
+
+impl Iac {
+    /// None where nothing is imported.
+    fn of(report: Report<'_>) -> Option<Self> {
+        let folders: Vec<Counted> = report.accounts.into_iter().filter(|account| account.folder.is_some()).collect();
+        (!folders.is_empty()).then_some(Self { exported: report.exported, inventory: report.inventory, folders })
+    }
 }
 
 #[derive(Serialize)]
@@ -101,6 +119,7 @@ impl Facts {
             steps: parts::first_steps(inputs),
             parts: REGISTRY.iter().map(part).collect(),
             has_monitoring: !inputs.monitoring.is_empty(),
+            iac: Iac::of(inputs.export.report()),
         }
     }
 }

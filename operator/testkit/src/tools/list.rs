@@ -80,6 +80,7 @@ pub(super) const TOOLS: &[Tool] = &[
         fits: Some((&["--version"], "OpenTofu v1.")),
         ..PLAIN
     },
+    Tool { name: "tofu-providers", packages: &[("caretaker.dev/e2e/tofu-providers", "terraform-provider-of-tests")], ..PLAIN },
     Tool {
         name: "kubelet",
         folder: Some("kubernetes"),
@@ -133,8 +134,19 @@ pub(super) const TOOLS: &[Tool] = &[
 /// Tools of a control plane with the chart on it, in the order in which it starts them.
 pub const CONTROL_PLANE: &[&str] = &["etcd", "kubernetes", "kwok", "prometheus-operator", "helm"];
 /// What the tests use on every machine, in the order in which they come to need it.
-pub const EVERYWHERE: &[&str] =
-    &["etcd", "kubernetes", "kwok", "prometheus-operator", "helm", "minisign", "age", "opentofu", "alertmanager", "prometheus"];
+pub const EVERYWHERE: &[&str] = &[
+    "etcd",
+    "kubernetes",
+    "kwok",
+    "prometheus-operator",
+    "helm",
+    "minisign",
+    "age",
+    "opentofu",
+    "tofu-providers",
+    "alertmanager",
+    "prometheus",
+];
 /// What a real node and the pods on it are made of, in the order in which they are needed.
 pub const NODE: &[&str] = &[
     "kubelet",

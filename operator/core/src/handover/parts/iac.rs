@@ -1,15 +1,27 @@
-//! 04: import blocks for Terraform and OpenTofu, made from the inventories while they are copied.
+//! 04: import blocks for OpenTofu and Terraform. `documents` writes them, and the report of what they leave out.
 
-use super::Part;
+use super::{Gap, Part};
+use crate::handover::contents::Inputs;
 
 pub(super) struct Iac;
 
+const PATH: &str = "04-iac";
+
 impl Part for Iac {
     fn path(&self) -> &'static str {
-        "04-iac"
+        PATH
     }
 
     fn holds(&self) -> &'static str {
-        "Terraform or OpenTofu import blocks, and a report of what they leave out"
+        "code for OpenTofu or Terraform that imports what you have, a folder for each account, and a report of what it leaves out"
+    }
+
+    fn gaps(&self, inputs: &Inputs<'_>) -> Vec<Gap> {
+        let gaps = inputs.export.gaps().into_iter();
+        gaps.map(|gap| Gap {
+            service: gap.native_type,
+            ..Gap::new(PATH, format!("not imported, {} asset(s) on {}: {}", gap.count, gap.cloud, gap.reason))
+        })
+        .collect()
     }
 }

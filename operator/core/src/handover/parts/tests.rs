@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::handover::contents::{BundleName, Withheld};
+use crate::handover::iac::Export;
 
 fn made<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
@@ -26,6 +27,7 @@ struct World {
     policies: Vec<BackupPolicy>,
     gaps: Vec<Gap>,
     withheld: Vec<Withheld>,
+    export: Export,
 }
 
 fn object(kind: &str, name: &str, spec: &Value) -> Value {
@@ -96,6 +98,7 @@ fn world() -> World {
         policies: vec![made(policy)],
         gaps: vec![Gap::new("02-inventory", format!("lost at https://x:{SECRET}@store.example")).of("old")],
         withheld: vec![Withheld { account: "prod".into(), name: "db_password".into(), assets: 2 }],
+        export: Export::default(),
     }
 }
 
@@ -114,6 +117,7 @@ impl World {
             further_gaps: &self.gaps,
             withheld: &self.withheld,
             ledger: None,
+            export: &self.export,
         }
     }
 }
