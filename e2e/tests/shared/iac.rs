@@ -10,7 +10,7 @@ use caretaker_api::{CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_cloud::catalog::aws::AwsType;
 use caretaker_cloud::catalog::{azure, gcp};
 use caretaker_cloud::{Asset, AssetType, Cloud as AssetCloud, EVERYWHERE};
-use caretaker_core::handover::contents::Inputs;
+use caretaker_core::handover::contents::{BundleName, Inputs};
 use caretaker_core::handover::iac::Export;
 use caretaker_documents::handover::files;
 use caretaker_testkit::emulator::{Cloud, Emulator};
@@ -285,6 +285,7 @@ fn bundle(assets: &[Asset], into: &Path) -> Result<()> {
     assets.iter().for_each(|asset| export.add(asset));
     let inputs = Inputs {
         mode: HandoverMode::Rehearsal,
+        bundle: BundleName { file: "acme-rehearsal-1.tar.zst.age", folder: "acme-rehearsal" },
         frozen: &Frozen::default(),
         client: &client,
         profile: &profile,
@@ -294,6 +295,8 @@ fn bundle(assets: &[Asset], into: &Path) -> Result<()> {
         policies: &[],
         export: &export,
         further_gaps: &[],
+        withheld: &[],
+        ledger: None,
     };
     for (path, text) in inputs.files().into_iter().chain(files(&inputs)) {
         let path = into.join(path);
