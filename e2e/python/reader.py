@@ -119,6 +119,27 @@ def check_gaps(payload):
     return gaps
 
 
+def entries(payload):
+    """The entries of the ledger, whose chain is followed from its first segment to its last."""
+    if "data/08-changes/ledger.ndjson" not in payload:
+        return None
+    count, number, segment = 0, 0, hashlib.sha256()
+    for line in payload["data/08-changes/ledger.ndjson"][2].splitlines(keepends=True):
+        told = json.loads(line)
+        if "caretakerLedger" in told:
+            before = segment.hexdigest() if number else ""
+            promise(told["caretakerLedger"] == 1 and told["segment"] == number + 1, "segments are numbered without a gap")
+            promise(told["previous"] == before, f"segment {number + 1} names the one before")
+            number, segment = number + 1, hashlib.sha256()
+        else:
+            promise({"at", "operation", "entry", "data"} <= set(told), "a line of the ledger is an entry")
+            count += 1
+        segment.update(line)
+    undo = json.loads(payload["data/08-changes/undo-plan.json"][2])
+    promise((undo["segments"], undo["digest"]) == (number, segment.hexdigest()), "undo-plan.json tells the end of the chain")
+    return count
+
+
 def main():
     tar, signature = sys.argv[1:]
     comment = comment_of(signature)
@@ -128,7 +149,7 @@ def main():
     check_names(payload)
     told = {
         "client": comment["client"], "id": comment["id"], "mode": comment["mode"], "assets": assets(payload), "gaps": check_gaps(payload),
-        "files": {path.removeprefix("data/"): held[1] for path, held in payload.items()},
+        "entries": entries(payload), "files": {path.removeprefix("data/"): held[1] for path, held in payload.items()},
     }
     print(json.dumps(told, indent=1))
 

@@ -176,6 +176,7 @@ fn a_stranger_reads_the_same(lab: &Lab, delivered: &Delivered) -> Result<()> {
     let read = |tar: &Path| run(Command::new(&python).arg(&reader).arg(tar).arg(&delivered.signature));
     let told: Value = serde_json::from_str(&read(&tar)?)?;
     let count = told["files"].as_object().map_or(0, serde_json::Map::len);
+    ensure!(told["entries"].as_u64() > Some(5), "the ledger tells the exit up to here: {}", told["entries"]);
 
     let (sealed, identity) = (sealed.display().to_string(), identity.display().to_string());
     let key = ["--public-key", delivered.key.as_str(), "--identity", identity.as_str(), "-o", "json"];

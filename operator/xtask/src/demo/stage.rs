@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use caretaker_testkit::cluster::{Cluster, Options};
@@ -225,6 +226,10 @@ impl Stage {
     pub(super) fn leave(&self, progress: &Progress) -> Result<()> {
         progress.say("rehearsing the exit");
         self.plugin(&["exit", "acme", "--wait"])?;
+        progress.say("could the client leave today? kubectl caretaker readiness acme");
+        // What stands in the way is told by the command itself.
+        let _ = self.kubectl.wait(&["mc/acme"], "condition=ExitReady", Duration::from_secs(30));
+        self.plugin(&["readiness", "acme"])?;
         progress.say("the exit: kubectl caretaker exit acme --final");
         self.plugin(&["exit", "acme", "--final", "--yes", "--wait"])?;
         let bundle = self.kubectl.get(&["handover", "final", "-n", "client-acme"])?["status"]["bundle"].clone();
@@ -237,7 +242,11 @@ impl Stage {
             run(Command::new(binary()).args(["bundle", "verify"]).arg(&file).args(["--public-key", &key, "--identity"]).arg(&identity))?
         );
         progress.say("the client accepts its digest; our access is revoked, and the refusal is proved");
-        self.plugin(&["accept", "acme", "--digest", bundle["sha256"].as_str().unwrap_or_default(), "--by", "Jo Doe", "--wait"])
+        self.plugin(&["accept", "acme", "--digest", bundle["sha256"].as_str().unwrap_or_default(), "--by", "Jo Doe", "--wait"])?;
+        progress.say("the ledger tells all that was done, and is whole");
+        let store = self.store()?.display().to_string();
+        self.plugin(&["ledger", "verify", "acme", "--store", &store])?;
+        self.plugin(&["ledger", "undo-plan", "acme", "--store", &store])
     }
 
     /// Folder of the operator's store.
