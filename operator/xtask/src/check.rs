@@ -34,6 +34,7 @@ pub fn run() -> Result<()> {
     }
     faults.extend(long_files()?);
     faults.extend(crate::tracked::faults(&crate::root())?);
+    faults.extend(crate::links::faults(&crate::root())?);
     faults.extend(crate::circles::faults(&crate::root())?);
     if let Err(error) = crate::generate::run(true) {
         faults.push(error.to_string());
@@ -41,7 +42,7 @@ pub fn run() -> Result<()> {
     if !faults.is_empty() {
         bail!("{}", faults.join("\n"));
     }
-    println!("layering, file lengths, tracked files, imports and generated files are in order");
+    println!("layering, file lengths, tracked files, links, imports and generated files are in order");
     Ok(())
 }
 

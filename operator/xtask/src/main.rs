@@ -8,6 +8,7 @@ mod clouds;
 mod demo;
 mod generate;
 mod image;
+mod links;
 mod release;
 mod test;
 mod tracked;
