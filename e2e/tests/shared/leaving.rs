@@ -85,6 +85,7 @@ fn the_next_provider_takes_a_client_in_from_its_bundle_and_finds_nothing_missing
         .unwrap_or_default()
         .to_owned();
     lab.plugin(&["accept", "moving", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
+    lab.condition(&["mc", "moving"], "HandedOver", "True", "HandedOver")?;
     lab.kubectl.run(&["delete", "mc", "moving", "--timeout=90s"])?;
 
     let taken = lab.plugin(&["intake", "new", "--bundle", &bundle, "--name", "moved"])?;
