@@ -54,7 +54,10 @@ async fn all(kube: &kube::Client, form: Form) -> anyhow::Result<()> {
                 .iter()
                 .filter(|handover| handover.namespace().as_deref() == Some(&namespace))
                 .max_by_key(|handover| handover.creation_timestamp());
-            let step = last.and_then(|handover| Some(format!("{:?} {:?}", handover.spec.mode, handover.status.as_ref()?.step?)));
+            let step = last.and_then(|handover| match &handover.spec.cancelled {
+                Some(_) => Some(format!("{:?} called off", handover.spec.mode)),
+                None => Some(format!("{:?} {:?}", handover.spec.mode, handover.status.as_ref()?.step?)),
+            });
             vec![client.name_any(), is, reason, status.accounts.to_string(), status.assets.to_string(), step.unwrap_or_else(|| "-".into())]
         })
         .collect();
@@ -146,6 +149,9 @@ fn print_handover(handover: &Handover) {
         let text = format!("bundle {} ({} bytes), sha256 {}", bundle.address, bundle.size_bytes, bundle.sha256);
         out!("{}", paragraph("  ", &text, width));
     }
+    if let Some(accounts) = status.accounts.as_ref().filter(|accounts| accounts.to_close > 0) {
+        outln!("  our access has ended in {} of {} account(s)", accounts.closed, accounts.to_close);
+    }
     for revocation in &status.revocations {
         let proved = revocation.verified_at.as_ref().map_or_else(
             || format!("{} refusals seen, not proved yet; last answer: {}", revocation.refusals, revocation.last_answer),
@@ -165,6 +171,7 @@ fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover
     }
     let waiting = handovers.iter().find(|handover| {
         handover.spec.acceptance.is_none()
+            && handover.spec.cancelled.is_none()
             && handover.status.as_ref().is_some_and(|status| status.step == Some(caretaker_api::handover::HandoverStep::Accept))
     });
     if let Some(bundle) = waiting.and_then(|handover| handover.status.as_ref()?.bundle.clone()) {
@@ -178,7 +185,7 @@ fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover
         return format!("Next: send the client the grant kit: kubectl caretaker kit {name} --to FOLDER");
     }
     match client.status.as_ref().map(|status| ready(&status.conditions)) {
-        Some((is, _)) if is == "True" => format!("Next: rehearse the exit now and then: kubectl caretaker exit {name} --wait"),
+        Some((is, _)) if is == "True" => format!("Next: could {name} leave today? kubectl caretaker readiness {name}"),
         _ => "Next: see the conditions that are not True above".into(),
     }
 }
