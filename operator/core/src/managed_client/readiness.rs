@@ -115,10 +115,8 @@ fn rehearsal(client: &ManagedClient, handovers: &[Handover], now: Timestamp) -> 
 #[must_use]
 pub fn next_rehearsal(client: &ManagedClient, handovers: &[Handover], now: Timestamp) -> Option<String> {
     let days = client.spec.exit.rehearse_every_days;
-    if days == 0
-        || client.metadata.deletion_timestamp.is_some()
-        || handovers.iter().any(|handover| handover.spec.mode == HandoverMode::Final)
-    {
+    let leaves = |handover: &Handover| handover.spec.mode == HandoverMode::Final && handover.spec.cancelled.is_none();
+    if days == 0 || client.metadata.deletion_timestamp.is_some() || handovers.iter().any(leaves) {
         return None;
     }
     let begun = |handover: &Handover| handover.creation_timestamp().map(|at| at.0);
@@ -145,6 +143,7 @@ pub fn worn_rehearsals(handovers: &[Handover]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use caretaker_api::handover::Cancellation;
     use serde_json::{Value, json};
 
     use super::*;
@@ -251,6 +250,8 @@ mod tests {
     #[test]
     fn rehearsals_come_as_scheduled_and_three_are_kept() {
         let old = || handover("rehearsal", "Rehearsal", (10, Some(10), Some(10)));
+        let mut called_off = handover("final", "Final", (1, None, None));
+        called_off.spec.cancelled = Some(Cancellation { by: "Jo".into(), reason: "renewed".into() });
         for (why, handovers, days, now, expected) in [
             ("a new client", vec![], 30, 29, None),
             ("a month old", vec![], 30, 30, Some("scheduled-19700131")),
@@ -258,6 +259,7 @@ mod tests {
             ("that one is a month old", vec![old()], 30, 40, Some("scheduled-19700210")),
             ("nobody wants any", vec![], 0, 999, None),
             ("the client leaves", vec![handover("final", "Final", (1, None, None))], 30, 99, None),
+            ("that was called off", vec![called_off], 30, 99, Some("scheduled-19700410")),
         ] {
             assert_eq!(next_rehearsal(&client(days), &handovers, day(now)).as_deref(), expected, "{why}");
         }
