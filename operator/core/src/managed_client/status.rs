@@ -141,7 +141,7 @@ fn ledger(set: &mut ConditionSet, observed: &Observed, last: &ManagedClientStatu
     };
     if faults.is_empty() {
         let message = match head.number {
-            0 => "nothing was written in the client's clouds and no exit was begun".to_owned(),
+            0 => "empty: nothing was written in the client's clouds, and no exit was begun, since it is kept".to_owned(),
             _ => String::new(),
         };
         set.set(ConditionType::LedgerIntact, Is::True, Reason::Settled, &message);
