@@ -139,9 +139,13 @@ impl<'a> Scribe<'a> {
         key: &str,
         step: &CloudStep,
     ) -> Result<caretaker_cloud::Result<Receipt>, Failure> {
-        let (what, reverse) = (step.describe(), entry::reverse(step));
-        let intent = Body::Intent { key: key.into(), what, reverse, step: step.clone() };
-        self.write(vec![(subject.into(), intent)]).await?;
+        let Ledger { ledgers, .. } = &self.ctx.ledger;
+        // An intent whose outcome nobody knows is settled by doing the write again under its key, which changes nothing more.
+        if !ledgers.is_open(&self.place, &self.known, key).await.map_err(Failure::store)? {
+            let (what, reverse) = (step.describe(), entry::reverse(step));
+            let intent = Body::Intent { key: key.into(), what, reverse, step: step.clone() };
+            self.write(vec![(subject.into(), intent)]).await?;
+        }
         let answer = link.perform(key, step).await;
         let came = match &answer {
             Ok(receipt) => Body::Receipt { key: key.into(), receipt: receipt.clone() },

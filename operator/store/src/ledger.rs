@@ -1,13 +1,13 @@
 //! The ledgers of clients in the store: reading, writing behind the end, and what is wrong with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use caretaker_api::handover::{HandoverStatus, HandoverStep, StepState};
 use caretaker_core::digest::sha256_hex;
 use caretaker_core::ledger::exit::Fold;
-use caretaker_core::ledger::{Broken, Chain, Entry, Head, Place, chain};
+use caretaker_core::ledger::{Body, Broken, Chain, Entry, Head, Place, chain};
 use caretaker_core::ownership::Kind;
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +35,8 @@ struct Open {
     head: Head,
     faults: Vec<Broken>,
     exits: HashMap<String, Fold>,
+    /// Keys of writes of which it is not known whether they were made.
+    open_intents: HashSet<String>,
     listed_at: Option<Timestamp>,
 }
 
@@ -98,6 +100,20 @@ impl Ledgers {
         Ok(open.exits.get(uid).map(|fold| fold.state().clone()))
     }
 
+    /// Whether a write was intended under a key, and nothing is told of what came of it. Whoever repeats the write need not intend it again.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    ///
+    /// # Panics
+    /// Never.
+    pub async fn is_open(&self, place: &Place, known: &Head, key: &str) -> Result<bool, StoreError> {
+        let ledger = self.ledger(place);
+        let mut open = ledger.lock().await;
+        self.read_once(&mut open, place, known).await?;
+        Ok(open.open_intents.contains(key))
+    }
+
     /// The end of a ledger and what is wrong with it. Every segment is read once in a process; afterwards, once an hour, it is looked whether all are there.
     ///
     /// # Errors
@@ -143,6 +159,13 @@ impl Ledgers {
 impl Open {
     /// Of rehearsals that have ended nothing is kept in memory: nobody asks for it any more.
     fn take(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            match &entry.body {
+                Body::Intent { key, .. } => drop(self.open_intents.insert(key.clone())),
+                Body::Receipt { key, .. } | Body::Failure { key, .. } => drop(self.open_intents.remove(key)),
+                _ => {}
+            }
+        }
         for entry in entries.iter().filter(|entry| entry.operation.kind == Kind::Handover.as_str()) {
             let uid = &entry.operation.uid;
             let fold = self.exits.entry(uid.clone()).or_default();
@@ -217,7 +240,8 @@ pub async fn places(store: &Store, client: &str) -> Result<Vec<Place>, StoreErro
 
 #[cfg(test)]
 mod tests {
-    use caretaker_core::ledger::{Body, Operation};
+    use caretaker_cloud::CloudStep;
+    use caretaker_core::ledger::Operation;
 
     use super::*;
 
@@ -254,6 +278,21 @@ mod tests {
         assert_eq!(head.number, 3);
         assert_eq!(texts(&store).await, ["not done: a", "not done: b", "not done: c", "not done: d"]);
         assert_eq!(one.append(&place(), &none, &[]).await.unwrap(), head, "nothing is written for nothing");
+    }
+
+    #[tokio::test]
+    async fn an_intent_stays_open_over_a_restart_until_its_outcome_is_told() {
+        let (store, none) = (Store::in_memory(), Head::default());
+        let step = CloudStep::CloseOwnRole { role: "r".into() };
+        let intent = Body::Intent { key: "k".into(), what: step.describe(), reverse: String::new(), step };
+        let is_open = async |ledgers: &Ledgers| ledgers.is_open(&place(), &none, "k").await.unwrap();
+        let ledgers = Ledgers::new(store.clone());
+        assert!(!is_open(&ledgers).await);
+        ledgers.append(&place(), &none, &[Entry { body: intent, ..entry("") }]).await.unwrap();
+        assert!(is_open(&ledgers).await && is_open(&Ledgers::new(store.clone())).await);
+        // Its key is that of the failure which `entry` makes.
+        ledgers.append(&place(), &none, &[entry("refused")]).await.unwrap();
+        assert!(!is_open(&ledgers).await && !is_open(&Ledgers::new(store)).await);
     }
 
     #[tokio::test]
