@@ -5,7 +5,7 @@ use caretaker_api::ledger::LedgerHead;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_cloud::{CloudLink, CloudStep, Receipt};
 use caretaker_core::handover::parts::LedgerTold;
-use caretaker_core::handover::shown::{is_shortened, state};
+use caretaker_core::handover::shown::{is_shortened, lacks_accounts, state};
 use caretaker_core::ledger::undo::UndoPlan;
 use caretaker_core::ledger::{Actor, Body, Entry, Head, Operation, Place, actor, entry, exit};
 use caretaker_core::ownership::Kind;
@@ -71,7 +71,13 @@ pub async fn exported(ctx: &Context, client: &ManagedClient) -> Result<(Option<N
 pub async fn whole(ctx: &Context, client: &ManagedClient, handover: &Handover) -> Result<HandoverStatus, Failure> {
     let (place, known) = place(client);
     let recorded = ctx.ledger.ledgers.exit(&place, &known, &handover.uid().unwrap_or_default()).await.map_err(Failure::store)?;
-    Ok(state(&handover.status.clone().unwrap_or_default(), recorded))
+    let shown = handover.status.clone().unwrap_or_default();
+    let whole = state(&shown, recorded);
+    if lacks_accounts(&shown, &whole) {
+        let lost = "the client's ledger has lost accounts of this exit: put its segments back from a copy of the store (see LedgerIntact)";
+        return Err(Failure::local("go on with the exit", lost));
+    }
+    Ok(whole)
 }
 
 /// All handovers of a client's namespace with their whole state, for those who look at single accounts.

@@ -43,6 +43,18 @@ pub fn is_shortened(status: &HandoverStatus) -> bool {
     })
 }
 
+/// Whether accounts that the object counts are in the state no more: the ledger lost them, and an exit that went on without them could end while our access
+/// to them stands open.
+#[must_use]
+pub fn lacks_accounts(status: &HandoverStatus, state: &HandoverStatus) -> bool {
+    let fewer = |there: usize, counted: u32| there < usize::try_from(counted).unwrap_or(usize::MAX);
+    status.accounts.as_ref().is_some_and(|counted| {
+        fewer(state.frozen.as_ref().map_or(0, |frozen| frozen.accounts.len()), counted.total)
+            || fewer(state.readings.len(), counted.read + counted.unread)
+            || fewer(state.revocations.len(), counted.to_close)
+    })
+}
+
 /// The state of an exit: what its ledger says, with what only the object tells. An exit that was begun before there were ledgers has none.
 #[must_use]
 pub fn state(status: &HandoverStatus, recorded: Option<HandoverStatus>) -> HandoverStatus {
@@ -55,6 +67,16 @@ pub fn state(status: &HandoverStatus, recorded: Option<HandoverStatus>) -> Hando
         accounts: status.accounts.clone(),
         ..recorded
     };
+    // What a damaged ledger lacks and the object still shows is not lost.
+    if state.frozen.is_none() {
+        state.frozen.clone_from(&status.frozen);
+    }
+    let lacks_reading = |account: &str| !state.readings.iter().any(|known| known.account == account);
+    let readings: Vec<_> = status.readings.iter().filter(|seen| lacks_reading(&seen.account)).cloned().collect();
+    state.readings.extend(readings);
+    let lacks = |account: &str| !state.revocations.iter().any(|known| known.account == account);
+    let revocations: Vec<_> = status.revocations.iter().filter(|seen| lacks(&seen.account)).cloned().collect();
+    state.revocations.extend(revocations);
     // The ledger tells an attempt only where it brought news.
     for revocation in &mut state.revocations {
         let seen = status.revocations.iter().find(|seen| seen.account == revocation.account);
@@ -116,6 +138,22 @@ mod tests {
         let shown = shown(&whole);
         assert!(!is_shortened(&shown));
         assert_eq!((shown.readings.len(), shown.revocations.len(), shown.frozen.unwrap().accounts.len()), (20, 20, 20));
+    }
+
+    #[test]
+    fn an_exit_whose_ledger_lost_accounts_does_not_go_on_without_them() {
+        let lost = |whole: &HandoverStatus, recorded: Option<HandoverStatus>| {
+            let shown = shown(whole);
+            lacks_accounts(&shown, &state(&shown, recorded))
+        };
+        let (large, small) = (large(1000), large(20));
+        let half = |whole: &HandoverStatus| {
+            let revocations = whole.revocations.iter().take(10).cloned().collect();
+            Some(HandoverStatus { revocations, ..whole.clone() })
+        };
+        assert!(!lost(&large, Some(large.clone())) && !lost(&small, Some(small.clone())), "nothing is lost");
+        assert!(lost(&large, None) && lost(&large, half(&large)) && lost(&large, Some(HandoverStatus::default())));
+        assert!(!lost(&small, None) && !lost(&small, half(&small)), "the object shows all of a small one");
     }
 
     #[test]
