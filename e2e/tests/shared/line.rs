@@ -472,7 +472,7 @@ fn people_read_well() -> Result<()> {
     let explained = lab.kubectl.run(&["explain", "mc.spec.contacts.vendorManager"])?;
     ensure!(explained.contains("answers for the contract"), "{explained}");
     let status = lab.plugin(&["status", "reader"])?;
-    ensure!(status.contains("Next: rehearse the exit") && status.lines().all(|line| line.chars().count() <= 100), "{status}");
+    ensure!(status.contains("Next: could reader leave today?") && status.lines().all(|line| line.chars().count() <= 100), "{status}");
     let machine: Value = serde_json::from_str(&lab.plugin(&["status", "-o", "json"])?)?;
     ensure!(machine.as_array().is_some_and(|clients| !clients.is_empty()), "{machine}");
     accounts_read_well(lab)
