@@ -6,6 +6,7 @@
 Root of an account is its 12 digits as access key with the secret `test`: only this script uses it, never the operator.
 """
 
+import base64
 import concurrent.futures
 import functools
 import io
@@ -276,6 +277,11 @@ def objects(account, name):
     return [found["Key"] for found in root("s3", account).list_objects_v2(Bucket=name).get("Contents", [])]
 
 
+def content(account, name, key):
+    """An object of a bucket, in base64."""
+    return base64.b64encode(root("s3", account).get_object(Bucket=name, Key=key)["Body"].read()).decode()
+
+
 def refused(call):
     """The error code of a call that must be refused; None where it was not."""
     try:
@@ -331,7 +337,7 @@ COMMANDS = {
     name: globals()[name.replace("-", "_")]
     for name in [
         "provider", "apply-kit", "set-trust", "put-policy", "put-user-policy", "delete-role", "instances", "tag", "terminate", "backup", "spoil-plan", "role", "prove",
-        "bucket", "objects", "furnish", "organization", "close-account",
+        "bucket", "objects", "content", "furnish", "organization", "close-account",
     ]
 }
 

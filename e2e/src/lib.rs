@@ -1,6 +1,7 @@
 //! The lab: what every end-to-end test works with. One operator on one control plane serves all tests that can share it, see [`shared`]; each test has client
 //! names and accounts of its own, so that they run side by side. What disturbs others has a lab of its own.
 
+mod acceptance;
 pub mod bench;
 mod client;
 pub mod faults;

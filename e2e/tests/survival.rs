@@ -123,7 +123,7 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
 
     let final_exit = serde_json::json!({
         "apiVersion": "caretaker.dev/v1alpha1", "kind": "Handover", "metadata": {"name": "final", "namespace": "client-killed"},
-        "spec": {"mode": "Final"},
+        "spec": {"mode": "Final", "client": "killed"},
     });
     lab.kubectl.apply(&final_exit.to_string())?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-killed"]);
@@ -133,7 +133,7 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     let sum = run(Command::new("sha256sum").arg(&bundles(lab, &client)?[0]))?;
     ensure!(sum.starts_with(&digest), "{sum} is not {digest}");
 
-    lab.plugin(&["accept", "killed", "--digest", &digest, "--by", "Jo Doe"])?;
+    lab.accept(&client, &[])?;
     lives.until(|| Ok(is_true(&lab.kubectl.get(&["mc", "killed"])?, "HandedOver")))?;
     for part in ["take all permissions but", "close our role", "configmaps/final-revocation"] {
         ensure!(lives.died_at.iter().any(|write| write.contains(part)), "no death at a write of {part}: {:#?}", lives.died_at);

@@ -206,8 +206,7 @@ fn a_client_ends_our_access_with_the_script_that_we_give_them() -> Result<()> {
     lab.onboard(&client)?;
     lab.plugin(&["exit", "script", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-script"]);
-    let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
-    lab.plugin(&["accept", "script", "--digest", &digest, "--by", "Jo Doe"])?;
+    lab.accept(&client, &[])?;
     let message = lab.condition(&["handover", "final", "-n", "client-script"], "Ready", "False", "WaitingForClient")?;
     ensure!(message.contains("final-revocation"), "{message}");
     let role = lab.cloud.call(&["role", &client.account, "CaretakerAccess"], "")?;
@@ -251,14 +250,13 @@ fn a_provider_who_may_knock_nowhere_is_not_told_to_be_out() -> Result<()> {
     lab.onboard(&client)?;
     lab.plugin(&["exit", "knock", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-knock"]);
-    let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
     let profile = lab.kubectl.get(&["pprof", "default"])?;
     let arn = profile["spec"]["aws"]["principalArn"].as_str().context("the profile names the principal")?;
     let user = arn.rsplit('/').next().context("an ARN has a name")?;
     let policy =
         |effect: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": "sts:AssumeRole", "Resource": "*"}]});
     lab.cloud.call(&["put-user-policy", PROVIDER, user, "assume"], &policy("Deny").to_string())?;
-    lab.plugin(&["accept", "knock", "--digest", &digest, "--by", "Jo Doe"])?;
+    lab.accept(&client, &[])?;
     let stuck = lab.condition(&["handover", "final", "-n", "client-knock"], "Ready", "False", "ControlFailed");
     // A look that comes later, too: three attempts would have been enough.
     std::thread::sleep(Duration::from_secs(20));
@@ -291,8 +289,7 @@ fn a_role_that_may_not_close_itself_is_never_called_closed() -> Result<()> {
     lab.cloud.call(&["put-policy", &client.account, "CaretakerAccess", "caretaker-revoke"], last)?;
     lab.plugin(&["exit", "stuck", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", "client-stuck"]);
-    let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
-    lab.plugin(&["accept", "stuck", "--digest", &digest, "--by", "Jo Doe"])?;
+    lab.accept(&client, &[])?;
     lab.until("the attempts that are let in", || {
         let revocation = handover()?["status"]["revocations"][0].clone();
         ensure!(revocation["lastAnswer"] == "let in", "{revocation}");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine;
 use caretaker_e2e::Client;
 use caretaker_e2e::in_pod::InPod;
 use caretaker_e2e::node::turn;
@@ -115,23 +116,34 @@ fn is_id(word: &str) -> bool {
     word.len() == 36 && word.bytes().filter(|byte| *byte == b'-').count() == 4
 }
 
-fn digest(lab: &InPod, name: &str) -> Result<String> {
-    let handover = lab.cluster.kubectl().get(&["handover", "final", "-n", &format!("client-{name}")])?;
-    Ok(handover["status"]["bundle"]["sha256"].as_str().context("a digest")?.to_owned())
-}
-
 fn exit(lab: &InPod, name: &str) -> Result<()> {
     let handover = json!({
         "apiVersion": "caretaker.dev/v1alpha1", "kind": "Handover", "metadata": {"name": "final", "namespace": format!("client-{name}")},
-        "spec": {"mode": "Final"},
+        "spec": {"mode": "Final", "client": name},
     });
     lab.cluster.kubectl().apply(&handover.to_string()).map(drop)
 }
 
-fn accept(lab: &InPod, name: &str) -> Result<()> {
+fn accept(lab: &InPod, client: &Client) -> Result<()> {
+    let name = client.name.as_str();
+    let kubectl = lab.cluster.kubectl();
+    let handover = kubectl.get(&["handover", "final", "-n", &format!("client-{name}")])?;
+    let profile = kubectl.get(&["pprof", "default"])?;
+    let address = handover["status"]["bundle"]["address"].as_str().context("an address")?;
+    let folder = tempfile::tempdir()?;
+    let bundle = folder.path().join(address.rsplit('/').next().unwrap_or(address));
+    for end in ["", ".minisig"] {
+        let content = lab.cloud.call(&["content", "300000000001", "caretaker-store", &format!("one/{address}{end}")], "")?;
+        let bytes = base64::engine::general_purpose::STANDARD.decode(content.as_str().context("the object")?)?;
+        std::fs::write(format!("{}{end}", bundle.display()), bytes)?;
+    }
+    let code = client.code(&bundle, profile["status"]["signing"]["publicKey"].as_str().context("a public key")?)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| source_root().join("target"), PathBuf::from);
     let mut command = Command::new(target.join("debug/caretaker"));
-    command.args(["accept", name, "--by", "Jo Doe", "--digest", &digest(lab, name)?]).env("KUBECONFIG", &lab.cluster.kubectl().kubeconfig);
+    let digest = handover["status"]["bundle"]["sha256"].as_str().context("a digest")?;
+    command
+        .args(["accept", name, "--by", "Jo Doe", "--digest", digest, "--code", &code])
+        .env("KUBECONFIG", &lab.cluster.kubectl().kubeconfig);
     run(&mut command).map(drop)
 }
 
@@ -211,7 +223,7 @@ fn an_upgrade_with_clients_in_every_phase_loses_nothing_and_writes_nothing_twice
     lab.install(&values, &further[..4])?;
     let (fresh, document) = client("fresh", 6);
     kubectl.apply(&document.to_string())?;
-    accept(&lab, "leaving")?;
+    accept(&lab, &phases.leaving)?;
     lab.grant(&phases.asked)?;
     kill(&lab, &leader(&lab)?)?;
     kubectl.run(&["rollout", "status", "deployment/caretaker", "-n", NAMESPACE, "--timeout=180s"]).with_context(|| lab.log())?;
@@ -291,7 +303,7 @@ fn in_every_phase(lab: &InPod) -> Result<Phases> {
     for name in ["left", "leaving"] {
         lab.condition(&["handover", "final", "-n", &format!("client-{name}")], "BundleDelivered", "True", "")?;
     }
-    accept(lab, "left")?;
+    accept(lab, &left)?;
     lab.condition(&["mc", "left"], "HandedOver", "True", "")?;
     lab.condition(&["mc", "paused"], "Stalled", "True", "Paused")?;
     lab.condition(&["mc", "refused"], "Stalled", "True", "InvalidSpec")?;

@@ -296,6 +296,7 @@ fn bundle(assets: &[Asset], into: &Path) -> Result<()> {
         export: &export,
         further_gaps: &[],
         withheld: &[],
+        acceptance_code: None,
         ledger: None,
     };
     for (path, text) in inputs.files().into_iter().chain(files(&inputs)) {

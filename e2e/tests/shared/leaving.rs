@@ -50,9 +50,7 @@ fn an_exit_that_is_called_off_takes_nothing_away_and_another_can_follow() -> Res
     let role = lab.cloud.call(&["role", &client.account, "CaretakerAccess"], "")?;
     ensure!(role["inline"].as_array().is_some_and(|inline| inline.len() == 3), "our role was touched: {role}");
     lab.plugin(&["exit", "staying", "--final", "--yes", "--wait"])?;
-    let second = lab.kubectl.get(&["handover", "final-2", named[0], named[1]])?;
-    let digest = second["status"]["bundle"]["sha256"].as_str().context("a second bundle")?.to_owned();
-    lab.plugin(&["accept", "staying", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
+    lab.accept(&client, &["--wait"])?;
     let late = r#"{"spec":{"cancelled":{"by":"x","reason":"y"}}}"#;
     refused(
         lab.kubectl.run(&["patch", "handover", "final-2", named[0], named[1], "--type=merge", "-p", late]),
@@ -80,11 +78,7 @@ fn the_next_provider_takes_a_client_in_from_its_bundle_and_finds_nothing_missing
     lab.plugin(&["exit", "moving", "--final", "--yes", "--wait"])?;
     let folder = tempfile::tempdir()?;
     let bundle = opened(lab, &client, "final", folder.path())?.display().to_string();
-    let digest = lab.kubectl.get(&["handover", "final", "-n", "client-moving"])?["status"]["bundle"]["sha256"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    lab.plugin(&["accept", "moving", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
+    lab.accept(&client, &["--wait"])?;
     lab.condition(&["mc", "moving"], "HandedOver", "True", "HandedOver")?;
     lab.kubectl.run(&["delete", "mc", "moving", "--timeout=90s"])?;
 

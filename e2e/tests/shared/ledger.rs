@@ -99,7 +99,7 @@ fn the_ledger_tells_as_much_as_the_cloud_saw_and_whoever_changes_it_is_found_out
     lab.plugin(&["exit", NAME, "--final", "--yes", "--wait"])?;
     let object = lab.kubectl.get(&["handover", "final", "-n", "client-booked"])?;
     let digest = object["status"]["bundle"]["sha256"].as_str().context("a digest")?.to_owned();
-    lab.plugin(&["accept", NAME, "--digest", &digest.to_uppercase(), "--by", "Jo Doe", "--wait"])?;
+    lab.accept(&client, &["--wait"])?;
     lab.condition(&["mc", NAME], "HandedOver", "True", "HandedOver")?;
 
     let entries = entries(lab)?;

@@ -125,6 +125,29 @@ fn read_json(path: &Path) -> Result<Value> {
 const GAPS: [&str; 7] =
     ["05-monitoring", "05-monitoring", "05-monitoring", "07-service-levels", "09-incidents-tickets", "10-responsibility", "12-disposition"];
 
+/// M4: the digest is public, so it alone proves nothing of the client.
+fn only_who_opened_the_bundle_can_accept_it(lab: &Lab, delivered: &Delivered) -> Result<()> {
+    for code in [None, Some("00000-00000-00000-00000")] {
+        let given = code.map(|code| vec!["--code", code]).unwrap_or_default();
+        let said = lab.plugin(&[vec!["accept", "acme", "--digest", &delivered.sha256, "--by", "Jo"], given].concat());
+        ensure!(said.is_err_and(|error| error.to_string().contains("15-acceptance.json")), "accepted with {code:?}");
+    }
+    // Past the plugin: the operator takes no such word either, and the right one may follow.
+    let patch = format!(r#"{{"spec":{{"acceptance":{{"digest":"{}","acceptedBy":"x","code":"00000"}}}}}}"#, delivered.sha256);
+    let handover = ["handover", "final", "-n", "client-acme"];
+    lab.kubectl.run(&[&["patch"], &handover[..], &["--type=merge", "-p", &patch]].concat())?;
+    let said = lab.condition(&handover, "Ready", "False", "InvalidSpec")?;
+    ensure!(said.contains("spec.acceptance.code"), "{said}");
+    let object = lab.kubectl.get(&handover)?;
+    ensure!(object["status"]["step"] == "Accept" && object["status"]["revocations"].is_null(), "{object}");
+    let slip = r#"{"apiVersion":"caretaker.dev/v1alpha1","kind":"Handover","metadata":{"name":"slip","namespace":"client-acme"},"spec":{"mode":"Final"}}"#;
+    for slip in [slip.to_owned(), slip.replace(r#""Final""#, r#""Final","client":"beta""#)] {
+        let said = lab.kubectl.apply(&slip);
+        ensure!(said.is_err_and(|error| error.to_string().contains("it must be acme")), "begun without the client's name: {slip}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_client_is_onboarded_and_leaves_with_everything_and_with_proof() -> Result<()> {
     let lab = here();
@@ -170,7 +193,8 @@ fn a_client_is_onboarded_and_leaves_with_everything_and_with_proof() -> Result<(
     let refused = lab.kubectl.run(&["patch", "handover", "final", "-n", "client-acme", "--type=merge", "-p", &patch]);
     ensure!(refused.is_err_and(|error| error.to_string().contains("status.bundle.sha256")), "admission took a wrong digest");
 
-    lab.plugin(&["accept", "acme", "--digest", &delivered.sha256, "--by", "Jo Doe", "--wait"])?;
+    only_who_opened_the_bundle_can_accept_it(lab, &delivered)?;
+    lab.accept(&client, &["--wait"])?;
     let role = lab.cloud.call(&["role", &client.account, "CaretakerAccess"], "")?;
     ensure!(role["inline"].as_array().is_some_and(Vec::is_empty), "our role still has permissions: {role}");
     let handover = lab.kubectl.get(&["handover", "final", "-n", "client-acme"])?;

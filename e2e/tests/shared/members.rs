@@ -55,8 +55,8 @@ fn name_of(lab: &Lab, parent: &str, id: &str) -> Result<String> {
     })
 }
 
-fn apply_client(lab: &Lab) -> Result<()> {
-    let mut document = Client::new("clan", MANAGEMENT, "eu-west-1").document();
+fn apply_client(lab: &Lab, client: &Client) -> Result<()> {
+    let mut document = client.document();
     document["spec"].as_object_mut().context("a spec")?.remove("backups");
     document["spec"]["accounts"] = json!([
         {"name": "org", "allow": ["Revoke"], "awsOrganization": {"accountId": MANAGEMENT, "regions": ["eu-west-1"], "exclude": [MANAGEMENT]}},
@@ -183,12 +183,11 @@ fn shown(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn leaves(lab: &Lab, clouds: &Clouds) -> Result<()> {
+fn leaves(lab: &Lab, clouds: &Clouds, client: &Client) -> Result<()> {
     clouds.control(lab)?;
     lab.plugin(&["exit", "clan", "--final", "--yes", "--wait"])?;
     let handover = || lab.kubectl.get(&["handover", "final", "-n", NAMESPACE]);
-    let digest = handover()?["status"]["bundle"]["sha256"].as_str().context("the bundle has a digest")?.to_owned();
-    lab.plugin(&["accept", "clan", "--digest", &digest, "--by", "Jo Doe", "--wait"])?;
+    lab.accept(client, &["--wait"])?;
     lab.condition(&["mc", "clan"], "HandedOver", "True", "HandedOver")?;
     let revocations: Vec<Value> = serde_json::from_value(handover()?["status"]["revocations"].clone())?;
     ensure!(revocations.len() == 3 + 4 + 2 + 2 + 1, "three parents, all their accounts, and the one that is left out: {revocations:?}");
@@ -221,7 +220,8 @@ fn parents_fan_out_to_their_accounts_and_all_of_them_are_left() -> Result<()> {
         }
     }
 
-    apply_client(lab)?;
+    let client = Client::new("clan", MANAGEMENT, "eu-west-1");
+    apply_client(lab, &client)?;
     organization(lab)?;
     tenant(lab, clouds)?;
     folder(lab, clouds)?;
@@ -229,6 +229,6 @@ fn parents_fan_out_to_their_accounts_and_all_of_them_are_left() -> Result<()> {
     lab.condition(&["mc", "clan"], "MembersListed", "True", "Settled")?;
     rests(lab)?;
     shown(lab)?;
-    leaves(lab, clouds)?;
+    leaves(lab, clouds, &client)?;
     clouds.judge()
 }

@@ -11,7 +11,7 @@ use crate::words::RevokedBy;
 
 /// One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation. A
 /// rehearsal makes and verifies the same bundle and revokes nothing.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "caretaker.dev",
     version = "v1alpha1",
@@ -24,6 +24,8 @@ use crate::words::RevokedBy;
     derive = "PartialEq",
     validation = Rule::new("!has(self.spec.acceptance) || (has(self.status) && has(self.status.bundle) && self.spec.acceptance.digest == self.status.bundle.sha256)")
         .message("spec.acceptance.digest must be the sha256 of the sealed bundle, as status.bundle.sha256 shows it; let the client verify the bundle first"),
+    validation = Rule::new("!has(oldSelf.spec.acceptance) || (has(self.spec.acceptance) && self.spec.acceptance == oldSelf.spec.acceptance) || (has(oldSelf.status) && has(oldSelf.status.step) && oldSelf.status.step == 'Accept')")
+        .message("spec.acceptance was taken, and cannot be changed or withdrawn: our access is being revoked, or the exit has ended"),
     validation = Rule::new("!has(self.spec.cancelled) || has(oldSelf.spec.cancelled) || !has(oldSelf.status) || !has(oldSelf.status.step) || !(oldSelf.status.step in ['Revoke', 'VerifyRefusal', 'Done'])")
         .message("it is too late to cancel: our access is being revoked, or the exit has ended; from here it only goes forward"),
     doc = "One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation.",
@@ -37,8 +39,6 @@ use crate::words::RevokedBy;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.mode == oldSelf.mode").message("mode cannot change; make another Handover"),
-    validation = Rule::new("!has(oldSelf.acceptance) || (has(self.acceptance) && self.acceptance == oldSelf.acceptance)")
-        .message("acceptance is given once and cannot be changed or withdrawn"),
     validation = Rule::new("!has(oldSelf.cancelled) || (has(self.cancelled) && self.cancelled == oldSelf.cancelled)")
         .message("an exit is cancelled once and for good; begin another one"),
     validation = Rule::new("self.mode == 'Final' || !has(self.acceptance)").message("a rehearsal is not accepted; only a Final handover is"),
@@ -47,6 +47,10 @@ pub struct HandoverSpec {
     /// Rehearsal makes and verifies the bundle and revokes nothing. Final goes on to acceptance and to the revocation of the
     /// provider's own access, which cannot be taken back.
     pub mode: HandoverMode,
+    /// Name of the ManagedClient, repeated: a Final handover ends its contract, and must not begin by a slip. Only a Final one needs it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 63))]
+    pub client: String,
     /// The client's acceptance of the bundle. Nothing is revoked before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Acceptance>,
@@ -69,9 +73,10 @@ pub struct Cancellation {
 }
 
 /// Rehearsal or the real thing.
-#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HandoverMode {
     /// Nothing is revoked.
+    #[default]
     Rehearsal,
     /// Ends with the revocation of the provider's access.
     Final,
@@ -88,6 +93,11 @@ pub struct Acceptance {
     /// Who accepts: a person of the client.
     #[schemars(length(min = 1, max = 120))]
     pub accepted_by: String,
+    /// The code of `15-acceptance.json` in the opened bundle. It proves that the bundle was opened. A bundle that an earlier release sealed has none.
+    #[x_kube(validation = Rule::new("self.matches('^[0-9A-Za-z -]*$')").message("code must be that of 15-acceptance.json: four groups of five letters and digits"))]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 40))]
+    pub code: String,
 }
 
 /// The steps, in their order.
@@ -213,6 +223,10 @@ pub struct BundleStatus {
     pub recipients: u32,
     /// Number of gaps that the bundle declares.
     pub gaps: u32,
+    /// SHA-256 of the code that stands in the bundle, hexadecimal: who accepts gives the code. Empty for a rehearsal, and for a bundle that an earlier
+    /// release sealed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code_sha256: String,
 }
 
 /// Receipt of the revocation in one account.

@@ -7,6 +7,7 @@
 //! cloud, and never holds a payload in memory.
 
 mod about;
+mod acceptance;
 mod bag;
 mod hashing;
 mod identity;
@@ -20,6 +21,7 @@ mod verdict;
 mod verify;
 
 pub use about::{About, Mode};
+pub use acceptance::acceptance_code;
 pub use bag::{BagFault, Entry, Source, count};
 pub use hashing::sha256_file;
 pub use identity::{Identities, IdentityError};

@@ -1,5 +1,6 @@
 //! `Handover`: the log of steps, what the bundle holds, and when access counts as revoked.
 
+pub mod acceptance;
 pub mod advance;
 pub mod attempts;
 pub mod check;

@@ -82,6 +82,7 @@ fn files(mode: HandoverMode, count: usize) -> (BTreeMap<String, String>, BTreeMa
         policies: &policies,
         further_gaps: &[],
         withheld: &[],
+        acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
         ledger: None,
         export: &Export::default(),
     };

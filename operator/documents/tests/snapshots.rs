@@ -196,6 +196,7 @@ fn the_bundle() {
             export: &export,
             further_gaps: &[],
             withheld: &[],
+            acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
             ledger: None,
         };
         insta::assert_snapshot!(name, shown(handover::files(&inputs)));

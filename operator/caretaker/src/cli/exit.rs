@@ -4,10 +4,11 @@ use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use caretaker_api::handover::{HandoverMode, HandoverSpec, HandoverStep, StepState};
+use caretaker_api::handover::{Acceptance, HandoverMode, HandoverSpec, HandoverStep, StepState};
 use caretaker_api::names::client_namespace;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_core::conditions::Is;
+use caretaker_core::handover::acceptance;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -52,6 +53,9 @@ pub struct AcceptArgs {
     /// SHA-256 of the sealed bundle that the client has verified.
     #[arg(long)]
     digest: String,
+    /// The code of 15-acceptance.json in the opened bundle; it proves that the client opened it.
+    #[arg(long)]
+    code: Option<String>,
     /// The person of the client who accepts.
     #[arg(long = "by")]
     accepted_by: String,
@@ -88,9 +92,9 @@ pub async fn exit(args: ExitArgs) -> anyhow::Result<()> {
     } else {
         (format!("rehearsal-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S")), HandoverMode::Rehearsal)
     };
-    api.create(&PostParams::default(), &Handover::new(&name, HandoverSpec { mode, acceptance: None, cancelled: None }))
-        .await
-        .map_err(explain)?;
+    let client = if args.is_final { args.client.clone() } else { String::new() };
+    let spec = HandoverSpec { mode, client, ..HandoverSpec::default() };
+    api.create(&PostParams::default(), &Handover::new(&name, spec)).await.map_err(explain)?;
     outln!("handover {name} of {} has begun", args.client);
     if args.wait { watch(&kube, &args.client, &name, true).await } else { Ok(()) }
 }
@@ -137,7 +141,11 @@ pub async fn accept(args: AcceptArgs) -> anyhow::Result<()> {
         "the digest is not the bundle's: given {digest}, the bundle has {}; let the client verify the bundle again",
         bundle.sha256
     );
-    let patch = json!({"spec": {"acceptance": {"digest": digest, "acceptedBy": args.accepted_by}}});
+    let acceptance = Acceptance { digest, accepted_by: args.accepted_by.clone(), code: args.code.unwrap_or_default() };
+    if let Some(fault) = acceptance::fault(&acceptance, &bundle) {
+        bail!("--code: {}", fault.message);
+    }
+    let patch = json!({"spec": {"acceptance": acceptance}});
     let name = handover.name_any();
     api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(explain)?;
     outln!("accepted by {}: our access is revoked now", args.accepted_by);
@@ -162,7 +170,8 @@ async fn watch(kube: &Client, client: &str, name: &str, until_acceptance: bool) 
             && status.steps.last().is_some_and(|step| step.state == StepState::Waiting && step.step == HandoverStep::Accept);
         if waits_for_client {
             let digest = status.bundle.map(|bundle| bundle.sha256).unwrap_or_default();
-            outln!("waits for the client: kubectl caretaker accept {client} --digest {digest} --by NAME");
+            outln!("waits for the client: kubectl caretaker accept {client} --digest {digest} --code CODE --by NAME");
+            outln!("CODE stands in 15-acceptance.json of the opened bundle");
             return Ok(());
         }
         if status.steps.iter().any(|step| step.step == HandoverStep::Done && step.state == StepState::Completed) {

@@ -49,7 +49,7 @@ Examples:
   kubectl caretaker kit acme --to FOLDER       what the client applies to let us in
   kubectl caretaker exit acme --wait           rehearse the exit; nothing is revoked
   kubectl caretaker exit acme --final --wait   the exit
-  kubectl caretaker accept acme --digest SHA256 --by 'Jo Doe'
+  kubectl caretaker accept acme --digest SHA256 --code CODE --by 'Jo Doe'
   caretaker bundle verify FILE --public-key RW…"
 )]
 struct Cli {

@@ -176,7 +176,7 @@ fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover
     });
     if let Some(bundle) = waiting.and_then(|handover| handover.status.as_ref()?.bundle.clone()) {
         return format!(
-            "Next: let the client verify the bundle, then: kubectl caretaker accept {name} --digest {} --by NAME",
+            "Next: let the client verify the bundle, then: kubectl caretaker accept {name} --digest {} --code CODE --by NAME",
             bundle.sha256
         );
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
-use caretaker_api::Handover;
 use caretaker_api::cloud_account::{CellStatus, InventoryStatus};
 use caretaker_api::handover::{BundleStatus, HandoverMode};
+use caretaker_api::{Handover, ProviderProfile};
 use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, count, file_name, portable};
+use caretaker_core::handover::acceptance::code_digest;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::contents::{BundleName, Inputs, Withheld};
 use caretaker_core::handover::iac::Export;
@@ -52,6 +53,7 @@ pub fn about(handover: &Handover) -> Option<About> {
 struct Files {
     entries: Vec<Entry>,
     gaps: usize,
+    code: Option<String>,
     _copies: Vec<NamedTempFile>,
 }
 
@@ -94,6 +96,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     }));
     inventories.extend(ledger_file);
     let (file, folder) = (file_name(&about), about.folder());
+    let code = code(ctx, (profile, &about)).await?;
     let inputs = Inputs {
         mode: handover.spec.mode,
         bundle: BundleName { file: &file, folder: &folder },
@@ -107,11 +110,26 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         export: &export,
         further_gaps: &further_gaps,
         withheld: &withheld,
+        acceptance_code: code.as_deref(),
         ledger: told.as_ref(),
     };
     let files = inputs.files().into_iter().chain(documents::files(&inputs));
     entries.extend(files.map(|(path, text)| Entry::text(path, text)));
-    Ok(Files { entries, gaps: inputs.gaps().len(), _copies: inventories })
+    let gaps = inputs.gaps().len();
+    Ok(Files { entries, gaps, code, _copies: inventories })
+}
+
+/// The code by which the client accepts a final bundle.
+async fn code(ctx: &Context, (profile, about): (&ProviderProfile, &About)) -> Result<Option<String>, Failure> {
+    if about.mode != Mode::Final {
+        return Ok(None);
+    }
+    let code = caretaker_bundle::acceptance_code(&key(ctx, profile).await?, &about.id);
+    code.map(Some).map_err(|error| Failure::local("make the code of the acceptance", error))
+}
+
+async fn key(ctx: &Context, profile: &ProviderProfile) -> Result<SigningKey, Failure> {
+    signing::load(ctx, profile).await?.map_err(|fault| Failure::local("sign the bundle", format!("{}: {}", fault.field, fault.message)))
 }
 
 /// All gaps and notes of a reading: the handover's status holds none, and an account's only the worst. An inventory of an earlier release has them in the
@@ -169,15 +187,13 @@ pub async fn seal(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<S
     else {
         return Err(Failure::local("seal the bundle", "the handover is not frozen"));
     };
-    let key: SigningKey = match signing::load(ctx, profile).await? {
-        Ok(key) => key,
-        Err(fault) => return Err(Failure::local("sign the bundle", format!("{}: {}", fault.field, fault.message))),
-    };
+    let key = key(ctx, profile).await?;
     let files = files(ctx, handover, sight).await?;
     let folder = stage(handover);
     discard(handover);
     std::fs::create_dir_all(&folder).map_err(|error| Failure::local("make a folder for the bundle", error))?;
     let gaps = u32::try_from(files.gaps).unwrap_or(u32::MAX);
+    let code_sha256 = files.code.as_deref().map(code_digest).unwrap_or_default();
     let named = about.clone();
     let sealed = tokio::task::spawn_blocking(move || {
         let sealed = caretaker_bundle::seal(&folder, &about, &files.entries, &frozen.recipients, &key);
@@ -195,5 +211,6 @@ pub async fn seal(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<S
         address: super::deliver::address(&named),
         recipients: u32::try_from(sealed.recipients).unwrap_or(u32::MAX),
         gaps,
+        code_sha256,
     }))
 }

@@ -13,7 +13,7 @@ use crate::context::Context;
 pub async fn act(ctx: &Context, client: &ManagedClient, due: Option<&str>, worn: &[String]) -> Result<(), Failure> {
     let api: Api<Handover> = Api::namespaced(ctx.client.clone(), &client_namespace(&client.name_any()));
     if let Some(name) = due {
-        let rehearsal = Handover::new(name, HandoverSpec { mode: HandoverMode::Rehearsal, acceptance: None, cancelled: None });
+        let rehearsal = Handover::new(name, HandoverSpec { mode: HandoverMode::Rehearsal, ..HandoverSpec::default() });
         match api.create(&PostParams::default(), &rehearsal).await {
             Ok(_) => tracing::info!("rehearsal {name} of client {} has begun, as its schedule says", client.name_any()),
             Err(Error::Api(status)) if status.code == 409 => {}

@@ -8,7 +8,7 @@ use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStatus
 use caretaker_api::words::RevokedBy;
 use jiff::Timestamp;
 
-use super::{attempts, conditions, steps};
+use super::{acceptance, attempts, conditions, steps};
 use crate::outcome::{Fault, Outcome, Wait};
 
 /// Pause between two steps: the next one follows at once.
@@ -158,21 +158,21 @@ fn wait_for(handover: &Handover, status: &mut HandoverStatus, step: HandoverStep
     if step != HandoverStep::Accept {
         return goes_on("");
     }
-    let digest = status.bundle.as_ref().map(|bundle| bundle.sha256.clone()).unwrap_or_default();
-    match &handover.spec.acceptance {
-        Some(acceptance) if acceptance.digest == digest && !digest.is_empty() => {
+    let bundle = status.bundle.clone().unwrap_or_default();
+    let Some(acceptance) = &handover.spec.acceptance else {
+        let message =
+            format!("the client must verify the bundle, and accept its digest {} with the code of its 15-acceptance.json", bundle.sha256);
+        steps::note(status, step, StepState::Waiting, &message, now);
+        return Outcome::Waiting(Wait { reason: Reason::WaitingForAcceptance, message, after: CLIENT_PAUSE });
+    };
+    match acceptance::fault(acceptance, &bundle) {
+        None => {
             let message = format!("accepted by {}", acceptance.accepted_by);
             finish(handover, status, step, &message, now)
         }
-        Some(acceptance) => {
-            let message = format!("the accepted digest {} is not the bundle's, {digest}", acceptance.digest);
-            steps::note(status, step, StepState::Waiting, &message, now);
-            Outcome::Refused(vec![Fault::spec("spec.acceptance.digest", message)])
-        }
-        None => {
-            let message = format!("the client must verify the bundle and accept its digest {digest}");
-            steps::note(status, step, StepState::Waiting, &message, now);
-            Outcome::Waiting(Wait { reason: Reason::WaitingForAcceptance, message, after: CLIENT_PAUSE })
+        Some(fault) => {
+            steps::note(status, step, StepState::Waiting, &fault.message, now);
+            Outcome::Refused(vec![fault])
         }
     }
 }

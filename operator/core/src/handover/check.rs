@@ -37,6 +37,10 @@ pub fn check(handover: &Handover, seen: &Surroundings<'_>) -> Vec<Fault> {
         let message = format!("namespace {namespace} belongs to no ManagedClient: make the Handover in a client's namespace");
         return vec![missing("metadata.namespace", message)];
     };
+    if !handover.spec.client.is_empty() && handover.spec.client != client.name_any() {
+        let message = format!("{} is not the client of this namespace, {}: nothing is begun", handover.spec.client, client.name_any());
+        return vec![Fault::spec("spec.client", message)];
+    }
     if !seen.has_profile {
         let message = format!("ProviderProfile {} does not exist: the bundle cannot be signed", client.spec.provider_profile);
         return vec![missing("ManagedClient.spec.providerProfile", message)];

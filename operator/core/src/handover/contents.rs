@@ -37,6 +37,8 @@ pub struct Inputs<'a> {
     pub further_gaps: &'a [Gap],
     /// Tags and facts whose values were taken out of the inventories.
     pub withheld: &'a [Withheld],
+    /// The code by which the client accepts; a rehearsal has none.
+    pub acceptance_code: Option<&'a str>,
     /// What the client's ledger told; `None` where it could not be read.
     pub ledger: Option<&'a LedgerTold>,
 }

@@ -235,14 +235,19 @@ impl Stage {
         let bundle = self.kubectl.get(&["handover", "final", "-n", "client-acme"])?["status"]["bundle"].clone();
         let file = self.store()?.join(bundle["address"].as_str().unwrap_or_default());
         let key = self.kubectl.get(&["pprof", "default"])?["status"]["signing"]["publicKey"].as_str().unwrap_or_default().to_owned();
-        progress.say("the client verifies the bundle");
+        progress.say("the client verifies the bundle, opens it, and reads the code in it");
         let identity = self.folder.join("client-identity.txt");
-        print!(
-            "{}",
-            run(Command::new(binary()).args(["bundle", "verify"]).arg(&file).args(["--public-key", &key, "--identity"]).arg(&identity))?
-        );
-        progress.say("the client accepts its digest; our access is revoked, and the refusal is proved");
-        self.plugin(&["accept", "acme", "--digest", bundle["sha256"].as_str().unwrap_or_default(), "--by", "Jo Doe", "--wait"])?;
+        let opened = self.folder.join("client-opened");
+        std::fs::create_dir_all(&opened)?;
+        let mut open = Command::new(binary());
+        open.args(["bundle", "open"]).arg(&file).args(["--public-key", &key, "--identity"]).arg(&identity).arg("--into").arg(&opened);
+        print!("{}", run(&mut open)?);
+        let told = std::fs::read_dir(&opened)?.next().context("an opened bundle")??.path().join("data/15-acceptance.json");
+        let told: serde_json::Value = serde_json::from_slice(&std::fs::read(told)?)?;
+        let code = told["code"].as_str().context("a code")?;
+        progress.say("the client accepts with digest and code; our access is revoked, and the refusal is proved");
+        let digest = bundle["sha256"].as_str().unwrap_or_default();
+        self.plugin(&["accept", "acme", "--digest", digest, "--code", code, "--by", "Jo Doe", "--wait"])?;
         progress.say("the ledger tells all that was done, and is whole");
         let store = self.store()?.display().to_string();
         self.plugin(&["ledger", "verify", "acme", "--store", &store])?;

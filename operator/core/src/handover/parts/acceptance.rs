@@ -19,6 +19,8 @@ struct Told<'a> {
     what: &'static str,
     digest: Digest<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
     acceptance: &'static str,
 }
@@ -34,8 +36,9 @@ struct Digest<'a> {
     windows: String,
 }
 
-const FINAL: &str = "Check the bundle as 00-READ-ME-FIRST.md says, read 14-gaps.json, and give the provider the SHA-256 digest of the sealed file in a \
-                     signed letter, with your exceptions. The provider enters it with the command. Nothing is revoked before.";
+const FINAL: &str = "Check the bundle as 00-READ-ME-FIRST.md says, read 14-gaps.json, and give the provider the SHA-256 digest of the sealed file and the \
+                     code of this file in a signed letter, with your exceptions. The code proves that you opened the bundle: until you accept, show it to \
+                     nobody. The provider enters both with the command. Nothing is revoked before.";
 const REHEARSAL: &str = "A rehearsal: nothing is accepted, and nothing is revoked.";
 const EMPTY: &str = "Signer, date and exceptions stand in the letter; this file is sealed before it is signed.";
 
@@ -43,7 +46,7 @@ const EMPTY: &str = "Signer, date and exceptions stand in the letter; this file 
 #[must_use]
 pub fn accept_command(inputs: &Inputs<'_>) -> Option<String> {
     let name = inputs.client.name_any();
-    (inputs.mode == HandoverMode::Final).then(|| format!("kubectl caretaker accept {name} --digest DIGEST --by NAME"))
+    (inputs.mode == HandoverMode::Final).then(|| format!("kubectl caretaker accept {name} --digest DIGEST --code CODE --by NAME"))
 }
 
 impl Part for Acceptance {
@@ -70,6 +73,7 @@ impl Part for Acceptance {
                 mac_os: format!("shasum -a 256 {file}"),
                 windows: format!("Get-FileHash -Algorithm SHA256 {file}"),
             },
+            code: inputs.acceptance_code,
             command: accept_command(inputs),
             acceptance: EMPTY,
         };

@@ -116,6 +116,7 @@ impl World {
             policies: &self.policies,
             further_gaps: &self.gaps,
             withheld: &self.withheld,
+            acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
             ledger: None,
             export: &self.export,
         }
