@@ -114,3 +114,43 @@ fn a_table_of_accounts_makes_a_client_that_the_api_server_takes() -> Result<()> 
     std::fs::write(folder.path().join("accounts.csv"), "account\n1\n")?;
     refused(lab.plugin(&args), "there is no column name")
 }
+
+/// After a compromise of the provider nobody waits for a bundle: our access goes first, and the client still gets everything that was read.
+#[test]
+fn in_an_emergency_our_access_goes_before_the_bundle_is_made() -> Result<()> {
+    let lab = lab();
+    let client = Client::new("burning", "200000000034", "eu-west-1");
+    lab.cloud.call(&["instances", &client.account, "eu-west-1", "2"], "")?;
+    lab.onboard(&client)?;
+    lab.control()?;
+    refused(lab.plugin(&["exit", "burning", "--emergency", "--by", "Jo", "--reason", "x"]), "--final")?;
+    refused(lab.plugin(&["exit", "burning", "--final", "--yes", "--by", "Jo", "--reason", "x"]), "--emergency")?;
+    let said =
+        lab.plugin(&["exit", "burning", "--final", "--emergency", "--by", "Jo Doe", "--reason", "our keys leaked", "--yes", "--wait"])?;
+    ensure!(said.contains("declared by Jo Doe: our keys leaked"), "{said}");
+    let named = ["handover", "final", "-n", "client-burning"];
+    let status = lab.kubectl.get(&named)?["status"].clone();
+    let at = |step: &str, end: &str| {
+        let found = status["steps"].as_array().into_iter().flatten().find(|record| record["step"] == step);
+        found.and_then(|record| record[end].as_str()).map(str::to_owned).with_context(|| format!("{step} has no {end}: {status}"))
+    };
+    ensure!(
+        at("Revoke", "completedAt")? <= at("Build", "startedAt")? && at("VerifyRefusal", "completedAt")? <= at("Accept", "startedAt")?,
+        "{status}"
+    );
+    ensure!(status["revocations"][0]["refusals"].as_u64() >= Some(3), "{status}");
+    lab.condition(&named, "AccessRevoked", "True", "")?;
+    let late = r#"{"spec":{"cancelled":{"by":"x","reason":"y"}}}"#;
+    refused(lab.kubectl.run(&[&["patch"], &named[..], &["--type=merge", "-p", late]].concat()), "too late")?;
+    let other = r#"{"spec":{"emergency":{"by":"x","reason":"y"}}}"#;
+    refused(lab.kubectl.run(&[&["patch"], &named[..], &["--type=merge", "-p", other]].concat()), "when the exit is created")?;
+
+    let folder = tempfile::tempdir()?;
+    let bag = std::fs::read_dir(opened(lab, &client, "final", folder.path())?)?.next().context("a bag")??.path().join("data");
+    let read_me = std::fs::read_to_string(bag.join("00-READ-ME-FIRST.md"))?;
+    ensure!(read_me.contains("EMERGENCY"), "{read_me}");
+    ensure!(std::fs::read_to_string(bag.join("14-gaps.json"))?.contains("revoked first"), "the gap is declared");
+    ensure!(bag.join("02-inventory/prod.ndjson.zst").is_file(), "the last inventory is delivered");
+    lab.accept(&client, &["--wait"])?;
+    lab.condition(&["mc", "burning"], "HandedOver", "True", "HandedOver").map(drop)
+}

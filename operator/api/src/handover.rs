@@ -26,7 +26,7 @@ use crate::words::RevokedBy;
         .message("spec.acceptance.digest must be the sha256 of the sealed bundle, as status.bundle.sha256 shows it; let the client verify the bundle first"),
     validation = Rule::new("!has(oldSelf.spec.acceptance) || (has(self.spec.acceptance) && self.spec.acceptance == oldSelf.spec.acceptance) || (has(oldSelf.status) && has(oldSelf.status.step) && oldSelf.status.step == 'Accept')")
         .message("spec.acceptance was taken, and cannot be changed or withdrawn: our access is being revoked, or the exit has ended"),
-    validation = Rule::new("!has(self.spec.cancelled) || has(oldSelf.spec.cancelled) || !has(oldSelf.status) || !has(oldSelf.status.step) || !(oldSelf.status.step in ['Revoke', 'VerifyRefusal', 'Done'])")
+    validation = Rule::new("!has(self.spec.cancelled) || has(oldSelf.spec.cancelled) || !has(oldSelf.status) || !has(oldSelf.status.step) || !(oldSelf.status.step in ['Revoke', 'VerifyRefusal', 'Done'] || (has(oldSelf.spec.emergency) && oldSelf.status.step != 'Freeze'))")
         .message("it is too late to cancel: our access is being revoked, or the exit has ended; from here it only goes forward"),
     doc = "One exit of a client, or its rehearsal: the log of steps, the sealed bundle, its acceptance and the receipts of revocation.",
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
@@ -41,6 +41,9 @@ use crate::words::RevokedBy;
     validation = Rule::new("self.mode == oldSelf.mode").message("mode cannot change; make another Handover"),
     validation = Rule::new("!has(oldSelf.cancelled) || (has(self.cancelled) && self.cancelled == oldSelf.cancelled)")
         .message("an exit is cancelled once and for good; begin another one"),
+    validation = Rule::new("has(self.emergency) == has(oldSelf.emergency) && (!has(self.emergency) || self.emergency == oldSelf.emergency)")
+        .message("emergency is declared when the exit is created; cancel this one and create another"),
+    validation = Rule::new("self.mode == 'Final' || !has(self.emergency)").message("a rehearsal revokes nothing; only a Final handover can be an emergency"),
     validation = Rule::new("self.mode == 'Final' || !has(self.acceptance)").message("a rehearsal is not accepted; only a Final handover is"),
 )]
 pub struct HandoverSpec {
@@ -51,6 +54,10 @@ pub struct HandoverSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 63))]
     pub client: String,
+    /// Declares an emergency, such as a compromise of the provider: a Final handover revokes our access first, and makes the bundle from the last
+    /// inventories. Given at creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Emergency>,
     /// The client's acceptance of the bundle. Nothing is revoked before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<Acceptance>,
@@ -58,6 +65,18 @@ pub struct HandoverSpec {
     /// thawed. The sealed bundle stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Cancellation>,
+}
+
+/// Why an exit revokes first.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Emergency {
+    /// Who declares it.
+    #[schemars(length(min = 1, max = 120))]
+    pub by: String,
+    /// Why.
+    #[schemars(length(min = 1, max = 500))]
+    pub reason: String,
 }
 
 /// Why an exit does not go on.
@@ -189,6 +208,9 @@ pub struct Frozen {
     pub accounts: Vec<String>,
     /// Time that stands in the bundle.
     pub at: Option<Time>,
+    /// Whether our access is revoked before the bundle is made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_emergency: bool,
 }
 
 /// The last reading of one account.

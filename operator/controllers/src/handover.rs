@@ -197,7 +197,7 @@ async fn step(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepRe
         Some(HandoverStep::Revoke) => return revoke::revoke(ctx, handover, sight).await,
         Some(HandoverStep::VerifyRefusal) => return revoke::attempt(ctx, handover, sight).await,
         None | Some(HandoverStep::Accept) => Ok(StepResult::Nothing),
-        Some(HandoverStep::Freeze) => freeze(ctx, sight).await,
+        Some(HandoverStep::Freeze) => freeze(ctx, handover, sight).await,
         Some(HandoverStep::Build) => seal::build(ctx, handover, sight).await,
         Some(HandoverStep::Seal) => seal::seal(ctx, handover, sight).await,
         Some(HandoverStep::Deliver) => deliver::deliver(ctx, handover).await,
@@ -210,20 +210,21 @@ async fn step(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepRe
     }
 }
 
-async fn freeze(ctx: &Context, sight: &Sight) -> Result<StepResult, Failure> {
+async fn freeze(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
     let Some(client) = &sight.client else { return Ok(StepResult::Nothing) };
     let mut claimed = Vec::new();
     for account in &sight.accounts {
         claimed.push((account, claim::look(ctx, account).await?.fault(account)));
     }
     let recipients = client.spec.exit.recipients.iter().map(|recipient| caretaker_bundle::normalise(recipient).to_owned()).collect();
-    Ok(StepResult::Frozen(check::freeze(client, &claimed, recipients, ctx.now())))
+    Ok(StepResult::Frozen(check::freeze((client, handover), &claimed, recipients, ctx.now())))
 }
 
 /// The last readings. What was read before a failure is kept.
 async fn discover(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
-    let before = handover.status.as_ref().map(|status| status.readings.clone()).unwrap_or_default();
-    let mut readings = LastReadings::new(&sight.accounts, before);
+    let status = handover.status.clone().unwrap_or_default();
+    let is_emergency = status.frozen.is_some_and(|frozen| frozen.is_emergency);
+    let mut readings = LastReadings::new(&sight.accounts, status.readings, is_emergency);
     let mut caller = Caller { ctx, handover, way: None, link: None };
     let mut answer = None;
     while let Some((account, ask)) = readings.next(answer.take()) {

@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use caretaker_api::handover::{Acceptance, HandoverMode, HandoverSpec, HandoverStep, StepState};
+use caretaker_api::handover::{Acceptance, Emergency, HandoverMode, HandoverSpec, HandoverStep, StepState};
 use caretaker_api::names::client_namespace;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_core::conditions::Is;
@@ -32,14 +32,17 @@ pub struct ExitArgs {
     /// Show the steps until the exit ends or waits for the client.
     #[arg(long)]
     wait: bool,
+    /// With --final: revoke our access at once, before the bundle is made, as after a compromise of the provider. It cannot be called off.
+    #[arg(long, requires_all = ["is_final", "by", "reason"])]
+    emergency: bool,
     /// Call the final exit off, which is possible until the client has accepted the bundle.
     #[arg(long, requires_all = ["by", "reason"], conflicts_with_all = ["is_final", "wait"])]
     cancel: bool,
-    /// With --cancel: who calls it off.
-    #[arg(long, requires = "cancel")]
+    /// With --cancel or --emergency: who decides it.
+    #[arg(long, requires = "reason")]
     by: Option<String>,
-    /// With --cancel: why.
-    #[arg(long, requires = "cancel")]
+    /// With --cancel or --emergency: why.
+    #[arg(long, requires = "by")]
     reason: Option<String>,
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -74,6 +77,7 @@ pub async fn exit(args: ExitArgs) -> anyhow::Result<()> {
     if let (true, Some(by), Some(reason)) = (args.cancel, &args.by, &args.reason) {
         return cancel(&api, &args.client, (by, reason)).await;
     }
+    ensure!(args.emergency || args.by.is_none(), "--by and --reason go with --cancel or --emergency");
     let (name, mode) = if args.is_final {
         let (running, made) = final_exits(&api).await?;
         if let Some(running) = running {
@@ -85,7 +89,7 @@ pub async fn exit(args: ExitArgs) -> anyhow::Result<()> {
             );
         }
         if !args.yes {
-            confirm(&args.client)?;
+            confirm(&args.client, args.emergency)?;
         }
         let name = if made == 0 { FINAL.to_owned() } else { format!("{FINAL}-{}", made + 1) };
         (name, HandoverMode::Final)
@@ -93,7 +97,8 @@ pub async fn exit(args: ExitArgs) -> anyhow::Result<()> {
         (format!("rehearsal-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S")), HandoverMode::Rehearsal)
     };
     let client = if args.is_final { args.client.clone() } else { String::new() };
-    let spec = HandoverSpec { mode, client, ..HandoverSpec::default() };
+    let emergency = args.by.zip(args.reason).filter(|_| args.emergency).map(|(by, reason)| Emergency { by, reason });
+    let spec = HandoverSpec { mode, client, emergency, ..HandoverSpec::default() };
     api.create(&PostParams::default(), &Handover::new(&name, spec)).await.map_err(explain)?;
     outln!("handover {name} of {} has begun", args.client);
     if args.wait { watch(&kube, &args.client, &name, true).await } else { Ok(()) }
@@ -116,8 +121,13 @@ async fn cancel(api: &Api<Handover>, client: &str, (by, reason): (&str, &str)) -
     Ok(())
 }
 
-fn confirm(client: &str) -> anyhow::Result<()> {
-    out!("The final exit of {client} ends with the revocation of our own access. Type the client's name to go on: ");
+fn confirm(client: &str, is_emergency: bool) -> anyhow::Result<()> {
+    let how = if is_emergency {
+        "revokes our own access at once, before the bundle is made"
+    } else {
+        "ends with the revocation of our own access"
+    };
+    out!("The final exit of {client} {how}. Type the client's name to go on: ");
     std::io::stdout().flush()?;
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed)?;
@@ -148,7 +158,10 @@ pub async fn accept(args: AcceptArgs) -> anyhow::Result<()> {
     let patch = json!({"spec": {"acceptance": acceptance}});
     let name = handover.name_any();
     api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(explain)?;
-    outln!("accepted by {}: our access is revoked now", args.accepted_by);
+    match &handover.spec.emergency {
+        None => outln!("accepted by {}: our access is revoked now", args.accepted_by),
+        Some(_) => outln!("accepted by {}: our access was revoked before", args.accepted_by),
+    }
     if args.wait { watch(&kube, &args.client, &name, false).await } else { Ok(()) }
 }
 

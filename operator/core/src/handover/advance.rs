@@ -68,7 +68,7 @@ pub fn advance(handover: &Handover, faults: &[Fault], result: &StepResult, now: 
 /// Whether an exit is to end where it is: somebody calls it off, and our access is not being revoked yet.
 #[must_use]
 pub fn is_called_off(handover: &Handover) -> bool {
-    handover.spec.cancelled.is_some() && handover.status.as_ref().is_none_or(|status| status.step < Some(HandoverStep::Revoke))
+    handover.spec.cancelled.is_some() && handover.status.as_ref().is_none_or(|status| !steps::has_reached(status, HandoverStep::Revoke))
 }
 
 /// An exit that is called off ends where it is, whatever stands in its way; one that already takes our access back goes on.
@@ -109,7 +109,11 @@ fn take(handover: &Handover, status: &mut HandoverStatus, result: &StepResult, n
         StepResult::Attempted(revocations) => return attempted(handover, status, revocations, now),
         StepResult::Frozen(frozen) => {
             status.frozen = Some(frozen.clone());
-            format!("{} account(s), {} recipient(s)", frozen.accounts.len(), frozen.recipients.len())
+            let fixed = format!("{} account(s), {} recipient(s)", frozen.accounts.len(), frozen.recipients.len());
+            match &handover.spec.emergency {
+                Some(emergency) => format!("an emergency, declared by {}: {}; {fixed}", emergency.by, emergency.reason),
+                None => fixed,
+            }
         }
         StepResult::Discovered(readings) => {
             status.readings.clone_from(readings);

@@ -66,13 +66,19 @@ pub fn is_others(fault: &Fault) -> bool {
 
 /// What is fixed at the beginning. `claimed` are the accounts beside the fault of their claims.
 #[must_use]
-pub fn freeze(client: &ManagedClient, claimed: &[(&CloudAccount, Option<Fault>)], recipients: Vec<String>, now: Timestamp) -> Frozen {
+pub fn freeze(
+    (client, handover): (&ManagedClient, &Handover),
+    claimed: &[(&CloudAccount, Option<Fault>)],
+    recipients: Vec<String>,
+    now: Timestamp,
+) -> Frozen {
     let ours = claimed.iter().filter(|(_, fault)| !fault.as_ref().is_some_and(is_others));
     Frozen {
         client_generation: client.metadata.generation.unwrap_or_default(),
         recipients,
         accounts: ours.map(|(account, _)| account.name_any()).collect(),
         at: Some(Time(now)),
+        is_emergency: handover.spec.emergency.is_some(),
     }
 }
 
@@ -146,8 +152,8 @@ mod tests {
         let (one, two, three) = (account("prod"), account("theirs"), account("faulty"));
         let claimed = Fault::outside(Reason::AccountClaimed, "spec.aws.accountId", "held");
         let other = Fault::outside(Reason::ReferenceMissing, "spec.providerProfile", "missing");
-        let frozen =
-            freeze(&client(), &[(&one, None), (&two, Some(claimed)), (&three, Some(other))], vec!["age1".into()], Timestamp::UNIX_EPOCH);
+        let claimed = [(&one, None), (&two, Some(claimed)), (&three, Some(other))];
+        let frozen = freeze((&client(), &handover(json!({}))), &claimed, vec!["age1".into()], Timestamp::UNIX_EPOCH);
         assert_eq!(frozen.accounts, ["prod", "faulty"], "an account that cannot be read is a gap of the bundle");
         assert_eq!(
             (frozen.client_generation, frozen.recipients, frozen.at),

@@ -37,17 +37,19 @@ pub enum Answer {
 #[derive(Clone, Debug)]
 pub struct LastReadings<'a> {
     left: VecDeque<&'a CloudAccount>,
+    is_emergency: bool,
     asked: Option<(&'a CloudAccount, Ask)>,
     done: Vec<FinalReading>,
 }
 
 impl<'a> LastReadings<'a> {
     /// The readings of all accounts but those that `done` holds already: what an earlier visit read is kept. A parent holds nothing itself.
+    /// In an emergency nothing is read, since our access went first.
     #[must_use]
-    pub fn new(accounts: &'a [CloudAccount], done: Vec<FinalReading>) -> Self {
+    pub fn new(accounts: &'a [CloudAccount], done: Vec<FinalReading>, is_emergency: bool) -> Self {
         let is_open =
             |account: &&CloudAccount| !account.spec.target.is_parent() && !done.iter().any(|reading| reading.account == account.name_any());
-        Self { left: accounts.iter().filter(is_open).collect(), asked: None, done }
+        Self { left: accounts.iter().filter(is_open).collect(), is_emergency, asked: None, done }
     }
 
     /// Takes the answer to the last question and gives the next one; `None` at the end. The first call brings no answer.
@@ -68,6 +70,10 @@ impl<'a> LastReadings<'a> {
 
     fn begin(&mut self) -> Option<(&'a CloudAccount, Ask)> {
         while let Some(account) = self.left.pop_front() {
+            if self.is_emergency {
+                self.end(account, Err("an emergency: our access was revoked first".to_owned()));
+                continue;
+            }
             match account.spec.member.as_ref().filter(|member| !member.is_live()) {
                 Some(member) => self.end(account, Err(format!("its parent {} calls it {:?}", member.parent, member.state))),
                 None => return Some((account, Ask::WayIn)),
@@ -145,7 +151,7 @@ mod tests {
         before: Vec<FinalReading>,
         answer: impl Fn(&str, Ask) -> Option<Answer>,
     ) -> (Vec<String>, Vec<FinalReading>) {
-        let mut readings = LastReadings::new(accounts, before);
+        let mut readings = LastReadings::new(accounts, before, false);
         let (mut asked, mut last) = (Vec::new(), None);
         while let Some((account, ask)) = readings.next(last.take()) {
             asked.push(format!("{} {ask:?}", account.name_any()));
@@ -195,6 +201,16 @@ mod tests {
         assert!(done[1].gap.contains("its parent org calls it Closed") && done[0].gap.is_empty());
         let (asked, again) = talk(&accounts, done.clone()[..2].to_vec(), |_, _| None);
         assert_eq!((asked.len(), again), (3, done), "what an earlier visit read is kept, and the rest is read");
+    }
+
+    #[test]
+    fn in_an_emergency_nothing_is_read_and_the_last_inventory_is_delivered() {
+        let accounts = [aws("one", Some("old")), aws("two", None)];
+        let mut readings = LastReadings::new(&accounts, Vec::new(), true);
+        assert!(readings.next(None).is_none(), "our access went first");
+        let done = readings.into_done();
+        assert_eq!(done[0].inventory.as_ref().map(|inventory| inventory.address.as_str()), Some("old"));
+        assert!(done[0].gap.contains("revoked first") && done[1].inventory.is_none() && done[1].gap.starts_with("never read"));
     }
 
     #[test]

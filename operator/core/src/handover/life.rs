@@ -4,7 +4,7 @@ use caretaker_api::Handover;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::handover::{HandoverMode, HandoverStep};
 
-use super::steps::is_cancelled;
+use super::steps::{has_reached, is_cancelled};
 use crate::conditions::find;
 
 /// The part of a final handover's life.
@@ -33,7 +33,7 @@ pub fn life(handover: &Handover) -> Option<Life> {
     if find(&status.conditions, ConditionType::HandedOver).is_some_and(|condition| condition.status == "True") {
         return Some(Life::Finished);
     }
-    if status.step >= Some(HandoverStep::Revoke) {
+    if has_reached(status, HandoverStep::Revoke) {
         return Some(Life::Revoking);
     }
     Some(if status.frozen.is_some() { Life::Frozen } else { Life::Asked })
@@ -79,6 +79,12 @@ mod tests {
             ("it waits for acceptance", "Final", json!({"step": "Accept", "frozen": frozen}), Some(Life::Frozen)),
             ("it revokes", "Final", json!({"step": "Revoke", "frozen": frozen}), Some(Life::Revoking)),
             ("it tries to get in", "Final", json!({"step": "VerifyRefusal", "frozen": frozen}), Some(Life::Revoking)),
+            (
+                "an emergency makes its bundle, and is out already",
+                "Final",
+                json!({"step": "Build", "frozen": {"clientGeneration": 1, "recipients": [], "accounts": [], "isEmergency": true}}),
+                Some(Life::Revoking),
+            ),
             ("it has ended", "Final", json!({"step": "Done", "frozen": frozen, "conditions": condition("True")}), Some(Life::Finished)),
             (
                 "it was called off",

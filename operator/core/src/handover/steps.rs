@@ -18,6 +18,36 @@ pub const ORDER: [HandoverStep; 10] = [
     HandoverStep::Done,
 ];
 
+/// The order of an emergency: our access goes first, then the bundle is made from the last inventories, and the proof follows.
+pub const EMERGENCY: [HandoverStep; 10] = [
+    HandoverStep::Freeze,
+    HandoverStep::Revoke,
+    HandoverStep::Discover,
+    HandoverStep::Build,
+    HandoverStep::Seal,
+    HandoverStep::Deliver,
+    HandoverStep::Verify,
+    HandoverStep::VerifyRefusal,
+    HandoverStep::Accept,
+    HandoverStep::Done,
+];
+
+fn order(status: &HandoverStatus) -> &'static [HandoverStep; 10] {
+    if status.frozen.as_ref().is_some_and(|frozen| frozen.is_emergency) { &EMERGENCY } else { &ORDER }
+}
+
+/// Place of a step in the order of this exit.
+#[must_use]
+pub fn place(status: &HandoverStatus, step: HandoverStep) -> usize {
+    order(status).iter().position(|known| *known == step).unwrap_or_default()
+}
+
+/// Whether an exit has come to this step, or past it.
+#[must_use]
+pub fn has_reached(status: &HandoverStatus, step: HandoverStep) -> bool {
+    status.step.is_some_and(|at| place(status, at) >= place(status, step))
+}
+
 /// A transition that must not happen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("step {to:?} cannot follow {from:?}")]
@@ -46,7 +76,7 @@ pub fn is_cancelled(status: &HandoverStatus) -> bool {
 /// Our access is being revoked already, or the exit has ended: from there it only goes forward.
 pub fn cancel(status: &mut HandoverStatus, message: &str, now: Timestamp) -> Result<(), Illegal> {
     let from = status.step.unwrap_or(HandoverStep::Freeze);
-    if from >= HandoverStep::Revoke || current(status).is_none() {
+    if has_reached(status, HandoverStep::Revoke) || current(status).is_none() {
         return Err(Illegal { from, to: HandoverStep::Freeze });
     }
     note(status, from, StepState::Cancelled, message, now);
@@ -68,9 +98,9 @@ pub fn current(status: &HandoverStatus) -> Option<HandoverStep> {
 
 /// The step that follows; the last one is followed by itself.
 #[must_use]
-pub fn next_of(step: HandoverStep) -> HandoverStep {
-    let at = ORDER.iter().position(|known| *known == step).unwrap_or_default();
-    ORDER[(at + 1).min(ORDER.len() - 1)]
+pub fn next_of(status: &HandoverStatus, step: HandoverStep) -> HandoverStep {
+    let order = order(status);
+    order[(place(status, step) + 1).min(order.len() - 1)]
 }
 
 /// Notes that the step under way has begun or waits.
@@ -93,14 +123,14 @@ pub fn note(status: &mut HandoverStatus, step: HandoverStep, state: StepState, m
 pub fn complete(status: &mut HandoverStatus, mode: HandoverMode, step: HandoverStep, message: &str, now: Timestamp) -> Result<(), Illegal> {
     let from = status.step.unwrap_or(HandoverStep::Freeze);
     if from != step || current(status).is_none() || is_completed(&status.steps, step) {
-        return Err(Illegal { from, to: next_of(step) });
+        return Err(Illegal { from, to: next_of(status, step) });
     }
     note(status, step, StepState::Started, message, now);
     if let Some(record) = status.steps.iter_mut().find(|record| record.step == step) {
         record.state = StepState::Completed;
         record.completed_at = Some(Time(now));
     }
-    let mut next = next_of(step);
+    let mut next = next_of(status, step);
     if mode == HandoverMode::Rehearsal && step == HandoverStep::Verify {
         for skipped in [HandoverStep::Accept, HandoverStep::Revoke, HandoverStep::VerifyRefusal] {
             note(status, skipped, StepState::Skipped, "not part of a rehearsal", now);
@@ -122,7 +152,9 @@ pub fn rebuild(status: &mut HandoverStatus) -> Result<(), Illegal> {
     if is_cancelled(status) || !matches!(from, HandoverStep::Seal | HandoverStep::Deliver | HandoverStep::Verify) {
         return Err(Illegal { from, to: HandoverStep::Build });
     }
-    status.steps.retain(|record| record.step < HandoverStep::Build);
+    let order = order(status);
+    let build = place(status, HandoverStep::Build);
+    status.steps.retain(|record| order.iter().position(|known| *known == record.step) < Some(build));
     status.bundle = None;
     status.step = Some(HandoverStep::Build);
     Ok(())
@@ -148,6 +180,32 @@ mod tests {
     fn a_final_handover_passes_every_step_in_order() {
         let steps: Vec<HandoverStep> = run_to_end(HandoverMode::Final).steps.iter().map(|record| record.step).collect();
         assert_eq!(steps, ORDER);
+    }
+
+    fn emergency() -> HandoverStatus {
+        let frozen = caretaker_api::handover::Frozen { is_emergency: true, ..Default::default() };
+        HandoverStatus { frozen: Some(frozen), ..HandoverStatus::default() }
+    }
+
+    #[test]
+    fn an_emergency_revokes_first_and_forgets_no_step() {
+        let mut status = emergency();
+        while let Some(step) = current(&status) {
+            if step == HandoverStep::Verify && is_completed(&status.steps, HandoverStep::Seal) && status.bundle.is_none() {
+                status.bundle = Some(Default::default());
+                rebuild(&mut status).unwrap();
+                assert!(is_completed(&status.steps, HandoverStep::Revoke), "what is revoked stays revoked while the bundle is made again");
+                assert_eq!(status.step, Some(HandoverStep::Build));
+                status.bundle = Some(Default::default());
+                continue;
+            }
+            complete(&mut status, HandoverMode::Final, step, "", NOW).unwrap();
+            let is_cancelled = cancel(&mut status.clone(), "", NOW).is_ok();
+            assert!(!is_cancelled, "after the first step it only goes forward: {step:?}");
+        }
+        let steps: Vec<HandoverStep> = status.steps.iter().map(|record| record.step).collect();
+        assert_eq!(steps, EMERGENCY);
+        assert!(has_reached(&status, HandoverStep::Revoke) && !has_reached(&emergency(), HandoverStep::Revoke));
     }
 
     #[test]

@@ -83,8 +83,10 @@ impl Fold {
                     None => state.steps.push(record.clone()),
                 }
                 let is_over = matches!(record.state, StepState::Completed | StepState::Skipped);
-                let reached = if is_over { steps::next_of(record.step) } else { record.step };
-                state.step = state.step.max(Some(reached));
+                let reached = if is_over { steps::next_of(state, record.step) } else { record.step };
+                if !steps::has_reached(state, reached) {
+                    state.step = Some(reached);
+                }
             }
         }
     }
@@ -157,7 +159,10 @@ mod tests {
                 let current = steps::current(state).unwrap_or_default();
                 steps::note(state, current, StepState::Waiting, &number.to_string(), at(number));
             }
-            12 => state.frozen = Some(Frozen { client_generation: number.into(), ..Frozen::default() }),
+            12 => {
+                let is_emergency = state.frozen.as_ref().is_some_and(|frozen| frozen.is_emergency);
+                state.frozen = Some(Frozen { client_generation: number.into(), is_emergency, ..Frozen::default() });
+            }
             13 => {
                 state.readings.retain(|reading| reading.account != account);
                 state.readings.push(FinalReading { account, gap: number.to_string(), inventory: None });
@@ -166,7 +171,7 @@ mod tests {
                 let revocation = entry_of(&mut state.revocations, &account);
                 (revocation.refusals, revocation.last_attempt_at) = (number % 3, Some(Time(at(number))));
             }
-            _ if state.step >= Some(HandoverStep::Seal) => {
+            _ if steps::has_reached(state, HandoverStep::Seal) => {
                 state.bundle = Some(BundleStatus { sha256: number.to_string(), ..BundleStatus::default() });
             }
             _ => {}
@@ -176,10 +181,11 @@ mod tests {
     proptest! {
         #[test]
         fn the_ledger_alone_tells_the_state_whatever_happened(
-            is_final in any::<bool>(), visits in prop::collection::vec((0_usize..16, 0_u32..1000), 0..80),
+            (is_final, is_emergency) in any::<(bool, bool)>(), visits in prop::collection::vec((0_usize..16, 0_u32..1000), 0..80),
         ) {
             let mode = if is_final { HandoverMode::Final } else { HandoverMode::Rehearsal };
             let (mut state, mut fold) = (HandoverStatus::default(), Fold::default());
+            state.frozen = Some(Frozen { is_emergency: is_emergency && is_final, ..Frozen::default() });
             for one in visits {
                 visit(&mut state, mode, one);
                 for (subject, body) in changes(fold.state(), &state) {

@@ -105,6 +105,9 @@ impl Facts {
             client: redact::text(&client.display_name),
             kind: match inputs.mode {
                 HandoverMode::Rehearsal => "a REHEARSAL: nothing was revoked",
+                HandoverMode::Final if inputs.frozen.is_emergency => {
+                    "an EMERGENCY exit: the provider's access was revoked first, and the inventories are the last that were read before"
+                }
                 HandoverMode::Final => "the final handover",
             },
             provider: redact::text(&provider.display_name),
