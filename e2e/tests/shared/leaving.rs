@@ -73,7 +73,7 @@ fn the_next_provider_takes_a_client_in_from_its_bundle_and_finds_nothing_missing
     ensure!(told.contains("NO   Was the exit rehearsed lately?") && told.contains("kubectl caretaker exit moving --wait"), "{told}");
     lab.plugin(&["exit", "moving", "--wait"])?;
     lab.condition(&["mc", "moving"], "ExitReady", "True", "Settled")?;
-    ensure!(lab.plugin(&["readiness", "moving"])?.contains("10 of 10 questions passed"), "{}", lab.plugin(&["readiness", "moving"])?);
+    ensure!(lab.plugin(&["readiness", "moving"])?.contains("11 of 11 questions passed"), "{}", lab.plugin(&["readiness", "moving"])?);
 
     lab.plugin(&["exit", "moving", "--final", "--yes", "--wait"])?;
     let folder = tempfile::tempdir()?;
@@ -153,4 +153,53 @@ fn in_an_emergency_our_access_goes_before_the_bundle_is_made() -> Result<()> {
     ensure!(bag.join("02-inventory/prod.ndjson.zst").is_file(), "the last inventory is delivered");
     lab.accept(&client, &["--wait"])?;
     lab.condition(&["mc", "burning"], "HandedOver", "True", "HandedOver").map(drop)
+}
+
+/// The provider's own store is not the client's: the bundle also comes to a bucket of theirs, which is tried before the day on which it is needed.
+#[test]
+fn a_bundle_comes_to_the_client_s_own_bucket_and_a_bucket_that_refuses_is_told_before() -> Result<()> {
+    let lab = lab();
+    let client = Client::new("bucket", "200000000035", "eu-west-1");
+    let keys = lab.cloud.call(&["bucket", &client.account, "acme-handover"], "")?;
+    lab.onboard(&client)?;
+    let wanted = |secret: &str| {
+        let exit = format!(r#"{{"spec":{{"exit":{{"destination":{{"url":"s3://acme-handover/in","secretName":"{secret}"}}}}}}}}"#);
+        lab.kubectl.run(&["patch", "mc", "bucket", "--type=merge", "-p", &exit])
+    };
+    refused(wanted("aws-base"), "must begin with destination-")?;
+    let secret = |name: &str, key: &str| {
+        let data = serde_json::json!({
+            "aws_access_key_id": keys["accessKeyId"], "aws_secret_access_key": key, "aws_region": "us-east-1",
+            "aws_endpoint": lab.cloud.endpoint, "aws_allow_http": "true",
+        });
+        let object = serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": caretaker_testkit::operator::NAMESPACE}, "stringData": data,
+        });
+        lab.kubectl.apply(&object.to_string())
+    };
+    wanted("destination-bucket")?;
+    let told = || lab.plugin(&["readiness", "bucket"]);
+    lab.until("the word that the Secret is missing", || {
+        ensure!(told()?.contains("Secret destination-bucket does not exist"), "{}", told()?);
+        Ok(())
+    })?;
+    secret("destination-bucket", keys["secretAccessKey"].as_str().context("a key")?)?;
+    // The next try of one that failed comes in ten minutes; another name is tried at once.
+    secret("destination-two", keys["secretAccessKey"].as_str().context("a key")?)?;
+    wanted("destination-two")?;
+    lab.until("the word that the bucket takes a bundle", || {
+        let tried = lab.kubectl.get(&["mc", "bucket"])?["status"]["destination"].clone();
+        ensure!(tried["destination"]["secretName"] == "destination-two" && tried["fault"].is_null(), "{tried}");
+        Ok(())
+    })?;
+    let said = lab.plugin(&["exit", "bucket", "--wait"])?;
+    ensure!(said.contains("s3://acme-handover/in/") && said.contains("and read back"), "{said}");
+    let objects = lab.cloud.call(&["objects", &client.account, "acme-handover"], "")?;
+    let names: Vec<&str> = objects.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+    for end in ["caretaker-probe.txt", ".tar.zst.age", ".tar.zst.age.minisig"] {
+        ensure!(names.iter().any(|name| name.starts_with("in/") && name.ends_with(end)), "no {end} in {names:?}");
+    }
+    let everything = lab.kubectl.run(&["get", "mc,handover", "-A", "-o", "json"])?;
+    ensure!(!everything.contains(keys["secretAccessKey"].as_str().context("a key")?), "a secret is told");
+    Ok(())
 }

@@ -9,6 +9,7 @@ pub mod backup_policy;
 pub mod cloud_account;
 pub mod cloud_target;
 pub mod condition;
+pub mod destination;
 pub mod handover;
 pub mod isolation;
 pub mod ledger;

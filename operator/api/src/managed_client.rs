@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::backup_policy::BackupTerms;
 use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
+use crate::destination::{Destination, DestinationStatus};
 use crate::isolation::IsolationStatus;
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
@@ -185,6 +186,9 @@ pub struct ExitTerms {
     /// to send the public key; never take a secret key.
     #[schemars(schema_with = "recipients_schema")]
     pub recipients: Vec<String>,
+    /// A bucket or container of the client's own, which every bundle is delivered to beside the provider's store. It is tried every day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Destination>,
     /// Days between two rehearsals of the exit that the operator makes by itself, the first that long after the client was made; 0 makes none. The last
     /// three are kept.
     #[serde(default = "default_rehearsal")]
@@ -261,6 +265,8 @@ pub enum ReadinessCheck {
     Backups,
     /// Does the store take a bundle?
     Store,
+    /// Does the client's own bucket take a bundle?
+    Destination,
     /// Can a bundle be signed?
     SigningKey,
     /// Would a refusal after the exit prove something?
@@ -322,6 +328,9 @@ pub struct ManagedClientStatus {
     /// Whether the client could leave today, and what stands in the way; not there once an exit has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness: Option<ReadinessStatus>,
+    /// The last try of the client's destination of bundles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationStatus>,
     /// The end of the client's ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<crate::ledger::LedgerHead>,

@@ -200,7 +200,7 @@ async fn step(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepRe
         Some(HandoverStep::Freeze) => freeze(ctx, handover, sight).await,
         Some(HandoverStep::Build) => seal::build(ctx, handover, sight).await,
         Some(HandoverStep::Seal) => seal::seal(ctx, handover, sight).await,
-        Some(HandoverStep::Deliver) => deliver::deliver(ctx, handover).await,
+        Some(HandoverStep::Deliver) => deliver::deliver(ctx, handover, sight).await,
         Some(HandoverStep::Verify) => deliver::verify(ctx, handover, sight).await,
         Some(HandoverStep::Done) => Ok(StepResult::Done),
     };

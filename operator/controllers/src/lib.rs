@@ -6,6 +6,7 @@ pub mod claim;
 pub mod cloud_account;
 pub mod context;
 pub mod counted_link;
+mod destination;
 pub mod discovery;
 pub mod handover;
 pub mod ledger;

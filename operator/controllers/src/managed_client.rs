@@ -5,6 +5,7 @@ mod rehearsals;
 
 use async_trait::async_trait;
 use caretaker_api::condition::ConditionType;
+use caretaker_api::destination::Destination;
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile};
@@ -20,6 +21,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt};
 
 use crate::context::Context;
+use crate::destination;
 use crate::ledger;
 use caretaker_engine::Failure;
 use caretaker_engine::apply::{self, Applied, Owner, is_ours};
@@ -35,6 +37,7 @@ pub struct Plan {
     isolation: Step,
     rehearsal: Option<String>,
     worn: Vec<String>,
+    destination: Option<Destination>,
 }
 
 /// The owner that a client's objects name.
@@ -114,6 +117,7 @@ impl Reconciler for ManagedClients {
             isolation: step(client, &observed.isolation_stage, &observed.isolation, now),
             rehearsal: readiness::next_rehearsal(client, &observed.handovers, now),
             worn: readiness::worn_rehearsals(&observed.handovers),
+            destination: core::destination::due(client, now).filter(|_| observed.ending.is_none()).cloned(),
         }
     }
 
@@ -138,6 +142,12 @@ impl Reconciler for ManagedClients {
         if failure.is_none() {
             if let Err(failure) = rehearsals::act(ctx, client, plan.rehearsal.as_deref(), &plan.worn).await {
                 return Acted { done: report, failure: Some(failure) };
+            }
+            if let Some(destination) = &plan.destination {
+                match destination::attempt(ctx, destination).await {
+                    Ok(tried) => report.destination = Some(tried),
+                    Err(failure) => return Acted { done: report, failure: Some(failure) },
+                }
             }
             match isolation::act(ctx, client, plan.isolation).await {
                 Ok(began) => report.isolation = began,

@@ -1,6 +1,7 @@
 //! `ManagedClient`: what a client's namespace holds, which children it has, and how their conditions sum up.
 
 mod accounts;
+pub mod destination;
 mod guards;
 pub mod readiness;
 mod status;

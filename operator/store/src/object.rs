@@ -85,8 +85,16 @@ impl Store {
                 .with_fsync(true);
             return Ok(Self { inner: Arc::new(local), base: Path::default(), held: Arc::default() });
         }
+        Self::open_with(url, std::env::vars())
+    }
+
+    /// Opens a store of a cloud at a URL with options of its own, named as `object_store` names them, and nothing from the environment.
+    ///
+    /// # Errors
+    /// The URL is malformed, or names a store of an unknown kind.
+    pub fn open_with(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, StoreError> {
         let parsed = url.parse().map_err(|error| StoreError::Unreachable(format!("{url} is not a URL: {error}")))?;
-        let (inner, base) = object_store::parse_url_opts(&parsed, std::env::vars()).map_err(|error| classify(&error))?;
+        let (inner, base) = object_store::parse_url_opts(&parsed, options).map_err(|error| classify(&error))?;
         Ok(Self { inner: Arc::from(inner), base, held: Arc::default() })
     }
 

@@ -11,13 +11,14 @@ use super::cluster::{ClusterArgs, connect, explain};
 use super::output::{Form, json, paragraph, table, width};
 
 /// Every question in its order.
-const QUESTIONS: [(ReadinessCheck, &str); 10] = [
+const QUESTIONS: [(ReadinessCheck, &str); 11] = [
     (ReadinessCheck::Recipients, "Can the bundle be sealed to the client's keys?"),
     (ReadinessCheck::Access, "Does every account let us in?"),
     (ReadinessCheck::Inventory, "Was every account read completely?"),
     (ReadinessCheck::Monitoring, "Does the monitoring run as it is handed over?"),
     (ReadinessCheck::Backups, "Are the backups as the policy says?"),
     (ReadinessCheck::Store, "Does the store take a bundle?"),
+    (ReadinessCheck::Destination, "Does the client's own bucket take a bundle?"),
     (ReadinessCheck::SigningKey, "Can a bundle be signed?"),
     (ReadinessCheck::Proof, "Would a refusal after the exit prove something?"),
     (ReadinessCheck::Ledger, "Is the log of all that was done whole?"),

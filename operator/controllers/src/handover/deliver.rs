@@ -7,6 +7,7 @@ use caretaker_core::handover::advance::StepResult;
 use super::Sight;
 use super::seal::{about, discard, stage};
 use crate::context::Context;
+use crate::destination;
 use caretaker_engine::Failure;
 
 /// Address of a bundle in the store. The same handover always delivers to the same address: a second bundle cannot come to be.
@@ -14,8 +15,9 @@ pub fn address(about: &About) -> String {
     format!("clients/{}/handovers/{}/{}", about.client, about.id, file_name(about))
 }
 
-/// Puts the sealed file and its signature into the store; the signature first, so that a bundle is never there without one.
-pub async fn deliver(ctx: &Context, handover: &Handover) -> Result<StepResult, Failure> {
+/// Puts the sealed file and its signature into the store, and into the client's own destination where it has one; the signature first, so that a bundle is
+/// never there without one.
+pub async fn deliver(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
     let (Some(about), Some(bundle)) = (about(handover), handover.status.as_ref().and_then(|status| status.bundle.clone())) else {
         return Ok(StepResult::StageLost);
     };
@@ -28,7 +30,11 @@ pub async fn deliver(ctx: &Context, handover: &Handover) -> Result<StepResult, F
     let target = address(&about);
     ctx.store.put_file(&format!("{target}.minisig"), &signature).await.map_err(Failure::store)?;
     ctx.store.put_file(&target, &file).await.map_err(Failure::store)?;
-    Ok(StepResult::Delivered)
+    let also = match &sight.client {
+        Some(client) => destination::deliver(ctx, client, (&file, &file_name(&about)), &bundle.sha256).await?,
+        None => None,
+    };
+    Ok(StepResult::Delivered(also))
 }
 
 /// Reads the bundle back from the store and verifies digest and signature.

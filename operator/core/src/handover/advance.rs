@@ -34,8 +34,8 @@ pub enum StepResult {
     Sealed(BundleStatus),
     /// The sealed file of an earlier process is lost: it is built again.
     StageLost,
-    /// In the store.
-    Delivered,
+    /// In the store, and where the client has a destination of its own, there too, with what was seen.
+    Delivered(Option<String>),
     /// Read back and verified.
     Verified,
     /// The bundle in the store is not the one that was sealed.
@@ -129,7 +129,13 @@ fn take(handover: &Handover, status: &mut HandoverStatus, result: &StepResult, n
             status.bundle = Some(bundle.clone());
             format!("{} bytes, sealed to {} recipient(s)", bundle.size_bytes, bundle.recipients)
         }
-        StepResult::Delivered => status.bundle.as_ref().map(|bundle| bundle.address.clone()).unwrap_or_default(),
+        StepResult::Delivered(also) => {
+            let address = status.bundle.as_ref().map(|bundle| bundle.address.clone()).unwrap_or_default();
+            match also {
+                Some(also) => format!("{address}; and to the client: {also}"),
+                None => address,
+            }
+        }
         StepResult::Verified => "read back from the store; digest and signature are good".into(),
         StepResult::Revoked(revocations) => {
             status.revocations.clone_from(revocations);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::destination::DestinationStatus;
 use caretaker_api::handover::{HandoverMode, HandoverStep, StepState};
 use caretaker_api::managed_client::{ReadinessBlocker, ReadinessCheck, ReadinessStatus};
 use caretaker_api::{CloudAccount, Handover, ManagedClient};
@@ -11,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::Observed;
+use super::{Observed, destination};
 use crate::conditions::{ConditionSet, Is, find};
 
 /// How long after its day a rehearsal may be late before it counts as missing.
@@ -29,10 +30,15 @@ type Found = Option<String>;
 
 /// Every check, in the order in which people can act on them.
 #[must_use]
-pub fn rate(client: &ManagedClient, observed: &Observed, set: &ConditionSet, now: Timestamp) -> ReadinessStatus {
+pub fn rate(
+    (client, observed): (&ManagedClient, &Observed),
+    tried: Option<&DestinationStatus>,
+    set: &ConditionSet,
+    now: Timestamp,
+) -> ReadinessStatus {
     let own = |kind: ConditionType| set.get(kind);
     let of_profile = |kind: ConditionType| find(&observed.profile_conditions, kind);
-    let checks: [(ReadinessCheck, Found); 10] = [
+    let checks: [(ReadinessCheck, Found); 11] = [
         (ReadinessCheck::Recipients, recipients(observed)),
         (ReadinessCheck::Access, unless_true(own(ConditionType::AccessProven), "not every account lets us in")),
         (ReadinessCheck::Inventory, unless_true(own(ConditionType::InventoryComplete), "the inventory has gaps")),
@@ -42,6 +48,7 @@ pub fn rate(client: &ManagedClient, observed: &Observed, set: &ConditionSet, now
         ),
         (ReadinessCheck::Backups, unless_true(own(ConditionType::BackupsReady), "the backups are not as the policy says")),
         (ReadinessCheck::Store, store(observed)),
+        (ReadinessCheck::Destination, destination::blocker(client, tried)),
         (ReadinessCheck::SigningKey, unless_true(of_profile(ConditionType::SigningKeyReady), "no bundle can be signed")),
         (ReadinessCheck::Proof, unless_true(of_profile(ConditionType::ExitProvable), "a refusal after the exit would prove nothing")),
         (ReadinessCheck::Ledger, unless_true(own(ConditionType::LedgerIntact), "the log of what was done is not whole")),
@@ -197,7 +204,7 @@ mod tests {
         };
         change(&mut observed);
         let own = conditions(CONDITIONS, but.filter(|(kind, ..)| CONDITIONS.contains(kind)));
-        rate(&client(30), &observed, &ConditionSet::new(&own, CONDITIONS, 1, day(2)), day(2))
+        rate((&client(30), &observed), None, &ConditionSet::new(&own, CONDITIONS, 1, day(2)), day(2))
     }
 
     #[test]
@@ -225,7 +232,7 @@ mod tests {
         let key = |observed: &mut Observed| observed.recipient_faults = vec![Fault::spec("spec.exit.recipients[0]", "no key")];
         assert_eq!(rated(None, key).blockers[0].message, "spec.exit.recipients[0]: no key");
         let unknown = rated(None, |observed| observed.profile_conditions.clear());
-        assert_eq!((unknown.blockers.len(), unknown.score), (2, 80), "what nobody knows is no pass");
+        assert_eq!((unknown.blockers.len(), unknown.score), (2, 81), "what nobody knows is no pass");
         let mut account = CloudAccount::new("prod", serde_json::from_value(json!({"aws": {"accountId": "111122223333"}})).unwrap());
         for (is, passes) in [(Is::True, true), (Is::Unknown, true), (Is::False, false)] {
             let kinds = [ConditionType::StoreReady];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::destination::DestinationStatus;
 use caretaker_api::ledger::LedgerHead;
 use caretaker_api::managed_client::{ManagedClientStatus, ReadinessStatus};
 use caretaker_api::names::client_namespace;
@@ -12,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::accounts::Wanted;
-use super::{CONDITIONS, Observed, accounts, external_ids, readiness};
+use super::{CONDITIONS, Observed, accounts, destination, external_ids, readiness};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
@@ -32,6 +33,8 @@ pub struct Report {
     pub failure: Option<String>,
     /// Objects that others change again and again, with manager and field, and when they are put back.
     pub contested: Vec<Wait>,
+    /// What a try of the client's destination of bundles found, where one was due.
+    pub destination: Option<DestinationStatus>,
     /// What came of the beginning of an isolation test, where one was due.
     pub isolation: Option<Began>,
 }
@@ -73,7 +76,8 @@ pub fn status(
     let finished = observed.ending.as_ref().filter(|ending| ending.finished_by().is_some());
     let handed_over_by = last.handed_over_by.clone().or_else(|| finished.and_then(Ending::finished_by).map(str::to_owned));
     let ended = handed_over_by.as_ref().map(|by| finished.map_or_else(|| told_before(&last, by), Ending::of_all));
-    let readiness = readiness(&mut set, (client, observed), now);
+    let tried = destination::shown(client, report.destination.as_ref());
+    let readiness = readiness(&mut set, (client, observed), tried.as_ref(), now);
     match &ended {
         Some(message) => end(&mut set, message),
         None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
@@ -98,6 +102,7 @@ pub fn status(
         assets: assets(observed),
         external_ids: external_ids(client, observed),
         isolation,
+        destination: tried,
         ledger,
         readiness,
         handed_over_by,
@@ -110,13 +115,18 @@ pub fn status(
 const NAMED_BLOCKERS: usize = 2;
 
 /// Whether the client could leave today. Nobody asks once an exit has begun.
-fn readiness(set: &mut ConditionSet, (client, observed): (&ManagedClient, &Observed), now: Timestamp) -> Option<ReadinessStatus> {
+fn readiness(
+    set: &mut ConditionSet,
+    (client, observed): (&ManagedClient, &Observed),
+    tried: Option<&DestinationStatus>,
+    now: Timestamp,
+) -> Option<ReadinessStatus> {
     let has_left = client.status.as_ref().is_some_and(|status| status.handed_over_by.is_some());
     if observed.leaving || observed.ending.is_some() || has_left {
         set.set(ConditionType::ExitReady, Is::False, Reason::Progressing, "a final exit has begun; its Handover tells how far it is");
         return None;
     }
-    let rated = readiness::rate(client, observed, set, now);
+    let rated = readiness::rate((client, observed), tried, set, now);
     if rated.blockers.is_empty() {
         set.set(ConditionType::ExitReady, Is::True, Reason::Settled, format!("{} of {} questions passed", rated.passed, rated.checked));
     } else {

@@ -50,7 +50,7 @@ impl Part for Credentials {
 
     fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
         let looks = |held: &Withheld| LooksSecret { account: held.account.clone(), name: held.name.clone(), assets: held.assets };
-        let references = [of_tiers(inputs), of_accounts(inputs), of_provider(inputs.profile)].concat();
+        let references = [of_tiers(inputs), of_accounts(inputs), of_destination(inputs), of_provider(inputs.profile)].concat();
         let told = Told { note: NOTE, references, names_that_look_like_secrets: inputs.withheld.iter().map(looks).collect() };
         vec![File::json("11-credentials/references.json", &told)]
     }
@@ -81,6 +81,19 @@ fn of_accounts(inputs: &Inputs<'_>) -> Vec<Reference> {
         })
     };
     inputs.accounts.iter().filter_map(of).collect()
+}
+
+fn of_destination(inputs: &Inputs<'_>) -> Vec<Reference> {
+    let destination = inputs.client.spec.exit.destination.as_ref();
+    let secret = destination.and_then(|destination| destination.secret_name.as_ref());
+    let of = |secret: &String| Reference {
+        what: "credentials for your own bucket of bundles".to_owned(),
+        kind: "Secret",
+        held: format!("Secret {secret} in the operator's namespace"),
+        owner: "client",
+        rotation: "take the right away, or the key, once you hold the last bundle",
+    };
+    secret.into_iter().map(of).collect()
 }
 
 fn of_provider(profile: &ProviderProfile) -> Vec<Reference> {

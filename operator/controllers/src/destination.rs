@@ -1,0 +1,82 @@
+//! The client's own destination of bundles: opens it, tries it, and delivers to it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use caretaker_api::ManagedClient;
+use caretaker_api::destination::{Destination, DestinationStatus};
+use caretaker_bundle::{sha256_file, signature_path};
+use caretaker_engine::Failure;
+use caretaker_store::{Store, StoreError};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::access::own_secret;
+use crate::context::Context;
+
+/// Longest try of a destination: it must not keep a client's visit.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The small object that a try leaves: a bucket that lets us write need not let us delete.
+const PROBE: &str = "caretaker-probe.txt";
+const PROBE_TEXT: &str = "Caretaker tries here each day whether a handover bundle could be delivered. This object may be deleted.\n";
+
+async fn open(ctx: &Context, destination: &Destination) -> Result<Result<Store, String>, Failure> {
+    let options: Vec<(String, String)> = match &destination.secret_name {
+        None => std::env::vars().collect(),
+        Some(name) => {
+            let Some(secret) = own_secret(ctx, name).await? else {
+                return Ok(Err(format!("Secret {name} does not exist in namespace {}", ctx.namespace)));
+            };
+            let data: BTreeMap<_, _> = secret.data.unwrap_or_default();
+            data.into_iter().map(|(key, value)| (key, String::from_utf8_lossy(&value.0).trim().to_owned())).collect()
+        }
+    };
+    Ok(Store::open_with(&destination.url, options).map_err(|error| error.to_string()))
+}
+
+/// Tries a destination with a small object.
+///
+/// # Errors
+/// A call to the API server failed. What the destination says is no error, but told.
+pub async fn attempt(ctx: &Context, destination: &Destination) -> Result<DestinationStatus, Failure> {
+    let fault = match open(ctx, destination).await? {
+        Err(fault) => fault,
+        Ok(store) => match tokio::time::timeout(PATIENCE, store.put(PROBE, PROBE_TEXT.into())).await {
+            Ok(Ok(())) => String::new(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        },
+    };
+    Ok(DestinationStatus { destination: destination.clone(), tried_at: Some(Time(ctx.now())), fault })
+}
+
+/// Delivers a sealed file and its signature, the signature first, and reads back what may be read back. Says where it lies; `None` where the client has no
+/// destination.
+///
+/// # Errors
+/// The destination does not take it, or gives back something else: the client must correct its bucket, or the provider `spec.exit.destination`.
+pub async fn deliver(ctx: &Context, client: &ManagedClient, (file, name): (&Path, &str), sha256: &str) -> Result<Option<String>, Failure> {
+    let Some(destination) = &client.spec.exit.destination else { return Ok(None) };
+    let failed = |why: String| {
+        let words = format!("{} takes no bundle: {why}; correct it, or ManagedClient spec.exit.destination", destination.url);
+        Failure::local("deliver to the client's destination", words)
+    };
+    let store = open(ctx, destination).await?.map_err(failed)?;
+    let told = |error: StoreError| failed(error.to_string());
+    store.put_file(&format!("{name}.minisig"), &signature_path(file)).await.map_err(told)?;
+    store.put_file(name, file).await.map_err(told)?;
+    let back = tempfile::NamedTempFile::new().map_err(|error| failed(error.to_string()))?;
+    let seen = match store.get_file(name, back.path()).await {
+        Ok(()) => {
+            let digest = sha256_file(back.path()).map_err(|error| failed(error.to_string()))?;
+            if digest != sha256 {
+                return Err(failed(format!("it gave back other bytes, with the digest {digest}")));
+            }
+            "and read back"
+        }
+        // A bucket may let us write and not read: then the client's own check is the proof.
+        Err(StoreError::ReadOnly(_)) => "which lets us not read it back",
+        Err(error) => return Err(told(error)),
+    };
+    Ok(Some(format!("{}/{name}, {seen}", destination.url.trim_end_matches('/'))))
+}
