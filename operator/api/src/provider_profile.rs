@@ -48,9 +48,23 @@ pub struct ProviderProfileSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 56))]
     pub control_client: Option<String>,
+    /// Names of the ManagedClients that may use this profile: a profile whose principal leads into one client's accounts is none of another's. Without it any
+    /// client may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 56)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub clients: Vec<String>,
     /// The key that signs bundles. Without it the operator makes one and keeps it in a Secret of its own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<SigningKeySource>,
+}
+
+impl ProviderProfileSpec {
+    /// Whether a client may use the profile.
+    #[must_use]
+    pub fn serves(&self, client: &str) -> bool {
+        self.clients.is_empty() || self.clients.iter().any(|named| named == client)
+    }
 }
 
 /// One person or team.

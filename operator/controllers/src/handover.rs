@@ -214,7 +214,7 @@ async fn freeze(ctx: &Context, sight: &Sight) -> Result<StepResult, Failure> {
     let Some(client) = &sight.client else { return Ok(StepResult::Nothing) };
     let mut claimed = Vec::new();
     for account in &sight.accounts {
-        claimed.push((account, claim::look(ctx, account).await?.fault(account)));
+        claimed.push((account, claim::look(ctx, account).await?.fault_before_proof(account)));
     }
     let recipients = client.spec.exit.recipients.iter().map(|recipient| caretaker_bundle::normalise(recipient).to_owned()).collect();
     Ok(StepResult::Frozen(check::freeze(client, &claimed, recipients, ctx.now())))

@@ -63,6 +63,12 @@ pub struct Unread {
     pub cause: String,
 }
 
+/// For whom a profile is, as the register of profiles says it to the admission policy: empty for any client, else each name between commas.
+#[must_use]
+pub fn served(clients: &[String]) -> String {
+    if clients.is_empty() { String::new() } else { format!(",{},", clients.join(",")) }
+}
+
 /// Whether a condition of an account speaks of a fault of the provider's.
 #[must_use]
 pub fn is_of_provider(reason: &str, message: &str) -> bool {
