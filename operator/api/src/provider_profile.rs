@@ -183,6 +183,25 @@ pub struct SigningStatus {
     pub fingerprint: String,
     /// Secret of the operator's namespace that holds the secret half.
     pub secret_name: String,
+    /// Keys that signed bundles before this one, the last 20, the newest first: a bundle of theirs is still this provider's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub earlier: Vec<EarlierKey>,
+}
+
+/// A public key that signed bundles once.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierKey {
+    /// Public key as `minisign -P` takes it.
+    pub public_key: String,
+    /// Key id, 16 hexadecimal digits.
+    pub key_id: String,
+    /// SHA-256 of the public key.
+    pub fingerprint: String,
+    /// When another key took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
 }
 
 /// The base identity on AWS.

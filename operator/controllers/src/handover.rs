@@ -77,7 +77,15 @@ async fn monitoring(ctx: &Context, namespace: &str) -> Result<Vec<Value>, Failur
             Err(kube::Error::Api(status)) if status.code == 404 => continue,
             Err(error) => return Err(Failure::kubernetes(format!("list {}", owned.plural))(error)),
         };
-        found.extend(list.iter().map(|object| {
+        // A label is anybody's to give; what our stack has made names it as its owner.
+        let made = |object: &&DynamicObject| {
+            let group = format!("{}/", caretaker_api::GROUP);
+            object
+                .owner_references()
+                .iter()
+                .any(|owner| owner.kind == Kind::MonitoringStack.as_str() && owner.api_version.starts_with(&group))
+        };
+        found.extend(list.iter().filter(made).map(|object| {
             let (spec, metadata) = (&object.data["spec"], json!({"name": object.name_any(), "labels": object.labels()}));
             json!({"apiVersion": owned.api_version(), "kind": owned.kind, "metadata": metadata, "spec": spec})
         }));

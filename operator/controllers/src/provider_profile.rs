@@ -88,6 +88,7 @@ async fn act(ctx: &Context, profile: &ProviderProfile, prove: bool, done: &mut D
         key_id: key.public().key_id(),
         fingerprint: key.public().fingerprint(),
         secret_name: signing::secret_name(profile),
+        earlier: Vec::new(),
     }));
     if !prove {
         return Ok(());

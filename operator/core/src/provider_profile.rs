@@ -1,5 +1,7 @@
 //! `ProviderProfile`: when the provider's own identity is proved, and what the answers mean.
 
+pub mod signing;
+
 use std::time::Duration;
 
 use caretaker_api::cloud_account::Cloud;
@@ -153,7 +155,7 @@ pub fn status(
         None => {}
         Some(Ok(signing)) => {
             set.set(ConditionType::SigningKeyReady, Is::True, Reason::Settled, format!("key {}", signing.key_id));
-            status.signing = Some(signing.clone());
+            status.signing = Some(signing::recorded(status.signing.as_ref(), signing.clone(), now));
         }
         Some(Err(fault)) => {
             set.set(ConditionType::SigningKeyReady, Is::False, fault.reason, &fault.message);

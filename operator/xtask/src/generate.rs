@@ -1,5 +1,7 @@
 //! `generate`: files that are made from code. Everything here has one source; `--check` proves that no copy has drifted.
 
+mod reference;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -59,6 +61,7 @@ fn files() -> Result<BTreeMap<PathBuf, String>> {
         "examples/permissions.md".into(),
         format!("<!-- {} -->\n{}", HEADER.trim_start_matches("# ").trim_end(), caretaker_documents::permissions::page()),
     );
+    files.insert("docs/reference.md".into(), format!("<!-- {} -->\n{}", HEADER.trim_start_matches("# ").trim_end(), reference::page()?));
     Ok(files)
 }
 
