@@ -79,6 +79,7 @@ impl InPod {
             "image.repository=localhost/caretaker".to_owned(),
             "image.tag=test".into(),
             format!("aws.endpointUrl={}", self.endpoint),
+            "insecureEndpoints=true".into(),
             "log.format=text".into(),
             "networkPolicy.egress.enabled=true".into(),
             format!("networkPolicy.egress.ports={{443,6443,{port}}}"),

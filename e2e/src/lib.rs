@@ -149,8 +149,13 @@ impl Lab {
         let watch = Watch::default();
         let endpoint = runtime().block_on(caretaker_aws_shim::start(&cloud.endpoint, watch.clone()))?;
         let folder = kubectl.kubeconfig.parent().context("a kubeconfig has a folder")?.join(format!("operator-{name}"));
-        let values =
-            [format!("aws.endpointUrl={endpoint}"), "log.format=text".into(), "log.level=info\\,caretaker_controllers=debug".into()];
+        let insecure = "insecureEndpoints=true".into();
+        let values = [
+            format!("aws.endpointUrl={endpoint}"),
+            insecure,
+            "log.format=text".into(),
+            "log.level=info\\,caretaker_controllers=debug".into(),
+        ];
         let installed = operator::install(&kubectl, &folder, &binary(), &values)?;
         let (documents, secret) = provider(&cloud, name)?;
         kubectl.apply(&documents.to_string())?;

@@ -44,3 +44,27 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "caretaker.name" . }}
 {{- /* Ids that are set to null are not among the values any more: what is not named is left to the cluster. */ -}}
 {{- pick (.Values.monitoring | default dict) "podSecurityContext" "imagePullSecret" "images" | toJson -}}
 {{- end }}
+
+{{- /* Who cleans up after a deleted client: under an identity for each controller, or under one for all (without --use-service-account-credentials). */ -}}
+{{- define "caretaker.cleaners" -}}
+['{{ include "caretaker.user" . }}', 'system:serviceaccount:kube-system:generic-garbage-collector', 'system:serviceaccount:kube-system:namespace-controller', 'system:kube-controller-manager']
+{{- end }}
+
+{{- /* Whether somebody belongs to the provider: who may change every client. An expression of admission policies. */ -}}
+{{- define "caretaker.isProvider" -}}
+authorizer.group('caretaker.dev').resource('managedclients').check('update').allowed()
+{{- end }}
+
+{{- /* A policy and its binding of one name. Takes a list: the root, the name's ending, the binding's action. */ -}}
+{{- define "caretaker.binding" -}}
+{{- $root := index . 0 -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ include "caretaker.name" $root }}-{{ index . 1 }}
+  labels:
+    {{- include "caretaker.labels" $root | nindent 4 }}
+spec:
+  policyName: {{ include "caretaker.name" $root }}-{{ index . 1 }}
+  validationActions: ["{{ index . 2 }}"]
+{{- end }}

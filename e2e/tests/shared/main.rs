@@ -3,6 +3,7 @@
 
 mod cases_from_practice;
 mod chart;
+mod doors;
 mod handed_over;
 mod iac;
 mod inventory;

@@ -30,7 +30,8 @@ use crate::words::GapVerdict;
     status = "CloudAccountStatus",
     derive = "PartialEq",
     doc = "One account of a client in a cloud: how to reach it, what may be done there, the proof of access and a summary of its inventory.",
-    validation = Rule::new("self.metadata.name.size() <= 40").message("metadata.name may have at most 40 characters: names in the client's cloud are derived from it"),
+    // A name is judged once: an object from before the rule must be left with a way to be confirmed and deleted.
+    validation = Rule::new("oldSelf.hasValue() || self.metadata.name.size() <= 40").optional_old_self(true).message("metadata.name may have at most 40 characters: names in the client's cloud are derived from it"),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.account"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -131,6 +132,8 @@ pub struct AwsAccount {
     pub regions: Option<Vec<String>>,
     /// The ExternalId that the client's role must demand. The operator makes it once; do not set it unless you restore an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.size() >= 22")
+        .message("externalId must not be guessable: 22 characters or more, as 128 random bits have; leave it out, and the operator makes one"))]
     #[schemars(length(min = 2, max = 1224))]
     pub external_id: Option<String>,
 }

@@ -13,6 +13,11 @@ use crate::parents::{AwsOrganization, AzureTenant, GcpFolder};
 #[x_kube(
     validation = Rule::new("[has(self.aws), has(self.azure), has(self.gcp), has(self.awsOrganization), has(self.azureTenant), has(self.gcpFolder)].filter(is, is).size() == 1")
         .message("name exactly one of aws, azure and gcp, or of the parents awsOrganization, azureTenant and gcpFolder; give each an entry of its own"),
+    // Else an ExternalId could be changed by way of another cloud.
+    validation = Rule::new("has(self.aws) == has(oldSelf.aws) && has(self.azure) == has(oldSelf.azure) && has(self.gcp) == has(oldSelf.gcp) \
+        && has(self.awsOrganization) == has(oldSelf.awsOrganization) && has(self.azureTenant) == has(oldSelf.azureTenant) \
+        && has(self.gcpFolder) == has(oldSelf.gcpFolder)")
+        .message("an entry stays what it is: the kind of its account does not change; give an account of another kind an entry of its own, and remove this one"),
 )]
 pub struct CloudTarget {
     /// An AWS account.

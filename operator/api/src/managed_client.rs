@@ -27,9 +27,9 @@ use crate::scope::ScopeTerms;
     status = "ManagedClientStatus",
     derive = "PartialEq",
     doc = "One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they leave.",
-    validation = Rule::new("self.metadata.name.size() <= 56").message("metadata.name may have at most 56 characters: the namespace client-<name> has room for 63"),
-    validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')").message("metadata.name takes lower-case letters, digits and -: it becomes the namespace client-<name>"),
-    validation = Rule::new("!has(self.spec.backups) || self.spec.accounts.exists(a, has(a.aws) || has(a.awsOrganization))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
+    // A name is judged once: an object from before the rule must be left with a way to be confirmed and deleted.
+    validation = Rule::new("oldSelf.hasValue() || self.metadata.name.size() <= 56").optional_old_self(true).message("metadata.name may have at most 56 characters: the namespace client-<name> has room for 63"),
+    validation = Rule::new("oldSelf.hasValue() || self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')").optional_old_self(true).message("metadata.name takes lower-case letters, digits and -: it becomes the namespace client-<name>"),
     printcolumn(name = "Client", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -38,6 +38,10 @@ use crate::scope::ScopeTerms;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    // A rule of the spec, not of the object: it is not asked again where the spec stays, so that what is dying can die.
+    validation = Rule::new("!has(self.backups) || self.accounts.exists(a, has(a.aws) || has(a.awsOrganization))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
+)]
 pub struct ManagedClientSpec {
     /// Name of the client as people say it.
     #[schemars(length(min = 1, max = 120))]
@@ -125,11 +129,15 @@ pub struct QuotaTerms {
     #[serde(default = "default_pods")]
     #[schemars(range(min = 5, max = 10000))]
     pub pods: u32,
+    /// Storage that all volume claims together may request, in GiB.
+    #[serde(default = "default_storage")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub storage_gib: u32,
 }
 
 impl Default for QuotaTerms {
     fn default() -> Self {
-        Self { cpu_cores: default_cpu(), memory_gib: default_memory(), pods: default_pods() }
+        Self { cpu_cores: default_cpu(), memory_gib: default_memory(), pods: default_pods(), storage_gib: default_storage() }
     }
 }
 
@@ -146,6 +154,11 @@ fn default_memory() -> u32 {
 /// Pods when nothing is said.
 fn default_pods() -> u32 {
     50
+}
+
+/// GiB of volumes when nothing is said.
+fn default_storage() -> u32 {
+    100
 }
 
 /// One cloud account of the client, or one parent that stands for many.

@@ -22,6 +22,8 @@ pub const ISOLATION_TEST_AT: &str = "caretaker.dev/isolation-test-at";
 pub const PAUSED: &str = "caretaker.dev/paused";
 /// Annotation that must repeat the name of a `ManagedClient` before one that was not handed over may be deleted.
 pub const CONFIRM_DELETION: &str = "caretaker.dev/confirm-deletion";
+/// Annotation on a `ProviderProfile` that lets the operator make a new signing key where the known one is lost; its value is the lost one's key id.
+pub const NEW_SIGNING_KEY: &str = "caretaker.dev/new-signing-key";
 /// Finalizer of every kind: the operator's clean-up comes before the object goes.
 pub const FINALIZER: &str = "caretaker.dev/cleanup";
 /// Prefix of a client's namespace.

@@ -45,6 +45,8 @@ pub struct AwsOrganization {
     /// The ExternalId that the roles must demand. The operator makes it once; do not set it unless you restore an object. It is one for the whole
     /// organization: a StackSet gives every account the same template, and the ExternalId keeps clients apart, not the accounts of one client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.size() >= 22")
+        .message("externalId must not be guessable: 22 characters or more, as 128 random bits have; leave it out, and the operator makes one"))]
     #[schemars(length(min = 2, max = 1224))]
     pub external_id: Option<String>,
 }

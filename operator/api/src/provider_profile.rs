@@ -48,9 +48,23 @@ pub struct ProviderProfileSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 56))]
     pub control_client: Option<String>,
+    /// Names of the ManagedClients that may use this profile: a profile whose principal leads into one client's accounts is none of another's. Without it any
+    /// client may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 56)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub clients: Vec<String>,
     /// The key that signs bundles. Without it the operator makes one and keeps it in a Secret of its own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<SigningKeySource>,
+}
+
+impl ProviderProfileSpec {
+    /// Whether a client may use the profile.
+    #[must_use]
+    pub fn serves(&self, client: &str) -> bool {
+        self.clients.is_empty() || self.clients.iter().any(|named| named == client)
+    }
 }
 
 /// One person or team.
@@ -169,6 +183,25 @@ pub struct SigningStatus {
     pub fingerprint: String,
     /// Secret of the operator's namespace that holds the secret half.
     pub secret_name: String,
+    /// Keys that signed bundles before this one, the last 20, the newest first: a bundle of theirs is still this provider's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub earlier: Vec<EarlierKey>,
+}
+
+/// A public key that signed bundles once.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierKey {
+    /// Public key as `minisign -P` takes it.
+    pub public_key: String,
+    /// Key id, 16 hexadecimal digits.
+    pub key_id: String,
+    /// SHA-256 of the public key.
+    pub fingerprint: String,
+    /// When another key took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
 }
 
 /// The base identity on AWS.

@@ -29,8 +29,8 @@ impl Default for Limits {
     }
 }
 
-/// Largest tag file, in bytes: it is held in memory. A million files make a manifest of a quarter of it.
-const MAX_TAG_FILE: u64 = 1 << 30;
+/// Largest tag file, in bytes: it is held in memory. A million files make a manifest of most of it.
+const MAX_TAG_FILE: u64 = 5 << 26;
 
 /// Where the files of a bag go. Paths are relative, portable and unique.
 pub(crate) trait Sink {

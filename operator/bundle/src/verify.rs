@@ -135,7 +135,7 @@ impl<'a> Verifier<'a> {
         let temporary = tempfile::Builder::new().prefix(".caretaker-").suffix(".part").tempdir_in(folder);
         let temporary = temporary.map_err(failed(format!("write to {}", folder.display())))?;
         let root = temporary.path().join("bag");
-        std::fs::create_dir(&root).map_err(failed(format!("write to {}", folder.display())))?;
+        private_folder(&root).map_err(failed(format!("write to {}", folder.display())))?;
         let payload = self.read(file, identities, comment, &mut Folder(root.clone()))?;
         std::fs::rename(&root, bag).map_err(failed(format!("make {}", bag.display())))?;
         Ok(payload)
@@ -240,15 +240,28 @@ fn check_name(bundle: &Path, about: &About) -> Result<(), Verdict> {
     Ok(())
 }
 
-/// A sink that writes below a folder.
+/// A sink that writes below a folder. The files are a client's whole world: they are for who opened the bundle and nobody else, whatever the umask says.
 struct Folder(PathBuf);
 
 impl Sink for Folder {
     fn file(&mut self, path: &str) -> io::Result<Box<dyn Write>> {
         let target = self.0.join(path);
         if let Some(parent) = target.parent() {
-            std::fs::create_dir_all(parent)?;
+            private_folder(parent)?;
         }
-        Ok(Box::new(BufWriter::new(File::create_new(target)?)))
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Box::new(BufWriter::new(options.open(target)?)))
     }
+}
+
+/// Makes a folder, and those above it that are missing, for their owner alone.
+fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }

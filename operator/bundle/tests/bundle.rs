@@ -336,3 +336,23 @@ proptest! {
         prop_assert_eq!(found, files);
     }
 }
+
+/// L1: an opened bundle is a client's whole world.
+#[cfg(unix)]
+#[test]
+fn an_opened_bundle_is_for_who_opened_it() {
+    use std::os::unix::fs::PermissionsExt;
+    fn walk(path: &std::path::Path, modes: &mut Vec<(String, u32)>) {
+        let about = std::fs::metadata(path).unwrap();
+        modes.push((path.display().to_string(), about.permissions().mode() & 0o077));
+        if about.is_dir() {
+            std::fs::read_dir(path).unwrap().for_each(|entry| walk(&entry.unwrap().path(), modes));
+        }
+    }
+    let (made, into) = (make(Mode::Final), tempfile::tempdir().unwrap());
+    let opened = Verifier::new(made.key.public()).open(&made.bundle, &made.identities, into.path()).unwrap();
+    let mut modes = Vec::new();
+    walk(&opened.bag, &mut modes);
+    assert!(modes.len() > 5, "{modes:?}");
+    assert!(modes.iter().all(|(_, others)| *others == 0), "{modes:?}");
+}

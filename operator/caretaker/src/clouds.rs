@@ -37,6 +37,28 @@ pub struct Reach {
     pub ca_bundle: Option<PathBuf>,
 }
 
+impl Reach {
+    /// Refuses an address that tokens and keys would go to in clear, and says loudly which clouds are elsewhere than usual.
+    pub fn check(&self, may_be_insecure: bool) -> anyhow::Result<()> {
+        let overridden = [
+            ("CARETAKER_AWS_ENDPOINT_URL", &self.aws_endpoint),
+            ("CARETAKER_AZURE_AUTHORITY_HOST", &self.azure_authority),
+            ("CARETAKER_AZURE_ENDPOINT_URL", &self.azure_endpoint),
+            ("CARETAKER_GCP_ENDPOINT_URL", &self.gcp_endpoint),
+        ];
+        for (name, url) in overridden.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?))) {
+            let is_secure = url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"));
+            anyhow::ensure!(
+                is_secure || may_be_insecure,
+                "{name} does not begin with https://: tokens and keys would go over the network in clear. Give an address with https, or, for an emulator on \
+                 this machine, set CARETAKER_INSECURE_ENDPOINTS=true"
+            );
+            tracing::warn!(name, insecure = !is_secure, "a cloud is asked at an address that was set here");
+        }
+        Ok(())
+    }
+}
+
 type Held<I> = Mutex<HashMap<I, Arc<dyn CloudConnector>>>;
 
 /// The connectors.
@@ -171,4 +193,28 @@ fn credentials(keys: Option<&AwsKeys>) -> BaseCredentials {
         secret_access_key: keys.secret_access_key.clone(),
         session_token: keys.session_token.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reach;
+
+    #[test]
+    fn no_token_goes_over_the_network_in_clear_unless_that_is_said() {
+        let aws = |url: &str| Reach { aws_endpoint: Some(url.into()), ..Reach::default() };
+        let gcp = |url: &str| Reach { gcp_endpoint: Some(url.into()), ..Reach::default() };
+        for (why, reach, insecure, is_taken) in [
+            ("nothing is set", Reach::default(), false, true),
+            ("https", aws("https://vpce-1.sts.amazonaws.com"), false, true),
+            ("letter case does not count", gcp("HTTPS://private.googleapis.com"), false, true),
+            ("http", aws("http://127.0.0.1:4566"), false, false),
+            ("http, of another cloud", gcp("http://proxy.example"), false, false),
+            ("no scheme at all", gcp("proxy.example"), false, false),
+            ("http, and it is said", aws("http://127.0.0.1:4566"), true, true),
+        ] {
+            assert_eq!(reach.check(insecure).is_ok(), is_taken, "{why}");
+        }
+        let told = aws("http://user:secret@proxy").check(false).unwrap_err().to_string();
+        assert!(told.contains("CARETAKER_AWS_ENDPOINT_URL") && !told.contains("secret"), "{told}");
+    }
 }

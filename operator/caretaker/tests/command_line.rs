@@ -38,3 +38,26 @@ fn a_proxy_is_used_and_its_password_is_not_told() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && !said.contains("hunter2") && !said.contains("feature"), "{said}");
 }
+
+/// L1: the secret half of a key pair is for its owner, also where a shell made the file under its umask.
+#[cfg(unix)]
+#[test]
+fn an_identity_is_in_no_file_that_others_may_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = std::env::temp_dir().join(format!("caretaker-keygen-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("it can be made");
+    let (named, redirected) = (folder.join("named.txt"), folder.join("redirected.txt"));
+    let keygen = |shell: &str| Command::new("sh").args(["-c", shell]).output().expect("it runs");
+    let binary = env!("CARGO_BIN_EXE_caretaker");
+    let told = keygen(&format!("umask 022; {binary} bundle keygen --file {}", named.display()));
+    assert!(told.status.success() && !String::from_utf8_lossy(&told.stdout).contains("AGE-SECRET-KEY"), "{told:?}");
+    assert!(keygen(&format!("umask 022; {binary} bundle keygen > {}", redirected.display())).status.success());
+    for file in [&named, &redirected] {
+        let mode = std::fs::metadata(file).expect("it is there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.display());
+        assert!(std::fs::read_to_string(file).expect("it is ours").contains("\nAGE-SECRET-KEY-1"), "{}", file.display());
+    }
+    let again = caretaker().args(["bundle", "keygen", "--file"]).arg(&named).output().expect("it runs");
+    assert!(!again.status.success(), "an identity is never written over: {again:?}");
+    std::fs::remove_dir_all(&folder).expect("it is ours");
+}

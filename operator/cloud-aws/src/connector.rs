@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
@@ -30,11 +30,14 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest time until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a proof of the base identity holds: as long as a ProviderProfile waits between two.
+const PROOF_HOLDS: Duration = Duration::from_secs(600);
+
 /// The provider's way into AWS.
 pub struct AwsConnector {
     shared: Arc<Shared>,
     sessions: Sessions<AwsGrant, AssumedRole>,
-    proven: Mutex<Option<Identity>>,
+    proven: Mutex<Option<Instant>>,
 }
 
 impl AwsConnector {
@@ -85,16 +88,18 @@ impl AwsConnector {
         Ok(Self { shared: Arc::new(shared), sessions: Sessions::default(), proven: Mutex::default() })
     }
 
-    /// Proves once that the base credentials are the declared principal's. Nobody's role is assumed with others.
+    /// Proves that the base credentials are the declared principal's: those of the environment can become another's while the process runs. Nobody's role is
+    /// assumed with others.
     async fn prove_base(&self) -> Result<()> {
         let mut proven = self.proven.lock().await;
-        if proven.is_none() {
+        if proven.is_none_or(|at| at.elapsed() > PROOF_HOLDS) {
+            *proven = None;
             let identity = session::base_identity(&self.shared).await?;
             if !caretaker_cloud::is_principal(&identity.principal, &self.shared.expected_principal) {
                 let message = format!("the base credentials are {}, not {}", identity.principal, self.shared.expected_principal);
                 return Err(CloudError::new(ErrorClass::Credentials, "sts:GetCallerIdentity", message));
             }
-            *proven = Some(identity);
+            *proven = Some(Instant::now());
         }
         Ok(())
     }

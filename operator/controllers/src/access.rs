@@ -41,6 +41,10 @@ pub async fn way_in(ctx: &Context, account: &CloudAccount, claims: &Claims) -> R
     if let Some(fault) = claims.fault(account) {
         return Ok(Err(fault));
     }
+    let client = client_of(account);
+    if !profile.spec.serves(&client) {
+        return Ok(Err(not_served(&profile.name_any(), &client)));
+    }
     let cloud = account.spec.target.cloud();
     if !caretaker_core::provider_profile::clouds(&profile).contains(&cloud) {
         return Ok(Err(Fault::outside(
@@ -49,7 +53,6 @@ pub async fn way_in(ctx: &Context, account: &CloudAccount, claims: &Claims) -> R
             format!("ProviderProfile {} has no spec.{}: add the provider's principal there", profile.name_any(), cloud.as_str()),
         )));
     }
-    let client = client_of(account);
     let Some(grant) = caretaker_core::grant::grant(&client, &account.name_any(), &account.spec, &profile.spec) else {
         return Ok(Ok(None));
     };
@@ -62,6 +65,9 @@ pub async fn way_in(ctx: &Context, account: &CloudAccount, claims: &Claims) -> R
 /// A call to the API server failed.
 pub async fn enter(ctx: &Context, account: &CloudAccount) -> Result<Result<Option<WayIn>, Fault>, Failure> {
     let claims = claim::look(ctx, account).await?;
+    if let Some(fault) = claims.fault_before_proof(account) {
+        return Ok(Err(fault));
+    }
     let way = way_in(ctx, account, &claims).await?;
     if matches!(way, Ok(Some(_))) {
         claim::take(ctx, &claims.takes).await?;
@@ -173,6 +179,14 @@ fn text(value: &ByteString) -> Option<String> {
 
 fn missing_profile(name: &str) -> Fault {
     let message = format!("ProviderProfile {name} does not exist: apply one (see examples/provider-profile.yaml) or name another");
+    Fault::outside(Reason::ReferenceMissing, "spec.providerProfile", message)
+}
+
+fn not_served(profile: &str, client: &str) -> Fault {
+    let message = format!(
+        "ProviderProfile {profile} is for other clients, and {client} is not among its spec.clients: name a profile that serves this client, or add the \
+         client there"
+    );
     Fault::outside(Reason::ReferenceMissing, "spec.providerProfile", message)
 }
 

@@ -41,8 +41,9 @@ async fn find(ctx: &Context, claim: &Claim) -> Result<Found, Failure> {
         remember(ctx, name, claim.owner());
         return Ok(Found::Ours);
     }
-    let is_alive = claim.is_alive(&holder, &neighbours(ctx, claim.subject, &holder).await?);
-    Ok(Found::Other { version: Version { uid: held.uid(), resource_version: held.resource_version() }, is_alive })
+    let accounts = neighbours(ctx, claim.subject, &holder).await?;
+    let (is_alive, is_proved) = (claim.is_alive(&holder, &accounts), claim.is_proved(&holder, &accounts));
+    Ok(Found::Other { version: Version { uid: held.uid(), resource_version: held.resource_version() }, is_alive, is_proved })
 }
 
 /// The accounts that tell whether a holder still needs a claim, read from the API server: a watch that is behind must not give an account to two.
@@ -52,7 +53,7 @@ async fn neighbours(ctx: &Context, subject: Subject, holder: &Holder) -> Result<
         Subject::Account => {
             Ok(api.get_opt(&holder.name).await.map_err(Failure::kubernetes("read the holder of a claim"))?.into_iter().collect())
         }
-        Subject::ServiceAccount => {
+        Subject::Number | Subject::ServiceAccount => {
             Ok(api.list(&ListParams::default()).await.map_err(Failure::kubernetes("list the holders of a claim"))?.items)
         }
     }

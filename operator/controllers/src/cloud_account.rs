@@ -8,7 +8,7 @@ use caretaker_api::cloud_account::{CloudAccountStatus, KitStatus};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::{CloudAccount, ProviderProfile, names};
 use caretaker_cloud::{CloudLink, Presented};
-use caretaker_core::cloud_account::claim::{Claims, Take};
+use caretaker_core::cloud_account::claim::{Claims, Take, takes_external_id};
 use caretaker_core::cloud_account::conversation::{Answer, Ask, Conversation, Unread};
 use caretaker_core::cloud_account::cross_client_probe::{self, Tried};
 use caretaker_core::cloud_account::intrusion_probe::Refusal;
@@ -61,6 +61,8 @@ pub struct Work {
     /// Whether a reading follows, once what comes of this is told.
     reads_next: bool,
     takes: Vec<Take>,
+    /// Whether the claims wait for the proof.
+    is_contested: bool,
     kit: Option<Desired>,
     principal: String,
     way_in: Option<WayIn>,
@@ -96,7 +98,9 @@ impl Reconciler for CloudAccounts {
         let ending = Ending::of(&ledger::handovers(ctx, &namespace).await?);
         let ending = ending.map(|ending| ending.of_account(&account.name_any()));
         let has_ended = ending.is_some();
-        let mut seen = Observed { provider: profile.map(|profile| profile.spec), way_fault: None, claimed_by_other, ending };
+        let external_id_taken = takes_external_id(account, || ctx.cache.list_typed(None));
+        let provider = profile.map(|profile| profile.spec);
+        let mut seen = Observed { provider, way_fault: None, claimed_by_other, external_id_taken, ending };
         let way_in = if claimed_by_other || has_ended || !account.spec.is_live() {
             None
         } else {
@@ -127,7 +131,8 @@ impl Reconciler for CloudAccounts {
         });
         let principal = provider.map(|provider| grant::principal(&account.spec, provider)).unwrap_or_default();
         let reads_next = rest.is_some() && observed.way_in.is_some();
-        Work { plan, reads_next, takes: observed.claims.takes.clone(), kit, principal, way_in: observed.way_in.clone() }
+        let Claims { takes, is_contested, .. } = observed.claims.clone();
+        Work { plan, reads_next, takes, is_contested, kit, principal, way_in: observed.way_in.clone() }
     }
 
     async fn act(&self, ctx: &Context, account: &CloudAccount, mut work: Work) -> Acted<Done> {
@@ -136,7 +141,9 @@ impl Reconciler for CloudAccounts {
             return Acted { done, failure: Some(failure) };
         }
         let mut acted = match &work.way_in {
-            Some(way_in) if !done.made_external_id => talk(ctx, (account, way_in), Conversation::new(account, work.plan, done)).await,
+            Some(way_in) if !done.made_external_id => {
+                talk(Caller::new(ctx, account, way_in, work.is_contested), Conversation::new(account, work.plan, done)).await
+            }
             _ => Acted { done, failure: None },
         };
         acted.done.reads_next = work.reads_next && acted.failure.is_none() && acted.done.lets_read();
@@ -147,7 +154,8 @@ impl Reconciler for CloudAccounts {
         let (_, rest) = core::plan(account, &seen.observed.seen, seen.now).divided();
         let plan = rest.filter(|_| seen.done.reads_next)?;
         let (principal, way_in) = (seen.done.principal.clone(), seen.observed.way_in.clone());
-        Some(Work { plan, reads_next: false, takes: Vec::new(), kit: None, principal, way_in })
+        let is_contested = seen.observed.claims.is_contested;
+        Some(Work { plan, reads_next: false, takes: Vec::new(), is_contested, kit: None, principal, way_in })
     }
 
     fn status(&self, account: &CloudAccount, seen: Seen<'_, Sight, Done>) -> (CloudAccountStatus, Outcome) {
@@ -172,7 +180,9 @@ impl Reconciler for CloudAccounts {
 
 /// The writes that stay in the cluster: claims, the ExternalId, the kit.
 async fn prepare(ctx: &Context, account: &CloudAccount, work: &Work, done: &mut Done) -> Result<(), Failure> {
-    claim::take(ctx, &work.takes).await?;
+    if !work.is_contested {
+        claim::take(ctx, &work.takes).await?;
+    }
     if work.plan.make_external_id {
         make_external_id(ctx, account).await?;
         done.made_external_id = true;
@@ -200,8 +210,7 @@ async fn publish_kit(ctx: &Context, account: &CloudAccount, kit: &Desired, done:
 }
 
 /// Carries the questions of a conversation out, each in its turn.
-async fn talk(ctx: &Context, (account, way_in): (&CloudAccount, &WayIn), mut conversation: Conversation) -> Acted<Done> {
-    let mut caller = Caller { ctx, account, way_in, link: None };
+async fn talk(mut caller: Caller<'_>, mut conversation: Conversation) -> Acted<Done> {
     let mut answer = None;
     while let Some(ask) = conversation.next(answer.take()) {
         match caller.carry(ask).await {
@@ -218,11 +227,31 @@ struct Caller<'a> {
     account: &'a CloudAccount,
     way_in: &'a WayIn,
     link: Option<Arc<dyn CloudLink>>,
+    is_contested: bool,
 }
 
-impl Caller<'_> {
+impl<'a> Caller<'a> {
+    const fn new(ctx: &'a Context, account: &'a CloudAccount, way_in: &'a WayIn, is_contested: bool) -> Self {
+        Self { ctx, account, way_in, link: None, is_contested }
+    }
+
+    /// Somebody else names the account, and was never let in. We were: the claims are ours before anything is asked of what is in the account.
+    async fn settle_claims(&mut self, ask: Ask) -> Result<(), Failure> {
+        if !self.is_contested || matches!(ask, Ask::Connect(_) | Ask::Attempt(_)) {
+            return Ok(());
+        }
+        let claims = claim::look(self.ctx, self.account).await?;
+        if let Some(fault) = claims.fault(self.account) {
+            return Err(Failure::local("claim the account", fault.message));
+        }
+        claim::take(self.ctx, &claims.takes).await?;
+        self.is_contested = false;
+        Ok(())
+    }
+
     /// Carries one question out.
     async fn carry(&mut self, ask: Ask) -> Result<Answer, Failure> {
+        self.settle_claims(ask).await?;
         let WayIn { connector, grant, .. } = self.way_in;
         let wanted = || kit::parents::wanted(&self.account.spec, grant);
         Ok(match ask {

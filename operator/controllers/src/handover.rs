@@ -77,7 +77,15 @@ async fn monitoring(ctx: &Context, namespace: &str) -> Result<Vec<Value>, Failur
             Err(kube::Error::Api(status)) if status.code == 404 => continue,
             Err(error) => return Err(Failure::kubernetes(format!("list {}", owned.plural))(error)),
         };
-        found.extend(list.iter().map(|object| {
+        // A label is anybody's to give; what our stack has made names it as its owner.
+        let made = |object: &&DynamicObject| {
+            let group = format!("{}/", caretaker_api::GROUP);
+            object
+                .owner_references()
+                .iter()
+                .any(|owner| owner.kind == Kind::MonitoringStack.as_str() && owner.api_version.starts_with(&group))
+        };
+        found.extend(list.iter().filter(made).map(|object| {
             let (spec, metadata) = (&object.data["spec"], json!({"name": object.name_any(), "labels": object.labels()}));
             json!({"apiVersion": owned.api_version(), "kind": owned.kind, "metadata": metadata, "spec": spec})
         }));
@@ -214,7 +222,7 @@ async fn freeze(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<Ste
     let Some(client) = &sight.client else { return Ok(StepResult::Nothing) };
     let mut claimed = Vec::new();
     for account in &sight.accounts {
-        claimed.push((account, claim::look(ctx, account).await?.fault(account)));
+        claimed.push((account, claim::look(ctx, account).await?.fault_before_proof(account)));
     }
     let recipients = client.spec.exit.recipients.iter().map(|recipient| caretaker_bundle::normalise(recipient).to_owned()).collect();
     Ok(StepResult::Frozen(check::freeze((client, handover), &claimed, recipients, ctx.now())))

@@ -90,6 +90,7 @@ impl Reconciler for ManagedClients {
             isolation_stage,
             isolation,
             profile_exists: profile.is_some(),
+            profile_refuses: profile.as_ref().is_some_and(|profile| !profile.spec.serves(&client.name_any())),
             profile_conditions: profile.and_then(|profile| profile.status).map(|status| status.conditions).unwrap_or_default(),
             namespace_taken: namespace_taken(ctx, client, &namespace).await?,
             accounts: ctx.cache.list_typed::<CloudAccount>(within),

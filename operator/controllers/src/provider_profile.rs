@@ -19,7 +19,7 @@ use crate::signing;
 use caretaker_engine::Failure;
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 
-/// ConfigMap of the operator's namespace whose keys are the profiles that exist: the admission policy's parameter.
+/// ConfigMap of the operator's namespace whose keys are the profiles that exist, and whose values say for whom: the admission policy's parameter.
 pub const REGISTER: &str = "caretaker-profiles";
 
 /// The reconciler.
@@ -73,7 +73,7 @@ impl Reconciler for ProviderProfiles {
             let message = format!("used by the ManagedClients {}: hand them over or name another profile there", users.join(", "));
             return Ok(CleanUp::Waiting(Wait { reason: Reason::Deleting, message, after: std::time::Duration::from_secs(10) }));
         }
-        register(ctx, &name, false).await?;
+        register(ctx, &name, None).await?;
         Ok(CleanUp::Done)
     }
 }
@@ -82,12 +82,13 @@ async fn act(ctx: &Context, profile: &ProviderProfile, prove: bool, done: &mut D
     done.definitions = Some(ctx.definitions.look(&ctx.client, &ctx.cache, ctx.now()).await.map_err(|failure| failure.to_string()));
     done.unread = core::unread(&profile.name_any(), &ctx.cache.list_typed(None));
     done.uncontrolled = core::uncontrolled(profile, &ctx.cache.list_typed(None));
-    register(ctx, &profile.name_any(), true).await?;
+    register(ctx, &profile.name_any(), Some(&core::served(&profile.spec.clients))).await?;
     done.signing = Some(signing::load_or_make(ctx, profile).await?.map(|key| SigningStatus {
         public_key: key.public().to_base64().to_owned(),
         key_id: key.public().key_id(),
         fingerprint: key.public().fingerprint(),
         secret_name: signing::secret_name(profile),
+        earlier: Vec::new(),
     }));
     if !prove {
         return Ok(());
@@ -101,13 +102,13 @@ async fn act(ctx: &Context, profile: &ProviderProfile, prove: bool, done: &mut D
     Ok(())
 }
 
-/// Notes in the register whether a profile exists.
-async fn register(ctx: &Context, name: &str, exists: bool) -> Result<(), Failure> {
+/// Notes in the register for whom a profile is; `None` where it is going.
+async fn register(ctx: &Context, name: &str, served: Option<&str>) -> Result<(), Failure> {
     let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
     let failed = |what: &str| Failure::kubernetes(format!("{what} ConfigMap {}/{REGISTER}", ctx.namespace));
     let held = api.get_opt(REGISTER).await.map_err(failed("read"))?;
-    let stands = held.as_ref().and_then(|held| held.data.as_ref()).is_some_and(|data| data.contains_key(name));
-    if stands == exists && held.is_some() {
+    let stands = held.as_ref().and_then(|held| held.data.as_ref()).and_then(|data| data.get(name)).map(String::as_str);
+    if stands == served && held.is_some() {
         return Ok(());
     }
     if held.is_none() {
@@ -122,8 +123,7 @@ async fn register(ctx: &Context, name: &str, exists: bool) -> Result<(), Failure
             Err(error) => return Err(failed("make")(error)),
         }
     }
-    let value = if exists { json!("") } else { json!(null) };
-    let patch = json!({"data": {name: value}});
+    let patch = json!({"data": {name: served}});
     api.patch(REGISTER, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(failed("change"))?;
     ctx.metrics.write("ConfigMap", "register");
     Ok(())

@@ -72,6 +72,8 @@ pub struct Observed {
     pub way_fault: Option<Fault>,
     /// Whether another object holds the account.
     pub claimed_by_other: bool,
+    /// Whether an older object of another client has the same ExternalId, see [`claim::takes_external_id`].
+    pub external_id_taken: bool,
     /// What is known of our end there, once a final handover has begun to revoke: we do not knock any more.
     pub ending: Option<AccountEnding>,
 }
@@ -105,6 +107,10 @@ pub fn check(account: &CloudAccount, observed: &Observed) -> Vec<Fault> {
         let message =
             format!("{} is the provider's own account, which is never read as a client's: give the client's account", target.id());
         faults.push(Fault::spec(target.id_field(), message));
+    }
+    if observed.external_id_taken {
+        let message = "another object has this ExternalId, and an ExternalId keeps clients apart: leave it out, and the operator makes one";
+        faults.push(Fault::spec(format!("{}.externalId", if target.is_parent() { "spec.awsOrganization" } else { "spec.aws" }), message));
     }
     if let Some(terms) = &account.spec.scope {
         faults.extend(scope::faults(terms, &[named(account)], "spec.scope"));

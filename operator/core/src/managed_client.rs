@@ -55,6 +55,8 @@ pub const MAX_ACCOUNTS: usize = 1000;
 pub struct Observed {
     /// Whether the profile exists.
     pub profile_exists: bool,
+    /// Whether the profile is for other clients.
+    pub profile_refuses: bool,
     /// Whether the namespace's name is taken by somebody else.
     pub namespace_taken: bool,
     /// The CloudAccounts of the namespace.
@@ -99,6 +101,13 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
         let message = format!("ProviderProfile {profile} does not exist: apply one (see examples/provider-profile.yaml) or name another");
         faults.push(Fault::outside(Reason::ReferenceMissing, "spec.providerProfile", message));
     }
+    if observed.profile_refuses {
+        let profile = &client.spec.provider_profile;
+        let message = format!(
+            "ProviderProfile {profile} is for other clients: name a profile that serves this one, or add {name} to its spec.clients"
+        );
+        faults.push(Fault::outside(Reason::ReferenceMissing, "spec.providerProfile", message));
+    }
     if observed.namespace_taken {
         let message = format!(
             "namespace {} exists and was not made for this client: rename the client or remove the namespace",
@@ -140,7 +149,7 @@ pub fn may_prune(kind: &str, observed: &Observed) -> bool {
 #[must_use]
 pub fn plan(client: &ManagedClient, observed: &Observed) -> Vec<Desired> {
     let namespace = client_namespace(&client.name_any());
-    let mut wanted = guards::objects(&client.spec, &observed.dns, &namespace);
+    let mut wanted = guards::objects(&client.spec, accounts(client, observed).len(), &observed.dns, &namespace);
     wanted.extend(accounts::objects(client, observed, &namespace));
     wanted.extend(stack(client, observed, &namespace));
     wanted.extend(policy(client, observed, &namespace));

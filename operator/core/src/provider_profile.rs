@@ -1,5 +1,7 @@
 //! `ProviderProfile`: when the provider's own identity is proved, and what the answers mean.
 
+pub mod signing;
+
 use std::time::Duration;
 
 use caretaker_api::cloud_account::Cloud;
@@ -61,6 +63,12 @@ pub struct Unread {
     pub reason: Reason,
     /// Why.
     pub cause: String,
+}
+
+/// For whom a profile is, as the register of profiles says it to the admission policy: empty for any client, else each name between commas.
+#[must_use]
+pub fn served(clients: &[String]) -> String {
+    if clients.is_empty() { String::new() } else { format!(",{},", clients.join(",")) }
 }
 
 /// Whether a condition of an account speaks of a fault of the provider's.
@@ -147,7 +155,7 @@ pub fn status(
         None => {}
         Some(Ok(signing)) => {
             set.set(ConditionType::SigningKeyReady, Is::True, Reason::Settled, format!("key {}", signing.key_id));
-            status.signing = Some(signing.clone());
+            status.signing = Some(signing::recorded(status.signing.as_ref(), signing.clone(), now));
         }
         Some(Err(fault)) => {
             set.set(ConditionType::SigningKeyReady, Is::False, fault.reason, &fault.message);

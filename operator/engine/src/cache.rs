@@ -31,6 +31,8 @@ use watched::{Watched, is_served, watched_kinds};
 const DISCOVERY_PERIOD: Duration = Duration::from_secs(30);
 /// Wait before a question that was not answered is asked again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Objects of one page of a list: each may have a mebibyte, and anybody can label one.
+const PAGE: u32 = 50;
 
 /// Namespace and name.
 type Key = (String, String);
@@ -208,7 +210,7 @@ impl Cache {
             }
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &watched.resource);
             let config = if watched.labelled {
-                watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGER))
+                watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGER)).page_size(PAGE)
             } else {
                 watcher::Config::default()
             };
@@ -248,7 +250,9 @@ impl Cache {
                     api_version: watched.resource.api_version.clone(),
                     kind: watched.resource.kind.clone(),
                 });
-                listing.insert(key(&object), Held::new(object));
+                if watched.keeps(&object) {
+                    listing.insert(key(&object), Held::new(object));
+                }
             }
             Event::InitDone => {
                 let fresh = std::mem::take(listing);
@@ -260,7 +264,13 @@ impl Cache {
                     self.wake_owners(kind, key, &held.labels);
                 }
             }
-            Event::Apply(object) => self.put(kind, object, true),
+            Event::Apply(object) if watched.keeps(&object) => self.put(kind, object, true),
+            // A label is anybody's to give: what names no owner of ours is not kept, and wakes nobody but who has lost it.
+            Event::Apply(object) => {
+                if self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object)).is_some() {
+                    self.wake_owners(kind, &key(&object), object.labels());
+                }
+            }
             Event::Delete(object) => {
                 let gone = self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object));
                 self.wake_owners(kind, &key(&object), object.labels());
@@ -388,6 +398,40 @@ mod tests {
         cache.take(&watched("Namespace"), Event::InitDone, &mut listing);
         let held = serde_json::to_value(&*cache.get("Namespace", "", "client-a").unwrap()).unwrap();
         assert_eq!((&held["apiVersion"], &held["kind"]), (&json!("v1"), &json!("Namespace")));
+    }
+
+    /// H5: anybody who may make a ConfigMap somewhere can give it our label.
+    #[tokio::test]
+    async fn what_names_no_owner_of_ours_is_not_kept_and_wakes_nobody() {
+        let cache = Cache::new();
+        let mut wakes = cache.subscribe(Kind::CloudAccount);
+        let watched = watched("ConfigMap");
+        let map = |name: &str, version: u32, owner: Option<&str>| -> DynamicObject {
+            let references = owner.map(|api| json!([{"apiVersion": api, "kind": "CloudAccount", "name": "prod", "uid": "u"}]));
+            serde_json::from_value(json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"},
+                "metadata": {
+                    "name": name, "namespace": "client-a", "uid": name, "resourceVersion": version.to_string(), "ownerReferences": references,
+                    "labels": {names::MANAGED_BY: names::MANAGER, names::OWNER_KIND_LABEL: "cloudaccount", names::OWNER_NAME_LABEL: "prod"},
+                },
+            }))
+            .unwrap()
+        };
+        let mut listing = Objects::new();
+        for (name, owner) in [("ours", Some("caretaker.dev/v1alpha1")), ("listed", None), ("theirs", Some("example.org/v1"))] {
+            cache.take(&watched, Event::InitApply(map(name, 1, owner)), &mut listing);
+        }
+        cache.take(&watched, Event::InitDone, &mut listing);
+        let names = || cache.list("ConfigMap", None).iter().map(|object| object.name_any()).collect::<Vec<_>>();
+        assert_eq!(names(), ["ours"]);
+        while wakes.try_recv().is_ok() {}
+        for name in ["planted", "listed"] {
+            cache.take(&watched, Event::Apply(map(name, 2, None)), &mut listing);
+        }
+        assert_eq!(names(), ["ours"]);
+        assert!(wakes.try_recv().is_err(), "a stranger's object is none of an owner's business");
+        cache.take(&watched, Event::Apply(map("ours", 3, None)), &mut listing);
+        assert!(names().is_empty() && wakes.try_recv().is_ok(), "its owner is to see that its mark was taken off");
     }
 
     #[test]

@@ -12,6 +12,20 @@ use kube::runtime::events::{Event, Recorder, Reporter};
 /// How long a note is remembered: as long as the recorder of `kube` keeps a series open.
 const MEMORY: Duration = Duration::from_mins(6);
 
+/// Longest note, in bytes: the API server refuses an Event with a longer one.
+/// Source: `NoteLengthLimit` in <https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/events.go>.
+const MAX_NOTE: usize = 1024;
+
+/// The note as an Event takes it: cut at a character, and the cut is shown.
+fn fitting(note: &str) -> String {
+    const CUT: &str = " …";
+    if note.len() <= MAX_NOTE {
+        return note.to_owned();
+    }
+    let at = note.floor_char_boundary(MAX_NOTE - CUT.len());
+    format!("{}{CUT}", &note[..at])
+}
+
 /// Publishes events. Cheap to clone.
 ///
 /// A recorder joins events of one object with one reason into a series that keeps the first note. So each note has a recorder of its own: the second repair
@@ -32,8 +46,15 @@ impl Events {
 
     /// Publishes one event about an object. An event that cannot be published is no failure: conditions say what is the case.
     pub async fn publish(&self, event: &Event, object: &ObjectReference) {
-        let recorder = self.recorder(event, object, Instant::now());
-        if let Err(error) = recorder.publish(event, object).await {
+        let event = Event {
+            type_: event.type_,
+            reason: event.reason.clone(),
+            note: event.note.as_deref().map(fitting),
+            action: event.action.clone(),
+            secondary: event.secondary.clone(),
+        };
+        let recorder = self.recorder(&event, object, Instant::now());
+        if let Err(error) = recorder.publish(&event, object).await {
             tracing::debug!(%error, "an event was not published");
         }
     }
@@ -96,6 +117,25 @@ mod tests {
         assert_eq!(made, ["spec.hard was put back", "spec.egress was put back"]);
         let last = sent.last().expect("three were sent");
         assert_eq!((last.0.as_str(), last.1["series"]["count"].as_i64()), ("PATCH", Some(2)), "{last:?}");
+    }
+
+    /// L6: the longest messages are the most interesting ones.
+    #[tokio::test]
+    async fn a_note_is_cut_to_what_an_event_takes() {
+        let sent = Sent::default();
+        let events = Events::new(server(&sent), None);
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "x".into(),
+            note: Some(format!("denied {}", "ä".repeat(2000))),
+            action: "x".into(),
+            secondary: None,
+        };
+        events.publish(&event, &ObjectReference { name: Some("acme".into()), ..ObjectReference::default() }).await;
+        let sent = sent.lock().unwrap();
+        let note = sent.first().and_then(|(_, body)| body["note"].as_str()).expect("it was sent");
+        assert!(note.len() <= 1024 && note.len() > 1000 && note.starts_with("denied ä") && note.ends_with('…'), "{} bytes", note.len());
+        assert_eq!(fitting("short"), "short");
     }
 
     #[tokio::test]

@@ -32,7 +32,9 @@ pub fn environment(name: &str) -> Result<PathBuf> {
     std::fs::create_dir_all(&target)?;
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&target))
         .context("make a Python environment; on Debian: apt-get install python3-venv")?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements))?;
+    // Each package is the one that was pinned, whatever a registry serves under its name today.
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"];
+    run(Command::new(&python).args(install).arg(&requirements))?;
     std::fs::write(whole, "")?;
     eprintln!("made the Python environment {name} in {} s", began.elapsed().as_secs());
     Ok(python)

@@ -36,13 +36,14 @@ pub fn run() -> Result<()> {
     faults.extend(crate::tracked::faults(&crate::root())?);
     faults.extend(crate::links::faults(&crate::root())?);
     faults.extend(crate::circles::faults(&crate::root())?);
+    faults.extend(crate::supply::faults(&crate::root())?);
     if let Err(error) = crate::generate::run(true) {
         faults.push(error.to_string());
     }
     if !faults.is_empty() {
         bail!("{}", faults.join("\n"));
     }
-    println!("layering, file lengths, tracked files, links, imports and generated files are in order");
+    println!("layering, file lengths, tracked files, links, imports, the supply chain and generated files are in order");
     Ok(())
 }
 

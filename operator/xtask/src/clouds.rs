@@ -86,6 +86,7 @@ fn shown(told: &Value, aws: &str) -> Vec<String> {
     let text = |pointer: &str| told.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut lines = vec![
         format!("export CARETAKER_AWS_ENDPOINT_URL={}", text("/aws/endpoint")),
+        "export CARETAKER_INSECURE_ENDPOINTS=true".to_owned(),
         format!("# root of an AWS account is its 12 digits as access key with the secret test, at {aws}"),
     ];
     let pairs: Vec<(String, String)> = serde_json::from_value(told["environment"].clone()).unwrap_or_default();

@@ -10,6 +10,7 @@ mod generate;
 mod image;
 mod links;
 mod release;
+mod supply;
 mod test;
 mod tracked;
 mod world;

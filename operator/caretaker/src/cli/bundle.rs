@@ -3,6 +3,7 @@
 mod contents;
 mod diff;
 mod held;
+mod keygen;
 #[cfg(test)]
 mod tests;
 
@@ -56,8 +57,12 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Make a key pair for a recipient, as age-keygen does: the client keeps it and gives the public key.
-    #[command(after_help = "Example:\n  caretaker bundle keygen > identity.txt")]
-    Keygen,
+    #[command(after_help = "Example:\n  caretaker bundle keygen --file identity.txt")]
+    Keygen {
+        /// File for the identity, which must not be there yet: only you may read it. Without it the identity goes to standard output, and never to a terminal.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
     /// List the bundles below a folder, with what their signatures claim, and verify nothing; or the files of one bundle with their sizes.
     #[command(after_help = "\
 Examples:
@@ -176,10 +181,7 @@ pub fn run(args: Args) -> ExitCode {
     let form = args.output;
     let ticker = Ticker::start();
     let result = match args.command {
-        Command::Keygen => {
-            keygen();
-            Ok(())
-        }
+        Command::Keygen { file } => keygen::keygen(file.as_deref()),
         Command::List { path, opener } if path.is_file() || held::is_bag(&path) => {
             Held::at(&path, &opener, &ticker).and_then(|held| contents::list(&held, form))
         }
@@ -207,13 +209,6 @@ fn tell(error: &anyhow::Error, form: Form) -> ExitCode {
     }
     eprintln!("error: {message}");
     ExitCode::from(code)
-}
-
-fn keygen() {
-    use age::secrecy::ExposeSecret;
-    let identity = age::x25519::Identity::generate();
-    outln!("# public key: {}", identity.to_public());
-    outln!("{}", identity.to_string().expose_secret());
 }
 
 fn read_identities(path: &Path) -> anyhow::Result<Identities> {

@@ -62,6 +62,9 @@ pub struct Args {
     /// File of the pod's own token for Google Cloud.
     #[arg(long, env = "CARETAKER_GCP_TOKEN_FILE")]
     gcp_token_file: Option<PathBuf>,
+    /// Lets the addresses of clouds above be http://: tokens and keys go over them in clear. For emulators and simulators on one machine only.
+    #[arg(long, env = "CARETAKER_INSECURE_ENDPOINTS", default_value_t = false, action = clap::ArgAction::Set)]
+    insecure_endpoints: bool,
     /// File with further certificate authorities for the clouds, PEM.
     #[arg(long, env = "CARETAKER_CA_BUNDLE")]
     ca_bundle: Option<PathBuf>,
@@ -94,6 +97,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         gcp_token_file: args.gcp_token_file,
         ca_bundle: args.ca_bundle,
     };
+    reach.check(args.insecure_endpoints)?;
     let config = OperatorConfig {
         namespace: args.namespace,
         identity: args.identity,

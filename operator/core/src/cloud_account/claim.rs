@@ -1,13 +1,21 @@
-//! Claims: an account belongs to one object only, and a service account that leads into accounts to one client only. A claim is a ConfigMap of the
-//! operator's namespace whose name is made from what is claimed. A visit reads who holds its claims; this decides; the writes follow.
+//! Claims: an account belongs to one object only; its number, whether it stands for an account or for a parent of many, and a service account that leads into
+//! accounts belong to one client only. A claim is a ConfigMap of the operator's namespace whose name is made from what is claimed. A visit reads who holds its
+//! claims; this decides; the writes follow.
+//!
+//! A claim refuses others only where it was proved: who merely names an account keeps nobody out of it. On AWS each object has an ExternalId of its own, so
+//! that a proof is of this object: the claim of one that was never let in goes to the one that is. Azure and Google Cloud know no such secret: whoever names
+//! the account first could not be told from who is meant, so there the first claim holds, proved or not.
 
 use std::collections::BTreeMap;
 
 use caretaker_api::CloudAccount;
+use caretaker_api::cloud_account::Cloud;
+use caretaker_api::condition::ConditionType;
 use caretaker_api::parents::MemberState;
 use kube::ResourceExt;
 
 use super::{account_claimed, service_account_claimed};
+use crate::conditions::{Is, find};
 use crate::digest::sha256_hex;
 use crate::outcome::Fault;
 
@@ -55,6 +63,8 @@ impl Holder {
 pub enum Subject {
     /// The account, subscription, project or parent itself: it belongs to one object.
     Account,
+    /// The account's number: a single account and a parent of the same number belong to one client.
+    Number,
     /// The service account that we go through: it belongs to one client, since whoever may use it is let into all that it may read.
     ServiceAccount,
 }
@@ -77,6 +87,12 @@ impl Claim {
         Some(Self { subject: Subject::Account, key: account_key(account)?, ours: Holder::of(account) })
     }
 
+    /// The claim of the account's number; `None` where it has none yet.
+    #[must_use]
+    pub fn of_number(account: &CloudAccount) -> Option<Self> {
+        Some(Self { subject: Subject::Number, key: number_key(account)?, ours: Holder::of(account) })
+    }
+
     /// The claim of the service account that the account is reached through; `None` where it is reached without one.
     #[must_use]
     pub fn of_service_account(account: &CloudAccount) -> Option<Self> {
@@ -86,7 +102,7 @@ impl Claim {
     /// All claims that an account needs.
     #[must_use]
     pub fn all(account: &CloudAccount) -> Vec<Self> {
-        Self::of_account(account).into_iter().chain(Self::of_service_account(account)).collect()
+        [Self::of_account(account), Self::of_number(account), Self::of_service_account(account)].into_iter().flatten().collect()
     }
 
     /// Name of the ConfigMap. It follows from the subject alone, so that two claimants meet.
@@ -95,12 +111,12 @@ impl Claim {
         format!("claim-{}", &sha256_hex(&self.key)[..DIGITS])
     }
 
-    /// The part of a holder that decides whether the claim is its own: the object for an account, the client's namespace for a service account.
+    /// The part of a holder that decides whether the claim is its own: the object for an account, the client's namespace for what a client has once.
     #[must_use]
     pub fn owner_of<'a>(&self, holder: &'a Holder) -> &'a str {
         match self.subject {
             Subject::Account => &holder.uid,
-            Subject::ServiceAccount => &holder.namespace,
+            Subject::Number | Subject::ServiceAccount => &holder.namespace,
         }
     }
 
@@ -120,17 +136,27 @@ impl Claim {
     /// by now, is void.
     #[must_use]
     pub fn is_alive(&self, holder: &Holder, accounts: &[CloudAccount]) -> bool {
-        accounts.iter().any(|account| {
+        self.needed_by(holder, accounts).next().is_some()
+    }
+
+    /// Whether the cloud has ever let one of those in that need another holder's claim. `accounts` are those of the holder's namespace.
+    #[must_use]
+    pub fn is_proved(&self, holder: &Holder, accounts: &[CloudAccount]) -> bool {
+        self.needed_by(holder, accounts).any(was_let_in)
+    }
+
+    fn needed_by<'a>(&'a self, holder: &'a Holder, accounts: &'a [CloudAccount]) -> impl Iterator<Item = &'a CloudAccount> {
+        accounts.iter().filter(move |account| {
             let is_same = match self.subject {
                 Subject::Account => account.name_any() == holder.name && account.uid().unwrap_or_default() == holder.uid,
-                Subject::ServiceAccount => true,
+                Subject::Number | Subject::ServiceAccount => true,
             };
             is_same && self.is_named_by(account)
         })
     }
 
-    /// Whether our own claim may be given back when its account goes: that of a service account only with the client's last account that is reached
-    /// through it. `accounts` are those of our namespace.
+    /// Whether our own claim may be given back when its account goes: what a client has once goes with the last account of the client that needs it.
+    /// `accounts` are those of our namespace.
     #[must_use]
     pub fn may_go(&self, accounts: &[CloudAccount]) -> bool {
         let is_other = |account: &&CloudAccount| account.uid().unwrap_or_default() != self.ours.uid;
@@ -140,6 +166,7 @@ impl Claim {
     fn is_named_by(&self, account: &CloudAccount) -> bool {
         let key = match self.subject {
             Subject::Account => account_key(account),
+            Subject::Number => number_key(account),
             Subject::ServiceAccount => service_account_key(account),
         };
         key.as_ref() == Some(&self.key) && !has_left(account)
@@ -150,6 +177,40 @@ fn account_key(account: &CloudAccount) -> Option<String> {
     let target = &account.spec.target;
     let id = target.id();
     (!id.is_empty()).then(|| format!("{}:{id}", target.kind()))
+}
+
+/// The number alone: `aws:111122223333` is the same account, whether an entry means the account or the organization that it manages.
+fn number_key(account: &CloudAccount) -> Option<String> {
+    let target = &account.spec.target;
+    let id = target.id();
+    (!id.is_empty()).then(|| format!("number:{}:{id}", target.cloud().as_str()))
+}
+
+/// Whether the cloud has ever let us in for this object, as far as its status tells: a change of the spec takes the time of the last proof away, and a day on
+/// which nothing answers takes the condition away, but not what was read.
+#[must_use]
+pub fn was_let_in(account: &CloudAccount) -> bool {
+    account.status.as_ref().is_some_and(|status| {
+        find(&status.conditions, ConditionType::AccessProven).is_some_and(|condition| Is::of(condition) == Is::True)
+            || status.access.as_ref().is_some_and(|access| access.proven_at.is_some() || access.refusals_proven_at.is_some())
+            || status.inventory.is_some()
+            || status.members_listed_at.is_some()
+    })
+}
+
+/// Whether an account may not have its ExternalId, since an older object of another client has it. It is asked until the cloud has let us in once: an
+/// ExternalId never changes after.
+#[must_use]
+pub fn takes_external_id(account: &CloudAccount, all: impl FnOnce() -> Vec<CloudAccount>) -> bool {
+    let of = |account: &CloudAccount| account.spec.target.aws_role().and_then(|role| role.external_id);
+    let Some(own) = of(account).filter(|_| !was_let_in(account)) else { return false };
+    let age = |account: &CloudAccount| (account.metadata.creation_timestamp.as_ref().map(|at| at.0), account.uid());
+    all().iter().any(|other| other.namespace() != account.namespace() && of(other).as_ref() == Some(&own) && age(other) < age(account))
+}
+
+/// Whether a proof of access is one of this object, and of no other that names the account.
+fn has_secret_of_its_own(account: &CloudAccount) -> bool {
+    account.spec.target.cloud() == Cloud::Aws
 }
 
 fn service_account_key(account: &CloudAccount) -> Option<String> {
@@ -189,6 +250,8 @@ pub enum Found {
         version: Version,
         /// Whether that one still needs it, see [`Claim::is_alive`].
         is_alive: bool,
+        /// Whether the cloud has let that one in, see [`Claim::is_proved`].
+        is_proved: bool,
     },
 }
 
@@ -210,22 +273,30 @@ pub struct Take {
 pub struct Claims {
     /// The subject that somebody else holds. Who, is told to nobody.
     pub refused: Option<Subject>,
-    /// The claims that a visit takes before it goes to the cloud; none where one is refused.
+    /// The claims that a visit takes; none where one is refused.
     pub takes: Vec<Take>,
+    /// Whether somebody else names the account and was never let in: the claims are taken once the cloud has let us in, and nothing is asked for before.
+    pub is_contested: bool,
 }
 
 impl Claims {
     /// Whether another object holds the account itself.
     #[must_use]
     pub fn is_account_refused(&self) -> bool {
-        self.refused == Some(Subject::Account)
+        matches!(self.refused, Some(Subject::Account | Subject::Number))
+    }
+
+    /// The fault for who does more than prove its access: also a claim that somebody else holds without proof.
+    #[must_use]
+    pub fn fault_before_proof(&self, account: &CloudAccount) -> Option<Fault> {
+        self.fault(account).or_else(|| self.is_contested.then(|| account_claimed(account)))
     }
 
     /// The fault of the claim that is refused.
     #[must_use]
     pub fn fault(&self, account: &CloudAccount) -> Option<Fault> {
         self.refused.map(|subject| match subject {
-            Subject::Account => account_claimed(account),
+            Subject::Account | Subject::Number => account_claimed(account),
             Subject::ServiceAccount => service_account_claimed(account),
         })
     }
@@ -234,9 +305,14 @@ impl Claims {
 /// Decides on each claim. An account that has left takes none, and is refused none that nobody else needs.
 #[must_use]
 pub fn decide(account: &CloudAccount, found: &[(Claim, Found)]) -> Claims {
-    let is_refused = |found: &Found| matches!(found, Found::Other { is_alive: true, .. });
-    if let Some((claim, _)) = found.iter().find(|(_, found)| is_refused(found)) {
-        return Claims { refused: Some(claim.subject), takes: Vec::new() };
+    let can_contest = has_secret_of_its_own(account) && !has_left(account);
+    let is_contested = |(claim, found): &(Claim, Found)| {
+        let unproved = matches!(found, Found::Other { is_alive: true, is_proved: false, .. });
+        unproved && can_contest && claim.subject != Subject::ServiceAccount
+    };
+    let is_refused = |pair: &&(Claim, Found)| matches!(pair.1, Found::Other { is_alive: true, .. }) && !is_contested(pair);
+    if let Some((claim, _)) = found.iter().find(is_refused) {
+        return Claims { refused: Some(claim.subject), ..Claims::default() };
     }
     let take = |(claim, found): &(Claim, Found)| {
         let replaces = match found {
@@ -247,7 +323,7 @@ pub fn decide(account: &CloudAccount, found: &[(Claim, Found)]) -> Claims {
         Some(Take { name: claim.name(), holder: claim.ours.clone(), owner: claim.owner().to_owned(), replaces })
     };
     let takes = if has_left(account) { Vec::new() } else { found.iter().filter_map(take).collect() };
-    Claims { refused: None, takes }
+    Claims { refused: None, takes, is_contested: found.iter().any(is_contested) }
 }
 
 #[cfg(test)]
@@ -279,7 +355,11 @@ mod tests {
     }
 
     fn other(is_alive: bool) -> Found {
-        Other { version: Version { uid: Some("u".into()), resource_version: Some("7".into()) }, is_alive }
+        Other { version: Version { uid: Some("u".into()), resource_version: Some("7".into()) }, is_alive, is_proved: true }
+    }
+
+    fn unproved() -> Found {
+        Other { version: Version { uid: Some("u".into()), resource_version: Some("7".into()) }, is_alive: true, is_proved: false }
     }
 
     #[test]
@@ -306,9 +386,12 @@ mod tests {
     #[test]
     fn one_claim_that_is_refused_leaves_the_others_untaken() {
         let account = gcp("client-a", "prod", "acme-prod");
-        let found = |first: Found, second: Found| Claim::all(&account).into_iter().zip([first, second]).collect::<Vec<_>>();
+        let found = |first: Found, last: Found| Claim::all(&account).into_iter().zip([first, Nobody, last]).collect::<Vec<_>>();
         let claims = decide(&account, &found(Nobody, Nobody));
-        assert_eq!(claims.takes.iter().map(|take| take.owner.as_str()).collect::<Vec<_>>(), ["uid-of-client-a-prod", "client-a"]);
+        assert_eq!(
+            claims.takes.iter().map(|take| take.owner.as_str()).collect::<Vec<_>>(),
+            ["uid-of-client-a-prod", "client-a", "client-a"]
+        );
         let claims = decide(&account, &found(Nobody, other(true)));
         assert_eq!((claims.refused, claims.takes.len()), (Some(Subject::ServiceAccount), 0));
         let fault = claims.fault(&account).unwrap();
@@ -352,6 +435,94 @@ mod tests {
         assert!(claim.may_go(std::slice::from_ref(&one)) && claim.may_go(&[one.clone(), gone(two)]), "the last one");
         assert!(Claim::of_account(&one).unwrap().may_go(&[one.clone(), gcp("client-a", "copy", "acme-one")]));
         assert!(Claim::of_service_account(&aws("client-a", "prod")).is_none());
+    }
+
+    fn organization(namespace: &str, id: &str) -> CloudAccount {
+        account(namespace, "org", json!({"awsOrganization": {"accountId": id}}))
+    }
+
+    /// M3a: the same number as an account and as an organization.
+    #[test]
+    fn a_number_belongs_to_one_client_however_it_is_named() {
+        let (single, parent) = (aws("client-a", "prod"), organization("client-b", "111122223333"));
+        let [theirs, ours] = [&parent, &single].map(|account| Claim::of_number(account).unwrap());
+        assert_eq!(theirs.name(), ours.name(), "they meet");
+        assert_ne!(Claim::of_account(&parent).unwrap().name(), Claim::of_account(&single).unwrap().name(), "each is an object of its own");
+        assert!(!theirs.is_ours(&Holder::of(&single)), "of another client");
+        assert!(theirs.is_alive(&Holder::of(&single), std::slice::from_ref(&single)));
+        let claims = decide(&parent, &[(theirs, other(true))]);
+        assert!(claims.is_account_refused() && claims.fault(&parent).unwrap().message.contains("already looked after"));
+        let own_parent = organization("client-a", "111122223333");
+        assert!(Claim::of_number(&own_parent).unwrap().is_ours(&Holder::of(&single)), "an organization's own account is its client's");
+        assert!(!ours.may_go(&[single.clone(), own_parent]), "the parent still needs it");
+    }
+
+    /// M3b: who merely names an account keeps nobody out of it, and gets nothing.
+    #[test]
+    fn a_claim_without_proof_yields_to_who_is_let_in() {
+        for (why, account, found, refused, contested, takes) in [
+            ("never let in: ours to be proved", aws("client-a", "prod"), unproved(), false, true, 1),
+            ("let in once: theirs", aws("client-a", "prod"), other(true), true, false, 0),
+            ("gone: nothing to contest", aws("client-a", "prod"), other(false), false, false, 1),
+            ("no secret tells claimants of a project apart", gcp("client-a", "prod", "acme-prod"), unproved(), true, false, 0),
+            ("an account that has left contests nothing", gone(aws("client-a", "prod")), unproved(), true, false, 0),
+        ] {
+            let claims = decide(&account, &[(Claim::of_account(&account).unwrap(), found)]);
+            assert_eq!((claims.is_account_refused(), claims.is_contested, claims.takes.len()), (refused, contested, takes), "{why}");
+            assert_eq!(claims.fault_before_proof(&account).is_some(), refused || contested, "nothing more than a proof: {why}");
+        }
+    }
+
+    /// M3d: an ExternalId that a person took from another client.
+    #[test]
+    fn an_external_id_is_that_of_the_older_object() {
+        let with = |namespace: &str, external_id: &str, day: u32| {
+            let mut account = account(namespace, "prod", json!({"aws": {"accountId": "111122223333", "externalId": external_id}}));
+            let at = format!("2026-01-{day:02}T00:00:00Z").parse().unwrap();
+            account.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at));
+            account
+        };
+        let mut let_in = with("client-b", "e1", 2);
+        let_in.status = Some(serde_json::from_value(json!({"membersListedAt": "2026-01-01T00:00:00Z"})).unwrap());
+        for (why, account, other, expected) in [
+            ("another client's, which is older", with("client-b", "e1", 2), with("client-a", "e1", 1), true),
+            ("the older one keeps it", with("client-a", "e1", 1), with("client-b", "e1", 2), false),
+            ("another ExternalId", with("client-b", "e2", 2), with("client-a", "e1", 1), false),
+            ("accounts of an organization have one", with("client-a", "e1", 2), with("client-a", "e1", 1), false),
+            ("it was let in with it", let_in, with("client-a", "e1", 1), false),
+        ] {
+            assert_eq!(takes_external_id(&account, || vec![other, account.clone()]), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_once_proves_a_claim_also_on_a_bad_day() {
+        let with =
+            |status: serde_json::Value| CloudAccount { status: Some(serde_json::from_value(status).unwrap()), ..aws("client-a", "prod") };
+        let condition = |status: &str| json!({"type": "AccessProven", "status": status, "reason": "Settled", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        for (why, account, expected) in [
+            ("new", aws("client-a", "prod"), false),
+            ("refused since day one", with(json!({"conditions": [condition("False")]})), false),
+            ("let in", with(json!({"conditions": [condition("True")]})), true),
+            (
+                "let in before the spec changed",
+                with(json!({"access": {"principal": "p", "refusalsProvenAt": "2026-01-01T00:00:00Z"}})),
+                true,
+            ),
+            (
+                "read once, and refused today",
+                with(json!({
+                    "conditions": [condition("False")],
+                    "inventory": {"digest": "d", "address": "a", "coverage": {"text": "1/1"}},
+                })),
+                true,
+            ),
+            ("a parent that was listed", with(json!({"membersListedAt": "2026-01-01T00:00:00Z"})), true),
+        ] {
+            assert_eq!(was_let_in(&account), expected, "{why}");
+            let claim = Claim::of_account(&account).unwrap();
+            assert_eq!(claim.is_proved(&Holder::of(&account), std::slice::from_ref(&account)), expected, "{why}");
+        }
     }
 
     #[test]

@@ -19,10 +19,17 @@ use crate::layout::Dns;
 const RBAC: &str = "rbac.authorization.k8s.io";
 /// Name of the one ResourceQuota and the one LimitRange of a client.
 const NAME: &str = "caretaker";
+/// ConfigMaps, Secrets, Services and Jobs that a client's namespace may hold beside ours, each.
+const OWN_OBJECTS: usize = 200;
+/// ConfigMaps of ours for each account, with room for two exits at once.
+const PER_ACCOUNT: usize = 3;
+/// Volume claims.
+const MAX_CLAIMS: usize = 20;
 
 /// The namespace first: all others are in it.
-pub(super) fn objects(spec: &ManagedClientSpec, dns: &Dns, namespace: &str) -> Vec<Desired> {
-    let mut wanted = vec![Desired::of(&room(namespace)), Desired::of(&quota(&spec.quota, namespace)), Desired::of(&limits(namespace))];
+pub(super) fn objects(spec: &ManagedClientSpec, accounts: usize, dns: &Dns, namespace: &str) -> Vec<Desired> {
+    let quota = quota(&spec.quota, accounts, namespace);
+    let mut wanted = vec![Desired::of(&room(namespace)), Desired::of(&quota), Desired::of(&limits(namespace))];
     wanted.extend(network_policies(dns, namespace).iter().map(Desired::of));
     wanted.extend(role_bindings(&spec.groups, namespace).iter().map(Desired::of));
     wanted
@@ -38,15 +45,29 @@ fn quantities<const N: usize>(amounts: [(&str, String); N]) -> Option<BTreeMap<S
     Some(amounts.map(|(of, amount)| (of.to_owned(), Quantity(amount))).into())
 }
 
-fn quota(terms: &QuotaTerms, namespace: &str) -> ResourceQuota {
-    let QuotaTerms { cpu_cores, memory_gib, pods } = terms;
+/// What the API server keeps is bounded too: an object may have a mebibyte. Containers may use four times the CPU and twice the memory that is requested for
+/// all. Each account has ConfigMaps of ours: its kit, and scripts of exits.
+fn quota(terms: &QuotaTerms, accounts: usize, namespace: &str) -> ResourceQuota {
+    let QuotaTerms { cpu_cores, memory_gib, pods, storage_gib } = terms;
+    let counts = [
+        ("count/configmaps", OWN_OBJECTS + PER_ACCOUNT * accounts),
+        ("count/secrets", OWN_OBJECTS),
+        ("count/services", OWN_OBJECTS),
+        ("count/jobs.batch", OWN_OBJECTS),
+        ("persistentvolumeclaims", MAX_CLAIMS),
+    ];
     let hard = quantities([
         ("requests.cpu", cpu_cores.to_string()),
         ("requests.memory", format!("{memory_gib}Gi")),
         ("pods", pods.to_string()),
         ("services.loadbalancers", "0".into()),
         ("services.nodeports", "0".into()),
+        ("limits.cpu", (4 * cpu_cores).to_string()),
+        ("limits.memory", format!("{}Gi", 2 * memory_gib)),
+        ("requests.storage", format!("{storage_gib}Gi")),
     ]);
+    let counts = counts.map(|(of, count)| (of.to_owned(), Quantity(count.to_string())));
+    let hard = hard.map(|hard| hard.into_iter().chain(counts).collect());
     let spec = ResourceQuotaSpec { hard, ..ResourceQuotaSpec::default() };
     ResourceQuota { metadata: named(namespace, NAME), spec: Some(spec), ..ResourceQuota::default() }
 }

@@ -183,6 +183,7 @@ mod tests {
             azure: None,
             gcp: None,
             control_client: None,
+            clients: Vec::new(),
             signing_key: None,
         }
     }

@@ -1,8 +1,8 @@
 //! The kinds that are watched.
 
 use caretaker_core::ownership::{Kind, OWNED, OwnedKind};
-use kube::Client;
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Client, ResourceExt};
 
 /// A kind to watch.
 pub(super) struct Watched {
@@ -14,6 +14,14 @@ pub(super) struct Watched {
     pub labelled: bool,
     /// Whether its definition may be missing.
     pub optional: bool,
+}
+
+impl Watched {
+    /// Whether an object is kept: our kinds are; of others what one of ours has made, which says so by its owner reference.
+    pub fn keeps(&self, object: &DynamicObject) -> bool {
+        let group = format!("{}/", caretaker_api::GROUP);
+        !self.labelled || object.owner_references().iter().any(|reference| reference.api_version.starts_with(&group))
+    }
 }
 
 /// Everything that is watched: our kinds whole, others by label.

@@ -1,7 +1,7 @@
 //! The one way to read an inventory: whole lines in their order, each shard proved against its digest before a line of it is given out.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 
 use caretaker_api::cloud_account::InventoryStatus;
 use caretaker_cloud::{Cell, CellKey};
@@ -15,6 +15,9 @@ use tempfile::NamedTempFile;
 
 use super::Spool;
 use crate::object::{Store, StoreError};
+
+/// Longest shard, unpacked, in bytes: a bucket of three million assets has less.
+const MAX_SHARD: u64 = 1 << 26;
 
 /// An inventory, read bucket by bucket.
 pub struct Reader<'a> {
@@ -173,7 +176,7 @@ pub(super) async fn manifest(store: &Store, at: &str) -> Result<Manifest, StoreE
 async fn load(store: &Store, folder: &str, shard: &Shard) -> Result<VecDeque<(u8, Line)>, StoreError> {
     let at = address::shard(folder, &shard.digest);
     let packed = store.get(&at).await?;
-    let lines = zstd::stream::decode_all(packed.as_ref()).map_err(|_| damaged(&at))?;
+    let lines = unpacked(&packed, MAX_SHARD).ok_or_else(|| damaged(&at))?;
     if sha256_hex(&lines) != shard.digest {
         return Err(damaged(&at));
     }
@@ -199,10 +202,32 @@ async fn single_file(store: &Store, at: &str, expected: &str) -> Result<Spool, S
     Ok(spool)
 }
 
+/// What was packed, unless it is longer than anything that was ever written: whoever may write to the store must not fill our memory.
+fn unpacked(packed: &[u8], most: u64) -> Option<Vec<u8>> {
+    let mut lines = Vec::new();
+    zstd::Decoder::new(packed).ok()?.take(most + 1).read_to_end(&mut lines).ok()?;
+    (lines.len() as u64 <= most).then_some(lines)
+}
+
 fn damaged(at: &str) -> StoreError {
     StoreError::Damaged(at.to_owned())
 }
 
 fn local(error: std::io::Error) -> StoreError {
     StoreError::local("read an inventory", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unpacked;
+
+    /// L3: who may write to the store could fill our memory with a few bytes.
+    #[test]
+    fn what_unpacks_to_more_than_was_ever_written_is_damaged() {
+        let pack = |length: usize| zstd::encode_all(vec![b'x'; length].as_slice(), 3).unwrap();
+        assert_eq!(unpacked(&pack(1000), 1000).map(|lines| lines.len()), Some(1000));
+        let bomb = pack(10_000_000);
+        assert!(bomb.len() < 2000 && unpacked(&bomb, 1000).is_none());
+        assert!(unpacked(b"no frame", 1000).is_none());
+    }
 }
