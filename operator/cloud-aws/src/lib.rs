@@ -17,6 +17,7 @@ mod policies;
 mod presence;
 mod protection;
 mod proxies;
+mod recovery;
 mod register;
 mod services;
 mod session;

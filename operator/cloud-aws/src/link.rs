@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Identity, Member, Narrowing, PermissionGap, Presence, ProtectionState, Receipt,
-    Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Ground, Identity, Member, Narrowing, PermissionGap, Presence, ProtectionState,
+    Receipt, RecoverySink, Register, Result, Scope, WantedPermission,
 };
+use jiff::Timestamp;
 
 use crate::session::Session;
-use crate::{exit, inventory, parent, permissions, policies, presence, protection, register};
+use crate::{exit, inventory, parent, permissions, policies, presence, protection, recovery, register};
 
 #[async_trait]
 impl CloudLink for Session {
@@ -45,6 +46,10 @@ impl CloudLink for Session {
 
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {
         protection::read(self, regions, prefix).await
+    }
+
+    async fn recovery(&self, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {
+        recovery::read(self, region, since, sink).await
     }
 
     async fn members(&self) -> Result<Vec<Member>> {

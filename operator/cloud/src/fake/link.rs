@@ -7,10 +7,13 @@ use super::account::FakePlan;
 use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
 use crate::manifest::aws_actions;
 use crate::{
-    Asset, AssetSink, AwsGrant, AwsType, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass,
-    ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Purpose, Receipt, Register, Result, Scope, SelectionState,
-    StepOutcome, VaultState, Verdict, WantedPermission, verdict_of,
+    Asset, AssetSink, AwsGrant, AwsType, BackupJob, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE,
+    ErrorClass, ExcessReport, Ground, Identity, Member, PermissionGap, Presence, ProtectionState, Purpose, Receipt, RecoveryPoint,
+    RecoverySink, Register, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict, WantedPermission, verdict_of,
 };
+
+/// Kinds that AWS Backup takes, unless somebody leaves them out.
+const KINDS: [&str; 6] = ["EC2", "EBS", "RDS", "Aurora", "DynamoDB", "S3"];
 
 /// Rows in one page of an organization.
 const MEMBERS_PAGE: usize = 20;
@@ -126,6 +129,22 @@ impl FakeLink {
             Err(error) => verdict_of(&error, &key, assets),
         };
         sink.cell(Cell { key, verdict, assets, calls, cause, retry_after_seconds, at: Timestamp::now() }).await
+    }
+
+    /// All rows of a list, asked for page by page.
+    fn pages<T: Clone>(&self, operation: &str, region: &str, rows: impl Fn(&FakeAccount) -> Vec<T>) -> Result<Vec<T>> {
+        let (size, mut found) = (self.cloud.lock().page_rows, Vec::new());
+        loop {
+            let (page, more) = self.call(operation, region, |account| {
+                let all = rows(account);
+                let to = (found.len() + size).min(all.len());
+                Ok((all[found.len().min(to)..to].to_vec(), to < all.len()))
+            })?;
+            found.extend(page);
+            if !more {
+                return Ok(found);
+            }
+        }
     }
 
     fn create_plan(&self, region: &str, plan: FakePlan) -> Result<Receipt> {
@@ -317,8 +336,13 @@ impl CloudLink for FakeLink {
         let mut state = ProtectionState::default();
         for region in regions {
             let vaults = self.call("backup:ListBackupVaults", region, |account| Ok(account.vaults.clone()))?;
+            let locks = self.cloud.account(&self.grant.account_id, |account| account.locks.clone()).unwrap_or_default();
             let ours = vaults.into_iter().filter(|((found, name), _)| found == region && name.starts_with(prefix));
-            state.vaults.extend(ours.map(|((region, name), recovery_points)| VaultState { region, name, recovery_points, locked: false }));
+            state.vaults.extend(ours.map(|(key, recovery_points)| {
+                let least_days = locks.get(&key).copied();
+                let (region, name) = key;
+                VaultState { region, name, recovery_points, locked: least_days.is_some(), least_days, ..VaultState::default() }
+            }));
             let plans = self.call("backup:ListBackupPlans", region, |account| Ok(account.plans.clone()))?;
             for ((_, id), plan) in plans.iter().filter(|((found, _), plan)| found == region && plan.name.starts_with(prefix)) {
                 self.call("backup:GetBackupPlan", region, |_| Ok(()))?;
@@ -326,6 +350,25 @@ impl CloudLink for FakeLink {
             }
         }
         Ok(state)
+    }
+
+    async fn recovery(&self, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {
+        let vaults = self.call("backup:ListBackupVaults", region, |account| Ok(account.vaults.clone()))?;
+        for (_, vault) in vaults.keys().filter(|(found, _)| found == region) {
+            self.pages("backup:ListRecoveryPointsByBackupVault", region, |account| {
+                let held = |point: &&RecoveryPoint| point.region == region && point.vault == *vault;
+                account.points.iter().filter(held).cloned().collect()
+            })?
+            .into_iter()
+            .for_each(|point| sink.point(point));
+        }
+        let is_asked = |job: &&BackupJob| job.region == region && job.created >= since;
+        let jobs = self.pages("backup:ListBackupJobs", region, |account| account.jobs.iter().filter(is_asked).cloned().collect())?;
+        jobs.into_iter().for_each(|job| sink.job(job));
+        self.call("backup:DescribeRegionSettings", region, |account| {
+            let takes = |kind: &str| !account.left_out.contains(&(region.to_owned(), kind.to_owned()));
+            Ok(Ground { takes: KINDS.iter().map(|kind| ((*kind).to_owned(), takes(kind))).collect() })
+        })
     }
 
     async fn members(&self) -> Result<Vec<Member>> {

@@ -54,6 +54,9 @@ const BACKUPS: &[Action] = &[
     action("backup:GetBackupPlan", "compare a backup plan with the policy"),
     action("backup:ListBackupSelections", "see what a backup plan covers"),
     action("backup:GetBackupSelection", "compare what a backup plan covers with the policy"),
+    action("backup:ListRecoveryPointsByBackupVault", "tell what can be restored, and from when"),
+    action("backup:ListBackupJobs", "tell why a backup failed"),
+    action("backup:DescribeRegionSettings", "tell which kinds of things are left out of backups in a region"),
 ];
 
 /// Making and repairing backup objects.
