@@ -2,9 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::words::{BackupState, PlanState};
+use crate::words::{BackupState, PlanState, RestoreResult};
 
 /// What must be protected, how often and for how long. It becomes a vault, a plan and a selection by tag in each account that
 /// allows `Backup`; elsewhere it shows what is missing and writes nothing.
@@ -62,6 +63,45 @@ pub struct BackupTerms {
     #[x_kube(validation = Rule::new("self.all(region, region.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$'))")
         .message("regions are the names that AWS's own API uses, such as eu-west-1, in small letters and without spaces"))]
     pub regions: Vec<String>,
+    /// Disks that the cloud restores on a schedule, to prove that they can be. Without it nothing is restored. Needs the capability RestoreTest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_test: Option<RestoreTest>,
+}
+
+/// A test of restores. The cloud restores a sample of disks into new ones, which it deletes after the verdict; a machine is never restored, since it would
+/// boot beside the original.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreTest {
+    /// How often.
+    #[serde(default)]
+    pub every: RestoreEvery,
+    /// Disks of each account and region that are restored at once; others each time.
+    #[serde(default = "default_sample")]
+    #[schemars(range(min = 1, max = 10))]
+    pub sample: u32,
+    /// Largest disk that is restored, in GiB: a restored disk costs what the original costs while it is there.
+    #[serde(default = "default_size")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub max_gib: u32,
+}
+
+/// How often a test is made.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestoreEvery {
+    /// On each Tuesday.
+    #[default]
+    Week,
+    /// On the first Tuesday of each month.
+    Month,
+}
+
+fn default_sample() -> u32 {
+    1
+}
+
+fn default_size() -> u32 {
+    100
 }
 
 fn default_rpo() -> u32 {
@@ -96,6 +136,9 @@ pub struct BackupPolicyStatus {
     /// What can be restored, as the recovery points were read last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<ProtectionStatus>,
+    /// The last restores of tests, the newest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_tests: Option<RestoreTestStatus>,
     /// When something that others had changed was last put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_repaired_at: Option<Time>,
@@ -208,4 +251,58 @@ pub struct BackupGap {
     pub reason: String,
     /// What to do.
     pub cure: String,
+}
+
+/// Restores of tests.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreTestStatus {
+    /// The newest first; the client's ledger has all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<RestoreTestRecord>,
+    /// Disks that the next test restores.
+    #[serde(default)]
+    pub sampled: u64,
+    /// Accounts and regions in which no test can be made, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
+}
+
+/// What came of one restore.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreTestRecord {
+    /// CloudAccount.
+    pub account: String,
+    /// Region.
+    pub region: String,
+    /// What was brought back.
+    pub source: String,
+    /// The recovery point.
+    pub point: String,
+    /// The cloud's id of the restore.
+    pub run: String,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+    /// Seconds that it took.
+    #[serde(default)]
+    pub rto_seconds: u64,
+    /// What came of it.
+    pub result: RestoreResult,
+    /// Whether the cloud says that what was restored is gone.
+    #[serde(default)]
+    pub removed: bool,
+    /// What was restored and should be gone, and is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<String>,
+    /// What the cloud says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// SHA-256 of the record without this field.
+    #[serde(default)]
+    pub digest: String,
 }

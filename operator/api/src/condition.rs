@@ -71,6 +71,8 @@ words! {
         BackupsReady,
         /// Everything that the policy selects has a usable recovery point within the RPO. A warning: `Ready` does not depend on it.
         BackupsProtected,
+        /// The last restore of a test passed, and nothing of it was left behind. A warning: `Ready` does not depend on it.
+        RestoreTested,
         /// The signing key of the provider is at hand.
         SigningKeyReady,
         /// The provider's own cloud identity answers and is the declared one.

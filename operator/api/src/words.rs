@@ -74,6 +74,18 @@ words! {
 }
 
 words! {
+    /// What came of a restore.
+    RestoreResult {
+        /// The disk was restored and can be used.
+        Passed,
+        /// It was not restored, or cannot be used.
+        Failed,
+        /// It did not end.
+        TimedOut,
+    }
+}
+
+words! {
     /// Kind of a way into an account.
     WayKind {
         /// A role that trusts the provider.

@@ -19,6 +19,7 @@ mod protection;
 mod proxies;
 mod recovery;
 mod register;
+mod restore_test;
 mod services;
 mod session;
 mod xml_integrity;

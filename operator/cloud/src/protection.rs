@@ -2,6 +2,7 @@
 
 mod offers;
 mod points;
+mod restores;
 mod source;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use offers::Offers;
 pub use points::{BackupJob, Ground, JobState, PointState, RecoveryPoint, RecoverySink};
+pub use restores::{Removal, RestoreRun, RestoreState, RestoreTestState, RestoreTestTerms};
 pub use source::{Source, source_of};
 
 /// Backup objects in an account.

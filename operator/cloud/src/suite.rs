@@ -223,6 +223,7 @@ macro_rules! behaviour_suite {
             an_answer_that_did_not_come_is_an_error [Backup]
             every_point_and_every_job_comes_once_over_all_pages [Backup]
             points_that_may_not_be_read_are_an_error [Backup]
+            a_restore_test_is_made_once_and_put_back [Backup]
         }
     };
     (@each $stage:expr; $($name:ident [$($needs:ident)*])+) => {$(

@@ -1,5 +1,6 @@
 //! `BackupPolicy`: carries out what `core` asks of the clients' accounts: reads what is there, and does the steps where writing is granted.
 
+mod prove;
 mod watch;
 
 use std::sync::Arc;
@@ -102,9 +103,9 @@ impl Reconciler for BackupPolicies {
         let mut done = conversation.into_done();
         if watches {
             match watch::watch(ctx, policy).await {
-                Ok(found) => {
+                Ok((found, restores)) => {
                     announce(ctx, policy, &found).await;
-                    done.protection = Some(found);
+                    (done.protection, done.restore_tests) = (Some(found), restores);
                 }
                 Err(failed) => failure = Some(failed),
             }

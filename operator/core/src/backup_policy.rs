@@ -6,11 +6,12 @@ pub mod judge;
 pub mod preview;
 pub mod protection;
 pub mod recovery;
+pub mod restore_test;
 
 use std::time::Duration;
 
 use caretaker_api::BackupPolicy;
-use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus, ProtectionStatus};
+use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus, ProtectionStatus, RestoreTestStatus};
 use caretaker_api::cloud_account::Capability;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::words::PlanState;
@@ -22,7 +23,7 @@ use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
 /// The kind's own conditions.
-pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady, ConditionType::BackupsProtected];
+pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady, ConditionType::BackupsProtected, ConditionType::RestoreTested];
 
 /// Time between two comparisons with the cloud.
 const RESYNC: Duration = Duration::from_secs(600);
@@ -54,6 +55,8 @@ pub struct Done {
     pub regions: Vec<RegionDone>,
     /// What can be restored; `None` where it was not read in this visit.
     pub protection: Option<ProtectionStatus>,
+    /// What came of restore tests; `None` where none are asked for, or they were not read in this visit.
+    pub restore_tests: Option<RestoreTestStatus>,
 }
 
 /// One account as the policy sees it.
@@ -227,7 +230,7 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     if observed.frozen {
         return (status, Outcome::Settled(FROZEN));
     }
-    let Done { accounts, regions: done, protection: protected } = done;
+    let Done { accounts, regions: done, protection: protected, restore_tests } = done;
     let kind = ConditionType::BackupsReady;
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
     if let Some(fault) = faults.first() {
@@ -255,6 +258,12 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
         set.set(kind, Is::True, Reason::Settled, "vault, plan and selection are as the policy says");
     }
     protect(policy, &mut set, &mut status, protected.as_ref());
+    let asked = policy.spec.terms.restore_test.as_ref();
+    if restore_tests.is_some() || asked.is_none() {
+        status.restore_tests.clone_from(restore_tests);
+    }
+    let (is, reason, message) = restore_test::condition(asked, status.restore_tests.as_ref(), now);
+    set.set(ConditionType::RestoreTested, is, reason, message);
     if accounts.iter().all(|account| matches!(account.state, Some(Ok(_)))) {
         status.plans = done.iter().map(plan_status).collect();
     }
@@ -440,7 +449,7 @@ mod tests {
             let plan = plan("acme", &policy(), std::slice::from_ref(&account)).remove(0);
             assert_eq!((plan.steps.is_empty(), plan.blocked.is_some()), (told.is_some(), told.is_some()), "{why}");
             let regions = vec![RegionDone { plan, error: None, plan_id: None }];
-            let done = Done { accounts: vec![account], regions, protection: None };
+            let done = Done { accounts: vec![account], regions, ..Done::default() };
             let (status, outcome) = status(&policy(), &Observed::default(), &[], &done, Timestamp::UNIX_EPOCH);
             let (is, reason, message) = condition(&status);
             let Some(told) = told else {
@@ -498,7 +507,7 @@ mod tests {
         let unread = |state: Option<Result<ProtectionState, CloudError>>| AccountView { state, ..view(settled()) };
         let done = |account: AccountView, error: Option<CloudError>| {
             let regions = vec![region(&account, error)];
-            Done { accounts: vec![account], regions, protection: None }
+            Done { accounts: vec![account], regions, ..Done::default() }
         };
         let none = |account: AccountView| Done { accounts: vec![account], ..Done::default() };
         let wait = Duration::from_secs(7);

@@ -17,8 +17,8 @@ mod tags;
 mod watch;
 mod xml;
 
-pub use answers::{Answers, Rows, machine, machine_of_several, stopped_machine};
-pub use backups::{Backups, Job, Point};
+pub use answers::{Answers, Rows, disk, machine, machine_of_several, stopped_machine};
+pub use backups::{Backups, Job, Point, Restore, RestoreTest};
 pub use explorer::{Explorer, resource};
 pub use fault::{Answer, Bucket, Fault};
 pub use serve::{start, start_at};

@@ -7,7 +7,7 @@ use axum::http::Response;
 use serde_json::{Value, json};
 
 use crate::answers::Rows;
-use crate::backups::vault_of_points;
+use crate::backups::{path, vault_of_points};
 use crate::call::{Call, Protocol};
 use crate::fault::error;
 use crate::xml;
@@ -52,10 +52,10 @@ const fn json(service: &'static str, action: &'static str, held: &'static str) -
 }
 
 /// The list of a vault's recovery points, whichever vault it is.
-const POINTS: &str = "GET:backup-vaults:*:recovery-points:";
+const POINTS: &str = "GET:backup-vaults:*:recovery-points";
 
 /// All of them.
-const LISTS: [List; 20] = [
+const LISTS: [List; 21] = [
     ec2("DescribeInstances", "reservationSet"),
     ec2("DescribeVolumes", "volumeSet"),
     ec2("DescribeSnapshots", "snapshotSet"),
@@ -69,9 +69,10 @@ const LISTS: [List; 20] = [
     json("account", "POST:listRegions", "Regions"),
     json("resource-explorer-2", "POST:ListIndexes", "Indexes"),
     json("resource-explorer-2", "POST:ListResources", "Resources"),
-    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-vaults:", "BackupVaultList") },
+    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-vaults", "BackupVaultList") },
     List { asked: ("maxResults", "nextToken"), ..json("backup", POINTS, "RecoveryPoints") },
-    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-jobs:", "BackupJobs") },
+    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-jobs", "BackupJobs") },
+    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:restore-jobs", "RestoreJobs") },
     json("organizations", "ListAccounts", "Accounts"),
     List {
         asked: ("ResourcesPerPage", "PaginationToken"),
@@ -90,7 +91,7 @@ pub fn is_known(operation: &str) -> bool {
 
 /// The list that a call asks for.
 pub fn list(call: &Call) -> Option<&'static List> {
-    let action = if vault_of_points(&call.action).is_some() { POINTS } else { &call.action };
+    let action = if vault_of_points(&call.action).is_some() { POINTS } else { path(&call.action) };
     LISTS.iter().find(|list| list.service == call.service && list.action == action)
 }
 

@@ -223,6 +223,16 @@ impl Shim {
             state.answers.set(&format!("{}/{}", call.service, call.action), &account, &call.region, rows);
             return said;
         }
+        let held_for = (account.clone(), call.region.clone());
+        if let Some((status, body)) = state.backups.entry(held_for).or_default().restore_test(call, &account, now) {
+            let mut headers = HeaderMap::new();
+            put(&mut headers, "content-type", "application/json");
+            if let Some(code) = body["__type"].as_str() {
+                put(&mut headers, "x-amzn-errortype", code);
+            }
+            let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+            return Said { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), headers, body, given: true };
+        }
         let Ok(mut body) = serde_json::from_slice::<Value>(&said.body) else { return said };
         held.amend(call, &mut body);
         Said { body: body.to_string().into(), ..said }

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::manifest::aws_actions;
-use crate::{Address, Asset, AwsType, BackupJob, Cloud, Member, Power, Purpose, RecoveryPoint, SelectionState, Size};
+use crate::{
+    Address, Asset, AwsType, BackupJob, Cloud, Member, Power, Purpose, RecoveryPoint, RestoreRun, RestoreTestTerms, SelectionState, Size,
+};
 
 /// An allowed action on a resource; `*` for everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,6 +152,10 @@ pub struct FakeAccount {
     pub points: Vec<RecoveryPoint>,
     /// Jobs that make recovery points.
     pub jobs: Vec<BackupJob>,
+    /// Restore tests by region and name.
+    pub restore_tests: BTreeMap<(String, String), RestoreTestTerms>,
+    /// Restores of tests.
+    pub restores: Vec<RestoreRun>,
     /// Kinds that AWS Backup does not take, by region.
     pub left_out: BTreeSet<(String, String)>,
     /// Accounts of the organization that this account may list; `None` where it is in none.

@@ -9,7 +9,8 @@ use crate::manifest::aws_actions;
 use crate::{
     Asset, AssetSink, AwsGrant, AwsType, BackupJob, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE,
     ErrorClass, ExcessReport, Ground, Identity, Member, PermissionGap, Presence, ProtectionState, Purpose, Receipt, RecoveryPoint,
-    RecoverySink, Register, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict, WantedPermission, verdict_of,
+    RecoverySink, Register, Removal, RestoreTestState, RestoreTestTerms, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict,
+    WantedPermission, verdict_of,
 };
 
 /// Kinds that AWS Backup takes, unless somebody leaves them out.
@@ -46,6 +47,7 @@ impl FakeLink {
     fn is_for(&self, action: &str) -> bool {
         let purposes: &[Purpose] = match self.purpose {
             Purpose::Backup => &[Purpose::Read, Purpose::Backup],
+            Purpose::RestoreTest => &[Purpose::Read, Purpose::RestoreTest],
             Purpose::Read => &[Purpose::Read],
             Purpose::Revoke => &[Purpose::Revoke],
             Purpose::Members => &[Purpose::Members],
@@ -221,6 +223,34 @@ impl FakeLink {
         Ok(receipt(if made { StepOutcome::Done } else { StepOutcome::AlreadyDone }, Some(name.into()), call))
     }
 
+    fn set_restore_test(&self, terms: &RestoreTestTerms) -> Result<Receipt> {
+        let (region, key) = (&terms.region, (terms.region.clone(), terms.name.clone()));
+        let held = self.call("backup:GetRestoreTestingPlan", region, |account| Ok(account.restore_tests.get(&key).cloned()))?;
+        let call = match &held {
+            Some(held) if held == terms => {
+                return Ok(receipt(StepOutcome::AlreadyDone, Some(terms.name.clone()), "backup:GetRestoreTestingPlan"));
+            }
+            Some(_) => "backup:UpdateRestoreTestingSelection",
+            None => "backup:CreateRestoreTestingPlan",
+        };
+        self.write(call, region, |account| {
+            account.restore_tests.insert(key, terms.clone());
+            Ok(())
+        })?;
+        Ok(receipt(StepOutcome::Done, Some(terms.name.clone()), call))
+    }
+
+    fn note_restore(&self, region: &str, (run, is_sound): (&str, bool)) -> Result<Receipt> {
+        let call = "backup:PutRestoreValidationResult";
+        self.write(call, region, |account| {
+            let held = account.restores.iter_mut().find(|held| held.id == run);
+            let held = held.ok_or_else(|| CloudError::new(ErrorClass::NotFound, call, "no such restore"))?;
+            (held.is_noted, held.is_sound, held.removal) = (true, Some(is_sound), Removal::Done);
+            Ok(())
+        })?;
+        Ok(receipt(StepOutcome::Done, Some(run.into()), call))
+    }
+
     fn close(&self, name: &str) -> Result<Receipt> {
         let call = "iam:UpdateAssumeRolePolicy";
         self.on_role(call, name, |role| role.trust = Trust::Nobody)?;
@@ -371,6 +401,17 @@ impl CloudLink for FakeLink {
         })
     }
 
+    async fn restore_test(&self, (region, name): (&str, &str), since: Timestamp) -> Result<RestoreTestState> {
+        let key = (region.to_owned(), name.to_owned());
+        let held = self.call("backup:GetRestoreTestingPlan", region, |account| Ok(account.restore_tests.get(&key).cloned()))?;
+        let Some(terms) = held else { return Ok(RestoreTestState::default()) };
+        self.call("backup:GetRestoreTestingSelection", region, |_| Ok(()))?;
+        let runs = self.pages("backup:ListRestoreJobs", region, |account| {
+            account.restores.iter().filter(|run| run.began >= since).cloned().collect()
+        })?;
+        Ok(RestoreTestState { terms: Some(terms), runs })
+    }
+
     async fn members(&self) -> Result<Vec<Member>> {
         let outside = |call: &str| {
             let message = format!("account {} is in no organization", self.grant.account_id);
@@ -408,6 +449,8 @@ impl CloudLink for FakeLink {
                 self.create_selection(region, plan, SelectionState { id, name, tag_key, tag_value, role_arn })
             }
             CloudStep::DeleteSelection { region, plan_id, id } => self.delete_selection(region, plan_id, id),
+            CloudStep::SetRestoreTest { terms } => self.set_restore_test(terms),
+            CloudStep::NoteRestore { region, run, is_sound, .. } => self.note_restore(region, (run, *is_sound)),
             CloudStep::CloseOwnRole { role } => self.close(role),
             CloudStep::StripOwnRole { role, last } => self.strip(role, last),
             CloudStep::DropLastPolicy { role, last } => self.drop_last(role, last),

@@ -74,6 +74,19 @@ pub(super) const BACKUP: &[Action] = &[
     action("backup-storage:MountCapsule", "make the vault").by("backup:CreateBackupVault"),
 ];
 
+/// Having the cloud restore a sample. What it restores it deletes itself: we can delete nothing.
+pub(super) const RESTORE_TEST: &[Action] = &[
+    action("backup:GetRestoreTestingPlan", "compare the schedule of the restore test with the policy"),
+    action("backup:GetRestoreTestingSelection", "compare what is restored with the policy"),
+    action("backup:CreateRestoreTestingPlan", "say when a sample is restored"),
+    action("backup:UpdateRestoreTestingPlan", "put the schedule back to the policy"),
+    action("backup:CreateRestoreTestingSelection", "say what is restored"),
+    action("backup:UpdateRestoreTestingSelection", "restore other disks the next time"),
+    action("backup:ListRestoreJobs", "see what came of each restore, and how long it took"),
+    action("backup:PutRestoreValidationResult", "give the verdict, after which AWS deletes what it restored"),
+    action("iam:PassRole", "hand the backup service its role").by("backup:CreateRestoreTestingSelection").on(On::BackupRole),
+];
+
 /// Removing our own access. A role cannot delete itself, since it must lose its last permission first: what is left is an empty role that trusts nobody.
 pub(super) const REVOKE: &[Action] = &[
     action("iam:UpdateAssumeRolePolicy", "close our own role to everybody").on(On::OwnPrincipal),

@@ -9,6 +9,8 @@ pub struct Offers {
     pub plans: bool,
     /// Reads recovery points, jobs, locks and what is switched off: without it nothing is said of protection.
     pub points: bool,
+    /// Has the cloud restore a sample on a schedule.
+    pub restores: bool,
 }
 
 impl Offers {
@@ -16,8 +18,8 @@ impl Offers {
     #[must_use]
     pub const fn of(cloud: Cloud) -> Self {
         match cloud {
-            Cloud::Aws => Self { plans: true, points: true },
-            Cloud::Azure | Cloud::Gcp => Self { plans: false, points: false },
+            Cloud::Aws => Self { plans: true, points: true, restores: true },
+            Cloud::Azure | Cloud::Gcp => Self { plans: false, points: false, restores: false },
         }
     }
 }

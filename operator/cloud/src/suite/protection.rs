@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{PAGE, Stage, link};
 use crate::{
     AccessGrant, BackupJob, CloudLink, CloudStep, Ground, JobState, PointState, ProtectionState, Purpose, Receipt, RecoveryPoint,
-    RecoverySink, Result, StepOutcome,
+    RecoverySink, RestoreTestTerms, Result, StepOutcome,
 };
 
 /// The tag that selections ask for.
@@ -225,4 +225,38 @@ pub async fn points_that_may_not_be_read_are_an_error(stage: &dyn Stage) {
         let answer = recovery(link.as_ref(), &objects.region).await.map(|(taken, _)| taken.points.len());
         assert!(answer.as_ref().is_err_and(crate::CloudError::is_refusal), "{action}: {answer:?}");
     }
+}
+
+/// A restore test is read back as it was made; the same again changes nothing, and another sample is put in its place.
+pub async fn a_restore_test_is_made_once_and_put_back(stage: &dyn Stage) {
+    let grant = stage.account(&[Purpose::Read, Purpose::RestoreTest]).await;
+    let (objects, link) = (Objects::of(stage, &grant), link(stage, &grant, Purpose::RestoreTest).await);
+    let source = |number: usize| format!("arn:aws:ec2:{}:{}:volume/vol-{number:017x}", objects.region, grant.account());
+    let terms = RestoreTestTerms {
+        region: objects.region.clone(),
+        name: format!("caretaker_suite_{}", grant.account()),
+        schedule: "cron(0 11 ? * 3 *)".into(),
+        role_arn: objects.role.clone(),
+        sources: vec![source(1), source(2)],
+    };
+    let read = async || link.restore_test((&terms.region, &terms.name), hours_ago(48)).await.expect("it can be read");
+    assert_eq!(read().await.terms, None);
+    let set = async |terms: &RestoreTestTerms| {
+        let step = CloudStep::SetRestoreTest { terms: terms.clone() };
+        link.perform("restore-test", &step).await.expect("the step can be done").outcome
+    };
+    assert_eq!(set(&terms).await, StepOutcome::Done);
+    assert_eq!(read().await.terms.as_ref(), Some(&terms));
+    assert_eq!(set(&terms).await, StepOutcome::AlreadyDone);
+    for other in [
+        RestoreTestTerms { sources: vec![source(3)], ..terms.clone() },
+        RestoreTestTerms { schedule: "cron(0 11 ? * 3#1 *)".into(), ..terms.clone() },
+    ] {
+        assert_eq!(set(&other).await, StepOutcome::Done);
+        assert_eq!(read().await.terms.as_ref(), Some(&other));
+        assert_eq!(set(&other).await, StepOutcome::AlreadyDone);
+    }
+    let backup = stage.connector().connect(&grant, Purpose::Read).await.expect("the client lets us in");
+    let refused = backup.perform("restore-test", &CloudStep::SetRestoreTest { terms: terms.clone() }).await;
+    assert!(refused.as_ref().is_err_and(crate::CloudError::is_refusal), "a session for reading restores nothing: {refused:?}");
 }

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 
 use bytes::Bytes;
-use caretaker_api::backup_policy::ProtectionStatus;
+use caretaker_api::backup_policy::{ProtectionStatus, RestoreTestStatus};
 use caretaker_api::cloud_account::Capability;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::{BackupPolicy, CloudAccount};
@@ -20,14 +20,18 @@ use kube::ResourceExt;
 use tempfile::NamedTempFile;
 
 use super::is_proven;
+use super::prove::prove;
 use crate::access::{client_of, enter};
 use crate::context::Context;
+
+/// What can be restored, and what came of restore tests where they are asked for.
+pub type Found = (ProtectionStatus, Option<RestoreTestStatus>);
 
 /// Reads everything and says what can be restored. What could not be read or kept stands in it, and makes nothing True.
 ///
 /// # Errors
 /// A call to the API server failed.
-pub async fn watch(ctx: &Context, policy: &BackupPolicy) -> Result<ProtectionStatus, Failure> {
+pub async fn watch(ctx: &Context, policy: &BackupPolicy) -> Result<Found, Failure> {
     let (client, namespace, now) = (client_of(policy), policy.namespace().unwrap_or_default(), ctx.now());
     let mut recovery = Recovery::new(&object_name(&client, &policy.name_any()), now);
     let (mut accounts, mut unread) = (Vec::new(), Vec::new());
@@ -69,7 +73,11 @@ pub async fn watch(ctx: &Context, policy: &BackupPolicy) -> Result<ProtectionSta
         Err(error) => joined.status.unread.push(format!("what was read cannot be kept: {error}")),
     }
     joined.status.inventories = caretaker_core::backup_policy::protection::inventories(&accounts);
-    Ok(joined.status)
+    let restores = match &joined.sample {
+        Some(sample) => Some(prove(ctx, policy, &accounts, sample).await?),
+        None => None,
+    };
+    Ok((joined.status, restores))
 }
 
 /// Reads the points of one account, region by region: one that refuses stops no other. `Err` says why nothing at all could be asked.

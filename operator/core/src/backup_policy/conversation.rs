@@ -163,11 +163,16 @@ impl Conversation {
         Some(ask)
     }
 
-    /// Names object and step, so that a repeat after a crash is the same request for the cloud.
     fn key(&self, step: &CloudStep) -> String {
-        let digest = json_digest(step);
-        format!("{}-{}", self.policy.metadata.uid.as_deref().unwrap_or_default(), &digest[..DIGITS.min(digest.len())])
+        step_key(&self.policy, step)
     }
+}
+
+/// Names object and step, so that a repeat after a crash is the same request for the cloud.
+#[must_use]
+pub fn step_key(policy: &BackupPolicy, step: &CloudStep) -> String {
+    let digest = json_digest(step);
+    format!("{}-{}", policy.metadata.uid.as_deref().unwrap_or_default(), &digest[..DIGITS.min(digest.len())])
 }
 
 #[cfg(test)]

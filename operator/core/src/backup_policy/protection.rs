@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::judge::{Judged, Measure, is_selected, judge, lost_tag, rpo};
 use super::recovery::Recovery;
+use super::restore_test::Sample;
 use crate::conditions::{Is, find};
 use crate::inventory::Line;
 use crate::inventory::scope::ScopeVerdict;
@@ -94,6 +95,7 @@ pub struct Join<'a> {
     since: Since,
     found: ProtectionStatus,
     gaps: Vec<(Rank, BackupGap)>,
+    sample: Option<Sample>,
     now: Timestamp,
 }
 
@@ -101,12 +103,14 @@ pub struct Join<'a> {
 type Rank = (u8, Option<Timestamp>, String);
 
 /// What a join came to.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Joined {
     /// For the status.
     pub status: ProtectionStatus,
     /// For the next reading.
     pub since: Since,
+    /// What is restored to prove it; `None` where no test is asked for.
+    pub sample: Option<Sample>,
 }
 
 impl<'a> Join<'a> {
@@ -115,7 +119,8 @@ impl<'a> Join<'a> {
     pub fn new(policy: &'a BackupPolicy, recovery: &'a mut Recovery, (before, now): (Option<Since>, Timestamp)) -> Self {
         let made = policy.creation_timestamp().map_or(now, |at| at.0);
         let found = ProtectionStatus { read_at: Some(Time(now)), ..ProtectionStatus::default() };
-        Self { terms: &policy.spec.terms, recovery, made, before, since: Since::new(), found, gaps: Vec::new(), now }
+        let sample = policy.spec.terms.restore_test.as_ref().map(|test| Sample::new(test, now));
+        Self { terms: &policy.spec.terms, recovery, made, before, since: Since::new(), found, gaps: Vec::new(), sample, now }
     }
 
     /// Takes one line of an account's inventory. Gives the line of the file of verdicts; `None` of what cannot be backed up, is not looked after, or is of
@@ -154,6 +159,9 @@ impl<'a> Join<'a> {
         };
         let measure = Measure { terms: self.terms, may_write, ground, since, now: self.now };
         let judged = judge((asset, &source), self.recovery.of(&source.name), measure);
+        if let (BackupState::Protected, Some(sample)) = (judged.state, &mut self.sample) {
+            sample.take(account, asset, &source.name);
+        }
         if judged.last.is_none() {
             self.since.insert(source.name, since);
         }
@@ -242,7 +250,7 @@ impl<'a> Join<'a> {
         // Whether a thing is gone is known only where everything was read.
         found.orphaned = if all.is_empty() { self.recovery.orphaned() } else { 0 };
         found.unread = all;
-        Joined { status: found, since: self.since }
+        Joined { status: found, since: self.since, sample: self.sample }
     }
 }
 
