@@ -1,6 +1,7 @@
 //! Tests that share one operator on one control plane: each has client names, accounts, subscriptions and projects of its own, and none stops the operator or
 //! disturbs the calls of another's client.
 
+mod backups;
 mod cases_from_practice;
 mod chart;
 mod doors;

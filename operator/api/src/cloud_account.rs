@@ -149,6 +149,8 @@ pub fn default_role() -> String {
 pub enum Capability {
     /// Make and repair backup vaults, plans and selections.
     Backup,
+    /// Have the cloud restore a sample of disks on a schedule, and delete them again.
+    RestoreTest,
     /// Remove the operator's own access at the end: the policies of its role and the role.
     Revoke,
 }

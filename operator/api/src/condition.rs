@@ -74,6 +74,10 @@ words! {
         MonitoringReady,
         /// The backup plans in the client's accounts are as the policy says.
         BackupsReady,
+        /// Everything that the policy selects has a usable recovery point within the RPO. A warning: `Ready` does not depend on it.
+        BackupsProtected,
+        /// The last restore of a test passed, and nothing of it was left behind. A warning: `Ready` does not depend on it.
+        RestoreTested,
         /// The signing key of the provider is at hand.
         SigningKeyReady,
         /// The provider's own cloud identity answers and is the declared one.
@@ -161,6 +165,12 @@ words! {
         ExitBlocked,
         /// Segments of the ledger are lost, altered or replaced in the store.
         LedgerBroken,
+        /// Something that the policy selects has no usable recovery point within the RPO.
+        NotAllProtected,
+        /// Nothing of the inventory has the tag that the policy asks for.
+        NothingSelected,
+        /// The lock of a vault does not let recovery points be kept as the policy wants it.
+        LockForbids,
         /// Machines that are covered and run are not watched.
         NotAllWatched,
         /// Pods do not run or are not ready.

@@ -56,6 +56,36 @@ words! {
 }
 
 words! {
+    /// Whether an asset can be restored as its policy wants it.
+    BackupState {
+        /// It has a usable recovery point within the RPO.
+        Protected,
+        /// Its first recovery point is not due yet.
+        Waiting,
+        /// It has no usable recovery point.
+        Unprotected,
+        /// Its newest usable recovery point is older than the RPO.
+        Stale,
+        /// It has no usable recovery point within the RPO, and its last job failed.
+        Failing,
+        /// It has lost the tag, and what was saved of it runs out.
+        Unselected,
+    }
+}
+
+words! {
+    /// What came of a restore.
+    RestoreResult {
+        /// The disk was restored and can be used.
+        Passed,
+        /// It was not restored, or cannot be used.
+        Failed,
+        /// It did not end.
+        TimedOut,
+    }
+}
+
+words! {
     /// Kind of a way into an account.
     WayKind {
         /// A role that trusts the provider.

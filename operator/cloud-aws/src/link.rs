@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Identity, Member, Narrowing, PermissionGap, Presence, ProtectionState, Receipt,
-    Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Ground, Identity, Member, Narrowing, PermissionGap, Presence, ProtectionState,
+    Receipt, RecoverySink, Register, RestoreTestState, Result, Scope, WantedPermission,
 };
+use jiff::Timestamp;
 
 use crate::session::Session;
-use crate::{exit, inventory, parent, permissions, policies, presence, protection, register};
+use crate::{exit, inventory, parent, permissions, policies, presence, protection, recovery, register, restore_test};
 
 #[async_trait]
 impl CloudLink for Session {
@@ -47,6 +48,14 @@ impl CloudLink for Session {
         protection::read(self, regions, prefix).await
     }
 
+    async fn recovery(&self, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {
+        recovery::read(self, region, since, sink).await
+    }
+
+    async fn restore_test(&self, of: (&str, &str), since: Timestamp) -> Result<RestoreTestState> {
+        restore_test::read(self, of, since).await
+    }
+
     async fn members(&self) -> Result<Vec<Member>> {
         parent::list(self).await
     }
@@ -56,6 +65,10 @@ impl CloudLink for Session {
             CloudStep::CloseOwnRole { role } => exit::close(self, role).await,
             CloudStep::StripOwnRole { role, last } => exit::strip(self, role, last).await,
             CloudStep::DropLastPolicy { role, last } => exit::drop_last(self, role, last).await,
+            CloudStep::SetRestoreTest { terms } => restore_test::set(self, key, terms).await,
+            CloudStep::NoteRestore { region, run, is_sound, message, .. } => {
+                restore_test::note(self, region, (run, *is_sound, message)).await
+            }
             other => protection::perform(self, key, other).await,
         }
     }

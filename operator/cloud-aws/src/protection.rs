@@ -4,25 +4,26 @@ use aws_sdk_backup::Client;
 use aws_sdk_backup::operation::get_backup_plan::GetBackupPlanOutput;
 use aws_sdk_backup::types::{BackupPlanInput, BackupRuleInput, BackupSelection, Condition, ConditionType, Lifecycle};
 use caretaker_cloud::budget::Work;
-use caretaker_cloud::runtime::Listing;
+use caretaker_cloud::runtime::{Listing, said};
 use caretaker_cloud::{
     BackupPlanState, CloudError, CloudStep, ErrorClass, ProtectionState, Receipt, Result, SelectionState, StepOutcome, VaultState,
 };
 
 use crate::call::Calls;
+use crate::inventory::listing::time;
 use crate::session::Session;
 
 /// Name of a plan's one rule.
 const RULE: &str = "daily";
 
 /// AWS Backup in one region, and the budget of its calls.
-struct Service<'a> {
-    client: Client,
-    calls: Calls<'a>,
+pub(crate) struct Service<'a> {
+    pub client: Client,
+    pub calls: Calls<'a>,
 }
 
 impl<'a> Service<'a> {
-    fn of(session: &'a Session, region: &str, work: &'a Work) -> Self {
+    pub fn of(session: &'a Session, region: &str, work: &'a Work) -> Self {
         Self { client: Client::new(&session.config(Some(region))), calls: session.calls(work, region) }
     }
 }
@@ -51,12 +52,20 @@ async fn vaults(Service { client, calls }: &Service<'_>, region: &str, prefix: &
             name: vault.backup_vault_name().unwrap_or_default().into(),
             recovery_points: u64::try_from(vault.number_of_recovery_points()).unwrap_or_default(),
             locked: vault.locked().unwrap_or_default(),
+            least_days: days(vault.min_retention_days()),
+            most_days: days(vault.max_retention_days()),
+            final_from: time(vault.lock_date()),
+            key: said(vault.encryption_key_arn()),
         }));
         token = listing.after(page.next_token())?;
         if token.is_none() {
             return Ok(found);
         }
     }
+}
+
+fn days(days: Option<i64>) -> Option<u32> {
+    days.and_then(|days| u32::try_from(days).ok()).filter(|days| *days > 0)
 }
 
 async fn plan_ids(Service { client, calls }: &Service<'_>, prefix: &str) -> Result<Vec<(String, String)>> {

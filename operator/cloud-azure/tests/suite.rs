@@ -11,7 +11,9 @@ use caretaker_arm_simulator::seed::{Configuration, Place};
 use caretaker_arm_simulator::world::{Application, GraphFault, READER, Refusal, Rule};
 use caretaker_cloud::manifest::azure_actions;
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
-use caretaker_cloud::{AccessGrant, Address, AzureGrant, CloudConnector, CloudStep, EVERYWHERE, Purpose, WantedPermission};
+use caretaker_cloud::{
+    AccessGrant, Address, AzureGrant, BackupJob, CloudConnector, CloudStep, EVERYWHERE, Purpose, RecoveryPoint, WantedPermission,
+};
 use caretaker_cloud_azure::{AzureConfig, AzureConnector};
 use common::{PROVIDER, SECRET, Stage, delegated, delegation};
 use serde_json::{Value, json};
@@ -256,6 +258,10 @@ impl Behaviour for OnSimulator {
     }
 
     async fn spoil_plan(&self, _grant: &AccessGrant, _region: &str, _id: &str) {
+        unreachable!("no backups yet")
+    }
+
+    async fn plant_recovery(&self, _grant: &AccessGrant, _points: &[RecoveryPoint], _jobs: &[BackupJob], _left_out: &[(&str, &str)]) {
         unreachable!("no backups yet")
     }
 

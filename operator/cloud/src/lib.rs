@@ -51,7 +51,10 @@ pub use model::{
 };
 pub use patch::{PatchFacts, patch_cell, patch_service};
 pub use presence::Presence;
-pub use protection::{BackupPlanState, ProtectionState, SelectionState, VaultState};
+pub use protection::{
+    BackupJob, BackupPlanState, Ground, JobState, Offers, PointState, ProtectionState, RecoveryPoint, RecoverySink, Removal, RestoreRun,
+    RestoreState, RestoreTestState, RestoreTestTerms, SelectionState, Source, VaultState, source_of,
+};
 pub use scope::Scope;
 pub use step::{CloudStep, Receipt, StepOutcome};
 pub use usage::{HeldKey, Usage};
@@ -121,6 +124,20 @@ pub trait CloudLink: Send + Sync {
 
     /// Reads the state of the backup objects whose name starts with `prefix` in the regions given.
     async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState>;
+
+    /// Reads every recovery point of one region, whoever made it, and the jobs that were made since a time, page by page into the sink; and what decides
+    /// there whether anything is saved at all. Writes nothing. Only where [`Offers::points`].
+    ///
+    /// # Errors
+    /// Something was not read to its end: an absence may not be concluded from what came.
+    async fn recovery(&self, _region: &str, _since: jiff::Timestamp, _sink: &mut dyn RecoverySink) -> Result<Ground> {
+        Err(CloudError::new(ErrorClass::Unsupported, "read recovery points", "recovery points of this cloud are not read in this release"))
+    }
+
+    /// Reads the restore test of a region by its name, and its restores since a time. Writes nothing. Only where [`Offers::restores`].
+    async fn restore_test(&self, _of: (&str, &str), _since: jiff::Timestamp) -> Result<RestoreTestState> {
+        Err(CloudError::new(ErrorClass::Unsupported, "read restore tests", "restores are not tested on this cloud in this release"))
+    }
 
     /// The accounts of the parent that this session was opened for with [`Purpose::Members`]. The list is complete, or it is an error: the caller
     /// concludes from it which accounts are gone.

@@ -11,7 +11,7 @@ mod gcp;
 
 pub use action::{Action, On};
 
-use aws::{AWS_ENTRY, BACKUP, MEMBERS, READ, REVOKE};
+use aws::{AWS_ENTRY, BACKUP, MEMBERS, READ, RESTORE_TEST, REVOKE};
 use azure::{AZURE_ENTRY, AZURE_MEMBERS, AZURE_READ, AZURE_REVOKE};
 use gcp::{GCP_ENTRY, GCP_MEMBERS, GCP_READ, GCP_REVOKE};
 
@@ -27,6 +27,7 @@ pub fn aws_actions(purpose: Purpose) -> &'static [Action] {
     match purpose {
         Purpose::Read => &READ,
         Purpose::Backup => BACKUP,
+        Purpose::RestoreTest => RESTORE_TEST,
         Purpose::Revoke => REVOKE,
         Purpose::Members => MEMBERS,
     }
@@ -44,7 +45,7 @@ pub fn gcp_permissions(purpose: Purpose) -> &'static [Action] {
     match purpose {
         Purpose::Read => &GCP_READ,
         // Backups are not made on Google Cloud in this release.
-        Purpose::Backup => &[],
+        Purpose::Backup | Purpose::RestoreTest => &[],
         Purpose::Revoke => GCP_REVOKE,
         Purpose::Members => GCP_MEMBERS,
     }
@@ -61,7 +62,7 @@ pub fn azure_entry() -> &'static [Action] {
 pub fn azure_actions(purpose: Purpose) -> &'static [Action] {
     match purpose {
         Purpose::Read => &AZURE_READ,
-        Purpose::Backup => &[],
+        Purpose::Backup | Purpose::RestoreTest => &[],
         Purpose::Revoke => AZURE_REVOKE,
         Purpose::Members => AZURE_MEMBERS,
     }
@@ -97,7 +98,7 @@ pub const AZURE_DELEGATION_DELETE: AzureRole = AzureRole {
 pub fn azure_roles(purpose: Purpose) -> &'static [AzureRole] {
     match purpose {
         Purpose::Read => &[AZURE_READER],
-        Purpose::Backup => &[],
+        Purpose::Backup | Purpose::RestoreTest => &[],
         Purpose::Revoke => &[AZURE_DELEGATION_DELETE],
         // What lists is part of the role for reading.
         Purpose::Members => &[],
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn every_row_says_what_is_called_and_why_and_no_wildcard_is_asked_for() {
-        let purposes = [Purpose::Read, Purpose::Backup, Purpose::Revoke, Purpose::Members];
+        let purposes = [Purpose::Read, Purpose::Backup, Purpose::RestoreTest, Purpose::Revoke, Purpose::Members];
         for table in [aws_actions, azure_actions, gcp_permissions] {
             for action in purposes.into_iter().flat_map(table) {
                 assert!(!action.name.is_empty() && !action.name.contains(['*', '?']), "{action:?}");

@@ -125,6 +125,8 @@ pub enum Purpose {
     Read,
     /// Make and repair backup objects.
     Backup,
+    /// Have a sample restored, and give the verdict.
+    RestoreTest,
     /// Remove our own access.
     Revoke,
     /// List the accounts of a parent, and nothing else.

@@ -1,6 +1,17 @@
 //! Backup objects as a cloud shows them: plain data.
 
+mod offers;
+mod points;
+mod restores;
+mod source;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use offers::Offers;
+pub use points::{BackupJob, Ground, JobState, PointState, RecoveryPoint, RecoverySink};
+pub use restores::{Removal, RestoreRun, RestoreState, RestoreTestState, RestoreTestTerms};
+pub use source::{Source, source_of};
 
 /// Backup objects in an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +33,18 @@ pub struct VaultState {
     pub recovery_points: u64,
     /// Whether the vault is locked.
     pub locked: bool,
+    /// Fewest days that the lock lets a recovery point be kept: a job that wants fewer fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_days: Option<u32>,
+    /// Most days that the lock lets a recovery point be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_days: Option<u32>,
+    /// From when on nobody can take the lock away; `None` where somebody may for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_from: Option<Timestamp>,
+    /// Key that its points are encrypted with, where the cloud tells it: without the key no point can be restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// A plan as the cloud shows it.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::protection::RestoreTestTerms;
+
 /// One write in a client's cloud. Names are deterministic; each step names all that it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -65,6 +67,28 @@ pub enum CloudStep {
         /// Id of the selection.
         id: String,
     },
+    /// Makes the restore test of a region, or puts it back.
+    SetRestoreTest {
+        /// What it is to do.
+        terms: RestoreTestTerms,
+    },
+    /// Gives the verdict on a restore; the cloud deletes what it restored then.
+    NoteRestore {
+        /// Region.
+        region: String,
+        /// The cloud's id of the restore.
+        run: String,
+        /// What was brought back.
+        source: String,
+        /// The recovery point.
+        point: String,
+        /// How long it took, in seconds.
+        seconds: u64,
+        /// Whether what was restored can be used.
+        is_sound: bool,
+        /// The verdict for people.
+        message: String,
+    },
     /// Takes the permissions from our own role: detaches its managed policies and deletes its inline ones, all but `last`.
     StripOwnRole {
         /// Name of the role.
@@ -115,6 +139,13 @@ impl CloudStep {
             }
             Self::CreateSelection { region, plan, name, .. } => format!("add the selection {name} to the plan {plan} in {region}"),
             Self::DeleteSelection { region, plan_id, id } => format!("remove the selection {id} of the plan {plan_id} in {region}"),
+            Self::SetRestoreTest { terms } => {
+                format!("have {} disk(s) in {} restored by the test {}, {}", terms.sources.len(), terms.region, terms.name, terms.schedule)
+            }
+            Self::NoteRestore { region, source, seconds, is_sound, .. } => {
+                let verdict = if *is_sound { "passed" } else { "failed" };
+                format!("give the verdict on the restore of {source} in {region}: {verdict}, {seconds} s")
+            }
             Self::CloseOwnRole { role } => format!("close our role {role} to everybody"),
             Self::StripOwnRole { role, last } => format!("take all permissions but {last} from our role {role}"),
             Self::DropLastPolicy { role, last } => format!("take {last}, the last permission, from our role {role}"),

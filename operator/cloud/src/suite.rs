@@ -44,7 +44,7 @@ pub use gathered::Gathered;
 pub use protection::*;
 pub use reading::*;
 
-use crate::{AccessGrant, Address, CloudConnector, CloudLink, CloudStep, Purpose, WantedPermission};
+use crate::{AccessGrant, Address, BackupJob, CloudConnector, CloudLink, CloudStep, Purpose, RecoveryPoint, WantedPermission};
 
 /// Rows of a page where an obligation needs several pages.
 pub const PAGE: usize = 10;
@@ -174,6 +174,9 @@ pub trait Stage: Send + Sync {
     fn leaving(&self, grant: &AccessGrant) -> Vec<CloudStep>;
     /// Changes a backup plan's schedule and retention behind our back. Only where [`Capability::Backup`] is had.
     async fn spoil_plan(&self, grant: &AccessGrant, region: &str, id: &str);
+    /// A vault holds these points, these jobs were made, and the kinds are left out in the region, all behind our back. Only where
+    /// [`Capability::Backup`] is had. The points' and jobs' regions and vaults are those given.
+    async fn plant_recovery(&self, grant: &AccessGrant, points: &[RecoveryPoint], jobs: &[BackupJob], left_out: &[(&str, &str)]);
     /// The client takes one action of AWS Backup away. Only where [`Capability::Backup`] is had.
     async fn forbid_action(&self, grant: &AccessGrant, action: &str);
     /// Number of calls so far that change something in the cloud.
@@ -218,6 +221,9 @@ macro_rules! behaviour_suite {
             drift_is_put_back [Backup]
             a_selection_is_replaced [Backup]
             an_answer_that_did_not_come_is_an_error [Backup]
+            every_point_and_every_job_comes_once_over_all_pages [Backup]
+            points_that_may_not_be_read_are_an_error [Backup]
+            a_restore_test_is_made_once_and_put_back [Backup]
         }
     };
     (@each $stage:expr; $($name:ident [$($needs:ident)*])+) => {$(

@@ -1,13 +1,18 @@
 //! `BackupPolicy`: carries out what `core` asks of the clients' accounts: reads what is there, and does the steps where writing is granted.
 
+mod prove;
+mod watch;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use caretaker_api::backup_policy::BackupPolicyStatus;
+use caretaker_api::backup_policy::{BackupPolicyStatus, ProtectionStatus};
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::names::REQUESTED_AT;
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
 use caretaker_cloud::CloudLink;
 use caretaker_core::backup_policy::conversation::{Answer, Ask, Conversation};
+use caretaker_core::backup_policy::protection::{inventories, is_due, news};
 use caretaker_core::backup_policy::{self as core, AccountView, Done, Observed};
 use caretaker_core::conditions::is_true_at;
 use caretaker_core::handover::ending::Ending;
@@ -24,6 +29,9 @@ use crate::context::Context;
 use crate::ledger::{self, Scribe};
 use caretaker_engine::Failure;
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
+
+/// Longest note of an event, in characters; the API takes 1,024 bytes.
+const EVENT: usize = 250;
 
 /// The reconciler.
 pub struct BackupPolicies;
@@ -59,21 +67,24 @@ impl Reconciler for BackupPolicies {
         let handovers = ledger::handovers(ctx, &namespace).await?;
         let frozen = has_come_to(&handovers, Life::Frozen);
         let ending = Ending::of(&handovers).map(|ending| ending.of_all());
-        let mut accounts = Vec::new();
+        let (mut accounts, mut found) = (Vec::new(), Vec::new());
         for name in &policy.spec.accounts {
             if let Some(account) = ctx.find::<CloudAccount>(&namespace, name).await? {
                 accounts.push(look(ctx, &account).await?);
+                found.push(account);
             }
         }
-        Ok(Observed { accounts, frozen, ending })
+        Ok(Observed { accounts, frozen, ending, inventories: inventories(&found) })
     }
 
     fn check(&self, policy: &BackupPolicy, observed: &Observed) -> Vec<Fault> {
         core::check(policy, observed)
     }
 
-    fn plan(&self, policy: &BackupPolicy, observed: &Observed, _now: Timestamp) -> Conversation {
-        Conversation::new(&client_of(policy), policy, observed)
+    fn plan(&self, policy: &BackupPolicy, observed: &Observed, now: Timestamp) -> Conversation {
+        let request = policy.annotations().get(REQUESTED_AT).map(String::as_str);
+        let is_due = !observed.frozen && is_due(policy, &observed.inventories, (request, now));
+        Conversation::new(&client_of(policy), policy, observed).watching(is_due)
     }
 
     async fn act(&self, ctx: &Context, policy: &BackupPolicy, mut conversation: Conversation) -> Acted<Done> {
@@ -88,7 +99,17 @@ impl Reconciler for BackupPolicies {
                 }
             }
         }
-        let done = conversation.into_done();
+        let watches = failure.is_none() && conversation.watches();
+        let mut done = conversation.into_done();
+        if watches {
+            match watch::watch(ctx, policy).await {
+                Ok((found, restores)) => {
+                    announce(ctx, policy, &found).await;
+                    (done.protection, done.restore_tests) = (Some(found), restores);
+                }
+                Err(failed) => failure = Some(failed),
+            }
+        }
         for note in done.regions.iter().filter_map(core::repaired) {
             tracing::info!("{note}");
             tell(ctx, policy, note).await;
@@ -105,7 +126,8 @@ impl Reconciler for BackupPolicies {
     }
 
     /// Vaults, plans and recovery points stay: they are the client's.
-    async fn clean_up(&self, _ctx: &Context, _policy: &BackupPolicy) -> Result<CleanUp, Failure> {
+    async fn clean_up(&self, ctx: &Context, policy: &BackupPolicy) -> Result<CleanUp, Failure> {
+        ctx.metrics.forget_backups(&policy.uid().unwrap_or_default());
         Ok(CleanUp::Done)
     }
 }
@@ -114,6 +136,24 @@ impl Reconciler for BackupPolicies {
 async fn tell(ctx: &Context, policy: &BackupPolicy, note: String) {
     let reason = Reason::DriftRepaired.as_str().into();
     let event = Event { type_: EventType::Normal, reason, note: Some(note), action: "Repair".into(), secondary: None };
+    ctx.events.publish(&event, &policy.object_ref(&())).await;
+}
+
+/// The figures, and an event at the moment in which protection is lost or comes back.
+async fn announce(ctx: &Context, policy: &BackupPolicy, found: &ProtectionStatus) {
+    let figures = [
+        ("protected", found.protected),
+        ("waiting", found.waiting),
+        ("unprotected", found.unprotected),
+        ("stale", found.stale),
+        ("failing", found.failing),
+        ("unknown", found.unknown),
+    ];
+    ctx.metrics.backups(&policy.uid().unwrap_or_default(), &figures);
+    let Some((is_good, note)) = news(&policy.spec.terms, policy.status.as_ref(), found) else { return };
+    let (type_, reason) = if is_good { (EventType::Normal, Reason::Settled) } else { (EventType::Warning, Reason::NotAllProtected) };
+    let note = Some(note.chars().take(EVENT).collect());
+    let event = Event { type_, reason: reason.as_str().into(), note, action: "Watch".into(), secondary: None };
     ctx.events.publish(&event, &policy.object_ref(&())).await;
 }
 

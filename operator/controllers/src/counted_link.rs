@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    AccessGrant, Asset, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, Narrowing,
-    PermissionGap, Presence, Presented, ProtectionState, Purpose, Receipt, Register, Scope, WantedPermission,
+    AccessGrant, Asset, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Ground, Identity, Member,
+    Narrowing, PermissionGap, Presence, Presented, ProtectionState, Purpose, Receipt, RecoverySink, Register, RestoreTestState, Scope,
+    WantedPermission,
 };
 use caretaker_engine::write_gate::Writes;
+use jiff::Timestamp;
 
 /// A connector whose links' writes pass here.
 pub struct CountedConnector {
@@ -78,6 +80,14 @@ impl CloudLink for CountedLink {
 
     async fn protection(&self, regions: &[String], prefix: &str) -> caretaker_cloud::Result<ProtectionState> {
         self.inner.protection(regions, prefix).await
+    }
+
+    async fn recovery(&self, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> caretaker_cloud::Result<Ground> {
+        self.inner.recovery(region, since, sink).await
+    }
+
+    async fn restore_test(&self, of: (&str, &str), since: Timestamp) -> caretaker_cloud::Result<RestoreTestState> {
+        self.inner.restore_test(of, since).await
     }
 
     async fn members(&self) -> caretaker_cloud::Result<Vec<Member>> {

@@ -1,15 +1,21 @@
 //! `BackupPolicy`: what a policy is in AWS Backup, how it differs from what is there, and which steps close the gap.
 
 pub mod conversation;
+pub mod evidence;
+pub mod judge;
+pub mod preview;
+pub mod protection;
+pub mod recovery;
+pub mod restore_test;
 
 use std::time::Duration;
 
 use caretaker_api::BackupPolicy;
-use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus};
+use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus, ProtectionStatus, RestoreTestStatus};
 use caretaker_api::cloud_account::Capability;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::words::PlanState;
-use caretaker_cloud::{BackupPlanState, CloudError, CloudStep, ErrorClass, ProtectionState};
+use caretaker_cloud::{BackupPlanState, CloudError, CloudStep, ErrorClass, ProtectionState, VaultState};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -17,7 +23,7 @@ use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
 /// The kind's own conditions.
-pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady];
+pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady, ConditionType::BackupsProtected, ConditionType::RestoreTested];
 
 /// Time between two comparisons with the cloud.
 const RESYNC: Duration = Duration::from_secs(600);
@@ -36,6 +42,8 @@ pub struct Observed {
     pub frozen: bool,
     /// What is known of our end in the client's accounts, once a final handover has begun to revoke.
     pub ending: Option<String>,
+    /// The accounts' inventories in one word; see [`protection::inventories`].
+    pub inventories: String,
 }
 
 /// What a visit did.
@@ -45,6 +53,10 @@ pub struct Done {
     pub accounts: Vec<AccountView>,
     /// What was done in each account and region.
     pub regions: Vec<RegionDone>,
+    /// What can be restored; `None` where it was not read in this visit.
+    pub protection: Option<ProtectionStatus>,
+    /// What came of restore tests; `None` where none are asked for, or they were not read in this visit.
+    pub restore_tests: Option<RestoreTestStatus>,
 }
 
 /// One account as the policy sees it.
@@ -105,6 +117,8 @@ pub struct RegionPlan {
     pub steps: Vec<CloudStep>,
     /// Whether writing is granted.
     pub may_write: bool,
+    /// Why the plan would make jobs that fail, whatever is written: then nothing is.
+    pub blocked: Option<String>,
 }
 
 /// What closes the gap between policy and cloud, account by account.
@@ -116,17 +130,37 @@ pub fn plan(client: &str, policy: &BackupPolicy, accounts: &[AccountView]) -> Ve
         let Some(Ok(state)) = &account.state else { continue };
         for region in &policy.spec.terms.regions {
             let held = state.plans.iter().find(|plan| plan.region == *region && plan.name == name);
+            let vault = state.vaults.iter().find(|vault| vault.region == *region && vault.name == name);
+            let blocked = vault.and_then(|vault| lock_forbids(vault, policy.spec.terms.retention_days));
+            let steps = steps(&policy.spec.terms, account, (region, &name), (state, held));
             plans.push(RegionPlan {
                 account: account.name.clone(),
                 region: region.clone(),
                 name: name.clone(),
                 plan_id: held.map(|plan| plan.id.clone()),
-                steps: steps(&policy.spec.terms, account, (region, &name), (state, held)),
+                steps: if blocked.is_none() { steps } else { Vec::new() },
                 may_write: account.allow.contains(&Capability::Backup),
+                blocked,
             });
         }
     }
     plans
+}
+
+/// A lock fails every job that wants its point kept for fewer or more days: it is told before a plan is written, not by the jobs.
+/// Source: <https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html>
+fn lock_forbids(vault: &VaultState, days: u32) -> Option<String> {
+    let VaultState { region, name, least_days, most_days, .. } = vault;
+    let told = |bound: &str, lock: u32, cure: &str| {
+        format!(
+            "the vault {name} in {region} is locked and keeps recovery points {bound} {lock} days, while the policy says {days}: every job would fail; set              retentionDays to {lock} or {cure}"
+        )
+    };
+    match (least_days, most_days) {
+        (Some(least), _) if days < *least => Some(told("at least", *least, "more")),
+        (_, Some(most)) if days > *most => Some(told("at most", *most, "fewer")),
+        _ => None,
+    }
 }
 
 fn steps(
@@ -196,7 +230,7 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     if observed.frozen {
         return (status, Outcome::Settled(FROZEN));
     }
-    let (accounts, done) = (&done.accounts, &done.regions);
+    let Done { accounts, regions: done, protection: protected, restore_tests } = done;
     let kind = ConditionType::BackupsReady;
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
     if let Some(fault) = faults.first() {
@@ -206,13 +240,14 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     }
     let mut waits: Vec<Wait> = accounts.iter().filter_map(account_wait).collect();
     waits.extend(done.iter().filter_map(|done| done.error.as_ref().map(|error| error_wait(&done.plan.account, error))));
+    waits.extend(done.iter().filter_map(lock_wait));
     let observing: Vec<&str> =
         done.iter().filter(|done| !done.plan.may_write && !done.plan.steps.is_empty()).map(|done| done.plan.account.as_str()).collect();
     if done.iter().any(|done| repaired(done).is_some()) {
         status.drift_repaired_at = Some(Time(now));
     }
     if let Some(wait) = waits.iter().min_by_key(|wait| wait.after) {
-        let is = if matches!(wait.reason, Reason::Denied | Reason::Failed) { Is::False } else { Is::Unknown };
+        let is = if matches!(wait.reason, Reason::Denied | Reason::Failed | Reason::LockForbids) { Is::False } else { Is::Unknown };
         set.set(kind, is, wait.reason, &wait.message);
     } else if !observing.is_empty() {
         let message =
@@ -222,6 +257,13 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
         // That something was put back is an event of that moment, and its time stands in the status.
         set.set(kind, Is::True, Reason::Settled, "vault, plan and selection are as the policy says");
     }
+    protect(policy, &mut set, &mut status, protected.as_ref());
+    let asked = policy.spec.terms.restore_test.as_ref();
+    if restore_tests.is_some() || asked.is_none() {
+        status.restore_tests.clone_from(restore_tests);
+    }
+    let (is, reason, message) = restore_test::condition(asked, status.restore_tests.as_ref(), now);
+    set.set(ConditionType::RestoreTested, is, reason, message);
     if accounts.iter().all(|account| matches!(account.state, Some(Ok(_)))) {
         status.plans = done.iter().map(plan_status).collect();
     }
@@ -229,13 +271,24 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     (status, shortest(waits).map_or(Outcome::Settled(RESYNC), Outcome::Waiting))
 }
 
+/// What was read of recovery points; what was read before stands where they were not read in this visit.
+fn protect(policy: &BackupPolicy, set: &mut ConditionSet, status: &mut BackupPolicyStatus, found: Option<&ProtectionStatus>) {
+    let Some(found) = found else { return set.keep(ConditionType::BackupsProtected) };
+    let (is, reason, message) = protection::condition(&policy.spec.terms, found);
+    set.set(ConditionType::BackupsProtected, is, reason, message);
+    status.protection = Some(found.clone());
+}
+
 /// Vault, plan and selection are the client's and stay. Nobody of ours may look at them any more, so that nothing can be said of how they are.
 fn ended(policy: &BackupPolicy, mut status: BackupPolicyStatus, ending: &str, now: Timestamp) -> (BackupPolicyStatus, Outcome) {
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
     let message = format!("{ending}; vault, plan and selection stay in the client's accounts, where we cannot look any more");
-    set.set(ConditionType::BackupsReady, Is::Unknown, Reason::HandedOver, &message);
+    for kind in CONDITIONS {
+        set.set(*kind, Is::Unknown, Reason::HandedOver, &message);
+    }
     status.conditions = set.finish();
     status.plans.clear();
+    status.protection = None;
     (status, Outcome::Ended(message, FROZEN))
 }
 
@@ -254,11 +307,13 @@ fn is_repair(plan: &RegionPlan) -> bool {
 
 fn plan_status(done: &RegionDone) -> PlanStatus {
     let state = match (&done.error, done.plan.may_write, done.plan.steps.is_empty()) {
+        _ if done.plan.blocked.is_some() => PlanState::Failed,
         (Some(_), ..) => PlanState::Failed,
         (None, false, false) => PlanState::Planned,
         _ => PlanState::InSync,
     };
-    let changes = if state == PlanState::InSync { Vec::new() } else { done.plan.steps.iter().map(CloudStep::describe).collect() };
+    let told = done.plan.blocked.iter().cloned().chain(done.plan.steps.iter().map(CloudStep::describe));
+    let changes = if state == PlanState::InSync { Vec::new() } else { told.collect() };
     PlanStatus {
         account: done.plan.account.clone(),
         region: done.plan.region.clone(),
@@ -279,6 +334,11 @@ fn account_wait(account: &AccountView) -> Option<Wait> {
         Some(Err(error)) => Some(error_wait(&account.name, error)),
         Some(Ok(_)) => None,
     }
+}
+
+fn lock_wait(done: &RegionDone) -> Option<Wait> {
+    let message = format!("account {}: {}", done.plan.account, done.plan.blocked.as_ref()?);
+    Some(Wait { reason: Reason::LockForbids, message, after: RESYNC })
 }
 
 fn error_wait(account: &str, error: &CloudError) -> Wait {
@@ -374,6 +434,33 @@ mod tests {
         assert!(plan("acme", &policy(), &[denied]).is_empty());
     }
 
+    /// Told before the plan is written, not by jobs that fail: and nothing is written meanwhile.
+    #[test]
+    fn a_lock_that_the_policy_breaks_is_told_before_the_plan_is_written() {
+        for (why, least, most, told) in [
+            ("no lock", None, None, None),
+            ("30 days fit", Some(30), Some(30), None),
+            ("the lock wants more", Some(31), None, Some("at least 31 days, while the policy says 30")),
+            ("the lock wants fewer", None, Some(29), Some("at most 29 days")),
+        ] {
+            let mut state = ProtectionState { plans: Vec::new(), ..settled() };
+            (state.vaults[0].least_days, state.vaults[0].most_days) = (least, most);
+            let account = view(state);
+            let plan = plan("acme", &policy(), std::slice::from_ref(&account)).remove(0);
+            assert_eq!((plan.steps.is_empty(), plan.blocked.is_some()), (told.is_some(), told.is_some()), "{why}");
+            let regions = vec![RegionDone { plan, error: None, plan_id: None }];
+            let done = Done { accounts: vec![account], regions, ..Done::default() };
+            let (status, outcome) = status(&policy(), &Observed::default(), &[], &done, Timestamp::UNIX_EPOCH);
+            let (is, reason, message) = condition(&status);
+            let Some(told) = told else {
+                assert_eq!((is.as_str(), reason.as_str()), ("True", "Settled"), "{why}");
+                continue;
+            };
+            assert_eq!((is.as_str(), reason.as_str(), status.plans[0].state), ("False", "LockForbids", PlanState::Failed), "{why}");
+            assert!(message.contains(told) && message.contains("retentionDays") && matches!(outcome, Outcome::Waiting(_)), "{message}");
+        }
+    }
+
     fn condition(status: &BackupPolicyStatus) -> (String, String, String) {
         let found = crate::conditions::find(&status.conditions, ConditionType::BackupsReady).unwrap().clone();
         (found.status, found.reason, found.message)
@@ -384,7 +471,7 @@ mod tests {
         let mut policy = policy();
         let known = BackupPolicyStatus { drift_repaired_at: Some(Time(Timestamp::UNIX_EPOCH)), ..BackupPolicyStatus::default() };
         policy.status = Some(known.clone());
-        let observed = Observed { accounts: vec![view(settled())], frozen: true, ending: None };
+        let observed = Observed { accounts: vec![view(settled())], frozen: true, ..Observed::default() };
         let (status, outcome) = status(&policy, &observed, &[], &Done::default(), Timestamp::now());
         assert_eq!((status, outcome), (known, Outcome::Settled(FROZEN)), "what was read last is not overwritten by nothing");
     }
@@ -395,7 +482,8 @@ mod tests {
         let mut policy = policy();
         let known = BackupPolicyStatus { plans: vec![PlanStatus::default()], ..BackupPolicyStatus::default() };
         policy.status = Some(known);
-        let observed = Observed { accounts: vec![view(settled())], frozen: true, ending: Some("refused 3 times".into()) };
+        let observed =
+            Observed { accounts: vec![view(settled())], frozen: true, ending: Some("refused 3 times".into()), ..Observed::default() };
         let (status, outcome) = status(&policy, &observed, &[], &Done::default(), Timestamp::UNIX_EPOCH);
         let (is, reason, message) = condition(&status);
         assert_eq!((is.as_str(), reason.as_str()), ("Unknown", "HandedOver"));
@@ -419,9 +507,9 @@ mod tests {
         let unread = |state: Option<Result<ProtectionState, CloudError>>| AccountView { state, ..view(settled()) };
         let done = |account: AccountView, error: Option<CloudError>| {
             let regions = vec![region(&account, error)];
-            Done { accounts: vec![account], regions }
+            Done { accounts: vec![account], regions, ..Done::default() }
         };
-        let none = |account: AccountView| Done { accounts: vec![account], regions: Vec::new() };
+        let none = |account: AccountView| Done { accounts: vec![account], ..Done::default() };
         let wait = Duration::from_secs(7);
         for (why, done, is, reason, after) in [
             ("in sync", done(view(settled()), None), "True", "Settled", None),

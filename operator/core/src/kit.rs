@@ -18,6 +18,7 @@ pub const fn policy_name(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Read => "caretaker-read",
         Purpose::Backup => "caretaker-backup",
+        Purpose::RestoreTest => "caretaker-restore-test",
         Purpose::Revoke => "caretaker-revoke",
         Purpose::Members => "caretaker-members",
     }
@@ -32,6 +33,9 @@ pub fn purposes(allow: &[Capability]) -> Vec<Purpose> {
     let mut purposes = vec![Purpose::Read];
     if allow.contains(&Capability::Backup) {
         purposes.push(Purpose::Backup);
+    }
+    if allow.contains(&Capability::RestoreTest) {
+        purposes.push(Purpose::RestoreTest);
     }
     if allow.contains(&Capability::Revoke) {
         purposes.push(Purpose::Revoke);

@@ -39,6 +39,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::ScopeAmbiguous,
     ConditionType::MonitoringReady,
     ConditionType::BackupsReady,
+    ConditionType::BackupsProtected,
     ConditionType::LedgerIntact,
     ConditionType::ExitReady,
     ConditionType::HandedOver,

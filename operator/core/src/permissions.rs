@@ -8,7 +8,7 @@ use caretaker_cloud::manifest::{
 
 /// Every purpose, from the narrowest access profile to the widest.
 /// The last one is for parents only.
-pub const PURPOSES: [Purpose; 4] = [Purpose::Read, Purpose::Backup, Purpose::Revoke, Purpose::Members];
+pub const PURPOSES: [Purpose; 5] = [Purpose::Read, Purpose::Backup, Purpose::RestoreTest, Purpose::Revoke, Purpose::Members];
 
 /// The permissions that a purpose needs on a cloud.
 #[must_use]

@@ -43,6 +43,7 @@ fn profile_of(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Read => "ReadOnly",
         Purpose::Backup => "Backup",
+        Purpose::RestoreTest => "RestoreTest",
         Purpose::Revoke => "Full",
         Purpose::Members => "Parent",
     }

@@ -1,7 +1,8 @@
 //! Metrics with bounded labels: kinds and outcomes, never clients.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use caretaker_cloud::budget::Budgets;
 use caretaker_core::outcome::Outcome;
@@ -52,6 +53,35 @@ pub struct CloudLabel {
     cloud: &'static str,
 }
 
+/// Label of what can be said of an asset's backups.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BackupLabel {
+    state: &'static str,
+}
+
+/// Figures of one policy: word and number of assets.
+type BackupFigures = Vec<(&'static str, u64)>;
+
+/// Assets of all policies by what can be said of their backups: summed up when somebody asks.
+#[derive(Clone, Default)]
+struct BackupMetrics {
+    assets: Family<BackupLabel, Gauge>,
+    held: Arc<Mutex<HashMap<String, BackupFigures>>>,
+}
+
+impl BackupMetrics {
+    fn read(&self) {
+        let mut sums: HashMap<&'static str, u64> = HashMap::new();
+        for (state, count) in self.held.lock().expect("no panic while held").values().flatten() {
+            *sums.entry(state).or_default() += count;
+        }
+        self.assets.clear();
+        for (state, count) in sums {
+            self.assets.get_or_create(&BackupLabel { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+}
+
 /// What is told of clouds: read from the budgets when somebody asks.
 #[derive(Clone, Default)]
 struct CloudMetrics {
@@ -95,6 +125,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     budgets: Budgets,
     clouds: CloudMetrics,
+    backups: BackupMetrics,
     visits: Family<VisitLabels, Counter>,
     writes: Family<WriteLabels, Counter>,
     refused_statuses: Family<KindLabel, Counter>,
@@ -126,7 +157,13 @@ impl Metrics {
         registry.register("leader", "1 while this process holds the lease", leader.clone());
         let clouds = CloudMetrics::default();
         clouds.register(&mut registry);
-        Self { registry: Arc::new(registry), budgets, clouds, visits, writes, refused_statuses, requests, leader }
+        let backups = BackupMetrics::default();
+        registry.register(
+            "backup_assets",
+            "Assets that policies select, by what can be said of their recovery points",
+            backups.assets.clone(),
+        );
+        Self { registry: Arc::new(registry), budgets, clouds, backups, visits, writes, refused_statuses, requests, leader }
     }
 
     /// Counts a visit.
@@ -156,6 +193,22 @@ impl Metrics {
         self.requests.get_or_create(&RequestLabels { verb: verb.into(), resource: resource.into() }).inc();
     }
 
+    /// Says how many assets of a policy, by its uid, are in which state of protection.
+    ///
+    /// # Panics
+    /// Another thread panicked while it wrote figures.
+    pub fn backups(&self, policy: &str, figures: &[(&'static str, u64)]) {
+        self.backups.held.lock().expect("no panic while held").insert(policy.into(), figures.to_vec());
+    }
+
+    /// Forgets the figures of a policy that is gone.
+    ///
+    /// # Panics
+    /// As [`Metrics::backups`].
+    pub fn forget_backups(&self, policy: &str) {
+        self.backups.held.lock().expect("no panic while held").remove(policy);
+    }
+
     /// Says whether this process leads.
     pub fn set_leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -165,6 +218,7 @@ impl Metrics {
     #[must_use]
     pub fn render(&self) -> String {
         self.clouds.read(&self.budgets);
+        self.backups.read();
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
@@ -178,6 +232,19 @@ mod tests {
     use caretaker_cloud::{CloudError, ErrorClass};
 
     use super::*;
+
+    #[test]
+    fn backups_are_summed_up_over_policies_and_forgotten_with_them() {
+        let metrics = Metrics::default();
+        metrics.backups("uid-of-acme", &[("protected", 2), ("stale", 1)]);
+        metrics.backups("uid-of-other", &[("protected", 5), ("stale", 0)]);
+        metrics.backups("uid-of-acme", &[("protected", 3), ("stale", 0)]);
+        let text = metrics.render();
+        assert!(text.contains(r#"caretaker_backup_assets{state="protected"} 8"#), "{text}");
+        assert!(text.contains(r#"caretaker_backup_assets{state="stale"} 0"#) && !text.contains("uid-of"), "{text}");
+        metrics.forget_backups("uid-of-other");
+        assert!(metrics.render().contains(r#"caretaker_backup_assets{state="protected"} 3"#));
+    }
 
     #[tokio::test]
     async fn calls_to_clouds_are_told_by_outcome_and_never_by_client() {

@@ -59,6 +59,16 @@ pub fn machine(account: &str, region: &str, number: usize) -> String {
     reservation(account, region, number, "running", &more)
 }
 
+/// A disk as EC2 shows it.
+#[must_use]
+pub fn disk((region, id): (&str, &str), gib: u32, tags: &[(&str, &str)]) -> String {
+    let tags: String = tags.iter().map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>")).collect();
+    format!(
+        "<item><volumeId>{id}</volumeId><size>{gib}</size><snapshotId/><availabilityZone>{region}a</availabilityZone><status>available</status>\
+         <createTime>2026-01-01T00:00:00.000Z</createTime><attachmentSet/><tagSet>{tags}</tagSet><volumeType>gp3</volumeType><encrypted>true</encrypted></item>"
+    )
+}
+
 /// A running machine called `several` in the form of EC2: two network interfaces, the second one first, with public addresses, one of IPv6, and a further
 /// private address.
 #[must_use]

@@ -65,6 +65,11 @@ impl Call {
         format!("{}{named} {}", self.name(), self.key)
     }
 
+    /// The body of the request.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// `service/region/Action`.
     pub fn name(&self) -> String {
         format!("{}/{}/{}", self.service, self.region, self.action)

@@ -5,6 +5,7 @@
 //! The service and the region of a call are read from the scope of its signature. What was said is judged by botocore's models, see [`judge`].
 
 mod answers;
+mod backups;
 mod call;
 mod clock;
 mod explorer;
@@ -16,7 +17,8 @@ mod tags;
 mod watch;
 mod xml;
 
-pub use answers::{Answers, Rows, machine, machine_of_several, stopped_machine};
+pub use answers::{Answers, Rows, disk, machine, machine_of_several, stopped_machine};
+pub use backups::{Backups, Job, Point, Restore, RestoreTest};
 pub use explorer::{Explorer, resource};
 pub use fault::{Answer, Bucket, Fault};
 pub use serve::{start, start_at};

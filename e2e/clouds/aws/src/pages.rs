@@ -7,6 +7,7 @@ use axum::http::Response;
 use serde_json::{Value, json};
 
 use crate::answers::Rows;
+use crate::backups::{path, vault_of_points};
 use crate::call::{Call, Protocol};
 use crate::fault::error;
 use crate::xml;
@@ -50,8 +51,11 @@ const fn json(service: &'static str, action: &'static str, held: &'static str) -
     List { service, action, asked, held, next: "NextToken", more: None, chosen: None }
 }
 
+/// The list of a vault's recovery points, whichever vault it is.
+const POINTS: &str = "GET:backup-vaults:*:recovery-points";
+
 /// All of them.
-const LISTS: [List; 18] = [
+const LISTS: [List; 21] = [
     ec2("DescribeInstances", "reservationSet"),
     ec2("DescribeVolumes", "volumeSet"),
     ec2("DescribeSnapshots", "snapshotSet"),
@@ -65,7 +69,10 @@ const LISTS: [List; 18] = [
     json("account", "POST:listRegions", "Regions"),
     json("resource-explorer-2", "POST:ListIndexes", "Indexes"),
     json("resource-explorer-2", "POST:ListResources", "Resources"),
-    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-vaults:", "BackupVaultList") },
+    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-vaults", "BackupVaultList") },
+    List { asked: ("maxResults", "nextToken"), ..json("backup", POINTS, "RecoveryPoints") },
+    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:backup-jobs", "BackupJobs") },
+    List { asked: ("maxResults", "nextToken"), ..json("backup", "GET:restore-jobs", "RestoreJobs") },
     json("organizations", "ListAccounts", "Accounts"),
     List {
         asked: ("ResourcesPerPage", "PaginationToken"),
@@ -84,7 +91,8 @@ pub fn is_known(operation: &str) -> bool {
 
 /// The list that a call asks for.
 pub fn list(call: &Call) -> Option<&'static List> {
-    LISTS.iter().find(|list| list.service == call.service && list.action == call.action)
+    let action = if vault_of_points(&call.action).is_some() { POINTS } else { path(&call.action) };
+    LISTS.iter().find(|list| list.service == call.service && list.action == action)
 }
 
 /// What one page is made from.

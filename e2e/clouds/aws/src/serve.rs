@@ -15,7 +15,7 @@ use crate::explorer::{self, Explorer};
 use crate::fault::{Answer, error, plain, put, silence, throttled};
 use crate::pages::{self, Cut};
 use crate::watch::Watch;
-use crate::{clock, tags, xml};
+use crate::{backups, clock, tags, xml};
 
 /// Longest time of one call to the emulator.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -144,7 +144,7 @@ impl Shim {
             self.watch.keep(|| exchange);
             return silence();
         }
-        let said = self.explored(call, said);
+        let said = self.recovered(call, self.explored(call, said));
         let mut said = match self.paged(call, said, fault == Some(Answer::RepeatedToken)) {
             Ok(said) => said,
             Err(refusal) => {
@@ -207,6 +207,35 @@ impl Shim {
             put(&mut headers, "x-amzn-errortype", code);
         }
         Said { status, headers, body: body.to_string().into(), given: true }
+    }
+
+    /// What AWS Backup says with what a test has planted, where the emulator knows the caller.
+    fn recovered(&self, call: &Call, said: Said) -> Said {
+        if call.service != backups::SERVICE || matches!(said.status.as_u16(), 401 | 403) {
+            return said;
+        }
+        let account = self.watch.account_of(&call.key).unwrap_or_else(|| call.key.clone());
+        let mut state = self.watch.state();
+        let now = clock::now(state.clock_ahead);
+        let held = state.backups.get(&(account.clone(), call.region.clone())).cloned().unwrap_or_default();
+        if let Some(rows) = held.rows(call, &account, now) {
+            // They are put into pages like any other list.
+            state.answers.set(&format!("{}/{}", call.service, call.action), &account, &call.region, rows);
+            return said;
+        }
+        let held_for = (account.clone(), call.region.clone());
+        if let Some((status, body)) = state.backups.entry(held_for).or_default().restore_test(call, &account, now) {
+            let mut headers = HeaderMap::new();
+            put(&mut headers, "content-type", "application/json");
+            if let Some(code) = body["__type"].as_str() {
+                put(&mut headers, "x-amzn-errortype", code);
+            }
+            let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+            return Said { status: StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY), headers, body, given: true };
+        }
+        let Ok(mut body) = serde_json::from_slice::<Value>(&said.body) else { return said };
+        held.amend(call, &mut body);
+        Said { body: body.to_string().into(), ..said }
     }
 
     /// The page that is asked for, where the emulator has let the caller in.

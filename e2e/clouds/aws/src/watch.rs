@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value;
 
 use crate::answers::{Answers, Rows};
+use crate::backups::Backups;
 use crate::call::Call;
 use crate::explorer::Explorer;
 use crate::fault::{Answer, Bucket, Fault};
@@ -23,6 +24,8 @@ pub struct State {
     accounts: HashMap<String, String>,
     pub answers: Answers,
     pub explorers: HashMap<String, Explorer>,
+    /// What AWS Backup holds, by account and region.
+    pub backups: HashMap<(String, String), Backups>,
     pub page_rows: Option<usize>,
     pub clock_ahead: i64,
     pub tags: Option<SessionTags>,
@@ -104,6 +107,11 @@ impl Watch {
     /// Turns Resource Explorer on in an account.
     pub fn set_explorer(&self, account: &str, explorer: Explorer) {
         self.state().explorers.insert(account.to_owned(), explorer);
+    }
+
+    /// Reads or changes what AWS Backup holds in an account and region, beyond what the emulator knows.
+    pub fn backups<T>(&self, account: &str, region: &str, act: impl FnOnce(&mut Backups) -> T) -> T {
+        act(self.state().backups.entry((account.to_owned(), region.to_owned())).or_default())
     }
 
     /// The account that an access key belongs to, as far as it was told.

@@ -19,6 +19,7 @@ macro_rules! out {
 
 mod access;
 mod account;
+mod backups;
 mod bundle;
 mod cluster;
 mod exit;
@@ -84,6 +85,8 @@ enum Command {
     Kit(account::KitArgs),
     /// Show whether clients could leave today, and what stands in the way.
     Readiness(readiness::Args),
+    /// Show what of clients can be restored and from when, what cannot and why; plan shows what is written next.
+    Backups(backups::Args),
     /// Show what was done in a client's clouds and by its exits, verify the log of it, and plan how to take it back.
     Ledger(ledger::Args),
     /// Take a client in from another provider, and compare what was handed over with what is there.
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Permissions(args) => access::permissions(&args),
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Readiness(args) => block_on(readiness::run(args)),
+        Command::Backups(args) => block_on(backups::run(args)),
         Command::Ledger(args) => block_on(ledger::run(args)),
         Command::Intake(args) => block_on(intake::run(args)),
         Command::Exit(args) => block_on(exit::exit(args)),

@@ -45,6 +45,7 @@ const fn wider(narrowing: Narrowing) -> Option<Narrowing> {
 fn policy(purpose: Purpose, narrowing: Narrowing) -> Option<String> {
     let purposes: &[Purpose] = match purpose {
         Purpose::Backup => &[Purpose::Read, Purpose::Backup],
+        Purpose::RestoreTest => &[Purpose::Read, Purpose::RestoreTest],
         Purpose::Read => &[Purpose::Read],
         Purpose::Revoke => &[Purpose::Revoke],
         Purpose::Members => &[Purpose::Members],
@@ -78,7 +79,7 @@ fn families(actions: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 4] = [Purpose::Read, Purpose::Backup, Purpose::Revoke, Purpose::Members];
+    const PURPOSES: [Purpose; 5] = [Purpose::Read, Purpose::Backup, Purpose::RestoreTest, Purpose::Revoke, Purpose::Members];
 
     #[test]
     fn session_policies_fit_what_sts_takes_and_each_wider_one_is_smaller() {

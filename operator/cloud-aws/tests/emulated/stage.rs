@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
-use caretaker_aws_shim::{Answer, Explorer, Fault, Rows, Watch, judge, machine, machine_of_several, resource, start, stopped_machine};
+use caretaker_aws_shim::{
+    Answer, Explorer, Fault, Job, Point, Rows, Watch, judge, machine, machine_of_several, resource, start, stopped_machine,
+};
 use caretaker_cloud::manifest::aws_actions;
 use caretaker_cloud::suite::{Capability, On, Stage, Trouble, When};
-use caretaker_cloud::{AccessGrant, Address, AwsGrant, AwsType, CloudConnector, CloudStep, Purpose, WantedPermission};
+use caretaker_cloud::{
+    AccessGrant, Address, AwsGrant, AwsType, BackupJob, CloudConnector, CloudStep, Purpose, RecoveryPoint, WantedPermission,
+};
 use caretaker_cloud_aws::{AwsConfig, AwsConnector, BaseCredentials};
 use caretaker_testkit::emulator::{Cloud, Emulator};
 use serde_json::{Value, json};
@@ -332,6 +336,28 @@ impl Stage for OnEmulator {
 
     async fn spoil_plan(&self, grant: &AccessGrant, region: &str, id: &str) {
         self.call(&["spoil-plan", grant.account(), region, id], &Value::Null);
+    }
+
+    async fn plant_recovery(&self, grant: &AccessGrant, points: &[RecoveryPoint], jobs: &[BackupJob], left_out: &[(&str, &str)]) {
+        for point in points {
+            let status = format!("{:?}", point.state).to_uppercase().replace("USABLE", "COMPLETED");
+            let planted = Point {
+                status,
+                message: point.message.clone(),
+                deleted: point.deleted_at,
+                ..Point::new(&point.id, &point.vault, &point.source, point.created)
+            };
+            self.watch.backups(grant.account(), &point.region, |held| held.points.push(planted));
+        }
+        for job in jobs {
+            let state = format!("{:?}", job.state).to_uppercase().replace("UNDERWAY", "PENDING");
+            let failed = Job::failed(&job.id, &job.vault, &job.source, (job.created, &job.message));
+            let planted = Job { state, ended: job.ended, ..failed };
+            self.watch.backups(grant.account(), &job.region, |held| held.jobs.push(planted));
+        }
+        for (region, kind) in left_out {
+            self.watch.backups(grant.account(), region, |held| held.left_out.insert((*kind).to_owned()));
+        }
     }
 
     async fn forbid_action(&self, grant: &AccessGrant, action: &str) {

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use caretaker_cloud::budget::Budgets;
 use caretaker_cloud::manifest::{On as Granted, gcp_permissions};
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
-use caretaker_cloud::{AccessGrant, Address, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, WantedPermission};
+use caretaker_cloud::{
+    AccessGrant, Address, BackupJob, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, RecoveryPoint, WantedPermission,
+};
 use caretaker_cloud_gcp::{BaseCredentials, GcpConfig, GcpConnector};
 use caretaker_core::kit::gcp::wanted;
 use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge, private_address};
@@ -232,6 +234,10 @@ impl Behaviour for OnSimulator {
     }
 
     async fn spoil_plan(&self, _grant: &AccessGrant, _region: &str, _id: &str) {
+        unreachable!("no backups yet")
+    }
+
+    async fn plant_recovery(&self, _grant: &AccessGrant, _points: &[RecoveryPoint], _jobs: &[BackupJob], _left_out: &[(&str, &str)]) {
         unreachable!("no backups yet")
     }
 

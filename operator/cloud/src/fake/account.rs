@@ -1,13 +1,15 @@
 //! Accounts of the cloud in memory: what their owners make and change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::manifest::aws_actions;
-use crate::{Address, Asset, AwsType, Cloud, Member, Power, Purpose, SelectionState, Size};
+use crate::{
+    Address, Asset, AwsType, BackupJob, Cloud, Member, Power, Purpose, RecoveryPoint, RestoreRun, RestoreTestTerms, SelectionState, Size,
+};
 
 /// An allowed action on a resource; `*` for everything.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +146,18 @@ pub struct FakeAccount {
     pub vaults: BTreeMap<(String, String), u64>,
     /// Backup plans by region and id.
     pub plans: BTreeMap<(String, String), FakePlan>,
+    /// Locks of vaults by region and name: the fewest days that a point is kept.
+    pub locks: BTreeMap<(String, String), u32>,
+    /// Recovery points.
+    pub points: Vec<RecoveryPoint>,
+    /// Jobs that make recovery points.
+    pub jobs: Vec<BackupJob>,
+    /// Restore tests by region and name.
+    pub restore_tests: BTreeMap<(String, String), RestoreTestTerms>,
+    /// Restores of tests.
+    pub restores: Vec<RestoreRun>,
+    /// Kinds that AWS Backup does not take, by region.
+    pub left_out: BTreeSet<(String, String)>,
     /// Accounts of the organization that this account may list; `None` where it is in none.
     pub organization: Option<Vec<Member>>,
     made: u64,

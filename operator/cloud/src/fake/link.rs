@@ -7,10 +7,14 @@ use super::account::FakePlan;
 use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
 use crate::manifest::aws_actions;
 use crate::{
-    Asset, AssetSink, AwsGrant, AwsType, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass,
-    ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Purpose, Receipt, Register, Result, Scope, SelectionState,
-    StepOutcome, VaultState, Verdict, WantedPermission, verdict_of,
+    Asset, AssetSink, AwsGrant, AwsType, BackupJob, BackupPlanState, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE,
+    ErrorClass, ExcessReport, Ground, Identity, Member, PermissionGap, Presence, ProtectionState, Purpose, Receipt, RecoveryPoint,
+    RecoverySink, Register, Removal, RestoreTestState, RestoreTestTerms, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict,
+    WantedPermission, verdict_of,
 };
+
+/// Kinds that AWS Backup takes, unless somebody leaves them out.
+const KINDS: [&str; 6] = ["EC2", "EBS", "RDS", "Aurora", "DynamoDB", "S3"];
 
 /// Rows in one page of an organization.
 const MEMBERS_PAGE: usize = 20;
@@ -43,6 +47,7 @@ impl FakeLink {
     fn is_for(&self, action: &str) -> bool {
         let purposes: &[Purpose] = match self.purpose {
             Purpose::Backup => &[Purpose::Read, Purpose::Backup],
+            Purpose::RestoreTest => &[Purpose::Read, Purpose::RestoreTest],
             Purpose::Read => &[Purpose::Read],
             Purpose::Revoke => &[Purpose::Revoke],
             Purpose::Members => &[Purpose::Members],
@@ -128,6 +133,22 @@ impl FakeLink {
         sink.cell(Cell { key, verdict, assets, calls, cause, retry_after_seconds, at: Timestamp::now() }).await
     }
 
+    /// All rows of a list, asked for page by page.
+    fn pages<T: Clone>(&self, operation: &str, region: &str, rows: impl Fn(&FakeAccount) -> Vec<T>) -> Result<Vec<T>> {
+        let (size, mut found) = (self.cloud.lock().page_rows, Vec::new());
+        loop {
+            let (page, more) = self.call(operation, region, |account| {
+                let all = rows(account);
+                let to = (found.len() + size).min(all.len());
+                Ok((all[found.len().min(to)..to].to_vec(), to < all.len()))
+            })?;
+            found.extend(page);
+            if !more {
+                return Ok(found);
+            }
+        }
+    }
+
     fn create_plan(&self, region: &str, plan: FakePlan) -> Result<Receipt> {
         let (listed, name) = ("backup:ListBackupPlans", plan.name.clone());
         if let Some(id) = self.call(listed, region, |account| Ok(find_plan(account, region, &name)))? {
@@ -200,6 +221,34 @@ impl FakeLink {
             self.cloud.lock().wrote();
         }
         Ok(receipt(if made { StepOutcome::Done } else { StepOutcome::AlreadyDone }, Some(name.into()), call))
+    }
+
+    fn set_restore_test(&self, terms: &RestoreTestTerms) -> Result<Receipt> {
+        let (region, key) = (&terms.region, (terms.region.clone(), terms.name.clone()));
+        let held = self.call("backup:GetRestoreTestingPlan", region, |account| Ok(account.restore_tests.get(&key).cloned()))?;
+        let call = match &held {
+            Some(held) if held == terms => {
+                return Ok(receipt(StepOutcome::AlreadyDone, Some(terms.name.clone()), "backup:GetRestoreTestingPlan"));
+            }
+            Some(_) => "backup:UpdateRestoreTestingSelection",
+            None => "backup:CreateRestoreTestingPlan",
+        };
+        self.write(call, region, |account| {
+            account.restore_tests.insert(key, terms.clone());
+            Ok(())
+        })?;
+        Ok(receipt(StepOutcome::Done, Some(terms.name.clone()), call))
+    }
+
+    fn note_restore(&self, region: &str, (run, is_sound): (&str, bool)) -> Result<Receipt> {
+        let call = "backup:PutRestoreValidationResult";
+        self.write(call, region, |account| {
+            let held = account.restores.iter_mut().find(|held| held.id == run);
+            let held = held.ok_or_else(|| CloudError::new(ErrorClass::NotFound, call, "no such restore"))?;
+            (held.is_noted, held.is_sound, held.removal) = (true, Some(is_sound), Removal::Done);
+            Ok(())
+        })?;
+        Ok(receipt(StepOutcome::Done, Some(run.into()), call))
     }
 
     fn close(&self, name: &str) -> Result<Receipt> {
@@ -317,8 +366,13 @@ impl CloudLink for FakeLink {
         let mut state = ProtectionState::default();
         for region in regions {
             let vaults = self.call("backup:ListBackupVaults", region, |account| Ok(account.vaults.clone()))?;
+            let locks = self.cloud.account(&self.grant.account_id, |account| account.locks.clone()).unwrap_or_default();
             let ours = vaults.into_iter().filter(|((found, name), _)| found == region && name.starts_with(prefix));
-            state.vaults.extend(ours.map(|((region, name), recovery_points)| VaultState { region, name, recovery_points, locked: false }));
+            state.vaults.extend(ours.map(|(key, recovery_points)| {
+                let least_days = locks.get(&key).copied();
+                let (region, name) = key;
+                VaultState { region, name, recovery_points, locked: least_days.is_some(), least_days, ..VaultState::default() }
+            }));
             let plans = self.call("backup:ListBackupPlans", region, |account| Ok(account.plans.clone()))?;
             for ((_, id), plan) in plans.iter().filter(|((found, _), plan)| found == region && plan.name.starts_with(prefix)) {
                 self.call("backup:GetBackupPlan", region, |_| Ok(()))?;
@@ -326,6 +380,36 @@ impl CloudLink for FakeLink {
             }
         }
         Ok(state)
+    }
+
+    async fn recovery(&self, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {
+        let vaults = self.call("backup:ListBackupVaults", region, |account| Ok(account.vaults.clone()))?;
+        for (_, vault) in vaults.keys().filter(|(found, _)| found == region) {
+            self.pages("backup:ListRecoveryPointsByBackupVault", region, |account| {
+                let held = |point: &&RecoveryPoint| point.region == region && point.vault == *vault;
+                account.points.iter().filter(held).cloned().collect()
+            })?
+            .into_iter()
+            .for_each(|point| sink.point(point));
+        }
+        let is_asked = |job: &&BackupJob| job.region == region && job.created >= since;
+        let jobs = self.pages("backup:ListBackupJobs", region, |account| account.jobs.iter().filter(is_asked).cloned().collect())?;
+        jobs.into_iter().for_each(|job| sink.job(job));
+        self.call("backup:DescribeRegionSettings", region, |account| {
+            let takes = |kind: &str| !account.left_out.contains(&(region.to_owned(), kind.to_owned()));
+            Ok(Ground { takes: KINDS.iter().map(|kind| ((*kind).to_owned(), takes(kind))).collect() })
+        })
+    }
+
+    async fn restore_test(&self, (region, name): (&str, &str), since: Timestamp) -> Result<RestoreTestState> {
+        let key = (region.to_owned(), name.to_owned());
+        let held = self.call("backup:GetRestoreTestingPlan", region, |account| Ok(account.restore_tests.get(&key).cloned()))?;
+        let Some(terms) = held else { return Ok(RestoreTestState::default()) };
+        self.call("backup:GetRestoreTestingSelection", region, |_| Ok(()))?;
+        let runs = self.pages("backup:ListRestoreJobs", region, |account| {
+            account.restores.iter().filter(|run| run.began >= since).cloned().collect()
+        })?;
+        Ok(RestoreTestState { terms: Some(terms), runs })
     }
 
     async fn members(&self) -> Result<Vec<Member>> {
@@ -365,6 +449,8 @@ impl CloudLink for FakeLink {
                 self.create_selection(region, plan, SelectionState { id, name, tag_key, tag_value, role_arn })
             }
             CloudStep::DeleteSelection { region, plan_id, id } => self.delete_selection(region, plan_id, id),
+            CloudStep::SetRestoreTest { terms } => self.set_restore_test(terms),
+            CloudStep::NoteRestore { region, run, is_sound, .. } => self.note_restore(region, (run, *is_sound)),
             CloudStep::CloseOwnRole { role } => self.close(role),
             CloudStep::StripOwnRole { role, last } => self.strip(role, last),
             CloudStep::DropLastPolicy { role, last } => self.drop_last(role, last),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::manifest::aws_actions;
 use crate::suite::{Capability, On, Stage, Trouble, When};
-use crate::{Address, AwsType, CloudStep, EVERYWHERE, Power, WantedPermission};
+use crate::{Address, AwsType, BackupJob, CloudStep, EVERYWHERE, Power, RecoveryPoint, WantedPermission};
 
 const PROVIDER: &str = "arn:aws:iam::111111111111:user/caretaker";
 const STRANGER: &str = "arn:aws:iam::111111111111:user/of-another-client";
@@ -197,6 +197,16 @@ impl Stage for InMemory {
             plan.schedule = "cron(0 12 * * ? *)".into();
             plan.retention_days = 1;
         });
+    }
+
+    async fn plant_recovery(&self, grant: &AccessGrant, points: &[RecoveryPoint], jobs: &[BackupJob], left_out: &[(&str, &str)]) {
+        self.cloud
+            .account(grant.account(), |account| {
+                account.points.extend_from_slice(points);
+                account.jobs.extend_from_slice(jobs);
+                account.left_out.extend(left_out.iter().map(|(region, kind)| ((*region).to_owned(), (*kind).to_owned())));
+            })
+            .expect("the account is there");
     }
 
     async fn forbid_action(&self, grant: &AccessGrant, action: &str) {

@@ -54,6 +54,9 @@ const BACKUPS: &[Action] = &[
     action("backup:GetBackupPlan", "compare a backup plan with the policy"),
     action("backup:ListBackupSelections", "see what a backup plan covers"),
     action("backup:GetBackupSelection", "compare what a backup plan covers with the policy"),
+    action("backup:ListRecoveryPointsByBackupVault", "tell what can be restored, and from when"),
+    action("backup:ListBackupJobs", "tell why a backup failed"),
+    action("backup:DescribeRegionSettings", "tell which kinds of things are left out of backups in a region"),
 ];
 
 /// Making and repairing backup objects.
@@ -69,6 +72,19 @@ pub(super) const BACKUP: &[Action] = &[
     action("kms:Decrypt", "encrypt the vault").by("backup:CreateBackupVault"),
     action("kms:DescribeKey", "encrypt the vault").by("backup:CreateBackupVault"),
     action("backup-storage:MountCapsule", "make the vault").by("backup:CreateBackupVault"),
+];
+
+/// Having the cloud restore a sample. What it restores it deletes itself: we can delete nothing.
+pub(super) const RESTORE_TEST: &[Action] = &[
+    action("backup:GetRestoreTestingPlan", "compare the schedule of the restore test with the policy"),
+    action("backup:GetRestoreTestingSelection", "compare what is restored with the policy"),
+    action("backup:CreateRestoreTestingPlan", "say when a sample is restored"),
+    action("backup:UpdateRestoreTestingPlan", "put the schedule back to the policy"),
+    action("backup:CreateRestoreTestingSelection", "say what is restored"),
+    action("backup:UpdateRestoreTestingSelection", "restore other disks the next time"),
+    action("backup:ListRestoreJobs", "see what came of each restore, and how long it took"),
+    action("backup:PutRestoreValidationResult", "give the verdict, after which AWS deletes what it restored"),
+    action("iam:PassRole", "hand the backup service its role").by("backup:CreateRestoreTestingSelection").on(On::BackupRole),
 ];
 
 /// Removing our own access. A role cannot delete itself, since it must lose its last permission first: what is left is an empty role that trusts nobody.

@@ -1,7 +1,12 @@
 //! Backup objects: made once, put back where they drift, read or not read.
 
-use super::{Stage, link};
-use crate::{AccessGrant, CloudLink, CloudStep, ProtectionState, Purpose, Receipt, StepOutcome};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{PAGE, Stage, link};
+use crate::{
+    AccessGrant, BackupJob, CloudLink, CloudStep, Ground, JobState, PointState, ProtectionState, Purpose, Receipt, RecoveryPoint,
+    RecoverySink, RestoreTestTerms, Result, StepOutcome,
+};
 
 /// The tag that selections ask for.
 const TAG: (&str, &str) = ("backup", "daily");
@@ -119,4 +124,139 @@ pub async fn an_answer_that_did_not_come_is_an_error(stage: &dyn Stage) {
     let regions = [objects.region.clone()];
     let answer = link.protection(&regions, &objects.name).await;
     assert!(answer.as_ref().is_err_and(crate::CloudError::is_refusal), "{answer:?}");
+}
+
+/// Takes all that comes.
+#[derive(Default)]
+struct Taken {
+    points: Vec<RecoveryPoint>,
+    jobs: Vec<BackupJob>,
+}
+
+impl RecoverySink for Taken {
+    fn point(&mut self, point: RecoveryPoint) {
+        self.points.push(point);
+    }
+
+    fn job(&mut self, job: BackupJob) {
+        self.jobs.push(job);
+    }
+}
+
+/// A whole second some hours ago, as every cloud can tell it.
+fn hours_ago(hours: i64) -> Timestamp {
+    let at = Timestamp::now() - SignedDuration::from_hours(hours);
+    Timestamp::from_second(at.as_second()).expect("a time of these years")
+}
+
+fn point(objects: &Objects, account: &str, number: usize, state: PointState) -> RecoveryPoint {
+    let Objects { region, name, .. } = objects;
+    RecoveryPoint {
+        id: format!("arn:aws:backup:{region}:{account}:recovery-point:{number:08}"),
+        region: region.clone(),
+        vault: name.clone(),
+        source: format!("arn:aws:ec2:{region}:{account}:volume/vol-{number:017x}"),
+        state,
+        created: hours_ago(3),
+        deleted_at: Some(hours_ago(-24 * 30)),
+        continuous: false,
+        message: if state == PointState::Expired { "in use by ami-1".into() } else { String::new() },
+    }
+}
+
+fn job(objects: &Objects, account: &str, number: usize, (state, age): (JobState, i64)) -> BackupJob {
+    let Objects { region, name, .. } = objects;
+    BackupJob {
+        id: format!("job-{number:08}"),
+        region: region.clone(),
+        vault: name.clone(),
+        source: format!("arn:aws:ec2:{region}:{account}:volume/vol-{number:017x}"),
+        state,
+        created: hours_ago(age),
+        ended: (state != JobState::UnderWay).then(|| hours_ago(age - 1)),
+        point: None,
+        message: if state == JobState::Failed { "Insufficient privileges".into() } else { String::new() },
+    }
+}
+
+async fn recovery(link: &dyn CloudLink, region: &str) -> Result<(Taken, Ground)> {
+    let mut taken = Taken::default();
+    let ground = link.recovery(region, hours_ago(48), &mut taken).await?;
+    Ok((taken, ground))
+}
+
+/// Points and jobs come as they are, once each, over all pages; jobs of before the time that was asked for do not come.
+pub async fn every_point_and_every_job_comes_once_over_all_pages(stage: &dyn Stage) {
+    let grant = stage.account(&[Purpose::Read, Purpose::Backup]).await;
+    let (objects, link) = (Objects::of(stage, &grant), link(stage, &grant, Purpose::Backup).await);
+    objects.make(link.as_ref()).await;
+    let (empty, ground) = recovery(link.as_ref(), &objects.region).await.expect("it can be read");
+    assert!(empty.points.is_empty() && empty.jobs.is_empty() && ground.takes.get("EBS") == Some(&true), "{ground:?}");
+    let states =
+        [PointState::Usable, PointState::Creating, PointState::Partial, PointState::Stopped, PointState::Expired, PointState::Deleting];
+    let account = grant.account();
+    let points: Vec<RecoveryPoint> =
+        (0..PAGE * 3 - 1).map(|number| point(&objects, account, number, states[number % states.len()])).collect();
+    let mut jobs: Vec<BackupJob> =
+        [JobState::UnderWay, JobState::Completed, JobState::Partial, JobState::Failed, JobState::Aborted, JobState::Expired]
+            .into_iter()
+            .enumerate()
+            .map(|(number, state)| job(&objects, account, number, (state, 2)))
+            .collect();
+    jobs.extend((0..PAGE).map(|number| job(&objects, account, 100 + number, (JobState::Completed, 40))));
+    let old = job(&objects, account, 999, (JobState::Failed, 72));
+    stage.plant_recovery(&grant, &points, &[jobs.clone(), vec![old]].concat(), &[(&objects.region, "EBS")]).await;
+    stage.page_rows(PAGE).await;
+    let (mut taken, ground) = recovery(link.as_ref(), &objects.region).await.expect("it can be read");
+    taken.points.sort_by(|one, other| one.id.cmp(&other.id));
+    taken.jobs.sort_by(|one, other| one.id.cmp(&other.id));
+    assert_eq!(taken.points, points);
+    assert_eq!(taken.jobs, jobs);
+    assert_eq!((ground.takes.get("EBS"), ground.takes.get("EC2")), (Some(&false), Some(&true)));
+}
+
+/// What was not read to its end is an error: nobody may conclude that there is no point.
+pub async fn points_that_may_not_be_read_are_an_error(stage: &dyn Stage) {
+    for action in ["backup:ListRecoveryPointsByBackupVault", "backup:ListBackupJobs", "backup:DescribeRegionSettings"] {
+        let grant = stage.account(&[Purpose::Read, Purpose::Backup]).await;
+        let (objects, link) = (Objects::of(stage, &grant), link(stage, &grant, Purpose::Backup).await);
+        objects.make(link.as_ref()).await;
+        stage.forbid_action(&grant, action).await;
+        let answer = recovery(link.as_ref(), &objects.region).await.map(|(taken, _)| taken.points.len());
+        assert!(answer.as_ref().is_err_and(crate::CloudError::is_refusal), "{action}: {answer:?}");
+    }
+}
+
+/// A restore test is read back as it was made; the same again changes nothing, and another sample is put in its place.
+pub async fn a_restore_test_is_made_once_and_put_back(stage: &dyn Stage) {
+    let grant = stage.account(&[Purpose::Read, Purpose::RestoreTest]).await;
+    let (objects, link) = (Objects::of(stage, &grant), link(stage, &grant, Purpose::RestoreTest).await);
+    let source = |number: usize| format!("arn:aws:ec2:{}:{}:volume/vol-{number:017x}", objects.region, grant.account());
+    let terms = RestoreTestTerms {
+        region: objects.region.clone(),
+        name: format!("caretaker_suite_{}", grant.account()),
+        schedule: "cron(0 11 ? * 3 *)".into(),
+        role_arn: objects.role.clone(),
+        sources: vec![source(1), source(2)],
+    };
+    let read = async || link.restore_test((&terms.region, &terms.name), hours_ago(48)).await.expect("it can be read");
+    assert_eq!(read().await.terms, None);
+    let set = async |terms: &RestoreTestTerms| {
+        let step = CloudStep::SetRestoreTest { terms: terms.clone() };
+        link.perform("restore-test", &step).await.expect("the step can be done").outcome
+    };
+    assert_eq!(set(&terms).await, StepOutcome::Done);
+    assert_eq!(read().await.terms.as_ref(), Some(&terms));
+    assert_eq!(set(&terms).await, StepOutcome::AlreadyDone);
+    for other in [
+        RestoreTestTerms { sources: vec![source(3)], ..terms.clone() },
+        RestoreTestTerms { schedule: "cron(0 11 ? * 3#1 *)".into(), ..terms.clone() },
+    ] {
+        assert_eq!(set(&other).await, StepOutcome::Done);
+        assert_eq!(read().await.terms.as_ref(), Some(&other));
+        assert_eq!(set(&other).await, StepOutcome::AlreadyDone);
+    }
+    let backup = stage.connector().connect(&grant, Purpose::Read).await.expect("the client lets us in");
+    let refused = backup.perform("restore-test", &CloudStep::SetRestoreTest { terms: terms.clone() }).await;
+    assert!(refused.as_ref().is_err_and(crate::CloudError::is_refusal), "a session for reading restores nothing: {refused:?}");
 }

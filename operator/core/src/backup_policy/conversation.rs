@@ -56,6 +56,7 @@ pub struct Conversation {
     unwritten: Option<VecDeque<RegionPlan>>,
     at: At,
     done: Done,
+    watches: bool,
 }
 
 impl Conversation {
@@ -64,8 +65,20 @@ impl Conversation {
     pub fn new(client: &str, policy: &BackupPolicy, observed: &Observed) -> Self {
         let accounts = if observed.frozen { Vec::new() } else { observed.accounts.clone() };
         let unread = accounts.iter().enumerate().filter(|(_, account)| account.is_proven).map(|(place, _)| place).collect();
-        let done = Done { accounts, regions: Vec::new() };
-        Self { client: client.into(), policy: policy.clone(), unread, unwritten: None, at: At::Between, done }
+        let done = Done { accounts, ..Done::default() };
+        Self { client: client.into(), policy: policy.clone(), unread, unwritten: None, at: At::Between, done, watches: false }
+    }
+
+    /// The same, after which recovery points are read, where that is due.
+    #[must_use]
+    pub fn watching(self, is_due: bool) -> Self {
+        Self { watches: is_due, ..self }
+    }
+
+    /// Whether recovery points are read after it.
+    #[must_use]
+    pub const fn watches(&self) -> bool {
+        self.watches
     }
 
     /// Takes the answer to the last question and gives the next one, with its account; `None` at the end. The first call brings no answer.
@@ -150,11 +163,16 @@ impl Conversation {
         Some(ask)
     }
 
-    /// Names object and step, so that a repeat after a crash is the same request for the cloud.
     fn key(&self, step: &CloudStep) -> String {
-        let digest = json_digest(step);
-        format!("{}-{}", self.policy.metadata.uid.as_deref().unwrap_or_default(), &digest[..DIGITS.min(digest.len())])
+        step_key(&self.policy, step)
     }
+}
+
+/// Names object and step, so that a repeat after a crash is the same request for the cloud.
+#[must_use]
+pub fn step_key(policy: &BackupPolicy, step: &CloudStep) -> String {
+    let digest = json_digest(step);
+    format!("{}-{}", policy.metadata.uid.as_deref().unwrap_or_default(), &digest[..DIGITS.min(digest.len())])
 }
 
 #[cfg(test)]

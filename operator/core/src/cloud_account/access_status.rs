@@ -32,7 +32,7 @@ const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(24 * 30);
 pub fn profile(allow: &[Capability]) -> AccessProfile {
     if allow.contains(&Capability::Revoke) {
         AccessProfile::Full
-    } else if allow.contains(&Capability::Backup) {
+    } else if allow.contains(&Capability::Backup) || allow.contains(&Capability::RestoreTest) {
         AccessProfile::Backup
     } else {
         AccessProfile::ReadOnly

@@ -1,7 +1,7 @@
 //! One line of the ledger: who did what to whom, and what came of it.
 
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStep, RevocationStatus, StepRecord};
-use caretaker_cloud::{CloudStep, Receipt};
+use caretaker_cloud::{CloudStep, Receipt, RestoreTestTerms};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +134,12 @@ pub fn reverse(step: &CloudStep) -> String {
         }
         CloudStep::CreateSelection { region, plan, name, .. } => format!("delete the selection {name} of the plan {plan} in {region}"),
         CloudStep::DeleteSelection { region, plan_id, .. } => format!("add the selection to the plan {plan_id} in {region} again"),
+        CloudStep::SetRestoreTest { terms } => {
+            let RestoreTestTerms { region, name, .. } = terms;
+            format!("delete the selection {name} of the restore testing plan {name} in {region}, and then the plan")
+        }
+        // A verdict stands; what was restored is deleted by the cloud in any case.
+        CloudStep::NoteRestore { .. } => String::new(),
         CloudStep::StripOwnRole { .. } | CloudStep::CloseOwnRole { .. } | CloudStep::DropLastPolicy { .. } => {
             "apply the grant kit of this account again".into()
         }

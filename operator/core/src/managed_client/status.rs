@@ -71,6 +71,7 @@ pub fn status(
         observed.backups.as_ref().map(child_view),
         &mut waits,
     );
+    mirror_protection(&mut set, client, observed);
     waits.extend(report.contested.iter().cloned());
     sum_children(&wanted, (client, observed), &mut waits);
     let finished = observed.ending.as_ref().filter(|ending| ending.finished_by().is_some());
@@ -186,6 +187,7 @@ fn end(set: &mut ConditionSet, message: &str) {
         ConditionType::InventoryComplete,
         ConditionType::ScopeAmbiguous,
         ConditionType::BackupsReady,
+        ConditionType::BackupsProtected,
         ConditionType::ExitReady,
     ] {
         if set.get(kind).is_none_or(|condition| condition.reason != Reason::NotRequested.as_str()) {
@@ -280,6 +282,24 @@ fn mirror_scope(set: &mut ConditionSet, observed: &Observed) {
         set.set(kind, Is::False, Reason::Settled, "every asset is covered or excluded");
     } else {
         set.set(kind, Is::Unknown, Reason::Pending, "not every account was looked at yet");
+    }
+}
+
+/// A warning, and no reason to wait: what the policy says of recovery points.
+fn mirror_protection(set: &mut ConditionSet, client: &ManagedClient, observed: &Observed) {
+    let kind = ConditionType::BackupsProtected;
+    if client.spec.backups.is_none() {
+        return set.set(
+            kind,
+            Is::Unknown,
+            Reason::NotRequested,
+            "spec.backups is not set: nothing is backed up, so that nothing is said of it",
+        );
+    }
+    let policy = observed.backups.as_ref().map(child_view);
+    match policy.and_then(|policy| find(policy.conditions, kind)) {
+        Some(told) => set.set(kind, Is::of(told), reason_of(&told.reason), &told.message),
+        None => set.set(kind, Is::Unknown, Reason::Pending, "the recovery points were not read yet"),
     }
 }
 

@@ -1,0 +1,120 @@
+//! Backups that restore: a condition that speaks of recovery points, a gap found with its cause and its cure, and evidence that outlives the cloud's.
+
+use anyhow::{Context, Result, ensure};
+use caretaker_aws_shim::{Fault, Job, Point};
+use caretaker_e2e::{Client, Lab, lab};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// A region that no other test makes plans in.
+const REGION: &str = "eu-south-2";
+
+/// Asks for a visit of the policy now.
+fn poke(lab: &Lab, namespace: &str) -> Result<()> {
+    let stamp = format!("caretaker.dev/requested-at={}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
+    lab.kubectl.run(&["annotate", "--overwrite", "bp", "main", "-n", namespace, &stamp]).map(drop)
+}
+
+fn ago(hours: i64) -> Timestamp {
+    Timestamp::now() - SignedDuration::from_hours(hours)
+}
+
+#[test]
+fn a_policy_is_true_by_recovery_points_only_and_each_gap_has_its_cure() -> Result<()> {
+    let lab = lab();
+    let client = Client::new("restorable", "200000000501", REGION);
+    let made = lab.cloud.call(&["instances", &client.account, REGION, "2", "web", "db"], "")?;
+    let ids: Vec<String> = made["ids"].as_array().context("machines")?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    lab.onboard(&client)?;
+    let (namespace, policy) = ("client-restorable", ["bp", "main", "-n", "client-restorable"]);
+    let told = |is: &str, reason: &str| lab.condition(&policy, "BackupsProtected", is, reason);
+
+    // Vault, plan and selection are in place, and nothing is protected yet: the first run is not due. The client is Ready all the same.
+    let message = told("Unknown", "Progressing")?;
+    ensure!(message.starts_with("0 of 2 assets") && message.contains("of 2 the first recovery point is not due yet"), "{message}");
+    lab.condition(&policy, "BackupsReady", "True", "Settled")?;
+
+    // The nightly run came: both machines have a point that can be restored.
+    let vault = "caretaker-restorable-main";
+    let arn = |id: &str| format!("arn:aws:ec2:{REGION}:{}:instance/{id}", client.account);
+    let image = |number: usize| format!("arn:aws:ec2:{REGION}::image/ami-{number:017x}");
+    lab.watch.backups(&client.account, REGION, |held| {
+        for (number, id) in ids.iter().enumerate() {
+            held.points.push(Point::new(&image(number), vault, &arn(id), ago(9)));
+        }
+    });
+    poke(lab, namespace)?;
+    let message = told("True", "Settled")?;
+    ensure!(message == "all 2 assets can be restored to a moment within 26 hours", "{message}");
+    lab.condition(&["mc", "restorable"], "BackupsProtected", "True", "Settled")?;
+    let writes = lab.writes_into(&client.account);
+
+    // The point of one machine is five days old, a partial one came since, and the last job failed.
+    let reason = "IAM Role CaretakerBackupService cannot be assumed by AWS Backup";
+    lab.watch.backups(&client.account, REGION, |held| {
+        held.points[1].created = ago(120);
+        let partial = Point { status: "PARTIAL".into(), ..Point::new(&image(7), vault, &arn(&ids[1]), ago(2)) };
+        held.points.push(partial);
+        held.jobs.push(Job::failed("job-1", vault, &arn(&ids[1]), (ago(1), reason)));
+    });
+    poke(lab, namespace)?;
+    let message = told("False", "NotAllProtected")?;
+    ensure!(message.contains("1 of 2 assets") && message.contains("5 days old") && message.contains(reason), "{message}");
+    lab.condition(&["mc", "restorable"], "BackupsProtected", "False", "NotAllProtected")?;
+    lab.kubectl.wait(&["mc/restorable"], "condition=Ready", caretaker_e2e::PATIENCE)?;
+    let shown = lab.plugin(&["backups", "restorable"])?;
+    let flat = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [&ids[1], "Failing", "is not whole", reason, "applies the kit again", "2 selected: 1 protected, 1 failing"] {
+        ensure!(flat.contains(part), "{part} is not in\n{shown}");
+    }
+    let plan = lab.plugin(&["backups", "plan", "restorable"])?;
+    ensure!(plan.contains("T03:30:00Z") && plan.contains("as the policy says"), "{plan}");
+    let events = lab.kubectl.run(&["get", "events", "-n", namespace, "-o", "json"])?;
+    ensure!(events.contains("NotAllProtected"), "the moment is told in an event");
+    ensure!(lab.metrics()?.contains("caretaker_backup_assets{state=\"failing\"} 1"), "{}", lab.metrics()?);
+
+    // The cloud forgets the job; the store does not.
+    let found = lab.kubectl.get(&policy)?;
+    let store = lab.installed.volume("store");
+    let coverage = store.join(found["status"]["protection"]["address"].as_str().context("an address")?);
+    let verdicts = std::fs::read_to_string(&coverage)?;
+    ensure!(verdicts.lines().count() == 2 && verdicts.contains("\"Failing\"") && verdicts.contains("\"Protected\""), "{verdicts}");
+    let days = coverage.with_file_name("jobs").join(format!("{}.ndjson", ago(1).strftime("%F")));
+    lab.watch.backups(&client.account, REGION, |held| {
+        held.jobs.clear();
+        held.points[1].created = ago(3);
+    });
+    poke(lab, namespace)?;
+    told("True", "Settled")?;
+    let kept = std::fs::read_to_string(&days).with_context(|| days.display().to_string())?;
+    ensure!(kept.contains("job-1") && kept.contains(reason), "{kept}");
+
+    // A kind that the client has switched off in the region: today's points hold, and what comes is told.
+    lab.watch.backups(&client.account, REGION, |held| held.left_out.insert("EC2".into()));
+    poke(lab, namespace)?;
+    lab.until("the word about the kind that is left out", || {
+        let shown = lab.plugin(&["backups", "restorable"])?;
+        ensure!(shown.contains("At risk") && shown.contains("leaves out EC2"), "{shown}");
+        Ok(())
+    })?;
+    told("True", "Settled")?;
+
+    // A region that refuses is never True, and says nothing of what it holds.
+    {
+        let _faults = lab.faults(vec![Fault::error(&format!("backup/{REGION}/GET:backup-vaults:{vault}"), 403, "AccessDeniedException")]);
+        poke(lab, namespace)?;
+        let message = told("Unknown", "Incomplete")?;
+        ensure!(message.contains(REGION) && message.contains("ListRecoveryPointsByBackupVault"), "{message}");
+    }
+    poke(lab, namespace)?;
+    told("True", "Settled")?;
+
+    // A lock that wants more days than the policy says is told, and nothing is written.
+    lab.watch.backups(&client.account, REGION, |held| held.locks.insert(vault.into(), 60));
+    poke(lab, namespace)?;
+    let message = lab.condition(&policy, "BackupsReady", "False", "LockForbids")?;
+    ensure!(message.contains("at least 60 days, while the policy says 35"), "{message}");
+    let since = lab.writes_into(&client.account);
+    ensure!(since == writes, "watching wrote in the cloud: {since:?} after {writes:?}");
+    Ok(())
+}

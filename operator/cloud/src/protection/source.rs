@@ -1,0 +1,57 @@
+//! By which name a cloud's backups know an asset.
+
+use crate::asset::{Asset, Cloud};
+use crate::catalog::aws::{AwsType, partition};
+
+/// An asset as the backups of its cloud name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source {
+    /// The name: an ARN on AWS.
+    pub name: String,
+    /// The kind in the words of the cloud's backup service, such as `EBS`.
+    pub service: &'static str,
+}
+
+/// The name of an asset; `None` of what the cloud's backups cannot hold, or what this release does not know of them.
+///
+/// Source of the words: <https://docs.aws.amazon.com/aws-backup/latest/devguide/API_UpdateRegionSettings.html>
+#[must_use]
+pub fn source_of(asset: &Asset) -> Option<Source> {
+    if asset.cloud != Cloud::Aws || asset.built_in {
+        return None;
+    }
+    let Asset { region, account, id, .. } = asset;
+    let (service, within) = match AwsType::of_service(&asset.service)? {
+        AwsType::Instance => ("EC2", format!("ec2:{region}:{account}:instance/{id}")),
+        AwsType::Volume => ("EBS", format!("ec2:{region}:{account}:volume/{id}")),
+        AwsType::DbInstance => ("RDS", format!("rds:{region}:{account}:db:{id}")),
+        AwsType::DbCluster => ("Aurora", format!("rds:{region}:{account}:cluster:{id}")),
+        AwsType::Table => ("DynamoDB", format!("dynamodb:{region}:{account}:table/{id}")),
+        AwsType::Bucket => ("S3", format!("s3:::{id}")),
+        _ => return None,
+    };
+    let partition = partition::of_region(region).map_or("aws", |of| of.name);
+    Some(Source { name: format!("arn:{partition}:{within}"), service })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asset::AssetType;
+
+    #[test]
+    fn an_asset_has_the_name_that_its_backups_have() {
+        let of = |kind: AwsType, region: &str, id: &str| {
+            let asset = Asset { service: kind.service().into(), ..Asset::new(Cloud::Aws, "111122223333", region, kind.asset_type(), id) };
+            source_of(&asset).map(|source| (source.name, source.service))
+        };
+        let named = |name: &str, service| Some((name.to_owned(), service));
+        assert_eq!(of(AwsType::Volume, "eu-west-1", "vol-1"), named("arn:aws:ec2:eu-west-1:111122223333:volume/vol-1", "EBS"));
+        assert_eq!(of(AwsType::Instance, "cn-north-1", "i-1"), named("arn:aws-cn:ec2:cn-north-1:111122223333:instance/i-1", "EC2"));
+        assert_eq!(of(AwsType::DbCluster, "eu-west-1", "db"), named("arn:aws:rds:eu-west-1:111122223333:cluster:db", "Aurora"));
+        assert_eq!(of(AwsType::Bucket, "eu-west-1", "b"), named("arn:aws:s3:::b", "S3"));
+        assert_eq!(of(AwsType::Vpc, "eu-west-1", "vpc-1"), None);
+        let disk = Asset::new(Cloud::Azure, "s", "westeurope", AssetType::Volume, "/subscriptions/s/disks/d");
+        assert_eq!(source_of(&disk), None, "of other clouds nothing is known yet");
+    }
+}
