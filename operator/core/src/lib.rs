@@ -26,6 +26,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod permissions;
 pub mod provider_profile;
+pub mod service_level;
 pub mod schema;
 pub mod visit_request;
 
