@@ -12,6 +12,7 @@ use crate::isolation::IsolationStatus;
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
 use crate::scope::ScopeTerms;
+use crate::service_level::ServiceLevelTerms;
 
 /// One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they
 /// leave. The operator makes the namespace `client-<name>` with its guards and all other objects from it.
@@ -29,6 +30,7 @@ use crate::scope::ScopeTerms;
     validation = Rule::new("self.metadata.name.size() <= 56").message("metadata.name may have at most 56 characters: the namespace client-<name> has room for 63"),
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')").message("metadata.name takes lower-case letters, digits and -: it becomes the namespace client-<name>"),
     validation = Rule::new("!has(self.spec.backups) || self.spec.accounts.exists(a, has(a.aws) || has(a.awsOrganization))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
+    validation = Rule::new("!has(self.spec.serviceLevels) || has(self.spec.monitoring)").message("spec.serviceLevels: what is not monitored cannot be measured; add spec.monitoring"),
     printcolumn(name = "Client", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -71,6 +73,9 @@ pub struct ManagedClientSpec {
     /// What is backed up. Without it no backup is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backups: Option<BackupTerms>,
+    /// Service levels that were agreed. Without them no report is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_levels: Option<ServiceLevelTerms>,
     /// On which terms the client leaves.
     pub exit: ExitTerms,
 }

@@ -27,6 +27,7 @@ pub mod ownership;
 pub mod permissions;
 pub mod provider_profile;
 pub mod service_level;
+pub mod service_report;
 pub mod schema;
 pub mod visit_request;
 
