@@ -26,9 +26,9 @@ pub mod outcome;
 pub mod ownership;
 pub mod permissions;
 pub mod provider_profile;
+pub mod schema;
 pub mod service_level;
 pub mod service_report;
-pub mod schema;
 pub mod visit_request;
 
 pub use conditions::ConditionSet;

@@ -265,7 +265,8 @@ fn level(objective: &ObjectiveReport) -> LevelStatus {
     let least = |of: fn(&crate::service_level::Figure) -> Share| {
         let shares = objective.segments.iter().map(|segment| of(&segment.figure)).filter(|share| share.of > 0);
         // Cross products of seconds of a month are far below what i128 holds.
-        let key = |one: &Share, other: &Share| (i128::from(one.good) * i128::from(other.of)).cmp(&(i128::from(other.good) * i128::from(one.of)));
+        let key =
+            |one: &Share, other: &Share| (i128::from(one.good) * i128::from(other.of)).cmp(&(i128::from(other.good) * i128::from(one.of)));
         shares.min_by(key).and_then(Share::text)
     };
     LevelStatus {
@@ -329,7 +330,11 @@ mod tests {
         assert_eq!((late.fetch.len(), late.gone.len()), (1, 0), "a trial asks for whatever Prometheus still has");
         let dropped = Observed { retention_days: Some(10), ..observed(&[]) };
         let told: Vec<String> = plan(&report(false), &dropped, at("2026-11-20T12:00:00Z")).gone.into_keys().collect();
-        assert_eq!((told.len(), told.last().map(String::as_str)), (10, Some("2026-11-10")), "the day of which a part was dropped is no whole day");
+        assert_eq!(
+            (told.len(), told.last().map(String::as_str)),
+            (10, Some("2026-11-10")),
+            "the day of which a part was dropped is no whole day"
+        );
     }
 
     #[test]
@@ -344,7 +349,8 @@ mod tests {
     fn what_is_not_read_is_told_and_nothing_is_called_stored_before_it_is() {
         let told = |done: &Done, plan: &Plan| {
             let (status, outcome) = status(&report(false), &observed(&[1]), &[], (plan, done), at("2026-11-11T12:00:00Z"));
-            let is = |kind| crate::conditions::find(&status.conditions, kind).map(|found| (found.status.clone(), found.reason.clone())).unwrap();
+            let is =
+                |kind| crate::conditions::find(&status.conditions, kind).map(|found| (found.status.clone(), found.reason.clone())).unwrap();
             (is(ConditionType::LevelsCollected), is(ConditionType::ReportStored), outcome)
         };
         let pair = |is: &str, reason: &str| (is.to_owned(), reason.to_owned());

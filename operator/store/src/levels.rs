@@ -65,7 +65,7 @@ impl Levels {
     /// # Errors
     /// See [`StoreError`].
     pub async fn keep_day(&self, day: &RawDay) -> Result<(), StoreError> {
-        self.store.create(&self.place.day(&day.day), bytes(day)).await.map(drop)
+        self.store.create(&self.place.day(&day.day), line(day)).await.map(drop)
     }
 
     /// The versions of the terms, in order.
@@ -136,6 +136,13 @@ impl Levels {
 /// Never: what is kept is made of structs with texts as keys, which are always JSON.
 pub fn bytes<T: Serialize>(value: &T) -> Bytes {
     let mut text = serde_json::to_vec_pretty(value).expect("a struct with texts as keys is JSON");
+    text.push(b'\n');
+    text.into()
+}
+
+/// The same on one line: measurements are many.
+fn line<T: Serialize>(value: &T) -> Bytes {
+    let mut text = serde_json::to_vec(value).expect("a struct with texts as keys is JSON");
     text.push(b'\n');
     text.into()
 }

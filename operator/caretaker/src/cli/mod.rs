@@ -30,6 +30,7 @@ mod ledger;
 mod output;
 mod progress;
 mod readiness;
+mod report;
 mod run;
 mod status;
 
@@ -84,6 +85,8 @@ enum Command {
     Kit(account::KitArgs),
     /// Show whether clients could leave today, and what stands in the way.
     Readiness(readiness::Args),
+    /// Show what the service levels of a client's months came to, and whether a month would have passed.
+    Report(Box<report::Args>),
     /// Show what was done in a client's clouds and by its exits, verify the log of it, and plan how to take it back.
     Ledger(ledger::Args),
     /// Take a client in from another provider, and compare what was handed over with what is there.
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Permissions(args) => access::permissions(&args),
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Readiness(args) => block_on(readiness::run(args)),
+        Command::Report(args) => block_on(report::run(*args)),
         Command::Ledger(args) => block_on(ledger::run(args)),
         Command::Intake(args) => block_on(intake::run(args)),
         Command::Exit(args) => block_on(exit::exit(args)),

@@ -95,7 +95,9 @@ async fn active(pods: &Pods, at: SocketAddr) -> Answer<BTreeSet<Target>> {
 }
 
 fn escaped(text: &str) -> String {
-    let byte = |byte: u8| if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let byte = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
     text.bytes().map(byte).collect()
 }
 

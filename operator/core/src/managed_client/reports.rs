@@ -20,7 +20,8 @@ const MOST: usize = 24;
 pub fn reports(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Vec<Desired> {
     let Some(agreed) = client.spec.service_levels.as_ref().filter(|_| client.spec.monitoring.is_some()) else { return Vec::new() };
     let Some(zone) = terms::zone(agreed).filter(|_| observed.ending.is_none()) else { return Vec::new() };
-    let held: Vec<Month> = observed.reports.iter().filter(|report| !report.spec.dry_run).filter_map(|report| Month::parse(&report.name_any())).collect();
+    let held: Vec<Month> =
+        observed.reports.iter().filter(|report| !report.spec.dry_run).filter_map(|report| Month::parse(&report.name_any())).collect();
     let present = Month::at(now, &zone);
     let mut month = held.iter().copied().min().unwrap_or(present);
     let mut wanted = Vec::new();
@@ -68,8 +69,10 @@ mod tests {
     fn held(names: &[&str]) -> Observed {
         let report = |name: &&str| {
             let spec = json!({"month": "2026-09", "dryRun": name.starts_with("trial")});
-            serde_json::from_value(json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "ServiceReport", "metadata": {"name": name}, "spec": spec}))
-                .unwrap()
+            serde_json::from_value(
+                json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "ServiceReport", "metadata": {"name": name}, "spec": spec}),
+            )
+            .unwrap()
         };
         Observed { reports: names.iter().map(report).collect(), ..Observed::default() }
     }
@@ -80,7 +83,13 @@ mod tests {
             ("nothing was agreed", json!({}), &[], "2026-11-15T00:00:00Z", &[]),
             ("the present month", agreed("UTC"), &[], "2026-11-15T00:00:00Z", &["2026-11"]),
             ("its last second", agreed("UTC"), &["2026-11"], "2026-11-30T23:59:59Z", &["2026-11"]),
-            ("the next month in its zone, while UTC has the old one", agreed("Europe/Zurich"), &["2026-11"], "2026-11-30T23:00:00Z", &["2026-12"]),
+            (
+                "the next month in its zone, while UTC has the old one",
+                agreed("Europe/Zurich"),
+                &["2026-11"],
+                "2026-11-30T23:00:00Z",
+                &["2026-12"],
+            ),
             ("the operator was away for a month", agreed("UTC"), &["2026-09"], "2026-11-15T00:00:00Z", &["2026-10", "2026-11"]),
             ("a report was deleted", agreed("UTC"), &["2026-08", "2026-10"], "2026-11-15T00:00:00Z", &["2026-09", "2026-11"]),
             ("a trial says nothing of months", agreed("UTC"), &["trial-2"], "2026-11-15T00:00:00Z", &["2026-11"]),

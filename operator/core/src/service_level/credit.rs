@@ -1,8 +1,8 @@
 //! Credits: what may be claimed. A claim draft, not a payment.
 
 use caretaker_api::service_level::{CreditTerms, CreditTier};
-use jiff::ToSpan;
 use jiff::Timestamp;
+use jiff::ToSpan;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -47,9 +47,7 @@ pub struct Line {
 /// The highest tier that a share falls below; nothing where there is no share.
 #[must_use]
 pub fn tier(tiers: &[CreditTier], share: Share) -> Percent {
-    let is_due = |tier: &&CreditTier| {
-        Percent::parse(&tier.below).and_then(|below| below.compare_share(share)) == Some(Ordering::Less)
-    };
+    let is_due = |tier: &&CreditTier| Percent::parse(&tier.below).and_then(|below| below.compare_share(share)) == Some(Ordering::Less);
     tiers.iter().filter(is_due).filter_map(|tier| Percent::parse(&tier.percent)).max().unwrap_or(Percent::ZERO)
 }
 

@@ -53,9 +53,10 @@ impl Month {
 /// The first second of a day.
 #[must_use]
 pub fn start_of_day(date: Date, zone: &TimeZone) -> i64 {
-    date.to_zoned(zone.clone()).map_or_else(|_| date.in_tz("UTC").map_or(0, |utc| utc.timestamp().as_second()), |day| {
-        day.start_of_day().unwrap_or(day).timestamp().as_second()
-    })
+    date.to_zoned(zone.clone()).map_or_else(
+        |_| date.in_tz("UTC").map_or(0, |utc| utc.timestamp().as_second()),
+        |day| day.start_of_day().unwrap_or(day).timestamp().as_second(),
+    )
 }
 
 /// The UTC days that a span touches.
@@ -101,7 +102,10 @@ mod tests {
     fn the_days_of_a_span_are_those_that_it_touches() {
         let zone = TimeZone::get("Europe/Zurich").unwrap();
         let touched = days(Month::parse("2026-11").unwrap().span(&zone));
-        assert_eq!((touched[0].to_string(), touched.last().unwrap().to_string(), touched.len()), ("2026-10-31".into(), "2026-11-30".into(), 31));
+        assert_eq!(
+            (touched[0].to_string(), touched.last().unwrap().to_string(), touched.len()),
+            ("2026-10-31".into(), "2026-11-30".into(), 31)
+        );
         assert_eq!(days(Span(0, 86_400)).len(), 1, "the end is exclusive");
     }
 

@@ -69,11 +69,17 @@ pub fn faults(terms: &ServiceLevelTerms, field: &str) -> Vec<Fault> {
     }
     for (index, exclusion) in terms.exclusions.iter().enumerate() {
         if span(exclusion).is_none() {
-            faults.push(Fault::spec(format!("{field}.exclusions[{index}]"), "from and to must be times such as 2026-11-03T22:00:00Z, from before to"));
+            faults.push(Fault::spec(
+                format!("{field}.exclusions[{index}]"),
+                "from and to must be times such as 2026-11-03T22:00:00Z, from before to",
+            ));
         }
     }
     if terms.credits.is_none() && terms.objectives.iter().any(|objective| !objective.credits.is_empty()) {
-        faults.push(Fault::spec(format!("{field}.credits"), "objectives have credits: say how much is credited at most, and how long a claim may take"));
+        faults.push(Fault::spec(
+            format!("{field}.credits"),
+            "objectives have credits: say how much is credited at most, and how long a claim may take",
+        ));
     }
     faults
 }
@@ -116,7 +122,8 @@ pub fn excluded(versions: &[(Span, &Version)], month: Month, zone: &TimeZone) ->
         for exclusion in &version.terms.exclusions {
             let Some(found) = span(exclusion) else { continue };
             let cut = Span(found.0.max(first.0), found.1.min(last.1));
-            let entered = versions.iter().find(|(_, version)| version.terms.exclusions.contains(exclusion)).map_or(version.since, |(_, v)| v.since);
+            let entered =
+                versions.iter().find(|(_, version)| version.terms.exclusions.contains(exclusion)).map_or(version.since, |(_, v)| v.since);
             if cut.0 < cut.1 {
                 all.push(Excluded { span: cut, reason: exclusion.reason.clone(), entered, is_late: entered.as_second() > found.0 });
             }

@@ -71,7 +71,14 @@ fn a_month_comes_to_what_its_seconds_say() {
     type Case<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, Vec<(&'a str, &'a str)>, (i64, i64, i64), LevelVerdict);
     let cases: Vec<Case<'_>> = vec![
         ("nothing was down", full.0, vec![], vec![], (2_592_000, 0, 0), LevelVerdict::Met),
-        ("43 minutes are within", full.0, vec![("2026-11-03T10:00:00Z", "2026-11-03T10:43:00Z")], vec![], (2_592_000, 2580, 0), LevelVerdict::Met),
+        (
+            "43 minutes are within",
+            full.0,
+            vec![("2026-11-03T10:00:00Z", "2026-11-03T10:43:00Z")],
+            vec![],
+            (2_592_000, 2580, 0),
+            LevelVerdict::Met,
+        ),
         (
             "44 minutes are not",
             full.0,
@@ -112,7 +119,14 @@ fn a_month_comes_to_what_its_seconds_say() {
             (2_592_000, 3600, 7200),
             LevelVerdict::Missed,
         ),
-        ("first probed on day 16: fifteen days are not measured", "2026-11-16T00:00:00Z", vec![], vec![], (1_296_000, 0, 0), LevelVerdict::Met),
+        (
+            "first probed on day 16: fifteen days are not measured",
+            "2026-11-16T00:00:00Z",
+            vec![],
+            vec![],
+            (1_296_000, 0, 0),
+            LevelVerdict::Met,
+        ),
     ];
     for (reason, first, down, gaps, (counted, down_seconds, unknown), verdict) in cases {
         let versions = [since("2026-01-01T00:00:00Z", terms("UTC", reachable("99.9"), json!({})))];
@@ -261,7 +275,8 @@ fn the_same_inputs_give_the_same_bytes() {
 
 #[test]
 fn faults_name_the_field_and_the_cure() {
-    let objectives = json!([{"name": "web", "target": "99,9", "uptime": {"source": "Machines"}, "credits": [{"below": "99", "percent": "ten"}]}]);
+    let objectives =
+        json!([{"name": "web", "target": "99,9", "uptime": {"source": "Machines"}, "credits": [{"below": "99", "percent": "ten"}]}]);
     let bad = terms("America/NewYork", objectives, json!({"exclusions": [{"from": "x", "to": "y", "reason": "z"}]}));
     let fields: Vec<String> = faults(&bad, "spec.serviceLevels").into_iter().map(|fault| fault.field).collect();
     let expected = ["zone", "objectives[0].target", "objectives[0].credits[0].percent", "exclusions[0]", "credits"];
@@ -317,7 +332,13 @@ fn slowly(targets: &[States], when: UpWhen, period: Span, excluded: &Spans) -> F
         figure.counted_seconds += 1;
         let decisive = when == UpWhen::AnyTarget;
         let is_decided = now.contains(&Some(decisive));
-        let is_up = if is_decided { Some(decisive) } else if now.contains(&None) { None } else { Some(!decisive) };
+        let is_up = if is_decided {
+            Some(decisive)
+        } else if now.contains(&None) {
+            None
+        } else {
+            Some(!decisive)
+        };
         match is_up {
             Some(true) => figure.up_seconds += 1,
             Some(false) => figure.down_seconds += 1,

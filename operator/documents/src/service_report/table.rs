@@ -29,7 +29,8 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 fn line(cells: &[&str], figure: &Figure) -> String {
-    let Figure { period_seconds, unmeasured_seconds, excluded_seconds, counted_seconds, up_seconds, down_seconds, unknown_seconds } = figure;
+    let Figure { period_seconds, unmeasured_seconds, excluded_seconds, counted_seconds, up_seconds, down_seconds, unknown_seconds } =
+        figure;
     let numbers = [period_seconds, unmeasured_seconds, excluded_seconds, counted_seconds, up_seconds, down_seconds, unknown_seconds];
     let texts = cells.iter().map(|cell| quoted(cell));
     texts.chain(numbers.iter().map(ToString::to_string)).collect::<Vec<_>>().join(",")
@@ -49,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_cell_is_text_whatever_it_holds() {
-        let cases = [("web", "web"), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("=1+1", "'=1+1"), ("@x,y", "\"'@x,y\""), ("", "")];
+        let cases =
+            [("web", "web"), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("=1+1", "'=1+1"), ("@x,y", "\"'@x,y\""), ("", "")];
         for (cell, expected) in cases {
             assert_eq!(quoted(cell), expected);
         }
