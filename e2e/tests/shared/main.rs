@@ -12,4 +12,5 @@ mod line;
 mod members;
 mod provider_types;
 mod scope;
+mod service_levels;
 mod stock_tools;

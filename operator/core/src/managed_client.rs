@@ -41,6 +41,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::ScopeAmbiguous,
     ConditionType::MonitoringReady,
     ConditionType::BackupsReady,
+    ConditionType::LevelsCollected,
     ConditionType::LedgerIntact,
     ConditionType::ExitReady,
     ConditionType::HandedOver,

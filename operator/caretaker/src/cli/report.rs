@@ -193,7 +193,7 @@ async fn dry_run(api: &Api<ServiceReport>, args: &Args) -> anyhow::Result<()> {
     let trial = ServiceReport::new(&name, ServiceReportSpec { month, dry_run: true, terms: None });
     api.create(&PostParams::default(), &trial).await.map_err(explain)?;
     let mut report = trial;
-    for _ in 0..60 {
+    for _ in 0..180 {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         report = api.get(&name).await.map_err(explain)?;
         let status = report.status.clone().unwrap_or_default();

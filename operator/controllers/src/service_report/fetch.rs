@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use caretaker_api::service_level::UptimeSource;
 use caretaker_core::monitoring_stack::{Answer, MACHINES_JOB, PUBLIC_JOB};
-use caretaker_core::service_level::day::{self, MOST, Target};
+use caretaker_core::service_level::day::{self, INTERVAL, MOST, Target};
 use caretaker_core::service_level::{RawDay, Sampled, Span, start_of_day};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -17,8 +17,12 @@ use serde::Deserialize;
 
 use crate::monitoring_stack::Pods;
 
-/// Seconds that one question is about: ten thousand targets stay below the longest answer that is taken.
-const CHUNK: i64 = 20 * 60;
+/// Bytes that an answer is meant to have: somewhat less than the longest one that is taken.
+const BYTES: i64 = 5 << 20;
+/// Bytes of a target's labels and of one sample, about.
+const OF_TARGET: (i64, i64) = (400, 24);
+/// Fewest and most seconds that one question is about.
+const CHUNKS: (i64, i64) = (300, 6 * 3600);
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -33,21 +37,41 @@ const SOURCES: [(UptimeSource, &str, &str); 2] =
 pub async fn day(pods: &Pods, at: SocketAddr, date: Date, before: Option<&RawDay>, now: Timestamp) -> Answer<RawDay> {
     let from = start_of_day(date, &TimeZone::UTC);
     let span = Span(from, from + DAY);
-    let mut series: BTreeMap<(UptimeSource, BTreeMap<String, String>), Vec<(i64, bool)>> = BTreeMap::new();
+    let active = active(pods, at).await?;
+    let mut series: Found = BTreeMap::new();
     for (source, metric, job) in SOURCES {
         // A range begins after its first moment: one second more is asked for.
         let (mut begin, end) = (span.0 - MOST - 1, span.1 + MOST);
+        let mut chunk = chunk(active.iter().filter(|(known, _)| *known == source).count());
         while begin < end {
-            let until = (begin + CHUNK).min(end);
-            for found in samples(pods, at, (metric, job), Span(begin, until)).await? {
-                let told = found.values.iter().filter_map(|(second, value)| Some((milliseconds(*second), state(value)?)));
-                series.entry((source, labels(found.metric))).or_default().extend(told);
+            let until = (begin + chunk).min(end);
+            match samples(pods, at, (metric, job), Span(begin, until)).await {
+                Ok(found) => {
+                    found.into_iter().for_each(|found| take(&mut series, source, found));
+                    begin = until;
+                }
+                // There were more targets that day than there are now.
+                Err(_) if chunk > CHUNKS.0 => chunk = (chunk / 4).max(CHUNKS.0),
+                Err(why) => return Err(why),
             }
-            begin = until;
         }
     }
     let sampled = series.into_iter().map(|((source, labels), samples)| Sampled { source, labels, samples }).collect();
-    Ok(day::day(&date.to_string(), span, sampled, before, &active(pods, at).await?, now))
+    Ok(day::day(&date.to_string(), span, sampled, before, &active, now))
+}
+
+/// Samples by source and labels.
+type Found = BTreeMap<(UptimeSource, BTreeMap<String, String>), Vec<(i64, bool)>>;
+
+fn take(series: &mut Found, source: UptimeSource, found: Series) {
+    let told = found.values.iter().filter_map(|(second, value)| Some((milliseconds(*second), state(value)?)));
+    series.entry((source, labels(found.metric))).or_default().extend(told);
+}
+
+/// Seconds that a question about so many targets is about.
+fn chunk(targets: usize) -> i64 {
+    let of_one = BYTES / i64::try_from(targets.max(1)).unwrap_or(i64::MAX);
+    ((of_one - OF_TARGET.0) / OF_TARGET.1 * INTERVAL).clamp(CHUNKS.0, CHUNKS.1)
 }
 
 /// Prometheus tells of times in seconds with three decimals.

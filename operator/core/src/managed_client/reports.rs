@@ -5,11 +5,23 @@ use caretaker_api::ServiceReport;
 use caretaker_api::names::client_namespace;
 use caretaker_api::service_report::ServiceReportSpec;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::Observed;
 use crate::desired::{Desired, named};
 use crate::service_level::{Month, terms};
+
+/// The report of the latest month; trials are none.
+pub(super) fn latest_report(reports: &[ServiceReport]) -> Option<&ServiceReport> {
+    reports.iter().filter(|report| !report.spec.dry_run).max_by(|one, other| one.spec.month.cmp(&other.spec.month))
+}
+
+impl super::status::HasConditions for caretaker_api::service_report::ServiceReportStatus {
+    fn list(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
 
 /// Most months that are filled in at once.
 const MOST: usize = 24;

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::accounts::Wanted;
+use super::reports::latest_report;
 use super::{CONDITIONS, Observed, accounts, external_ids, readiness};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
@@ -66,6 +67,13 @@ pub fn status(
         ConditionType::BackupsReady,
         client.spec.backups.is_some(),
         observed.backups.as_ref().map(child_view),
+        &mut waits,
+    );
+    mirror_child(
+        &mut set,
+        ConditionType::LevelsCollected,
+        client.spec.service_levels.is_some(),
+        latest_report(&observed.reports).map(child_view),
         &mut waits,
     );
     waits.extend(report.contested.iter().cloned());
@@ -176,6 +184,7 @@ fn end(set: &mut ConditionSet, message: &str) {
         ConditionType::InventoryComplete,
         ConditionType::ScopeAmbiguous,
         ConditionType::BackupsReady,
+        ConditionType::LevelsCollected,
         ConditionType::ExitReady,
     ] {
         if set.get(kind).is_none_or(|condition| condition.reason != Reason::NotRequested.as_str()) {

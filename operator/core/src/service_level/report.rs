@@ -19,6 +19,9 @@ use super::terms::{self, Excluded, Version};
 /// Word at the head of the file.
 pub const FORMAT: &str = "caretaker-service-report-1";
 
+/// Why there is no file of a day, where nobody knows.
+const UNKNOWN: &str = "no measurements of this day are kept";
+
 /// What a report is made of.
 pub struct Inputs<'a> {
     /// The client.
@@ -191,7 +194,7 @@ pub fn report(inputs: &Inputs<'_>) -> Option<Report> {
             .iter()
             .map(ToString::to_string)
             .filter(|day| !inputs.days.iter().any(|(kept, _)| kept.day == *day))
-            .map(|day| DayMissing { reason: inputs.missing.get(&day).cloned().unwrap_or_default(), day })
+            .map(|day| DayMissing { reason: inputs.missing.get(&day).cloned().unwrap_or_else(|| UNKNOWN.into()), day })
             .collect(),
     })
 }
