@@ -14,4 +14,5 @@ mod line;
 mod members;
 mod provider_types;
 mod scope;
+mod service_levels;
 mod stock_tools;

@@ -78,6 +78,10 @@ words! {
         BackupsProtected,
         /// The last restore of a test passed, and nothing of it was left behind. A warning: `Ready` does not depend on it.
         RestoreTested,
+        /// The measurements of every day of the month that is over are in the store.
+        LevelsCollected,
+        /// The report is in the store, as it was made.
+        ReportStored,
         /// The signing key of the provider is at hand.
         SigningKeyReady,
         /// The provider's own cloud identity answers and is the declared one.
@@ -159,6 +163,10 @@ words! {
         UnclassifiedAssets,
         /// An inventory is lost or damaged in the store.
         InventoryLost,
+        /// A report is lost or damaged in the store.
+        ReportLost,
+        /// The store holds another report of the month, which stays.
+        ReportConflict,
         /// It was called off.
         Cancelled,
         /// Something stands in the way of an exit.

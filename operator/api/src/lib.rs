@@ -20,6 +20,8 @@ pub mod parents;
 pub mod provider_identity;
 pub mod provider_profile;
 pub mod scope;
+pub mod service_level;
+pub mod service_report;
 pub mod words;
 
 pub use backup_policy::BackupPolicy;
@@ -28,6 +30,7 @@ pub use handover::Handover;
 pub use managed_client::ManagedClient;
 pub use monitoring_stack::MonitoringStack;
 pub use provider_profile::ProviderProfile;
+pub use service_report::ServiceReport;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -43,8 +46,15 @@ pub const VERSION: &str = "v1alpha1";
 /// Never: a definition always has a JSON form.
 #[must_use]
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    let crds =
-        [BackupPolicy::crd(), CloudAccount::crd(), Handover::crd(), ManagedClient::crd(), MonitoringStack::crd(), ProviderProfile::crd()];
+    let crds = [
+        BackupPolicy::crd(),
+        CloudAccount::crd(),
+        Handover::crd(),
+        ManagedClient::crd(),
+        MonitoringStack::crd(),
+        ProviderProfile::crd(),
+        ServiceReport::crd(),
+    ];
     crds.into_iter().map(without_foreign_formats).collect()
 }
 

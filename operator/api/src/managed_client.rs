@@ -13,6 +13,7 @@ use crate::isolation::IsolationStatus;
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
 use crate::scope::ScopeTerms;
+use crate::service_level::ServiceLevelTerms;
 
 /// One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they
 /// leave. The operator makes the namespace `client-<name>` with its guards and all other objects from it.
@@ -40,6 +41,7 @@ use crate::scope::ScopeTerms;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     // A rule of the spec, not of the object: it is not asked again where the spec stays, so that what is dying can die.
+    validation = Rule::new("!has(self.serviceLevels) || has(self.monitoring)").message("spec.serviceLevels: what is not monitored cannot be measured; add spec.monitoring"),
     validation = Rule::new("!has(self.backups) || self.accounts.exists(a, has(a.aws) || has(a.awsOrganization))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
 )]
 pub struct ManagedClientSpec {
@@ -76,6 +78,9 @@ pub struct ManagedClientSpec {
     /// What is backed up. Without it no backup is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backups: Option<BackupTerms>,
+    /// Service levels that were agreed. Without them no report is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_levels: Option<ServiceLevelTerms>,
     /// On which terms the client leaves.
     pub exit: ExitTerms,
 }

@@ -15,6 +15,7 @@ pub mod monitoring_stack;
 pub mod operator;
 pub mod provider_identity;
 pub mod provider_profile;
+pub mod service_report;
 pub mod signing;
 
 pub use context::Context;

@@ -8,7 +8,7 @@ use caretaker_api::condition::ConditionType;
 use caretaker_api::destination::Destination;
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
-use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile};
+use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile, ServiceReport};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::ending::Ending;
 use caretaker_core::handover::life::{Life, has_come_to, is_leaving};
@@ -96,6 +96,7 @@ impl Reconciler for ManagedClients {
             accounts: ctx.cache.list_typed::<CloudAccount>(within),
             monitoring: ctx.cache.typed::<MonitoringStack>(&namespace, core::CHILD_NAME),
             backups: ctx.cache.typed::<BackupPolicy>(&namespace, core::CHILD_NAME),
+            reports: ctx.cache.list_typed::<ServiceReport>(within),
             ending: Ending::of(&handovers),
             leaving: is_leaving(&handovers),
             frozen: has_come_to(&handovers, Life::Frozen),
@@ -113,7 +114,7 @@ impl Reconciler for ManagedClients {
     fn plan(&self, client: &ManagedClient, observed: &Observed, now: Timestamp) -> Plan {
         let prunes = |kind: &&str| core::may_prune(kind, observed);
         Plan {
-            objects: core::plan(client, observed),
+            objects: [core::plan(client, observed), core::reports(client, observed, now)].concat(),
             prunes: apply::kinds_of(Kind::ManagedClient).into_iter().filter(prunes).collect(),
             isolation: step(client, &observed.isolation_stage, &observed.isolation, now),
             rehearsal: readiness::next_rehearsal(client, &observed.handovers, now),
@@ -167,7 +168,7 @@ impl Reconciler for ManagedClients {
     async fn clean_up(&self, ctx: &Context, client: &ManagedClient) -> Result<CleanUp, Failure> {
         let owner = owner(client);
         let namespace = client_namespace(&client.name_any());
-        let children = ["Handover", "BackupPolicy", "MonitoringStack", "CloudAccount"];
+        let children = ["Handover", "ServiceReport", "BackupPolicy", "MonitoringStack", "CloudAccount"];
         let mut left = Vec::new();
         for kind in children {
             for object in ctx.cache.list(kind, Some(&namespace)) {

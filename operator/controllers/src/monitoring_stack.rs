@@ -2,7 +2,7 @@
 
 mod around;
 mod ask;
-mod running;
+pub(crate) mod running;
 
 pub use ask::Pods;
 

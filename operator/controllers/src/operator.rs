@@ -25,6 +25,7 @@ use crate::monitoring_stack::MonitoringStacks;
 use crate::monitoring_stack::Pods;
 use crate::provider_identity::Clouds;
 use crate::provider_profile::ProviderProfiles;
+use crate::service_report::ServiceReports;
 use caretaker_engine::cache::Cache;
 use caretaker_engine::health::{self, Health};
 use caretaker_engine::metrics::Metrics;
@@ -263,6 +264,7 @@ fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSe
         "CloudAccount" => CloudAccounts,
         "BackupPolicy" => BackupPolicies,
         "MonitoringStack" => MonitoringStacks::default(),
+        "ServiceReport" => ServiceReports,
         "Handover" => Handovers,
     }
 }

@@ -27,6 +27,8 @@ pub mod ownership;
 pub mod permissions;
 pub mod provider_profile;
 pub mod schema;
+pub mod service_level;
+pub mod service_report;
 pub mod visit_request;
 
 pub use conditions::ConditionSet;

@@ -4,6 +4,7 @@ mod accounts;
 pub mod destination;
 mod guards;
 pub mod readiness;
+mod reports;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,12 @@ use caretaker_api::backup_policy::BackupPolicySpec;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::monitoring_stack::MonitoringStackSpec;
 use caretaker_api::names::{self, client_namespace};
-use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack};
+use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ServiceReport};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 pub use accounts::{Wanted, accounts};
+pub use reports::reports;
 pub use status::{Report, status};
 
 use crate::desired::{Desired, named as named_object};
@@ -28,6 +30,7 @@ use crate::isolation::{Seen, Stage};
 use crate::layout::Dns;
 use crate::ledger::{Broken, Head};
 use crate::outcome::Fault;
+use crate::service_level;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
@@ -40,6 +43,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::MonitoringReady,
     ConditionType::BackupsReady,
     ConditionType::BackupsProtected,
+    ConditionType::LevelsCollected,
     ConditionType::LedgerIntact,
     ConditionType::ExitReady,
     ConditionType::HandedOver,
@@ -66,6 +70,8 @@ pub struct Observed {
     pub monitoring: Option<MonitoringStack>,
     /// The policy.
     pub backups: Option<BackupPolicy>,
+    /// The reports on service levels.
+    pub reports: Vec<ServiceReport>,
     /// A final Handover that has begun to revoke.
     pub ending: Option<Ending>,
     /// Whether a final Handover is under way: what it was begun with stays until it has ended.
@@ -129,6 +135,9 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     if let Some(terms) = &client.spec.scope {
         faults.extend(scope::faults(terms, &named(client), "spec.scope"));
     }
+    if let Some(terms) = &client.spec.service_levels {
+        faults.extend(service_level::faults(terms, "spec.serviceLevels"));
+    }
     faults.extend(observed.recipient_faults.iter().cloned());
     faults
 }
@@ -139,11 +148,12 @@ fn named(client: &ManagedClient) -> Vec<Named> {
     entries.map(|entry| Named { names: vec![entry.name.clone()], id: entry.target.id(), cloud: entry.target.cloud() }).collect()
 }
 
-/// Whether objects of a kind may be deleted because the spec does not want them any more. The namespace goes with the client only; an account that a
-/// handover was begun with is needed to the end, so that our access to it can be revoked and the refusal proved.
+/// Whether objects of a kind may be deleted because the spec does not want them any more. The namespace goes with the client only, and so do reports: they
+/// tell of months that are over. An account that a handover was begun with is needed to the end, so that our access to it can be revoked and the refusal
+/// proved.
 #[must_use]
 pub fn may_prune(kind: &str, observed: &Observed) -> bool {
-    kind != "Namespace" && !(kind == "CloudAccount" && observed.leaving)
+    !matches!(kind, "Namespace" | "ServiceReport") && !(kind == "CloudAccount" && observed.leaving)
 }
 
 /// Everything that a client has in the cluster: first the namespace and its guards, then the children.

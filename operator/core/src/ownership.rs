@@ -18,14 +18,23 @@ pub enum Kind {
     MonitoringStack,
     /// `BackupPolicy`.
     BackupPolicy,
+    /// `ServiceReport`.
+    ServiceReport,
     /// `Handover`.
     Handover,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::ProviderProfile, Self::ManagedClient, Self::CloudAccount, Self::MonitoringStack, Self::BackupPolicy, Self::Handover];
+    pub const ALL: [Self; 7] = [
+        Self::ProviderProfile,
+        Self::ManagedClient,
+        Self::CloudAccount,
+        Self::MonitoringStack,
+        Self::BackupPolicy,
+        Self::ServiceReport,
+        Self::Handover,
+    ];
 
     /// The kind's name in the API.
     #[must_use]
@@ -36,6 +45,7 @@ impl Kind {
             Self::CloudAccount => "CloudAccount",
             Self::MonitoringStack => "MonitoringStack",
             Self::BackupPolicy => "BackupPolicy",
+            Self::ServiceReport => "ServiceReport",
             Self::Handover => "Handover",
         }
     }
@@ -49,6 +59,7 @@ impl Kind {
             Self::CloudAccount => "cloudaccounts",
             Self::MonitoringStack => "monitoringstacks",
             Self::BackupPolicy => "backuppolicies",
+            Self::ServiceReport => "servicereports",
             Self::Handover => "handovers",
         }
     }
@@ -138,6 +149,7 @@ pub const OWNED: &[OwnedKind] = &[
     ours("CloudAccount", "cloudaccounts", &[Kind::ManagedClient]),
     ours("MonitoringStack", "monitoringstacks", &[Kind::ManagedClient]),
     ours("BackupPolicy", "backuppolicies", &[Kind::ManagedClient]),
+    ours("ServiceReport", "servicereports", &[Kind::ManagedClient]),
     monitoring("v1", "Prometheus", "prometheuses"),
     monitoring("v1", "Alertmanager", "alertmanagers"),
     monitoring("v1", "PrometheusRule", "prometheusrules"),

@@ -6,5 +6,6 @@ pub mod handover;
 pub mod kit;
 pub mod permissions;
 pub mod quote;
+pub mod service_report;
 
 mod template;

@@ -32,6 +32,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("kit/gcp/caretaker-access.tf", include_str!("../templates/kit/gcp/caretaker-access.tf.j2")),
     ("kit/tenant/README.md", include_str!("../templates/kit/tenant/README.md.j2")),
     ("kit/tenant/caretaker-delegate.sh", include_str!("../templates/kit/tenant/caretaker-delegate.sh.j2")),
+    ("service-report/report.html", include_str!("../templates/service-report/report.html.j2")),
+    ("service-report/report.md", include_str!("../templates/service-report/report.md.j2")),
 ];
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| environment().expect("a test compiles every template"));

@@ -1,7 +1,7 @@
 //! What the engine reads and writes in every kind's status.
 
 use caretaker_api::condition::Conditions;
-use caretaker_api::{backup_policy, cloud_account, handover, managed_client, monitoring_stack, provider_profile};
+use caretaker_api::{backup_policy, cloud_account, handover, managed_client, monitoring_stack, provider_profile, service_report};
 
 /// The part of a status that all kinds share.
 pub trait CommonStatus: Clone + Default + PartialEq + serde::Serialize + Send + Sync {
@@ -39,4 +39,5 @@ common_status!(
     managed_client::ManagedClientStatus,
     monitoring_stack::MonitoringStackStatus,
     provider_profile::ProviderProfileStatus,
+    service_report::ServiceReportStatus,
 );

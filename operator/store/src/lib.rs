@@ -4,6 +4,7 @@
 
 pub mod inventory;
 pub mod ledger;
+pub mod levels;
 pub mod object;
 
 pub use object::{Store, StoreError};

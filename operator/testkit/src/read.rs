@@ -28,6 +28,7 @@ const KINDS: &[(&[&str], &str, &str, bool)] = &[
     (&["ca"], "apis/caretaker.dev/v1alpha1", "cloudaccounts", true),
     (&["ms", "monitoringstack"], "apis/caretaker.dev/v1alpha1", "monitoringstacks", true),
     (&["bp", "backuppolicy"], "apis/caretaker.dev/v1alpha1", "backuppolicies", true),
+    (&["sr", "servicereport"], "apis/caretaker.dev/v1alpha1", "servicereports", true),
     (&["ho", "handover"], "apis/caretaker.dev/v1alpha1", "handovers", true),
 ];
 

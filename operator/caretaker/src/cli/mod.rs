@@ -31,6 +31,7 @@ mod ledger;
 mod output;
 mod progress;
 mod readiness;
+mod report;
 mod run;
 mod status;
 
@@ -87,6 +88,8 @@ enum Command {
     Readiness(readiness::Args),
     /// Show what of clients can be restored and from when, what cannot and why; plan shows what is written next.
     Backups(backups::Args),
+    /// Show what the service levels of a client's months came to, and whether a month would have passed.
+    Report(Box<report::Args>),
     /// Show what was done in a client's clouds and by its exits, verify the log of it, and plan how to take it back.
     Ledger(ledger::Args),
     /// Take a client in from another provider, and compare what was handed over with what is there.
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Readiness(args) => block_on(readiness::run(args)),
         Command::Backups(args) => block_on(backups::run(args)),
+        Command::Report(args) => block_on(report::run(*args)),
         Command::Ledger(args) => block_on(ledger::run(args)),
         Command::Intake(args) => block_on(intake::run(args)),
         Command::Exit(args) => block_on(exit::exit(args)),

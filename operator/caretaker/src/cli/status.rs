@@ -29,7 +29,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-fn ready(conditions: &Conditions) -> (String, String) {
+/// `Ready` with its reason.
+pub(super) fn ready(conditions: &Conditions) -> (String, String) {
     let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
     ready.map_or_else(|| ("-".into(), "-".into()), |ready| (ready.status.clone(), ready.reason.clone()))
 }

@@ -19,7 +19,7 @@ use caretaker_documents::handover as documents;
 use kube::ResourceExt;
 use tempfile::NamedTempFile;
 
-use super::Sight;
+use super::{Sight, levels};
 use crate::access::client_of;
 use crate::context::Context;
 use crate::ledger;
@@ -95,6 +95,10 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         source: Source::File(file.path().to_path_buf()),
     }));
     inventories.extend(ledger_file);
+    let (levels, copies, lost_levels) = levels::exported(ctx, client).await?;
+    entries.extend(levels);
+    inventories.extend(copies);
+    further_gaps.extend(lost_levels);
     let (file, folder) = (file_name(&about), about.folder());
     let code = code(ctx, (profile, &about)).await?;
     let inputs = Inputs {

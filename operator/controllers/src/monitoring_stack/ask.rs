@@ -60,7 +60,7 @@ impl Pods {
     }
 
     /// Causes without addresses, which change with each pod.
-    async fn get<T: DeserializeOwned>(&self, at: SocketAddr, path: &str) -> Answer<T> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, at: SocketAddr, path: &str) -> Answer<T> {
         let mut answer = self.0.get(format!("http://{at}/{path}")).send().await.map_err(|error| cause(&error))?;
         let status = answer.status();
         if !status.is_success() {

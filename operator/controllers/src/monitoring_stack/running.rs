@@ -51,3 +51,17 @@ fn note(ctx: &Context, stack: &MonitoringStack, observed: &mut Observed, (pods, 
     };
     (observed.prometheus, observed.alertmanager) = (state(Part::Prometheus), state(Part::Alertmanager));
 }
+
+/// Address of the pod of a stack's Prometheus; `None` where it does not run.
+pub async fn prometheus(ctx: &Context, stack: &MonitoringStack) -> Result<Option<std::net::IpAddr>, Failure> {
+    let mut observed = Observed::default();
+    let (namespace, name) = (stack.namespace().unwrap_or_default(), stack.name_any());
+    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &namespace);
+    let selector = format!("{PODS},app.kubernetes.io/instance={name}");
+    let list = api.list(&ListParams::default().labels(&selector)).await;
+    note(ctx, stack, &mut observed, (&list.map_err(Failure::kubernetes(format!("list the pods of {name}")))?.items, &[]));
+    Ok(match observed.prometheus {
+        State::Runs(ip) => ip,
+        _ => None,
+    })
+}

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::accounts::Wanted;
+use super::reports::latest_report;
 use super::{CONDITIONS, Observed, accounts, destination, external_ids, readiness};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
@@ -72,6 +73,13 @@ pub fn status(
         &mut waits,
     );
     mirror_protection(&mut set, client, observed);
+    mirror_child(
+        &mut set,
+        ConditionType::LevelsCollected,
+        client.spec.service_levels.is_some(),
+        latest_report(&observed.reports).map(child_view),
+        &mut waits,
+    );
     waits.extend(report.contested.iter().cloned());
     sum_children(&wanted, (client, observed), &mut waits);
     let finished = observed.ending.as_ref().filter(|ending| ending.finished_by().is_some());
@@ -188,6 +196,7 @@ fn end(set: &mut ConditionSet, message: &str) {
         ConditionType::ScopeAmbiguous,
         ConditionType::BackupsReady,
         ConditionType::BackupsProtected,
+        ConditionType::LevelsCollected,
         ConditionType::ExitReady,
     ] {
         if set.get(kind).is_none_or(|condition| condition.reason != Reason::NotRequested.as_str()) {
