@@ -1,5 +1,7 @@
 //! Metrics with bounded labels: kinds and outcomes, never clients.
 
+mod conditions;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,11 +9,14 @@ use std::sync::{Arc, Mutex};
 use caretaker_cloud::budget::Budgets;
 use caretaker_core::outcome::Outcome;
 use caretaker_core::ownership::Kind;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use self::conditions::ConditionMetrics;
 
 /// Labels of a visit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -126,6 +131,7 @@ pub struct Metrics {
     budgets: Budgets,
     clouds: CloudMetrics,
     backups: BackupMetrics,
+    conditions: ConditionMetrics,
     visits: Family<VisitLabels, Counter>,
     writes: Family<WriteLabels, Counter>,
     refused_statuses: Family<KindLabel, Counter>,
@@ -158,12 +164,11 @@ impl Metrics {
         let clouds = CloudMetrics::default();
         clouds.register(&mut registry);
         let backups = BackupMetrics::default();
-        registry.register(
-            "backup_assets",
-            "Assets that policies select, by what can be said of their recovery points",
-            backups.assets.clone(),
-        );
-        Self { registry: Arc::new(registry), budgets, clouds, backups, visits, writes, refused_statuses, requests, leader }
+        let assets = "Assets that policies select, by what can be said of their recovery points";
+        registry.register("backup_assets", assets, backups.assets.clone());
+        let conditions = ConditionMetrics::default();
+        registry.register("conditions", "Objects by kind and by the state of each of their conditions", conditions.objects.clone());
+        Self { registry: Arc::new(registry), budgets, clouds, backups, conditions, visits, writes, refused_statuses, requests, leader }
     }
 
     /// Counts a visit.
@@ -209,6 +214,22 @@ impl Metrics {
         self.backups.held.lock().expect("no panic while held").remove(policy);
     }
 
+    /// Says in which conditions an object, by its uid, is.
+    ///
+    /// # Panics
+    /// Another thread panicked while it wrote conditions.
+    pub fn conditions(&self, kind: Kind, uid: &str, conditions: &[Condition]) {
+        self.conditions.set(kind, uid, conditions);
+    }
+
+    /// Forgets the conditions of an object that is gone.
+    ///
+    /// # Panics
+    /// As [`Metrics::conditions`].
+    pub fn forget(&self, uid: &str) {
+        self.conditions.forget(uid);
+    }
+
     /// Says whether this process leads.
     pub fn set_leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -219,6 +240,7 @@ impl Metrics {
     pub fn render(&self) -> String {
         self.clouds.read(&self.budgets);
         self.backups.read();
+        self.conditions.read();
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

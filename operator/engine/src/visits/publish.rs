@@ -96,6 +96,7 @@ impl<R: Reconciler> Loop<R> {
         set.sum_up(outcome, lasts);
         *status.conditions_mut() = set.finish();
         status.stamp(generation, answered);
+        self.ctx.metrics.conditions(R::KIND, &object.uid().unwrap_or_default(), status.conditions());
         // As it is written, not as it is held: times lose their fractions on the way.
         if object.status().is_some() && json!(status) == json!(last) {
             return Ok(None);

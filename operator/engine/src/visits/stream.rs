@@ -103,6 +103,7 @@ impl<R: Reconciler> Loop<R> {
         let uid = object.uid().unwrap_or_default();
         self.newest.lock().expect("no panic while held").remove(&uid);
         self.failures.lock().expect("no panic while held").remove(&uid);
+        self.ctx.metrics.forget(&uid);
     }
 }
 
