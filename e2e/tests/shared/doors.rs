@@ -203,6 +203,12 @@ fn what_the_operator_made_is_changed_by_nobody_of_the_client() -> Result<()> {
         let args = if args.contains(&"-n") { args.to_vec() } else { [args, &within].concat() };
         dev.refused(&args, "orbidden")?;
     }
+    // Another controller without rights of ours sets a finalizer and takes it away, as prometheus-operator does: it is in nobody's way.
+    lab.kubectl.run(&["create", "rolebinding", "controller", "-n", "client-tenant", "--clusterrole=edit", "--user=controller"])?;
+    let controller = Person::new(lab, "controller", &[]);
+    for finalizers in [r#"{"metadata":{"finalizers":["example.org/clean-up"]}}"#, r#"{"metadata":{"finalizers":null}}"#] {
+        controller.let_through(&[&["patch", "configmap", "prod-grant-kit", "--type=merge", "-p", finalizers], &within[..]].concat())?;
+    }
     // Somebody who may only make ConfigMaps in another namespace.
     lab.kubectl.run(&["create", "rolebinding", "clerk", "-n", "default", "--clusterrole=edit", "--user=clerk"])?;
     let clerk = Person::new(lab, "clerk", &[]);

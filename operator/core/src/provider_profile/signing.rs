@@ -163,7 +163,12 @@ mod tests {
                 "not in namespace ops any more",
             ),
             ("lost, and a person says so", profile(None, own(), lost.clone()), Held::Nothing, "make"),
-            ("lost, and a person names another key", profile(None, own(), json!({names::NEW_SIGNING_KEY: "IDB"})), Held::Nothing, "any more"),
+            (
+                "lost, and a person names another key",
+                profile(None, own(), json!({names::NEW_SIGNING_KEY: "IDB"})),
+                Held::Nothing,
+                "any more",
+            ),
             ("replaced", profile(None, own(), none.clone()), key("B", true), "another key than IDA"),
             ("made anew after a person's word", profile(None, own(), lost), key("B", true), "use"),
             ("named in the spec", profile(Some("mine"), own(), none.clone()), key("B", false), "use"),
