@@ -275,6 +275,25 @@ fn people_have_roles_that_end_where_they_say() -> Result<()> {
     jo.refused(&["get", "configmaps", within[0], within[1]], "cannot list")
 }
 
+/// H4: a namespace is a client's by what the operator made of it, and not by its name.
+#[test]
+fn our_kinds_stand_in_namespaces_of_clients_only() -> Result<()> {
+    let lab = lab();
+    lab.kubectl.run(&["create", "namespace", "doors-forged"])?;
+    let admin = Person { lab, flags: Vec::new() };
+    let object = |kind: &str, spec: Value| {
+        let metadata = json!({"name": "forged", "namespace": "doors-forged"});
+        json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+    };
+    let documents =
+        [object("CloudAccount", json!({"aws": {"accountId": "200000000713"}})), object("Handover", json!({"mode": "Rehearsal"}))];
+    for document in documents {
+        let said = admin.apply(&document).err().with_context(|| format!("let through: {document}"))?.to_string();
+        ensure!(said.contains("was not made for a ManagedClient"), "{said}");
+    }
+    Ok(())
+}
+
 /// M3: a claim is a proof, not a word.
 #[test]
 fn who_merely_names_an_account_keeps_nobody_out_and_gets_nothing() -> Result<()> {
