@@ -203,6 +203,12 @@ fn what_the_operator_made_is_changed_by_nobody_of_the_client() -> Result<()> {
         let args = if args.contains(&"-n") { args.to_vec() } else { [args, &within].concat() };
         dev.refused(&args, "orbidden")?;
     }
+    // Another controller without rights of ours sets a finalizer and takes it away, as prometheus-operator does: it is in nobody's way.
+    lab.kubectl.run(&["create", "rolebinding", "controller", "-n", "client-tenant", "--clusterrole=edit", "--user=controller"])?;
+    let controller = Person::new(lab, "controller", &[]);
+    for finalizers in [r#"{"metadata":{"finalizers":["example.org/clean-up"]}}"#, r#"{"metadata":{"finalizers":null}}"#] {
+        controller.let_through(&[&["patch", "configmap", "prod-grant-kit", "--type=merge", "-p", finalizers], &within[..]].concat())?;
+    }
     // Somebody who may only make ConfigMaps in another namespace.
     lab.kubectl.run(&["create", "rolebinding", "clerk", "-n", "default", "--clusterrole=edit", "--user=clerk"])?;
     let clerk = Person::new(lab, "clerk", &[]);
@@ -267,6 +273,25 @@ fn people_have_roles_that_end_where_they_say() -> Result<()> {
     jo.refused(&["annotate", "handover", "rehearsal", within[0], within[1], "caretaker.dev/confirm-deletion=rehearsal"], only)?;
     jo.refused(&["get", "handovers", "-n", "client-control"], "cannot list")?;
     jo.refused(&["get", "configmaps", within[0], within[1]], "cannot list")
+}
+
+/// H4: a namespace is a client's by what the operator made of it, and not by its name.
+#[test]
+fn our_kinds_stand_in_namespaces_of_clients_only() -> Result<()> {
+    let lab = lab();
+    lab.kubectl.run(&["create", "namespace", "doors-forged"])?;
+    let admin = Person { lab, flags: Vec::new() };
+    let object = |kind: &str, spec: Value| {
+        let metadata = json!({"name": "forged", "namespace": "doors-forged"});
+        json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+    };
+    let documents =
+        [object("CloudAccount", json!({"aws": {"accountId": "200000000713"}})), object("Handover", json!({"mode": "Rehearsal"}))];
+    for document in documents {
+        let said = admin.apply(&document).err().with_context(|| format!("let through: {document}"))?.to_string();
+        ensure!(said.contains("was not made for a ManagedClient"), "{said}");
+    }
+    Ok(())
 }
 
 /// M3: a claim is a proof, not a word.

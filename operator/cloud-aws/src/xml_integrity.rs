@@ -10,6 +10,9 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
+/// Longest answer in XML, in bytes: a thousand machines have about five MiB.
+const MAX_ANSWER: usize = 64 << 20;
+
 /// A client that passes on whole answers only.
 #[derive(Debug)]
 pub struct WholeAnswers(pub SharedHttpClient);
@@ -36,12 +39,25 @@ async fn whole(mut response: HttpResponse) -> Result<HttpResponse, ConnectorErro
         return Ok(response);
     }
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-    let bytes = ByteStream::new(body).collect().await.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
+    let bytes = bounded(body, MAX_ANSWER).await?;
     if !is_whole(&String::from_utf8_lossy(&bytes)) {
         return Err(ConnectorError::io("the answer is cut off in its middle".into()));
     }
     *response.body_mut() = SdkBody::from(bytes);
     Ok(response)
+}
+
+/// A body that is held whole, up to a bound.
+async fn bounded(body: SdkBody, most: usize) -> Result<Vec<u8>, ConnectorError> {
+    let (mut stream, mut bytes) = (ByteStream::new(body), Vec::new());
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| ConnectorError::io(error.into()))?;
+        if bytes.len() + chunk.len() > most {
+            return Err(ConnectorError::io(format!("the answer has more than {most} bytes").into()));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 /// Whether a text in XML ends with the end of its outermost element. An empty answer has none.
@@ -62,6 +78,14 @@ fn is_whole(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// L4: an answer is held whole, so it has an end.
+    #[tokio::test]
+    async fn an_answer_without_end_is_none() {
+        let body = || SdkBody::from("<R>1234567</R>");
+        assert_eq!(bounded(body(), 14).await.unwrap(), b"<R>1234567</R>");
+        assert!(bounded(body(), 13).await.is_err() && bounded(SdkBody::empty(), 0).await.unwrap().is_empty());
+    }
 
     #[test]
     fn an_answer_that_ends_in_its_middle_is_none() {

@@ -393,7 +393,8 @@ mod tests {
     fn an_object_of_a_list_is_whole() {
         let cache = Cache::new();
         let mut listing = Objects::new();
-        let item: DynamicObject = serde_json::from_value(json!({"metadata": {"name": "client-a"}})).unwrap();
+        let owner = json!([{"apiVersion": "caretaker.dev/v1alpha1", "kind": "ManagedClient", "name": "a", "uid": "u"}]);
+        let item: DynamicObject = serde_json::from_value(json!({"metadata": {"name": "client-a", "ownerReferences": owner}})).unwrap();
         cache.take(&watched("Namespace"), Event::InitApply(item), &mut listing);
         cache.take(&watched("Namespace"), Event::InitDone, &mut listing);
         let held = serde_json::to_value(&*cache.get("Namespace", "", "client-a").unwrap()).unwrap();

@@ -134,17 +134,25 @@ pub fn next_rehearsal(client: &ManagedClient, handovers: &[Handover], now: Times
 
 /// Scheduled rehearsals that are kept.
 const KEPT: usize = 3;
+/// Rehearsals that people began, which are kept.
+const KEPT_OF_PEOPLE: usize = 20;
 
-/// Names of scheduled rehearsals that have had their time: all that have ended but the last three. Their bundles stay in the store.
+/// Names of rehearsals that have had their time: all that have ended but the last three of the schedule, and the last twenty of people. Their bundles stay in
+/// the store.
 #[must_use]
 pub fn worn_rehearsals(handovers: &[Handover]) -> Vec<String> {
-    let is_scheduled = |handover: &&Handover| handover.spec.mode == HandoverMode::Rehearsal && handover.name_any().starts_with(SCHEDULED);
-    let ended = handovers.iter().filter(is_scheduled).filter_map(|handover| {
+    [worn(handovers, true, KEPT), worn(handovers, false, KEPT_OF_PEOPLE)].concat()
+}
+
+fn worn(handovers: &[Handover], scheduled: bool, kept: usize) -> Vec<String> {
+    let is_one =
+        |handover: &&Handover| handover.spec.mode == HandoverMode::Rehearsal && handover.name_any().starts_with(SCHEDULED) == scheduled;
+    let ended = handovers.iter().filter(is_one).filter_map(|handover| {
         let at = is_step(handover, HandoverStep::Done, StepState::Completed)?;
         Some((at, handover.name_any()))
     });
     let by_time: BTreeMap<(Timestamp, String), ()> = ended.map(|key| (key, ())).collect();
-    let worn = by_time.len().saturating_sub(KEPT);
+    let worn = by_time.len().saturating_sub(kept);
     by_time.into_keys().take(worn).map(|(_, name)| name).collect()
 }
 
@@ -274,5 +282,10 @@ mod tests {
         all.push(handover("scheduled-9", "Rehearsal", (9, None, None)));
         all.push(old());
         assert_eq!(worn_rehearsals(&all), ["scheduled-0", "scheduled-1"]);
+        // M6: nobody fills the API server with rehearsals, and an exit is never one of them.
+        let of_people = |at: i64| handover(&format!("try-{at:02}"), "Rehearsal", (at, Some(at), Some(at)));
+        let mut many: Vec<Handover> = (0..22).map(of_people).collect();
+        many.push(handover("final", "Final", (0, Some(0), Some(0))));
+        assert_eq!(worn_rehearsals(&many), ["try-00", "try-01"]);
     }
 }
