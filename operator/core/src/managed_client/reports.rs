@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_month_has_its_report_from_its_first_second_in_its_zone() {
-        let cases: [(&str, Value, &[&str], &str, &[&str]); 8] = [
+        type Case<'a> = (&'a str, Value, &'a [&'a str], &'a str, &'a [&'a str]);
+        let cases: [Case<'_>; 8] = [
             ("nothing was agreed", json!({}), &[], "2026-11-15T00:00:00Z", &[]),
             ("the present month", agreed("UTC"), &[], "2026-11-15T00:00:00Z", &["2026-11"]),
             ("its last second", agreed("UTC"), &["2026-11"], "2026-11-30T23:59:59Z", &["2026-11"]),
