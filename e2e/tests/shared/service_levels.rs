@@ -1,7 +1,5 @@
 //! Service levels as a user meets them: what is refused, the month's report that begins, and a trial of a month whose measurements are in the store.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result, ensure};
 use caretaker_e2e::{Client, Lab, lab};
 use serde_json::{Value, json};
@@ -24,7 +22,7 @@ fn terms() -> Value {
 
 /// Measurements as the operator keeps them: up but for an hour of the tenth.
 fn fill(lab: &Lab, uid: &str) -> Result<()> {
-    let folder = PathBuf::from(lab.installed.volume("store")).join(format!("clients/levels/service-levels/{uid}/days"));
+    let folder = lab.installed.volume("store").join(format!("clients/levels/service-levels/{uid}/days"));
     std::fs::create_dir_all(&folder)?;
     for number in 0..31_i64 {
         let (from, to) = (OCTOBER + 86_400 * number, OCTOBER + 86_400 * (number + 1));

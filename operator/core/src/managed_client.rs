@@ -153,7 +153,7 @@ fn named(client: &ManagedClient) -> Vec<Named> {
 /// proved.
 #[must_use]
 pub fn may_prune(kind: &str, observed: &Observed) -> bool {
-    !matches!(kind, "Namespace" | "ServiceReport") && !(kind == "CloudAccount" && observed.leaving)
+    !(matches!(kind, "Namespace" | "ServiceReport") || kind == "CloudAccount" && observed.leaving)
 }
 
 /// Everything that a client has in the cluster: first the namespace and its guards, then the children.

@@ -9,6 +9,7 @@ use caretaker_api::names::client_namespace;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_core::conditions::Is;
 use caretaker_core::handover::acceptance;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -193,7 +194,10 @@ async fn watch(kube: &Client, client: &str, name: &str, until_acceptance: bool) 
         if let Some(cancelled) = status.steps.iter().find(|step| step.state == StepState::Cancelled) {
             bail!("{}", cancelled.message);
         }
-        let stalled = status.conditions.iter().find(|condition| condition.type_ == "Stalled" && Is::of(condition) == Is::True);
+        // What an earlier form of the object was refused for says nothing of this one.
+        let is_of_now = |condition: &&Condition| condition.observed_generation >= handover.metadata.generation;
+        let is_stalled = |condition: &&Condition| condition.type_ == "Stalled" && Is::of(condition) == Is::True;
+        let stalled = status.conditions.iter().filter(is_of_now).find(is_stalled);
         if let Some(stalled) = stalled {
             bail!("{}", stalled.message);
         }

@@ -14,12 +14,14 @@ use crate::context::Context;
 /// The part's folder in the bundle.
 const PART: &str = "07-service-levels";
 
-/// What goes in: the entries, the copies that they name, and a gap for each file that the store has lost.
-pub async fn exported(ctx: &Context, client: &ManagedClient) -> Result<(Vec<Entry>, Vec<NamedTempFile>, Vec<Gap>), Failure> {
+/// Entries, the copies that they name, and gaps of a bundle that is made.
+type Made<'a> = (&'a mut Vec<Entry>, &'a mut Vec<NamedTempFile>, &'a mut Vec<Gap>);
+
+/// Adds what goes in, and a gap for each file that the store has lost.
+pub async fn add(ctx: &Context, client: &ManagedClient, (entries, copies, gaps): Made<'_>) -> Result<(), Failure> {
     let place = LevelsPlace { client: client.name_any(), uid: client.uid().unwrap_or_default() };
     let folder = place.folder();
     let levels = Levels::new(ctx.store.clone(), place);
-    let (mut entries, mut copies, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
     for address in levels.everything().await.map_err(Failure::store)? {
         let Some(rest) = address.strip_prefix(&folder) else { continue };
         let copy = NamedTempFile::new().map_err(|error| Failure::local("copy service levels", error))?;
@@ -34,5 +36,5 @@ pub async fn exported(ctx: &Context, client: &ManagedClient) -> Result<(Vec<Entr
         entries.push(Entry { path: format!("{PART}{rest}"), true_name: None, source: Source::File(copy.path().to_path_buf()) });
         copies.push(copy);
     }
-    Ok((entries, copies, gaps))
+    Ok(())
 }

@@ -95,10 +95,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         source: Source::File(file.path().to_path_buf()),
     }));
     inventories.extend(ledger_file);
-    let (levels, copies, lost_levels) = levels::exported(ctx, client).await?;
-    entries.extend(levels);
-    inventories.extend(copies);
-    further_gaps.extend(lost_levels);
+    levels::add(ctx, client, (&mut entries, &mut inventories, &mut further_gaps)).await?;
     let (file, folder) = (file_name(&about), about.folder());
     let code = code(ctx, (profile, &about)).await?;
     let inputs = Inputs {

@@ -23,6 +23,8 @@ const BYTES: i64 = 5 << 20;
 const OF_TARGET: (i64, i64) = (400, 24);
 /// Fewest and most seconds that one question is about.
 const CHUNKS: (i64, i64) = (300, 6 * 3600);
+/// Seconds after its start from which Prometheus knows its targets: it looks for them every five. Before, each of them would seem to be taken out.
+const STARTS: i64 = 30;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -37,6 +39,10 @@ const SOURCES: [(UptimeSource, &str, &str); 2] =
 pub async fn day(pods: &Pods, at: SocketAddr, date: Date, before: Option<&RawDay>, now: Timestamp) -> Answer<RawDay> {
     let from = start_of_day(date, &TimeZone::UTC);
     let span = Span(from, from + DAY);
+    let runtime: Data<Runtime> = pods.get(at, "api/v1/status/runtimeinfo").await?;
+    if now.as_second() < runtime.data.start_time.as_second() + STARTS {
+        return Err(format!("Prometheus started less than {STARTS} s ago and may not know its targets yet"));
+    }
     let active = active(pods, at).await?;
     let mut series: Found = BTreeMap::new();
     for (source, metric, job) in SOURCES {
@@ -57,7 +63,7 @@ pub async fn day(pods: &Pods, at: SocketAddr, date: Date, before: Option<&RawDay
         }
     }
     let sampled = series.into_iter().map(|((source, labels), samples)| Sampled { source, labels, samples }).collect();
-    Ok(day::day(&date.to_string(), span, sampled, before, &active, now))
+    Ok(day::day(date, sampled, (before, &active), now))
 }
 
 /// Samples by source and labels.
@@ -140,6 +146,12 @@ struct Series {
     metric: BTreeMap<String, String>,
     #[serde(default)]
     values: Vec<(f64, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Runtime {
+    start_time: Timestamp,
 }
 
 #[derive(Deserialize)]

@@ -29,8 +29,11 @@ pub async fn report(
     done: &mut Done,
 ) -> Result<(), Failure> {
     let Some(month) = Month::parse(&object.spec.month) else { return Ok(()) };
-    let versions =
-        if object.spec.dry_run { vec![Version::new(terms, Timestamp::MIN)] } else { levels.versions().await.map_err(Failure::store)? };
+    let versions = if object.spec.dry_run {
+        vec![Version::new(terms, Timestamp::UNIX_EPOCH)]
+    } else {
+        levels.versions().await.map_err(Failure::store)?
+    };
     let Some((_, span)) = period(&versions, month) else {
         done.had_no_terms = true;
         return Ok(());

@@ -2,7 +2,7 @@
 
 use caretaker_api::ManagedClient;
 use caretaker_api::ServiceReport;
-use caretaker_api::names::client_namespace;
+use caretaker_api::names::{OWNER_KIND_LABEL, client_namespace};
 use caretaker_api::service_report::ServiceReportSpec;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -32,8 +32,9 @@ const MOST: usize = 24;
 pub fn reports(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Vec<Desired> {
     let Some(agreed) = client.spec.service_levels.as_ref().filter(|_| client.spec.monitoring.is_some()) else { return Vec::new() };
     let Some(zone) = terms::zone(agreed).filter(|_| observed.ending.is_none()) else { return Vec::new() };
-    let held: Vec<Month> =
-        observed.reports.iter().filter(|report| !report.spec.dry_run).filter_map(|report| Month::parse(&report.name_any())).collect();
+    // What a person made begins no row of months.
+    let is_ours = |report: &&ServiceReport| !report.spec.dry_run && report.labels().contains_key(OWNER_KIND_LABEL);
+    let held: Vec<Month> = observed.reports.iter().filter(is_ours).filter_map(|report| Month::parse(&report.name_any())).collect();
     let present = Month::at(now, &zone);
     let mut month = held.iter().copied().min().unwrap_or(present);
     let mut wanted = Vec::new();
@@ -80,9 +81,12 @@ mod tests {
 
     fn held(names: &[&str]) -> Observed {
         let report = |name: &&str| {
+            let owner = if name.starts_with("20") && *name != "2020-01" { "managedclient" } else { "" };
+            let labels = if owner.is_empty() { json!({}) } else { json!({"caretaker.dev/owner-kind": owner}) };
             let spec = json!({"month": "2026-09", "dryRun": name.starts_with("trial")});
+            let metadata = json!({"name": name, "labels": labels});
             serde_json::from_value(
-                json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "ServiceReport", "metadata": {"name": name}, "spec": spec}),
+                json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "ServiceReport", "metadata": metadata, "spec": spec}),
             )
             .unwrap()
         };
@@ -91,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_month_has_its_report_from_its_first_second_in_its_zone() {
-        let cases: [(&str, Value, &[&str], &str, &[&str]); 7] = [
+        type Case<'a> = (&'a str, Value, &'a [&'a str], &'a str, &'a [&'a str]);
+        let cases: [Case<'_>; 8] = [
             ("nothing was agreed", json!({}), &[], "2026-11-15T00:00:00Z", &[]),
             ("the present month", agreed("UTC"), &[], "2026-11-15T00:00:00Z", &["2026-11"]),
             ("its last second", agreed("UTC"), &["2026-11"], "2026-11-30T23:59:59Z", &["2026-11"]),
@@ -104,6 +109,7 @@ mod tests {
             ),
             ("the operator was away for a month", agreed("UTC"), &["2026-09"], "2026-11-15T00:00:00Z", &["2026-10", "2026-11"]),
             ("a report was deleted", agreed("UTC"), &["2026-08", "2026-10"], "2026-11-15T00:00:00Z", &["2026-09", "2026-11"]),
+            ("what a person made begins no row", agreed("UTC"), &["2020-01"], "2026-11-15T00:00:00Z", &["2026-11"]),
             ("a trial says nothing of months", agreed("UTC"), &["trial-2"], "2026-11-15T00:00:00Z", &["2026-11"]),
         ];
         for (reason, more, names, now, expected) in cases {

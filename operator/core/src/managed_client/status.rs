@@ -58,28 +58,7 @@ pub fn status(
     mirror_accounts(&mut set, &wanted, observed, &mut waits);
     mirror_scope(&mut set, observed);
     let ledger = ledger(&mut set, observed, &last);
-    mirror_child(
-        &mut set,
-        ConditionType::MonitoringReady,
-        client.spec.monitoring.is_some(),
-        observed.monitoring.as_ref().map(child_view),
-        &mut waits,
-    );
-    mirror_child(
-        &mut set,
-        ConditionType::BackupsReady,
-        client.spec.backups.is_some(),
-        observed.backups.as_ref().map(child_view),
-        &mut waits,
-    );
-    mirror_protection(&mut set, client, observed);
-    mirror_child(
-        &mut set,
-        ConditionType::LevelsCollected,
-        client.spec.service_levels.is_some(),
-        latest_report(&observed.reports).map(child_view),
-        &mut waits,
-    );
+    mirror_children(&mut set, client, observed, &mut waits);
     waits.extend(report.contested.iter().cloned());
     sum_children(&wanted, (client, observed), &mut waits);
     let finished = observed.ending.as_ref().filter(|ending| ending.finished_by().is_some());
@@ -373,6 +352,17 @@ impl HasConditions for caretaker_api::backup_policy::BackupPolicyStatus {
     fn list(&self) -> &[Condition] {
         &self.conditions
     }
+}
+
+fn mirror_children(set: &mut ConditionSet, client: &ManagedClient, observed: &Observed, waits: &mut Vec<Wait>) {
+    let spec = &client.spec;
+    let monitoring = observed.monitoring.as_ref().map(child_view);
+    mirror_child(set, ConditionType::MonitoringReady, spec.monitoring.is_some(), monitoring, waits);
+    let backups = observed.backups.as_ref().map(child_view);
+    mirror_child(set, ConditionType::BackupsReady, spec.backups.is_some(), backups, waits);
+    let levels = latest_report(&observed.reports).map(child_view);
+    mirror_protection(set, client, observed);
+    mirror_child(set, ConditionType::LevelsCollected, spec.service_levels.is_some(), levels, waits);
 }
 
 fn mirror_child(set: &mut ConditionSet, kind: ConditionType, wanted: bool, child: Option<ChildView<'_>>, waits: &mut Vec<Wait>) {

@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use caretaker_api::service_level::UptimeSource;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::month::start_of_day;
 use super::spans::{Span, Spans};
 
 /// Word at the head of the file.
@@ -98,10 +101,18 @@ fn states(mut samples: Vec<(i64, bool)>, day: Span) -> (Spans, Spans) {
     (Spans::from(up).and(&within), Spans::from(down).and(&within))
 }
 
-/// One day, from the samples of it and of 90 s around it. `before` is the last day that is kept, and `active` what is to be measured now.
+/// What is known around a day: the last day before it that is kept, and what is to be measured now.
+pub type Around<'a> = (Option<&'a RawDay>, &'a BTreeSet<Target>);
+
+/// A target on its way into a day: its labels, and the samples of each of its series.
+type Gathered = (BTreeMap<String, String>, Vec<Vec<(i64, bool)>>);
+
+/// One day, from the samples of it and of 90 s around it.
 #[must_use]
-pub fn day(name: &str, span: Span, sampled: Vec<Sampled>, before: Option<&RawDay>, active: &BTreeSet<Target>, now: Timestamp) -> RawDay {
-    let mut targets: BTreeMap<Target, (BTreeMap<String, String>, Vec<Vec<(i64, bool)>>)> = BTreeMap::new();
+pub fn day(date: Date, sampled: Vec<Sampled>, (before, active): Around<'_>, now: Timestamp) -> RawDay {
+    let from = start_of_day(date, &TimeZone::UTC);
+    let span = Span(from, from + 86_400);
+    let mut targets: BTreeMap<Target, Gathered> = BTreeMap::new();
     let carried = before.into_iter().flat_map(|before| &before.series).filter(|series| series.stays);
     let mut known = BTreeSet::new();
     for series in carried {
@@ -136,5 +147,5 @@ pub fn day(name: &str, span: Span, sampled: Vec<Sampled>, before: Option<&RawDay
         let (source, id) = target;
         all.push(RawSeries { source, id, labels, measured, up, down, stays });
     }
-    RawDay { format: FORMAT.into(), day: name.into(), read_at: now, series: all }
+    RawDay { format: FORMAT.into(), day: date.to_string(), read_at: now, series: all }
 }

@@ -275,9 +275,12 @@ struct Known {
     states: States,
 }
 
+/// A target on its way: its labels, and when it was measured, up and down.
+type Gathered = (BTreeMap<String, String>, [Vec<Span>; 3]);
+
 /// All targets with all that is kept of them. A day that is not kept is unknown time of every target that was to be measured before it.
 fn targets(kept: &[(RawDay, String)], period: Span) -> BTreeMap<Target, Known> {
-    let mut all: BTreeMap<Target, (BTreeMap<String, String>, [Vec<Span>; 3])> = BTreeMap::new();
+    let mut all: BTreeMap<Target, Gathered> = BTreeMap::new();
     let mut staying: Vec<Target> = Vec::new();
     let first = kept.first().and_then(|(day, _)| day.day.parse::<jiff::civil::Date>().ok());
     let begin = first.map_or(period.0, |day| start_of_day(day, &TimeZone::UTC).min(period.0));
@@ -302,7 +305,7 @@ fn targets(kept: &[(RawDay, String)], period: Span) -> BTreeMap<Target, Known> {
             }
         }
     }
-    let known = |(target, (labels, [measured, up, down])): (Target, (BTreeMap<String, String>, [Vec<Span>; 3]))| {
+    let known = |(target, (labels, [measured, up, down])): (Target, Gathered)| {
         let (measured, down) = (Spans::from(measured), Spans::from(down));
         let down = down.and(&measured);
         let up = Spans::from(up).and(&measured).without(&down);

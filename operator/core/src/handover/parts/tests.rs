@@ -231,3 +231,14 @@ fn runbooks_are_of_what_there_is() {
     assert_eq!(made[1].alerts.iter().collect::<Vec<_>>(), ["InstanceDown"]);
     assert!(made[1].backups[0].contains("daily at 03:30 UTC") && made[1].tiers.len() == 3, "{:?}", made[1]);
 }
+
+#[test]
+fn agreed_service_levels_are_told_and_only_their_absence_is_a_gap() {
+    let mut world = world();
+    let has_gap = |world: &World| world.inputs(HandoverMode::Final).gaps().iter().any(|gap| gap.part == "07-service-levels");
+    assert!(has_gap(&world) && !world.inputs(HandoverMode::Final).files().contains_key("07-service-levels/agreed.json"));
+    let objective = json!({"name": "web", "target": "99.9", "uptime": {"source": "Machines"}});
+    world.client.spec.service_levels = Some(made(json!({"zone": "UTC", "objectives": [objective]})));
+    assert!(!has_gap(&world));
+    assert!(world.inputs(HandoverMode::Final).files()["07-service-levels/agreed.json"].contains("99.9"));
+}
