@@ -134,6 +134,8 @@ fn a_restore_test_passes_with_its_time_and_what_is_left_behind_is_told() -> Resu
     document["spec"]["backups"]["restoreTest"] = serde_json::json!({"every": "Week"});
     lab.kubectl.apply(&document.to_string())?;
     lab.grant(&client)?;
+    // Its inventory is read by then.
+    lab.kubectl.wait(&["mc/proven"], "condition=Ready", caretaker_e2e::PATIENCE)?;
     let (namespace, policy) = ("client-proven", ["bp", "main", "-n", "client-proven"]);
     lab.condition(&policy, "BackupsReady", "True", "Settled")?;
     poke(lab, namespace)?;
