@@ -129,7 +129,7 @@ fn a_restore_test_passes_with_its_time_and_what_is_left_behind_is_told() -> Resu
     lab.watch.set_rows("ec2/DescribeVolumes", &client.account, REGION, Rows::These(rows));
     let arn = |id: &str| format!("arn:aws:ec2:{REGION}:{}:volume/{id}", client.account);
     let point = format!("arn:aws:ec2:{REGION}::snapshot/snap-00000000000000001");
-    lab.watch.backups(&client.account, REGION, |held| held.points.push(Point::new(&point, "Default", &arn(disks[0]), ago(9))));
+    lab.watch.backups(&client.account, REGION, |held| held.points.push(Point::new(&point, "caretaker-proven-main", &arn(disks[0]), ago(9))));
     let mut document = client.document();
     document["spec"]["backups"]["restoreTest"] = serde_json::json!({"every": "Week"});
     lab.kubectl.apply(&document.to_string())?;
