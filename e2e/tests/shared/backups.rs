@@ -1,7 +1,7 @@
 //! Backups that restore: a condition that speaks of recovery points, a gap found with its cause and its cure, and evidence that outlives the cloud's.
 
 use anyhow::{Context, Result, ensure};
-use caretaker_aws_shim::{Fault, Job, Point};
+use caretaker_aws_shim::{Fault, Job, Point, Restore, Rows, disk};
 use caretaker_e2e::{Client, Lab, lab};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -116,5 +116,78 @@ fn a_policy_is_true_by_recovery_points_only_and_each_gap_has_its_cure() -> Resul
     ensure!(message.contains("at least 60 days, while the policy says 35"), "{message}");
     let since = lab.writes_into(&client.account);
     ensure!(since == writes, "watching wrote in the cloud: {since:?} after {writes:?}");
+    Ok(())
+}
+
+#[test]
+fn a_restore_test_passes_with_its_time_and_what_is_left_behind_is_told() -> Result<()> {
+    let lab = lab();
+    let mut client = Client::new("proven", "200000000502", REGION);
+    client.allow.push("RestoreTest".into());
+    let disks = ["vol-00000000000000001", "vol-00000000000000009"];
+    let rows = vec![disk((REGION, disks[0]), 8, &[("backup", "daily")]), disk((REGION, disks[1]), 8, &[])];
+    lab.watch.set_rows("ec2/DescribeVolumes", &client.account, REGION, Rows::These(rows));
+    let arn = |id: &str| format!("arn:aws:ec2:{REGION}:{}:volume/{id}", client.account);
+    let point = format!("arn:aws:ec2:{REGION}::snapshot/snap-00000000000000001");
+    lab.watch
+        .backups(&client.account, REGION, |held| held.points.push(Point::new(&point, "caretaker-proven-main", &arn(disks[0]), ago(9))));
+    let mut document = client.document();
+    document["spec"]["backups"]["restoreTest"] = serde_json::json!({"every": "Week"});
+    lab.kubectl.apply(&document.to_string())?;
+    lab.grant(&client)?;
+    // Its inventory is read by then.
+    lab.kubectl.wait(&["mc/proven"], "condition=Ready", caretaker_e2e::PATIENCE)?;
+    let (namespace, policy) = ("client-proven", ["bp", "main", "-n", "client-proven"]);
+    lab.condition(&policy, "BackupsReady", "True", "Settled")?;
+    poke(lab, namespace)?;
+
+    // AWS is told to restore the one disk that is protected, and nothing has been restored yet.
+    lab.condition(&policy, "RestoreTested", "Unknown", "Progressing")?;
+    let name = "caretaker_proven_main";
+    let sampled = lab.watch.backups(&client.account, REGION, |held| held.restore_tests.get(name).map(|test| test.selection.clone()));
+    ensure!(sampled.as_ref().is_some_and(|held| held["ProtectedResourceArns"][0] == arn(disks[0])), "{sampled:?}");
+
+    // It was restored within 12 minutes; the verdict is given once, and the record has the time.
+    let began = ago(1);
+    let run = |id: &str, restored: Option<&str>, is_deletable: bool| Restore {
+        id: id.into(),
+        test: name.into(),
+        source: arn(disks[0]),
+        point: point.clone(),
+        began,
+        ends: began + SignedDuration::from_secs(720),
+        restored: restored.map(&arn),
+        verdict: None,
+        is_deletable,
+    };
+    lab.watch.backups(&client.account, REGION, |held| held.restores.push(run("run-1", Some(disks[1]), true)));
+    poke(lab, namespace)?;
+    let message = lab.condition(&policy, "RestoreTested", "True", "Proven")?;
+    ensure!(message.contains("in 720 s") && message.contains(disks[0]), "{message}");
+    let verdicts = || lab.writes_into(&client.account).iter().filter(|call| call.contains("validations")).count();
+    let (verdict, count) = (lab.watch.backups(&client.account, REGION, |held| held.restores[0].verdict.clone()), verdicts());
+    ensure!(verdict.is_some_and(|(word, _)| word == "SUCCESSFUL") && count == 1, "one verdict: {count}");
+    poke(lab, namespace)?;
+    lab.until("the record of what is gone", || {
+        let record = lab.kubectl.get(&policy)?["status"]["restoreTests"]["records"][0].clone();
+        ensure!(record["result"] == "Passed" && record["rtoSeconds"] == 720 && record["removed"] == true, "{record}");
+        ensure!(record["digest"].as_str().is_some_and(|digest| digest.len() == 64), "{record}");
+        Ok(())
+    })?;
+    ensure!(verdicts() == 1, "a second pass gave another verdict");
+    let store = lab.installed.volume("store").display().to_string();
+    let ledger = lab.plugin(&["ledger", "show", "proven", "--store", &store])?;
+    ensure!(ledger.contains("720 s") && ledger.contains("passed"), "the ledger has the record: {ledger}");
+
+    // Another one passes, and AWS cannot delete what it restored: the command is told.
+    lab.watch.backups(&client.account, REGION, |held| held.restores.push(run("run-2", Some(disks[1]), false)));
+    poke(lab, namespace)?;
+    lab.until("the second verdict", || {
+        ensure!(verdicts() == 2, "{} verdicts", verdicts());
+        Ok(())
+    })?;
+    poke(lab, namespace)?;
+    let message = lab.condition(&policy, "RestoreTested", "False", "Failed")?;
+    ensure!(message.contains(&format!("aws ec2 delete-volume --region {REGION} --volume-id {}", disks[1])), "{message}");
     Ok(())
 }

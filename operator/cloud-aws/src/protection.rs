@@ -123,6 +123,7 @@ async fn selections(Service { client, calls }: &Service<'_>, plan: &str) -> Resu
                 tag_key: tag.map(|tag| tag.condition_key().to_owned()).unwrap_or_default(),
                 tag_value: tag.map(|tag| tag.condition_value().to_owned()).unwrap_or_default(),
                 role_arn: selection.map(|selection| selection.iam_role_arn().to_owned()).unwrap_or_default(),
+                beyond: selection.map(beyond).unwrap_or_default(),
             });
         }
         token = listing.after(page.next_token())?;
@@ -130,6 +131,19 @@ async fn selections(Service { client, calls }: &Service<'_>, plan: &str) -> Resu
             return Ok(found);
         }
     }
+}
+
+/// What a selection holds beyond its first tag. A resource is saved beside what has the tag, not only where it has it; an exclusion or a condition takes away.
+/// Source: <https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupSelection.html>
+fn beyond(selection: &BackupSelection) -> Vec<String> {
+    let tags = selection.list_of_tags().iter().skip(1).map(|tag| format!("tag {}={}", tag.condition_key(), tag.condition_value()));
+    let added = selection.resources().iter().map(|arn| format!("resource {arn}"));
+    let taken = selection.not_resources().iter().map(|arn| format!("without {arn}"));
+    let conditions = selection.conditions().is_some_and(|held| {
+        let lists = [held.string_equals(), held.string_not_equals(), held.string_like(), held.string_not_like()];
+        lists.iter().any(|list| !list.is_empty())
+    });
+    tags.chain(added).chain(taken).chain(conditions.then(|| "conditions".to_owned())).collect()
 }
 
 fn receipt(outcome: StepOutcome, id: Option<String>, call: &str) -> Receipt {

@@ -81,4 +81,7 @@ pub struct SelectionState {
     pub tag_value: String,
     /// Role that the backup service uses.
     pub role_arn: String,
+    /// What it holds beyond the one tag, such as a resource or an exclusion: each takes something away or adds something. Ours hold nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<String>,
 }

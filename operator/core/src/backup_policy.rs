@@ -189,6 +189,7 @@ fn steps(
             && selection.tag_key == terms.tag.key
             && selection.tag_value == terms.tag.value
             && selection.role_arn == account.backup_role
+            && selection.beyond.is_empty()
     };
     let selections = held.map(|plan| plan.selections.as_slice()).unwrap_or_default();
     if let Some(plan) = held {
@@ -384,6 +385,7 @@ mod tests {
             tag_key: "backup".into(),
             tag_value: "daily".into(),
             role_arn: "role".into(),
+            ..SelectionState::default()
         };
         ProtectionState {
             vaults: vec![VaultState { region: "eu-west-1".into(), name: name.clone(), ..VaultState::default() }],
@@ -421,6 +423,11 @@ mod tests {
         retention.plans[0].retention_days = 1;
         let mut tag = settled();
         tag.plans[0].selections[0].tag_value = "never".into();
+        // One of the same name and tag that saves something else as well, or leaves something out.
+        let mut wider = settled();
+        wider.plans[0].selections[0].beyond = vec!["without arn:aws:ec2:*:*:volume/vol-1".into()];
+        let steps = &plan("acme", &policy(), &[view(wider)])[0].steps;
+        assert!(matches!(steps[..], [CloudStep::DeleteSelection { .. }, CloudStep::CreateSelection { .. }]), "{steps:?}");
         assert!(matches!(plan("acme", &policy(), &[view(schedule)])[0].steps[..], [CloudStep::UpdatePlan { .. }]));
         assert!(matches!(plan("acme", &policy(), &[view(retention)])[0].steps[..], [CloudStep::UpdatePlan { .. }]));
         let steps = &plan("acme", &policy(), &[view(tag)])[0].steps;

@@ -12,6 +12,9 @@ use crate::call::Call;
 /// Name of the service in signatures.
 pub const SERVICE: &str = "backup";
 
+/// Kinds that AWS Backup takes, unless somebody leaves them out.
+const KINDS: [&str; 7] = ["Aurora", "DynamoDB", "EBS", "EC2", "EFS", "RDS", "S3"];
+
 /// A recovery point.
 #[derive(Clone, Debug)]
 pub struct Point {
@@ -294,6 +297,10 @@ impl Backups {
                 }
             }
             "GET:account-settings" => {
+                // The emulator names no kind at all; AWS names each.
+                for kind in KINDS {
+                    body["ResourceTypeOptInPreference"][kind] = true.into();
+                }
                 for kind in &self.left_out {
                     body["ResourceTypeOptInPreference"][kind] = false.into();
                 }

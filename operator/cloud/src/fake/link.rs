@@ -446,7 +446,7 @@ impl CloudLink for FakeLink {
             CloudStep::CreateSelection { region, plan, name, tag_key, tag_value, role_arn } => {
                 let (id, name) = (String::new(), name.clone());
                 let (tag_key, tag_value, role_arn) = (tag_key.clone(), tag_value.clone(), role_arn.clone());
-                self.create_selection(region, plan, SelectionState { id, name, tag_key, tag_value, role_arn })
+                self.create_selection(region, plan, SelectionState { id, name, tag_key, tag_value, role_arn, beyond: Vec::new() })
             }
             CloudStep::DeleteSelection { region, plan_id, id } => self.delete_selection(region, plan_id, id),
             CloudStep::SetRestoreTest { terms } => self.set_restore_test(terms),

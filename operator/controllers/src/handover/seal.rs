@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use caretaker_api::cloud_account::{CellStatus, InventoryStatus};
 use caretaker_api::handover::{BundleStatus, HandoverMode};
-use caretaker_api::{Handover, ProviderProfile};
+use caretaker_api::{BackupPolicy, Handover, ProviderProfile};
 use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, count, file_name, portable};
 use caretaker_core::handover::acceptance::code_digest;
 use caretaker_core::handover::advance::StepResult;
@@ -87,6 +87,16 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         let path = format!("02-inventory/{}.ndjson.zst", portable(&reading.account));
         entries.push(Entry { path, true_name: Some(reading.account.clone()), source: Source::File(file.path().to_path_buf()) });
         inventories.push(file);
+    }
+    for policy in &sight.policies {
+        match coverage(ctx, policy).await? {
+            Some(Ok((entry, file))) => {
+                entries.push(entry);
+                inventories.push(file);
+            }
+            Some(Err(gap)) => further_gaps.push(gap),
+            None => {}
+        }
     }
     let (ledger_file, told) = ledger::exported(ctx, client).await?;
     entries.extend(ledger_file.iter().map(|file| Entry {
@@ -169,6 +179,24 @@ async fn lines(ctx: &Context, inventory: &InventoryStatus, export: &mut Export) 
         export.add(&line.asset);
     }
     Ok((file, withheld))
+}
+
+/// The verdict on each asset of a policy, as it stands in the store; a gap where the store has lost it, and nothing where none was written.
+async fn coverage(ctx: &Context, policy: &BackupPolicy) -> Result<Option<Result<(Entry, NamedTempFile), Gap>>, Failure> {
+    let (name, of) = (policy.name_any(), policy.status.as_ref());
+    let Some(address) = of.and_then(|of| of.protection.as_ref()?.address.as_ref()) else { return Ok(None) };
+    let file = NamedTempFile::new().map_err(|error| Failure::local("copy the verdicts on backups", error))?;
+    match ctx.store.get_file(address, file.path()).await {
+        Ok(()) => {
+            let path = format!("06-backup/coverage-{}.ndjson", portable(&name));
+            let entry = Entry { path, true_name: Some(name), source: Source::File(file.path().to_path_buf()) };
+            Ok(Some(Ok((entry, file))))
+        }
+        Err(error) if error.is_loss() => {
+            Ok(Some(Err(Gap::new("06-backup", format!("the verdict on each asset is lost: {error}")).of(name))))
+        }
+        Err(error) => Err(Failure::store(error)),
+    }
 }
 
 fn lost(account: &str, error: &StoreError) -> Gap {

@@ -39,7 +39,7 @@ impl Part for Backup {
     }
 
     fn holds(&self) -> &'static str {
-        "backup policies, what became of them in your accounts, and what must stay so that they go on"
+        "backup policies, what can be restored and from when, the last restore tests, and what must stay so that backups go on"
     }
 
     fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
