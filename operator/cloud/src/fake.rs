@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod backup;
 mod link;
 
 use std::collections::{BTreeMap, HashSet};

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use crate::call::Call;
+use crate::call::{Call, Protocol};
 use crate::explorer::{self, Explorer};
 use crate::fault::{Answer, error, plain, put, silence, throttled};
 use crate::pages::{self, Cut};
@@ -255,7 +255,8 @@ impl Shim {
         let text = list.page(call, &String::from_utf8_lossy(&said.body), &cut)?;
         let mut headers = said.headers;
         if is_unknown {
-            put(&mut headers, "content-type", "application/x-amz-json-1.1");
+            let is_xml = matches!(call.protocol(), Protocol::Ec2 | Protocol::Query);
+            put(&mut headers, "content-type", if is_xml { "text/xml" } else { "application/x-amz-json-1.1" });
         }
         Ok(Said { status: StatusCode::OK, headers, body: text.into(), given: given.is_some() })
     }
