@@ -207,9 +207,6 @@ pub struct ProtectionStatus {
     /// The moment to which everything could be brought back: the newest usable recovery point of the asset whose newest is the oldest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Time>,
-    /// From when on all recovery points of our vaults may be gone: none can be deleted before where a vault is locked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub earliest_erasure: Option<Time>,
     /// What is not as it should be, the worst first; the file at `address` holds all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<BackupGap>,
