@@ -61,6 +61,28 @@ fn refuses(lab: &Lab, document: &Value) -> Result<()> {
     Ok(())
 }
 
+/// What was measured and agreed goes with the client.
+fn handed_over(lab: &Lab, client: &Client) -> Result<()> {
+    lab.grant(client)?;
+    lab.kubectl.wait(&["ca/prod", "-n", "client-levels"], "condition=InventoryComplete", caretaker_e2e::PATIENCE)?;
+    lab.plugin(&["exit", "levels", "--wait"])?;
+    let listed = lab.kubectl.get(&["handovers", "-n", "client-levels"])?;
+    let address = listed["items"][0]["status"]["bundle"]["address"].as_str().context("a bundle")?.to_owned();
+    let profile = lab.kubectl.get(&["pprof", "default"])?;
+    let key = profile["status"]["signing"]["publicKey"].as_str().context("a public key")?;
+    let folder = tempfile::tempdir()?;
+    let (identity, into) = (folder.path().join("identity.txt"), folder.path().join("opened"));
+    std::fs::write(&identity, &client.identity)?;
+    std::fs::create_dir(&into)?;
+    let [bundle, identity, target] =
+        [&lab.installed.volume("store").join(address), &identity, &into].map(|path| path.display().to_string());
+    lab.plugin(&["bundle", "open", &bundle, "--public-key", key, "--identity", &identity, "--into", &target])?;
+    let part = std::fs::read_dir(&into)?.next().context("a bag")??.path().join("data/07-service-levels");
+    let count = |name: &str| std::fs::read_dir(part.join(name)).map(|entries| entries.count()).unwrap_or_default();
+    ensure!(count("days") == 31 && count("terms") == 1, "{} days, {} versions of the terms in {}", count("days"), count("terms"), part.display());
+    Ok(())
+}
+
 #[test]
 fn a_month_is_tried_and_the_present_one_begins() -> Result<()> {
     let lab = lab();
@@ -102,6 +124,8 @@ fn a_month_is_tried_and_the_present_one_begins() -> Result<()> {
     ensure!(page.contains("<svg") && page.contains("Missed"), "{page}");
     let list = lab.plugin(&["report", "levels"])?;
     ensure!(list.contains(&month) && list.contains("(trial)"), "{list}");
+
+    handed_over(lab, &client)?;
 
     // A person cannot put a report in the place of the operator's.
     let forged = json!({

@@ -219,7 +219,9 @@ fn settle(
     };
     match &done.problem {
         Some(problem) => set.set(ConditionType::LevelsCollected, Is::False, Reason::Unreachable, format!("{problem}; {progress}")),
-        None if plan.gone.is_empty() => set.set(ConditionType::LevelsCollected, Is::True, Reason::Settled, &progress),
+        None if plan.gone.keys().all(|day| is_before(report, day)) => {
+            set.set(ConditionType::LevelsCollected, Is::True, Reason::Settled, format!("{progress}{gone}"));
+        }
         None => set.set(ConditionType::LevelsCollected, Is::False, Reason::Incomplete, format!("{progress}{gone}")),
     }
     if let Some(conflict) = &done.conflict {
@@ -239,10 +241,22 @@ fn settle(
     let (reason, message, after) = match &done.problem {
         Some(problem) => (Reason::Unreachable, problem.clone(), PAUSE),
         None if plan.has_more || plan.makes_report => (Reason::Progressing, format!("reads further days; {progress}"), AT_ONCE),
-        None => (Reason::Progressing, format!("the month lasts until {end}; {progress}"), next(now)),
+        // Nothing is under way: all that could be read is kept.
+        None => {
+            let message = format!("the month lasts until {end}; {progress}");
+            set.set(ConditionType::ReportStored, Is::Unknown, Reason::Progressing, message);
+            return Outcome::Settled(next(now));
+        }
     };
     set.set(ConditionType::ReportStored, Is::Unknown, reason, &message);
     Outcome::Waiting(Wait { reason, message, after })
+}
+
+/// Whether a day was over before the report was asked for: what nobody measured then is no loss. A trial asks for its whole month.
+fn is_before(report: &ServiceReport, day: &str) -> bool {
+    let asked = report.metadata.creation_timestamp.as_ref().map(|at| at.0.as_second()).filter(|_| !report.spec.dry_run);
+    let end = day.parse().ok().map(|date: Date| start_of_day(date, &TimeZone::UTC) + DAY);
+    asked.zip(end).is_some_and(|(asked, end)| end <= asked)
 }
 
 /// The wait until the next day can be read.
@@ -362,8 +376,27 @@ mod tests {
         assert_eq!((collected, stored), (pair("True", "Settled"), pair("Unknown", "Progressing")));
         let gone = Plan { gone: [("2026-11-01".to_owned(), DROPPED.to_owned())].into(), ..Plan::default() };
         assert_eq!(told(&Done::default(), &gone).0, pair("False", "Incomplete"));
+        let (_, _, outcome) = told(&Done::default(), &Plan::default());
+        assert!(matches!(outcome, Outcome::Settled(_)), "while the month lasts nothing is missing: {outcome:?}");
         let conflict = Done { conflict: Some("another one".into()), ..Done::default() };
         assert_eq!(told(&conflict, &Plan::default()).1, pair("False", "ReportConflict"));
+    }
+
+    #[test]
+    fn days_before_the_levels_were_agreed_are_no_loss() {
+        let gone = |day: &str| Plan { gone: [(day.to_owned(), DROPPED.to_owned())].into(), ..Plan::default() };
+        for (why, day, dry_run, expected) in [
+            ("it was over", "2026-11-09", false, "True"),
+            ("it lasted", "2026-11-10", false, "False"),
+            ("a trial asks for its whole month", "2026-11-09", true, "False"),
+        ] {
+            let mut asked = report(dry_run);
+            asked.metadata.creation_timestamp = Some(Time(at("2026-11-10T08:00:00Z")));
+            let (status, _) = status(&asked, &observed(&[]), &[], (&gone(day), &Done::default()), at("2026-11-25T12:00:00Z"));
+            let found = crate::conditions::find(&status.conditions, ConditionType::LevelsCollected).unwrap();
+            assert_eq!(found.status, expected, "{why}");
+            assert!(found.message.contains("1 day(s) cannot be had"), "it is told all the same: {}", found.message);
+        }
     }
 
     #[test]

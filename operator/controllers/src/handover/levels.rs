@@ -7,7 +7,7 @@ use caretaker_core::service_level::LevelsPlace;
 use caretaker_engine::Failure;
 use caretaker_store::levels::Levels;
 use kube::ResourceExt;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::context::Context;
 
@@ -15,7 +15,7 @@ use crate::context::Context;
 const PART: &str = "07-service-levels";
 
 /// Entries, the copies that they name, and gaps of a bundle that is made.
-type Made<'a> = (&'a mut Vec<Entry>, &'a mut Vec<NamedTempFile>, &'a mut Vec<Gap>);
+type Made<'a> = (&'a mut Vec<Entry>, &'a mut Vec<TempPath>, &'a mut Vec<Gap>);
 
 /// Adds what goes in, and a gap for each file that the store has lost.
 pub async fn add(ctx: &Context, client: &ManagedClient, (entries, copies, gaps): Made<'_>) -> Result<(), Failure> {
@@ -24,8 +24,8 @@ pub async fn add(ctx: &Context, client: &ManagedClient, (entries, copies, gaps):
     let levels = Levels::new(ctx.store.clone(), place);
     for address in levels.everything().await.map_err(Failure::store)? {
         let Some(rest) = address.strip_prefix(&folder) else { continue };
-        let copy = NamedTempFile::new().map_err(|error| Failure::local("copy service levels", error))?;
-        match ctx.store.get_file(&address, copy.path()).await {
+        let copy = NamedTempFile::new().map_err(|error| Failure::local("copy service levels", error))?.into_temp_path();
+        match ctx.store.get_file(&address, &copy).await {
             Ok(()) => {}
             Err(error) if error.is_loss() => {
                 gaps.push(Gap::new(PART, format!("a file is lost: {error}")));
@@ -33,7 +33,7 @@ pub async fn add(ctx: &Context, client: &ManagedClient, (entries, copies, gaps):
             }
             Err(error) => return Err(Failure::store(error)),
         }
-        entries.push(Entry { path: format!("{PART}{rest}"), true_name: None, source: Source::File(copy.path().to_path_buf()) });
+        entries.push(Entry { path: format!("{PART}{rest}"), true_name: None, source: Source::File(copy.to_path_buf()) });
         copies.push(copy);
     }
     Ok(())

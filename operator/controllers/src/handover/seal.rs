@@ -17,7 +17,7 @@ use caretaker_core::handover::redact;
 use caretaker_core::inventory::{Line, Verdicts, gap};
 use caretaker_documents::handover as documents;
 use kube::ResourceExt;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::{Sight, levels};
 use crate::access::client_of;
@@ -49,12 +49,12 @@ pub fn about(handover: &Handover) -> Option<About> {
     Some(About { client: client_of(handover), id: handover.uid()?, mode, at: frozen.at.as_ref()?.0 })
 }
 
-/// The bundle's files. The inventories are temporary files that live as long as this does.
+/// The bundle's files. The copies live as long as this does; they are closed, since there may be more of them than a process may have open.
 struct Files {
     entries: Vec<Entry>,
     gaps: usize,
     code: Option<String>,
-    _copies: Vec<NamedTempFile>,
+    _copies: Vec<TempPath>,
 }
 
 async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<Files, Failure> {
@@ -86,13 +86,13 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         };
         let path = format!("02-inventory/{}.ndjson.zst", portable(&reading.account));
         entries.push(Entry { path, true_name: Some(reading.account.clone()), source: Source::File(file.path().to_path_buf()) });
-        inventories.push(file);
+        inventories.push(file.into_temp_path());
     }
     for policy in &sight.policies {
         match coverage(ctx, policy).await? {
             Some(Ok((entry, file))) => {
                 entries.push(entry);
-                inventories.push(file);
+                inventories.push(file.into_temp_path());
             }
             Some(Err(gap)) => further_gaps.push(gap),
             None => {}
@@ -104,7 +104,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         true_name: None,
         source: Source::File(file.path().to_path_buf()),
     }));
-    inventories.extend(ledger_file);
+    inventories.extend(ledger_file.map(NamedTempFile::into_temp_path));
     levels::add(ctx, client, (&mut entries, &mut inventories, &mut further_gaps)).await?;
     let (file, folder) = (file_name(&about), about.folder());
     let code = code(ctx, (profile, &about)).await?;

@@ -224,6 +224,8 @@ impl Stage {
     }
 
     pub(super) fn leave(&self, progress: &Progress) -> Result<()> {
+        progress.say("what can be restored, and from when? kubectl caretaker backups acme");
+        self.plugin(&["backups", "acme"])?;
         progress.say("rehearsing the exit");
         self.plugin(&["exit", "acme", "--wait"])?;
         progress.say("could the client leave today? kubectl caretaker readiness acme");
