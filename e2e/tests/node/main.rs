@@ -4,6 +4,7 @@ mod alerts;
 mod end;
 mod isolation;
 mod layouts;
+mod levels;
 mod monitoring;
 mod names;
 mod pods;
@@ -19,5 +20,6 @@ fn clients_are_watched_and_kept_apart_by_an_operator_in_a_pod() -> Result<()> {
     let _turn = turn();
     let Some(lab) = InPod::start("clients_are_watched_and_kept_apart_by_an_operator_in_a_pod")? else { return Ok(()) };
     alerts::reach_their_tier_and_a_lost_receiver_is_told(&lab)?;
+    levels::are_read_out_of_a_pod(&lab)?;
     isolation::openings_are_named(&lab)
 }

@@ -72,7 +72,7 @@ fn binding((name, namespace): (&str, &str), role: &str, subject: &Value) -> Valu
 #[test]
 fn the_operators_token_is_worth_no_more_than_the_clients() -> Result<()> {
     let lab = lab();
-    plain(lab, "bound", "200000000701")?;
+    plain(lab, "bound", "200000000721")?;
     let thief = Person::operator(lab);
     let group = |name: &str| json!({"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": name});
     let own = json!({"kind": "ServiceAccount", "name": RELEASE, "namespace": NAMESPACE});

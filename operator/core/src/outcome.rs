@@ -72,6 +72,8 @@ pub enum FailureClass {
     Conflict,
 }
 
+/// Time between two looks at a name that somebody else has.
+const TAKEN_RETRY: Duration = Duration::from_secs(30);
 /// How often an object without faults outside is looked at again: every 30 minutes where the cure lies outside the cluster.
 pub const REFUSED_RETRY: Duration = Duration::from_secs(30 * 60);
 /// First wait after a failure.
@@ -87,6 +89,8 @@ pub fn next_visit(outcome: &Outcome, failures: u32, jitter: f64) -> Option<Durat
     match outcome {
         Outcome::Settled(after) | Outcome::Ended(_, after) => Some(spread(*after)),
         Outcome::Waiting(wait) => Some(wait.after),
+        // Nobody tells when a name becomes free: what stands in its way need not be watched.
+        Outcome::Refused(faults) if faults.iter().any(|fault| fault.reason == Reason::NameTaken) => Some(spread(TAKEN_RETRY)),
         Outcome::Refused(faults) => faults.iter().any(|fault| fault.outside).then(|| spread(REFUSED_RETRY)),
         Outcome::Failed(FailureClass::Conflict, _) => Some(Duration::ZERO),
         Outcome::Failed(FailureClass::Throttled(after), _) => Some((*after).max(Duration::from_secs(1))),
@@ -112,7 +116,9 @@ mod tests {
         let wait = Wait { reason: Reason::Pending, message: String::new(), after: Duration::from_secs(7) };
         let inside = Fault::spec("spec.x", "bad");
         let outside = Fault::outside(Reason::WrongAccount, "spec.y", "bad");
+        let taken = Fault::outside(Reason::NameTaken, "metadata.name", "bad");
         let cases = [
+            ("a name that is taken may be free soon", Outcome::Refused(vec![taken]), 0, Some(30)),
             ("a settled object comes back after its time", Outcome::Settled(Duration::from_secs(600)), 0, Some(600)),
             ("so does one that has ended", Outcome::Ended(String::new(), Duration::from_secs(3600)), 0, Some(3600)),
             ("a wait is kept to the second", Outcome::Waiting(wait), 0, Some(7)),

@@ -188,7 +188,7 @@ async fn coverage(ctx: &Context, policy: &BackupPolicy) -> Result<Option<Result<
     let file = NamedTempFile::new().map_err(|error| Failure::local("copy the verdicts on backups", error))?;
     match ctx.store.get_file(address, file.path()).await {
         Ok(()) => {
-            let path = format!("06-backup/coverage-{}.ndjson", portable(&name));
+            let path = format!("06-backup/coverage/{}.ndjson", portable(&name));
             let entry = Entry { path, true_name: Some(name), source: Source::File(file.path().to_path_buf()) };
             Ok(Some(Ok((entry, file))))
         }
