@@ -79,7 +79,13 @@ fn handed_over(lab: &Lab, client: &Client) -> Result<()> {
     lab.plugin(&["bundle", "open", &bundle, "--public-key", key, "--identity", &identity, "--into", &target])?;
     let part = std::fs::read_dir(&into)?.next().context("a bag")??.path().join("data/07-service-levels");
     let count = |name: &str| std::fs::read_dir(part.join(name)).map(|entries| entries.count()).unwrap_or_default();
-    ensure!(count("days") == 31 && count("terms") == 1, "{} days, {} versions of the terms in {}", count("days"), count("terms"), part.display());
+    ensure!(
+        count("days") == 31 && count("terms") == 1,
+        "{} days, {} versions of the terms in {}",
+        count("days"),
+        count("terms"),
+        part.display()
+    );
     Ok(())
 }
 
