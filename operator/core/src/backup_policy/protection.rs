@@ -16,6 +16,7 @@ use super::judge::{Judged, Measure, is_selected, judge, lost_tag, rpo};
 use super::recovery::Recovery;
 use super::restore_test::Sample;
 use crate::conditions::{Is, find};
+use crate::handover::redact;
 use crate::inventory::Line;
 use crate::inventory::scope::ScopeVerdict;
 
@@ -188,15 +189,17 @@ impl<'a> Join<'a> {
             found.oldest = Some(Time(last));
         }
         let kind = asset.asset_type.as_str();
+        // Names are what a client's people typed; status and bundle tell them.
+        let (name, reason) = (redact::text(&asset.name), redact::text(&judged.reason));
         let row = Row {
             state: judged.state,
             account,
             region: &asset.region,
             kind,
             id: &asset.id,
-            name: &asset.name,
+            name: &name,
             last_point: judged.last,
-            reason: &judged.reason,
+            reason: &reason,
             cure: &judged.cure,
         };
         let text = serde_json::to_string(&row).ok();
@@ -207,9 +210,9 @@ impl<'a> Join<'a> {
                 region: asset.region.clone(),
                 kind: kind.into(),
                 id: asset.id.clone(),
-                name: asset.name.clone(),
+                name,
                 last_point: judged.last.map(Time),
-                reason: judged.reason,
+                reason,
                 cure: judged.cure,
             });
         }

@@ -248,3 +248,18 @@ fn memory_grows_with_what_is_saved_and_not_with_how_often() {
     assert_eq!((known.usable, &known.other), (Some(ago(3)), &None));
     assert_eq!(join(&mut recovery, &covered(0..1000), None).status.text, "1000/1000");
 }
+
+/// The status and the bundle tell names, and a client's people put logins into them.
+#[test]
+fn a_login_in_a_name_is_told_nowhere() {
+    let policy = policy();
+    let mut recovery = read(&[], &[]);
+    let mut join = Join::new(&policy, &mut recovery, (None, now()));
+    let mut named = line("eu-west-1", 1, TAGGED, ScopeVerdict::Covered);
+    named.asset.name = "postgres://app:hunter2hunter2@db.example/x".into();
+    let row = join.take(("prod", true), &named).unwrap();
+    let found = join.finish(Vec::new()).status;
+    assert!(row.contains("db.example") && !row.contains("hunter2"), "{row}");
+    let gap = &found.gaps[0];
+    assert!(gap.name.contains("db.example") && !gap.name.contains("hunter2"), "{gap:?}");
+}
