@@ -224,7 +224,6 @@ impl Backups {
     pub(crate) fn restore_test(&mut self, call: &Call, account: &str, now: Timestamp) -> Option<(u16, Value)> {
         let of = (account, call.region.as_str());
         let body: Value = serde_json::from_slice(call.body()).unwrap_or_default();
-        let missing = || (400, json!({"__type": "ResourceNotFoundException", "message": "no such restore testing plan or selection"}));
         let at = now.as_second();
         if let Some(run) = path(&call.action).strip_prefix("PUT:restore-jobs:").and_then(|rest| rest.strip_suffix(":validations")) {
             let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
@@ -318,4 +317,9 @@ pub(crate) fn path(action: &str) -> &str {
 /// The vault whose points a call lists.
 pub(crate) fn vault_of_points(action: &str) -> Option<&str> {
     path(action).strip_prefix("GET:backup-vaults:")?.strip_suffix(":recovery-points")
+}
+
+/// AWS's answer about a restore test that is not there.
+fn missing() -> (u16, Value) {
+    (400, json!({"__type": "ResourceNotFoundException", "message": "no such restore testing plan or selection"}))
 }

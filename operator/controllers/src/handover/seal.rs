@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
 use caretaker_api::cloud_account::{CellStatus, InventoryStatus};
-use caretaker_api::handover::{BundleStatus, HandoverMode};
+use caretaker_api::handover::{BundleStatus, FinalReading, HandoverMode};
 use caretaker_api::{BackupPolicy, Handover, ProviderProfile};
 use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, count, file_name, portable};
 use caretaker_core::handover::acceptance::code_digest;
@@ -65,47 +65,16 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         _ => return Err(missing()),
     };
     let mut export = Export::new(&sight.accounts, &profile.spec);
-    let (mut further_gaps, mut entries, mut inventories, mut withheld) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut readings = status.readings;
-    for reading in &mut readings {
-        let Some(inventory) = &mut reading.inventory else { continue };
-        let written = async {
-            untold(ctx, inventory).await?;
-            lines(ctx, inventory, &mut export).await
-        };
-        let file = match written.await {
-            Ok((file, names)) => {
-                withheld.extend(names.into_iter().map(|(name, assets)| Withheld { account: reading.account.clone(), name, assets }));
-                file
-            }
-            Err(error) if error.is_loss() => {
-                further_gaps.push(lost(&reading.account, &error));
-                continue;
-            }
-            Err(error) => return Err(Failure::store(error)),
-        };
-        let path = format!("02-inventory/{}.ndjson.zst", portable(&reading.account));
-        entries.push(Entry { path, true_name: Some(reading.account.clone()), source: Source::File(file.path().to_path_buf()) });
-        inventories.push(file.into_temp_path());
-    }
+    let (mut found, mut readings) = (Gathered::default(), status.readings);
+    inventories(ctx, &mut readings, &mut export, &mut found).await?;
     for policy in &sight.policies {
-        match coverage(ctx, policy).await? {
-            Some(Ok((entry, file))) => {
-                entries.push(entry);
-                inventories.push(file.into_temp_path());
-            }
-            Some(Err(gap)) => further_gaps.push(gap),
-            None => {}
-        }
+        coverage(ctx, policy, &mut found).await?;
     }
     let (ledger_file, told) = ledger::exported(ctx, client).await?;
-    entries.extend(ledger_file.iter().map(|file| Entry {
-        path: "08-changes/ledger.ndjson".into(),
-        true_name: None,
-        source: Source::File(file.path().to_path_buf()),
-    }));
-    inventories.extend(ledger_file.map(NamedTempFile::into_temp_path));
-    levels::add(ctx, client, (&mut entries, &mut inventories, &mut further_gaps)).await?;
+    if let Some(file) = ledger_file {
+        found.add("08-changes/ledger.ndjson".into(), None, file.into_temp_path());
+    }
+    levels::add(ctx, client, (&mut found.entries, &mut found.copies, &mut found.gaps)).await?;
     let (file, folder) = (file_name(&about), about.folder());
     let code = code(ctx, (profile, &about)).await?;
     let inputs = Inputs {
@@ -119,15 +88,53 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         monitoring: &sight.monitoring,
         policies: &sight.policies,
         export: &export,
-        further_gaps: &further_gaps,
-        withheld: &withheld,
+        further_gaps: &found.gaps,
+        withheld: &found.withheld,
         acceptance_code: code.as_deref(),
         ledger: told.as_ref(),
     };
     let files = inputs.files().into_iter().chain(documents::files(&inputs));
-    entries.extend(files.map(|(path, text)| Entry::text(path, text)));
+    found.entries.extend(files.map(|(path, text)| Entry::text(path, text)));
     let gaps = inputs.gaps().len();
-    Ok(Files { entries, gaps, code, _copies: inventories })
+    Ok(Files { entries: found.entries, gaps, code, _copies: found.copies })
+}
+
+/// What is copied out of the store.
+#[derive(Default)]
+struct Gathered {
+    entries: Vec<Entry>,
+    copies: Vec<TempPath>,
+    gaps: Vec<Gap>,
+    withheld: Vec<Withheld>,
+}
+
+impl Gathered {
+    fn add(&mut self, path: String, true_name: Option<String>, copy: TempPath) {
+        self.entries.push(Entry { path, true_name, source: Source::File(copy.to_path_buf()) });
+        self.copies.push(copy);
+    }
+}
+
+/// The inventories, and the code that imports what is in them; a gap for each that the store has lost.
+async fn inventories(ctx: &Context, readings: &mut [FinalReading], export: &mut Export, found: &mut Gathered) -> Result<(), Failure> {
+    for reading in readings {
+        let Some(inventory) = &mut reading.inventory else { continue };
+        let written = async {
+            untold(ctx, inventory).await?;
+            lines(ctx, inventory, export).await
+        };
+        match written.await {
+            Ok((file, names)) => {
+                let of = |(name, assets)| Withheld { account: reading.account.clone(), name, assets };
+                found.withheld.extend(names.into_iter().map(of));
+                let path = format!("02-inventory/{}.ndjson.zst", portable(&reading.account));
+                found.add(path, Some(reading.account.clone()), file.into_temp_path());
+            }
+            Err(error) if error.is_loss() => found.gaps.push(lost(&reading.account, &error)),
+            Err(error) => return Err(Failure::store(error)),
+        }
+    }
+    Ok(())
 }
 
 /// The code by which the client accepts a final bundle.
@@ -182,21 +189,18 @@ async fn lines(ctx: &Context, inventory: &InventoryStatus, export: &mut Export) 
 }
 
 /// The verdict on each asset of a policy, as it stands in the store; a gap where the store has lost it, and nothing where none was written.
-async fn coverage(ctx: &Context, policy: &BackupPolicy) -> Result<Option<Result<(Entry, NamedTempFile), Gap>>, Failure> {
+async fn coverage(ctx: &Context, policy: &BackupPolicy, found: &mut Gathered) -> Result<(), Failure> {
     let (name, of) = (policy.name_any(), policy.status.as_ref());
-    let Some(address) = of.and_then(|of| of.protection.as_ref()?.address.as_ref()) else { return Ok(None) };
-    let file = NamedTempFile::new().map_err(|error| Failure::local("copy the verdicts on backups", error))?;
-    match ctx.store.get_file(address, file.path()).await {
-        Ok(()) => {
-            let path = format!("06-backup/coverage/{}.ndjson", portable(&name));
-            let entry = Entry { path, true_name: Some(name), source: Source::File(file.path().to_path_buf()) };
-            Ok(Some(Ok((entry, file))))
-        }
+    let Some(address) = of.and_then(|of| of.protection.as_ref()?.address.as_ref()) else { return Ok(()) };
+    let file = NamedTempFile::new().map_err(|error| Failure::local("copy the verdicts on backups", error))?.into_temp_path();
+    match ctx.store.get_file(address, &file).await {
+        Ok(()) => found.add(format!("06-backup/coverage/{}.ndjson", portable(&name)), Some(name), file),
         Err(error) if error.is_loss() => {
-            Ok(Some(Err(Gap::new("06-backup", format!("the verdict on each asset is lost: {error}")).of(name))))
+            found.gaps.push(Gap::new("06-backup", format!("the verdict on each asset is lost: {error}")).of(name));
         }
-        Err(error) => Err(Failure::store(error)),
+        Err(error) => return Err(Failure::store(error)),
     }
+    Ok(())
 }
 
 fn lost(account: &str, error: &StoreError) -> Gap {

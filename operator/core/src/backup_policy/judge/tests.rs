@@ -57,114 +57,116 @@ fn judged(change: impl FnOnce(&mut Case)) -> Judged {
 
 type Change = fn(&mut Case);
 
+use BackupState::{Failing, Protected, Stale, Unprotected, Waiting};
+
 /// The rows of the plan's table of cases from practice that one asset can show.
+const CASES: [(&str, Change, BackupState, &str, &str); 17] = [
+    ("a point of today", |case| case.recovery.point(point(PointState::Usable, ago(9))), Protected, "", ""),
+    ("a point exactly as old as the RPO", |case| case.recovery.point(point(PointState::Usable, ago(26))), Protected, "", ""),
+    (
+        "one second older",
+        |case| case.recovery.point(point(PointState::Usable, ago(26) - SignedDuration::from_secs(1))),
+        Stale,
+        "26 hours old",
+        "no job was made",
+    ),
+    (
+        "kept up to date since last year",
+        |case| case.recovery.point(RecoveryPoint { continuous: true, ..point(PointState::Usable, ago(9000)) }),
+        Protected,
+        "",
+        "",
+    ),
+    (
+        "job COMPLETED and no point",
+        |case| {
+            case.recovery.point(point(PointState::Usable, ago(50)));
+            case.recovery.job(job(JobState::Completed, ago(2), ""));
+        },
+        Stale,
+        "says that it is completed, and left none",
+        "describe-backup-job",
+    ),
+    (
+        "PARTIAL of 2 h ago, usable of 5 days ago",
+        |case| {
+            case.recovery.point(point(PointState::Partial, ago(2)));
+            case.recovery.point(point(PointState::Usable, ago(120)));
+        },
+        Stale,
+        "5 days old, of 2026-11-23 12:00 UTC; one of 2026-11-28 10:00 UTC is not whole",
+        "",
+    ),
+    (
+        "EXPIRED that an AMI holds",
+        |case| {
+            let held = RecoveryPoint { message: "in use by ami-1".into(), ..point(PointState::Expired, ago(9)) };
+            case.recovery.point(held);
+        },
+        Unprotected,
+        "no usable recovery point; one of 2026-11-28 03:00 UTC has expired and could not be deleted: in use by ami-1",
+        "",
+    ),
+    (
+        "a job that fails, no point",
+        |case| case.recovery.job(job(JobState::Failed, ago(2), "IAM Role X cannot be assumed")),
+        Failing,
+        "failed: IAM Role X cannot be assumed",
+        "applies the kit again",
+    ),
+    (
+        "a bucket without versioning",
+        |case| case.recovery.job(job(JobState::Failed, ago(2), "Versioning is not enabled")),
+        Failing,
+        "Versioning",
+        "switches versioning on",
+    ),
+    (
+        "a job that fails, and yesterday's point still holds",
+        |case| {
+            case.recovery.point(point(PointState::Usable, ago(25)));
+            case.recovery.job(job(JobState::Expired, ago(1), ""));
+        },
+        Protected,
+        "did not begin within its window",
+        "describe-backup-job",
+    ),
+    (
+        "a job that failed before the last point",
+        |case| {
+            case.recovery.job(job(JobState::Failed, ago(5), "x"));
+            case.recovery.point(point(PointState::Usable, ago(4)));
+        },
+        Protected,
+        "",
+        "",
+    ),
+    (
+        "a kind that is left out, though the first run is not due",
+        |case| {
+            case.ground.takes.insert("EBS".into(), false);
+            case.since = ago(1);
+        },
+        Unprotected,
+        "leaves out EBS in eu-west-1",
+        "--resource-type-opt-in-preference EBS=true",
+    ),
+    ("nothing, and the first run is not due", |case| case.since = ago(1), Waiting, "due by 2026-11-29 13:00 UTC", ""),
+    ("nothing, and the first run was due", |case| case.since = ago(27), Unprotected, "there is no usable", "the tag has exactly"),
+    ("another region", |case| case.region = "us-east-1", Unprotected, "no plan in us-east-1", "add us-east-1"),
+    ("observe only", |case| case.may_write = false, Unprotected, "lacks the capability Backup", "add Backup"),
+    (
+        "someone else's plan covers it",
+        |case| case.recovery.point(RecoveryPoint { vault: "Default".into(), ..point(PointState::Usable, ago(3)) }),
+        Protected,
+        "",
+        "",
+    ),
+];
+
 #[test]
 fn each_case_from_practice_has_its_verdict() {
-    use BackupState::{Failing, Protected, Stale, Unprotected, Waiting};
-    let cases: [(&str, Change, BackupState, &str, &str); 17] = [
-        ("a point of today", |case| case.recovery.point(point(PointState::Usable, ago(9))), Protected, "", ""),
-        ("a point exactly as old as the RPO", |case| case.recovery.point(point(PointState::Usable, ago(26))), Protected, "", ""),
-        (
-            "one second older",
-            |case| case.recovery.point(point(PointState::Usable, ago(26) - SignedDuration::from_secs(1))),
-            Stale,
-            "26 hours old",
-            "no job was made",
-        ),
-        (
-            "kept up to date since last year",
-            |case| case.recovery.point(RecoveryPoint { continuous: true, ..point(PointState::Usable, ago(9000)) }),
-            Protected,
-            "",
-            "",
-        ),
-        (
-            "job COMPLETED and no point",
-            |case| {
-                case.recovery.point(point(PointState::Usable, ago(50)));
-                case.recovery.job(job(JobState::Completed, ago(2), ""));
-            },
-            Stale,
-            "says that it is completed, and left none",
-            "describe-backup-job",
-        ),
-        (
-            "PARTIAL of 2 h ago, usable of 5 days ago",
-            |case| {
-                case.recovery.point(point(PointState::Partial, ago(2)));
-                case.recovery.point(point(PointState::Usable, ago(120)));
-            },
-            Stale,
-            "5 days old, of 2026-11-23 12:00 UTC; one of 2026-11-28 10:00 UTC is not whole",
-            "",
-        ),
-        (
-            "EXPIRED that an AMI holds",
-            |case| {
-                let held = RecoveryPoint { message: "in use by ami-1".into(), ..point(PointState::Expired, ago(9)) };
-                case.recovery.point(held);
-            },
-            Unprotected,
-            "no usable recovery point; one of 2026-11-28 03:00 UTC has expired and could not be deleted: in use by ami-1",
-            "",
-        ),
-        (
-            "a job that fails, no point",
-            |case| case.recovery.job(job(JobState::Failed, ago(2), "IAM Role X cannot be assumed")),
-            Failing,
-            "failed: IAM Role X cannot be assumed",
-            "applies the kit again",
-        ),
-        (
-            "a bucket without versioning",
-            |case| case.recovery.job(job(JobState::Failed, ago(2), "Versioning is not enabled")),
-            Failing,
-            "Versioning",
-            "switches versioning on",
-        ),
-        (
-            "a job that fails, and yesterday's point still holds",
-            |case| {
-                case.recovery.point(point(PointState::Usable, ago(25)));
-                case.recovery.job(job(JobState::Expired, ago(1), ""));
-            },
-            Protected,
-            "did not begin within its window",
-            "describe-backup-job",
-        ),
-        (
-            "a job that failed before the last point",
-            |case| {
-                case.recovery.job(job(JobState::Failed, ago(5), "x"));
-                case.recovery.point(point(PointState::Usable, ago(4)));
-            },
-            Protected,
-            "",
-            "",
-        ),
-        (
-            "a kind that is left out, though the first run is not due",
-            |case| {
-                case.ground.takes.insert("EBS".into(), false);
-                case.since = ago(1);
-            },
-            Unprotected,
-            "leaves out EBS in eu-west-1",
-            "--resource-type-opt-in-preference EBS=true",
-        ),
-        ("nothing, and the first run is not due", |case| case.since = ago(1), Waiting, "due by 2026-11-29 13:00 UTC", ""),
-        ("nothing, and the first run was due", |case| case.since = ago(27), Unprotected, "there is no usable", "the tag has exactly"),
-        ("another region", |case| case.region = "us-east-1", Unprotected, "no plan in us-east-1", "add us-east-1"),
-        ("observe only", |case| case.may_write = false, Unprotected, "lacks the capability Backup", "add Backup"),
-        (
-            "someone else's plan covers it",
-            |case| case.recovery.point(RecoveryPoint { vault: "Default".into(), ..point(PointState::Usable, ago(3)) }),
-            Protected,
-            "",
-            "",
-        ),
-    ];
-    for (why, change, state, reason, cure) in cases {
+    for (why, change, state, reason, cure) in CASES {
         let found = judged(change);
         assert_eq!(found.state, state, "{why}: {found:?}");
         assert!(found.reason.contains(reason) && found.cure.contains(cure), "{why}: {found:?}");
