@@ -73,7 +73,13 @@ fn what_others_add_to_our_objects_is_taken_away() -> Result<()> {
     let open = json!({"spec": {"podSelector": {"matchLabels": {"no": "pod"}}, "ingress": [{}], "egress": [{}]}});
     let cases: [(&str, &str, Value, &str, &str); 4] = [
         ("networkpolicy", "default-deny", open, "/spec/ingress", "added"),
-        ("resourcequota", "caretaker", json!({"spec": {"hard": {"count/leases.coordination.k8s.io": "30"}}}), "/spec/hard/count~1leases.coordination.k8s.io", "added"),
+        (
+            "resourcequota",
+            "caretaker",
+            json!({"spec": {"hard": {"count/leases.coordination.k8s.io": "30"}}}),
+            "/spec/hard/count~1leases.coordination.k8s.io",
+            "added",
+        ),
         ("configmap", "prod-grant-kit", json!({"data": {"override.tf": "resource"}}), "/data/override.tf", "prod"),
         ("ca", "prod", json!({"spec": {"member": {"parent": "x", "state": "Closed"}}}), "/spec/member", "added"),
     ];
