@@ -7,6 +7,7 @@ use std::time::Duration;
 use caretaker_api::ManagedClient;
 use caretaker_api::destination::{Destination, DestinationStatus};
 use caretaker_bundle::{sha256_file, signature_path};
+use caretaker_core::handover::redact;
 use caretaker_engine::Failure;
 use caretaker_store::{Store, StoreError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -58,6 +59,7 @@ pub async fn attempt(ctx: &Context, destination: &Destination) -> Result<Destina
 pub async fn deliver(ctx: &Context, client: &ManagedClient, (file, name): (&Path, &str), sha256: &str) -> Result<Option<String>, Failure> {
     let Some(destination) = &client.spec.exit.destination else { return Ok(None) };
     let failed = |why: String| {
+        let why = redact::text(&why);
         let words = format!("{} takes no bundle: {why}; correct it, or ManagedClient spec.exit.destination", destination.url);
         Failure::local("deliver to the client's destination", words)
     };

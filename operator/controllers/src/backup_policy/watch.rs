@@ -139,8 +139,11 @@ async fn lines(
 
 /// Since when assets have no recovery point; `None` where that was never noted.
 async fn since(ctx: &Context, folder: &str) -> Result<Option<Since>, StoreError> {
-    let held = text(ctx.store.get(&since_file(folder)).await)?;
-    Ok(held.and_then(|text| serde_json::from_str(&text).ok()))
+    let address = since_file(folder);
+    let Some(held) = text(ctx.store.get(&address).await)? else { return Ok(None) };
+    // Read as nothing, it would let every asset wait anew for its first point.
+    let damaged = |error| StoreError::Damaged(format!("{address}: {error}; remove it, and each wait for a first point begins anew"));
+    serde_json::from_str(&held).map(Some).map_err(damaged)
 }
 
 fn text(held: Result<Bytes, StoreError>) -> Result<Option<String>, StoreError> {

@@ -4,6 +4,8 @@ use caretaker_api::ManagedClient;
 use caretaker_api::destination::{Destination, DestinationStatus};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::handover::redact;
+
 /// Time between two tries of a destination that takes bundles.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
 /// Time between two tries of one that does not.
@@ -23,11 +25,14 @@ pub fn due(client: &ManagedClient, now: Timestamp) -> Option<&Destination> {
     is_due.then_some(destination)
 }
 
-/// What the status shows: the try of this visit, or the last one of the same destination.
+/// What the status shows: the try of this visit, or the last one of the same destination. A store repeats what it was given in its errors, such as an
+/// endpoint with a login.
 #[must_use]
 pub fn shown(client: &ManagedClient, tried: Option<&DestinationStatus>) -> Option<DestinationStatus> {
     let destination = client.spec.exit.destination.as_ref()?;
-    tried.filter(|tried| tried.destination == *destination).or_else(|| last(client, destination)).cloned()
+    let mut shown = tried.filter(|tried| tried.destination == *destination).or_else(|| last(client, destination)).cloned()?;
+    shown.fault = redact::text(&shown.fault);
+    Some(shown)
 }
 
 /// Why the client could not get its bundle there; `None` where it could, and where none is asked for.
@@ -97,6 +102,8 @@ mod tests {
             assert_eq!(found.is_some(), blocked.is_some(), "{why}: {found:?}");
             assert!(found.unwrap_or_default().contains(blocked.unwrap_or_default()), "{why}");
         }
+        let told = shown(&one, Some(&tried("s3://one", "no answer from https://key:hunter2hunter2@s3.example/one"))).unwrap();
+        assert!(told.fault.contains("s3.example") && !told.fault.contains("hunter2"), "{told:?}");
         assert!(blocker(&client(Value::Null, Value::Null), None).is_none(), "none is asked for");
     }
 }
