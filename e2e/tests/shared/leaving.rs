@@ -73,7 +73,7 @@ fn the_next_provider_takes_a_client_in_from_its_bundle_and_finds_nothing_missing
     ensure!(told.contains("NO   Was the exit rehearsed lately?") && told.contains("kubectl caretaker exit moving --wait"), "{told}");
     lab.plugin(&["exit", "moving", "--wait"])?;
     lab.condition(&["mc", "moving"], "ExitReady", "True", "Settled")?;
-    ensure!(lab.plugin(&["readiness", "moving"])?.contains("11 of 11 questions passed"), "{}", lab.plugin(&["readiness", "moving"])?);
+    ensure!(lab.plugin(&["readiness", "moving"])?.contains("12 of 12 questions passed"), "{}", lab.plugin(&["readiness", "moving"])?);
 
     lab.plugin(&["exit", "moving", "--final", "--yes", "--wait"])?;
     let folder = tempfile::tempdir()?;

@@ -103,6 +103,10 @@ words! {
         AccessRevoked,
         /// The client was handed over for good.
         HandedOver,
+        /// No deadline of the exit was missed. A warning: `Ready` does not depend on it.
+        DeadlinesMet,
+        /// The provider's copies of the client's data are erased, but for those that are kept for a stated reason.
+        DataErased,
     }
 }
 
@@ -223,6 +227,12 @@ words! {
         Rehearsal,
         /// The client was handed over.
         HandedOver,
+        /// A deadline of the exit has passed and was not kept.
+        DeadlineMissed,
+        /// The client can still fetch its bundle: nothing is erased yet.
+        RetrievalPeriod,
+        /// An order keeps the client's data from being erased.
+        LegalHold,
         /// A visit failed; it will be tried again.
         Failed,
         /// Credentials of the provider are missing or wrong.

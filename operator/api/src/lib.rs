@@ -10,6 +10,7 @@ pub mod cloud_account;
 pub mod cloud_target;
 pub mod condition;
 pub mod destination;
+pub mod exit_terms;
 pub mod handover;
 pub mod isolation;
 pub mod ledger;

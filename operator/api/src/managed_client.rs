@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::backup_policy::BackupTerms;
 use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
 use crate::destination::{Destination, DestinationStatus};
+use crate::exit_terms::{ContractTerms, Deadline, Disposition, ErasureStatus, LegalHold, Regime};
 use crate::isolation::IsolationStatus;
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
@@ -212,6 +213,35 @@ pub struct ExitTerms {
     #[serde(default = "default_rehearsal")]
     #[schemars(range(min = 0, max = 365))]
     pub rehearse_every_days: u32,
+    /// When the contract ends, and which notice it wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<ContractTerms>,
+    /// Rules whose deadlines `status.deadlines` shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[x_kube(validation = Rule::new("self.all(r, self.exists_one(o, o == r))").message("name each rule once"))]
+    pub regimes: Vec<Regime>,
+    /// Days after the exit in which the client can fetch the bundle once more. After them the provider's copies of the client's data are erased.
+    #[serde(default = "default_retrieval")]
+    #[schemars(range(min = 0, max = 3650))]
+    pub retrieval_days: u32,
+    /// What becomes of single kinds of data after that. Inventories, evidence of backups and service levels are returned in the bundle and then destroyed,
+    /// metrics and bundles are destroyed, and the ledger is kept, where nothing else is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(
+        validation = Rule::new("self.all(d, self.exists_one(o, o.store == d.store))").message("name each store once"),
+        merge_strategy = ListMerge::Map(vec!["store".into()])
+    )]
+    pub dispositions: Vec<Disposition>,
+    /// Stops all erasure of the client's data while it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_hold: Option<LegalHold>,
+}
+
+/// Days of retrieval when nothing is said.
+fn default_retrieval() -> u32 {
+    30
 }
 
 /// Days between two rehearsals when nothing is said.
@@ -293,6 +323,8 @@ pub enum ReadinessCheck {
     Ledger,
     /// Was the exit rehearsed, not too long ago?
     Rehearsal,
+    /// Can the deadlines of the exit be kept?
+    Deadlines,
 }
 
 /// What stands in the way of an exit today.
@@ -355,6 +387,12 @@ pub struct ManagedClientStatus {
     /// What the isolation test has told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationStatus>,
+    /// Dates of the exit that somebody must keep, the next ones first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<Deadline>,
+    /// What became of the client's data after the exit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureStatus>,
     /// Name of the Handover that ended the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_over_by: Option<String>,

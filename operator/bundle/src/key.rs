@@ -64,6 +64,15 @@ impl SigningKey {
         Ok(boxed.into_string())
     }
 
+    /// Signs bytes in minisign's format, with a trusted comment of one line.
+    ///
+    /// # Errors
+    /// The comment has line ends, or the key cannot sign.
+    pub fn sign(&self, bytes: &[u8], trusted_comment: &str) -> Result<String, KeyError> {
+        let signed = minisign::sign(None, &self.secret, bytes, Some(trusted_comment), Some("signature from caretaker"));
+        Ok(signed.map_err(|_| KeyError::MalformedSecret)?.into_string())
+    }
+
     /// The public half.
     #[must_use]
     pub fn public(&self) -> &PublicKey {

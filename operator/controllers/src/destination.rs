@@ -8,12 +8,15 @@ use caretaker_api::ManagedClient;
 use caretaker_api::destination::{Destination, DestinationStatus};
 use caretaker_bundle::{sha256_file, signature_path};
 use caretaker_core::handover::redact;
+use caretaker_core::ledger::{Body, WriteState};
+use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
 use caretaker_store::{Store, StoreError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::access::own_secret;
 use crate::context::Context;
+use crate::ledger::Scribe;
 
 /// Longest try of a destination: it must not keep a client's visit.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,11 +38,21 @@ async fn open(ctx: &Context, destination: &Destination) -> Result<Result<Store, 
     Ok(Store::open_with(&destination.url, options).map_err(|error| error.to_string()))
 }
 
-/// Tries a destination with a small object.
+/// Tries a destination with a small object. The ledger is told before the first try of a destination that it is tried from now on, and after a try that came
+/// to something new.
 ///
 /// # Errors
-/// A call to the API server failed. What the destination says is no error, but told.
-pub async fn attempt(ctx: &Context, destination: &Destination) -> Result<DestinationStatus, Failure> {
+/// A call to the API server failed, or the ledger takes no entry; then nothing was tried. What the destination says is no error, but told.
+pub async fn attempt(ctx: &Context, client: &ManagedClient, destination: &Destination) -> Result<DestinationStatus, Failure> {
+    let last = client.status.as_ref().and_then(|status| status.destination.as_ref()).filter(|last| last.destination == *destination);
+    let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
+    let entry = |state: WriteState, detail: &str| {
+        let what = format!("write the small object {PROBE} each day, and each ten minutes while it is refused");
+        (String::new(), Body::Destination { to: destination.url.clone(), what, state, detail: detail.into() })
+    };
+    if last.is_none() {
+        scribe.write(vec![entry(WriteState::Intended, "")]).await?;
+    }
     let fault = match open(ctx, destination).await? {
         Err(fault) => fault,
         Ok(store) => match tokio::time::timeout(PATIENCE, store.put(PROBE, PROBE_TEXT.into())).await {
@@ -48,6 +61,11 @@ pub async fn attempt(ctx: &Context, destination: &Destination) -> Result<Destina
             Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
         },
     };
+    let fault = redact::text(&fault);
+    if last.is_none_or(|last| last.fault != fault) {
+        let state = if fault.is_empty() { WriteState::Done } else { WriteState::Failed };
+        scribe.write(vec![entry(state, &fault)]).await?;
+    }
     Ok(DestinationStatus { destination: destination.clone(), tried_at: Some(Time(ctx.now())), fault })
 }
 
@@ -56,8 +74,32 @@ pub async fn attempt(ctx: &Context, destination: &Destination) -> Result<Destina
 ///
 /// # Errors
 /// The destination does not take it, or gives back something else: the client must correct its bucket, or the provider `spec.exit.destination`.
-pub async fn deliver(ctx: &Context, client: &ManagedClient, (file, name): (&Path, &str), sha256: &str) -> Result<Option<String>, Failure> {
+pub async fn deliver(
+    (ctx, scribe): (&Context, &Scribe<'_>),
+    client: &ManagedClient,
+    (file, name): (&Path, &str),
+    sha256: &str,
+) -> Result<Option<String>, Failure> {
     let Some(destination) = &client.spec.exit.destination else { return Ok(None) };
+    let to = format!("{}/{name}", destination.url.trim_end_matches('/'));
+    let entry = |state: WriteState, detail: String| {
+        let what = format!("deliver the bundle with sha256 {sha256}, and its signature");
+        vec![(String::new(), Body::Destination { to: to.clone(), what, state, detail })]
+    };
+    scribe.write(entry(WriteState::Intended, String::new())).await?;
+    match put(ctx, destination, (file, name), sha256).await {
+        Ok(seen) => {
+            scribe.write(entry(WriteState::Done, seen.into())).await?;
+            Ok(Some(format!("{to}, {seen}")))
+        }
+        Err(failure) => {
+            scribe.write(entry(WriteState::Failed, failure.to_string())).await?;
+            Err(failure)
+        }
+    }
+}
+
+async fn put(ctx: &Context, destination: &Destination, (file, name): (&Path, &str), sha256: &str) -> Result<&'static str, Failure> {
     let failed = |why: String| {
         let why = redact::text(&why);
         let words = format!("{} takes no bundle: {why}; correct it, or ManagedClient spec.exit.destination", destination.url);
@@ -80,5 +122,5 @@ pub async fn deliver(ctx: &Context, client: &ManagedClient, (file, name): (&Path
         Err(StoreError::ReadOnly(_)) => "which lets us not read it back",
         Err(error) => return Err(told(error)),
     };
-    Ok(Some(format!("{}/{name}, {seen}", destination.url.trim_end_matches('/'))))
+    Ok(seen)
 }

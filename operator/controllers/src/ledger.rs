@@ -1,5 +1,6 @@
 //! Writing to a client's ledger: what is about to be done in a cloud, what came of it, and what an exit came to.
 
+use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::HandoverStatus;
 use caretaker_api::ledger::LedgerHead;
 use caretaker_api::{Handover, ManagedClient};
@@ -129,6 +130,11 @@ impl<'a> Scribe<'a> {
             writes.after(number);
         }
         Ok(LedgerHead { segments: head.number, digest: head.digest })
+    }
+
+    /// What was found of a kind of the client's data when its erasure began; `None` where it did not begin.
+    pub async fn erasure(&self, store: DataStore) -> Result<Option<(u64, u64)>, Failure> {
+        self.ctx.ledger.ledgers.erasure(&self.place, &self.known, store).await.map_err(Failure::store)
     }
 
     /// Writes what changed in an exit since the ledger was written last, and gives the end of the ledger.

@@ -1,11 +1,13 @@
 //! `ManagedClient`: reads the world around a client, lets `core` decide, applies and prunes.
 
+mod erase;
 mod isolation;
 mod rehearsals;
 
 use async_trait::async_trait;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::destination::Destination;
+use caretaker_api::handover::{HandoverMode, HandoverSpec};
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile, ServiceReport};
@@ -13,6 +15,7 @@ use caretaker_core::desired::Desired;
 use caretaker_core::handover::ending::Ending;
 use caretaker_core::handover::life::{Life, has_come_to, is_leaving};
 use caretaker_core::isolation::{Step, step};
+use caretaker_core::managed_client::erasure::Erasing;
 use caretaker_core::managed_client::{self as core, Observed, Report, readiness};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use caretaker_core::ownership::{Kind, owned};
@@ -36,8 +39,18 @@ pub struct Plan {
     prunes: Vec<&'static str>,
     isolation: Step,
     rehearsal: Option<String>,
+    contract_end: Option<(String, HandoverSpec)>,
+    erasing: Option<Erasing>,
     worn: Vec<String>,
     destination: Option<Destination>,
+}
+
+impl Plan {
+    /// The handovers that begin by themselves.
+    fn begins(&self) -> Vec<(String, HandoverSpec)> {
+        let rehearsal = |name: &String| (name.clone(), HandoverSpec { mode: HandoverMode::Rehearsal, ..HandoverSpec::default() });
+        self.rehearsal.iter().map(rehearsal).chain(self.contract_end.clone()).collect()
+    }
 }
 
 /// The owner that a client's objects name.
@@ -114,10 +127,12 @@ impl Reconciler for ManagedClients {
     fn plan(&self, client: &ManagedClient, observed: &Observed, now: Timestamp) -> Plan {
         let prunes = |kind: &&str| core::may_prune(kind, observed);
         Plan {
-            objects: [core::plan(client, observed), core::reports(client, observed, now)].concat(),
+            objects: [core::plan(client, observed, now), core::reports(client, observed, now)].concat(),
             prunes: apply::kinds_of(Kind::ManagedClient).into_iter().filter(prunes).collect(),
             isolation: step(client, &observed.isolation_stage, &observed.isolation, now),
             rehearsal: readiness::next_rehearsal(client, &observed.handovers, now),
+            contract_end: core::deadlines::contract_handover(client, &observed.handovers, now),
+            erasing: core::erasure::erasing(client, observed, now),
             worn: readiness::worn_rehearsals(&observed.handovers),
             destination: core::destination::due(client, now).filter(|_| observed.ending.is_none()).cloned(),
         }
@@ -142,12 +157,18 @@ impl Reconciler for ManagedClients {
         report.failure = failure.as_ref().map(ToString::to_string);
         report.namespace_ready = failure.is_none();
         if failure.is_none() {
-            if let Err(failure) = rehearsals::act(ctx, client, plan.rehearsal.as_deref(), &plan.worn).await {
+            if let Err(failure) = rehearsals::act(ctx, client, plan.begins(), &plan.worn).await {
                 return Acted { done: report, failure: Some(failure) };
             }
             if let Some(destination) = &plan.destination {
-                match destination::attempt(ctx, destination).await {
+                match destination::attempt(ctx, client, destination).await {
                     Ok(tried) => report.destination = Some(tried),
+                    Err(failure) => return Acted { done: report, failure: Some(failure) },
+                }
+            }
+            if let Some(erasing) = &plan.erasing {
+                match erase::act(ctx, client, erasing).await {
+                    Ok(erased) => report.erased = erased,
                     Err(failure) => return Acted { done: report, failure: Some(failure) },
                 }
             }

@@ -1,7 +1,9 @@
 //! `ManagedClient`: what a client's namespace holds, which children it has, and how their conditions sum up.
 
 mod accounts;
+pub mod deadlines;
 pub mod destination;
+pub mod erasure;
 mod guards;
 pub mod readiness;
 mod reports;
@@ -16,6 +18,7 @@ use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::monitoring_stack::MonitoringStackSpec;
 use caretaker_api::names::{self, client_namespace};
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ServiceReport};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
@@ -47,6 +50,8 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::LedgerIntact,
     ConditionType::ExitReady,
     ConditionType::HandedOver,
+    ConditionType::DeadlinesMet,
+    ConditionType::DataErased,
 ];
 
 /// Name of the one MonitoringStack and the one BackupPolicy of a client.
@@ -138,6 +143,7 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     if let Some(terms) = &client.spec.service_levels {
         faults.extend(service_level::faults(terms, "spec.serviceLevels"));
     }
+    faults.extend(deadlines::faults(&client.spec.exit));
     faults.extend(observed.recipient_faults.iter().cloned());
     faults
 }
@@ -148,22 +154,24 @@ fn named(client: &ManagedClient) -> Vec<Named> {
     entries.map(|entry| Named { names: vec![entry.name.clone()], id: entry.target.id(), cloud: entry.target.cloud() }).collect()
 }
 
-/// Whether objects of a kind may be deleted because the spec does not want them any more. The namespace goes with the client only, and so do reports: they
-/// tell of months that are over. An account that a handover was begun with is needed to the end, so that our access to it can be revoked and the refusal
+/// Whether objects of a kind may be deleted because the spec does not want them any more. The namespace goes with the client only; reports tell of months
+/// that are over, and go with the data that they are made of. An account that a handover was begun with is needed to the end, so that our access to it can be revoked and the refusal
 /// proved.
 #[must_use]
 pub fn may_prune(kind: &str, observed: &Observed) -> bool {
     !(matches!(kind, "Namespace" | "ServiceReport") || kind == "CloudAccount" && observed.leaving)
 }
 
-/// Everything that a client has in the cluster: first the namespace and its guards, then the children.
+/// Everything that a client has in the cluster: first the namespace and its guards, then the children. A child whose data is erased comes no more.
 #[must_use]
-pub fn plan(client: &ManagedClient, observed: &Observed) -> Vec<Desired> {
+pub fn plan(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Vec<Desired> {
     let namespace = client_namespace(&client.name_any());
     let mut wanted = guards::objects(&client.spec, accounts(client, observed).len(), &observed.dns, &namespace);
     wanted.extend(accounts::objects(client, observed, &namespace));
     wanted.extend(stack(client, observed, &namespace));
     wanted.extend(policy(client, observed, &namespace));
+    let standing = erasure::standing(client, observed, now);
+    wanted.retain(|desired| !erasure::ends(client, &standing, &desired.kind));
     wanted
 }
 

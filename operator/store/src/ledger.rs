@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::{HandoverStatus, HandoverStep, StepState};
 use caretaker_core::digest::sha256_hex;
 use caretaker_core::ledger::exit::Fold;
@@ -35,6 +36,8 @@ struct Open {
     head: Head,
     faults: Vec<Broken>,
     exits: HashMap<String, Fold>,
+    /// What was found of each kind of data when its erasure began: objects and bytes, the most where it began twice.
+    erasures: HashMap<DataStore, (u64, u64)>,
     /// Keys of writes of which it is not known whether they were made.
     open_intents: HashSet<String>,
     listed_at: Option<Timestamp>,
@@ -114,6 +117,20 @@ impl Ledgers {
         Ok(open.open_intents.contains(key))
     }
 
+    /// What was found of a kind of data when its erasure began, as objects and bytes; `None` where it did not begin.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    ///
+    /// # Panics
+    /// Never.
+    pub async fn erasure(&self, place: &Place, known: &Head, store: DataStore) -> Result<Option<(u64, u64)>, StoreError> {
+        let ledger = self.ledger(place);
+        let mut open = ledger.lock().await;
+        self.read_once(&mut open, place, known).await?;
+        Ok(open.erasures.get(&store).copied())
+    }
+
     /// The end of a ledger and what is wrong with it. Every segment is read once in a process; afterwards, once an hour, it is looked whether all are there.
     ///
     /// # Errors
@@ -163,6 +180,10 @@ impl Open {
             match &entry.body {
                 Body::Intent { key, .. } => drop(self.open_intents.insert(key.clone())),
                 Body::Receipt { key, .. } | Body::Failure { key, .. } => drop(self.open_intents.remove(key)),
+                Body::Erasure { store, objects, bytes, .. } => {
+                    let known = self.erasures.entry(*store).or_default();
+                    *known = (*known).max((*objects, *bytes));
+                }
                 _ => {}
             }
         }

@@ -215,6 +215,17 @@ impl Store {
         Ok(self.list_dated(prefix).await?.into_iter().map(|object| object.address).collect())
     }
 
+    /// Addresses of all objects under a prefix and their sizes in bytes, in no order.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn list_sized(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        let path = self.path(prefix);
+        let base = if self.base.as_ref().is_empty() { 0 } else { self.base.as_ref().len() + 1 };
+        let object = |meta: object_store::ObjectMeta| (meta.location.as_ref()[base..].to_owned(), meta.size);
+        self.inner.list(Some(&path)).map_ok(object).try_collect().await.map_err(|error| classify(&error))
+    }
+
     /// All objects under a prefix with the time of their last write, sorted by address.
     ///
     /// # Errors

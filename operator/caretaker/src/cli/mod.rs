@@ -21,6 +21,7 @@ mod access;
 mod account;
 mod backups;
 mod bundle;
+mod closing;
 mod cluster;
 mod exit;
 mod intake;
@@ -98,6 +99,8 @@ enum Command {
     Exit(exit::ExitArgs),
     /// Accept the bundle of a final exit by its digest. After it our access is revoked.
     Accept(exit::AcceptArgs),
+    /// Show the deadlines of a client's exit, what became of its data after it, and fetch the certificate of that.
+    Closing(closing::Args),
     /// Print shell completions.
     Completions {
         /// The shell.
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Intake(args) => block_on(intake::run(args)),
         Command::Exit(args) => block_on(exit::exit(args)),
         Command::Accept(args) => block_on(exit::accept(args)),
+        Command::Closing(args) => block_on(closing::run(args)),
         Command::Completions { shell } => {
             let name = if is_plugin() { "kubectl-caretaker" } else { "caretaker" };
             let mut text = Vec::new();

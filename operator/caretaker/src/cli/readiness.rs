@@ -7,11 +7,12 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::json as value;
 
+use super::closing;
 use super::cluster::{ClusterArgs, connect, explain};
 use super::output::{Form, json, paragraph, table, width};
 
 /// Every question in its order.
-const QUESTIONS: [(ReadinessCheck, &str); 11] = [
+const QUESTIONS: [(ReadinessCheck, &str); 12] = [
     (ReadinessCheck::Recipients, "Can the bundle be sealed to the client's keys?"),
     (ReadinessCheck::Access, "Does every account let us in?"),
     (ReadinessCheck::Inventory, "Was every account read completely?"),
@@ -23,6 +24,7 @@ const QUESTIONS: [(ReadinessCheck, &str); 11] = [
     (ReadinessCheck::Proof, "Would a refusal after the exit prove something?"),
     (ReadinessCheck::Ledger, "Is the log of all that was done whole?"),
     (ReadinessCheck::Rehearsal, "Was the exit rehearsed lately?"),
+    (ReadinessCheck::Deadlines, "Can the deadlines of the exit be kept?"),
 ];
 
 /// Which clients.
@@ -51,9 +53,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     match (&args.client, clients.as_slice()) {
         (Some(name), [client]) => {
             let readiness = of(client).with_context(|| {
-                format!("a final exit of {name} has begun, or the operator has not seen it yet; see kubectl caretaker status {name}")
+                format!("a final exit of {name} has begun, or the operator has not seen it yet; see kubectl caretaker status {name} and closing {name}")
             })?;
+            let dates = client.status.as_ref().map(|status| status.deadlines.as_slice()).unwrap_or_default();
             out!("{}", one(name, &readiness, width()));
+            if !dates.is_empty() {
+                out!("\n{}", closing::deadlines(dates, width()));
+            }
         }
         _ => out!("{}", all(&clients.iter().map(|client| (client.name_any(), of(client))).collect::<Vec<_>>())),
     }

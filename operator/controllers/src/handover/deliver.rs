@@ -8,6 +8,7 @@ use super::Sight;
 use super::seal::{about, discard, stage};
 use crate::context::Context;
 use crate::destination;
+use crate::ledger::Scribe;
 use caretaker_engine::Failure;
 
 /// Address of a bundle in the store. The same handover always delivers to the same address: a second bundle cannot come to be.
@@ -31,7 +32,9 @@ pub async fn deliver(ctx: &Context, handover: &Handover, sight: &Sight) -> Resul
     ctx.store.put_file(&format!("{target}.minisig"), &signature).await.map_err(Failure::store)?;
     ctx.store.put_file(&target, &file).await.map_err(Failure::store)?;
     let also = match &sight.client {
-        Some(client) => destination::deliver(ctx, client, (&file, &file_name(&about)), &bundle.sha256).await?,
+        Some(client) => {
+            destination::deliver((ctx, &Scribe::of(ctx, client, handover)), client, (&file, &file_name(&about)), &bundle.sha256).await?
+        }
         None => None,
     };
     Ok(StepResult::Delivered(also))

@@ -1,6 +1,6 @@
-//! Makes the rehearsals of an exit that are due, and removes those that have had their time.
+//! Makes the handovers that are due by themselves, and removes the rehearsals that have had their time.
 
-use caretaker_api::handover::{HandoverMode, HandoverSpec};
+use caretaker_api::handover::HandoverSpec;
 use caretaker_api::names::client_namespace;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_engine::Failure;
@@ -10,14 +10,14 @@ use kube::{Error, ResourceExt};
 use crate::context::Context;
 
 /// Does both. A bundle that a removed rehearsal made stays in the store.
-pub async fn act(ctx: &Context, client: &ManagedClient, due: Option<&str>, worn: &[String]) -> Result<(), Failure> {
+pub async fn act(ctx: &Context, client: &ManagedClient, due: Vec<(String, HandoverSpec)>, worn: &[String]) -> Result<(), Failure> {
     let api: Api<Handover> = Api::namespaced(ctx.client.clone(), &client_namespace(&client.name_any()));
-    if let Some(name) = due {
-        let rehearsal = Handover::new(name, HandoverSpec { mode: HandoverMode::Rehearsal, ..HandoverSpec::default() });
-        match api.create(&PostParams::default(), &rehearsal).await {
-            Ok(_) => tracing::info!("rehearsal {name} of client {} has begun, as its schedule says", client.name_any()),
+    for (name, spec) in due {
+        let mode = spec.mode;
+        match api.create(&PostParams::default(), &Handover::new(&name, spec)).await {
+            Ok(_) => tracing::info!("{mode:?} handover {name} of client {} has begun, as its terms say", client.name_any()),
             Err(Error::Api(status)) if status.code == 409 => {}
-            Err(error) => return Err(Failure::kubernetes(format!("make the rehearsal {name}"))(error)),
+            Err(error) => return Err(Failure::kubernetes(format!("make the handover {name}"))(error)),
         }
     }
     for name in worn {

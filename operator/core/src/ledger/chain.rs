@@ -40,7 +40,7 @@ impl Place {
 }
 
 /// The end of a chain as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Head {
     /// Number of the last segment; 0 before the first.
     pub number: u64,

@@ -1,5 +1,6 @@
 //! One line of the ledger: who did what to whom, and what came of it.
 
+use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStep, RevocationStatus, StepRecord};
 use caretaker_cloud::{CloudStep, Receipt, RestoreTestTerms};
 use jiff::Timestamp;
@@ -98,6 +99,48 @@ pub enum Body {
     Sealed(BundleStatus),
     /// What is known of the end of our access to one account.
     Revocation(RevocationStatus),
+    /// A write into the client's own destination of bundles.
+    Destination {
+        /// Address.
+        to: String,
+        /// In words.
+        what: String,
+        /// Whether it comes next, was made, or was refused.
+        state: WriteState,
+        /// What came of it; empty before it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// The erasure of one kind of data that the provider holds of the client.
+    Erasure {
+        /// Which data.
+        store: DataStore,
+        /// Whether it comes next, or a listing showed nothing any more.
+        state: WriteState,
+        /// Objects that were found before it.
+        objects: u64,
+        /// Their size in bytes, as far as they lay in the store.
+        bytes: u64,
+    },
+    /// The certificate of what was erased and what is kept.
+    Certified {
+        /// Address, relative to the store.
+        address: String,
+        /// SHA-256 of its bytes, hexadecimal.
+        sha256: String,
+    },
+}
+
+/// How far a write is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WriteState {
+    /// It comes next. Without another entry after it, it is not known whether it was made.
+    Intended,
+    /// It was made.
+    Done,
+    /// It was refused, or nothing came of it.
+    Failed,
 }
 
 impl Entry {
@@ -119,6 +162,13 @@ impl Entry {
                 Some(at) => format!("our access has ended, proved at {}", at.0),
                 None => format!("{} refusal(s); last answer: {}", revocation.refusals, revocation.last_answer),
             },
+            Body::Destination { to, what, state: WriteState::Intended, .. } => format!("intends: {what} at {to}"),
+            Body::Destination { to, what, state: WriteState::Done, detail } => format!("done: {what} at {to}; {detail}"),
+            Body::Destination { to, what, state: WriteState::Failed, detail } => format!("not done: {what} at {to}: {detail}"),
+            Body::Erasure { store, state: WriteState::Done, .. } => format!("erased {store:?}: a listing shows nothing of it"),
+            Body::Erasure { store, state: WriteState::Failed, .. } => format!("not erased yet: {store:?}"),
+            Body::Erasure { store, objects, bytes, .. } => format!("intends: erase {store:?}, {objects} object(s), {bytes} bytes"),
+            Body::Certified { address, sha256 } => format!("certificate of erasure: {address}, sha256 {sha256}"),
         }
     }
 }

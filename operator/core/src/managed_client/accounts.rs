@@ -10,10 +10,13 @@ use caretaker_api::{CloudAccount, ManagedClient};
 use kube::ResourceExt;
 use kube::core::ObjectMeta;
 
-use super::Observed;
+use super::{Observed, erasure};
 use crate::cloud_account::roster::object_name;
 use crate::cloud_account::was_kind;
 use crate::desired::{Desired, named};
+
+/// Longest time that the API lets inventories be kept, in days.
+const LONGEST_RETENTION: u32 = 3650;
 
 /// A CloudAccount that a client has.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,7 +145,8 @@ fn spec(client: &ManagedClient, wanted: Wanted<'_>, external_id: Option<&String>
         target,
         allow: allow.clone(),
         discovery_interval_minutes: *discovery_interval_minutes,
-        inventory_retention_days: *inventory_retention_days,
+        // What a legal hold keeps does not go for its age either.
+        inventory_retention_days: if erasure::is_held(client) { LONGEST_RETENTION } else { *inventory_retention_days },
         baseline_after_days: *baseline_after_days,
         scope: client.spec.scope.clone(),
         member: wanted.member,
@@ -313,12 +317,12 @@ mod tests {
         let client = client(json!([organization()]));
         let first = seen(parent(&[("111111111111", "Active"), ("222222222222", "Active")]));
         let observed = applied(&client, &first, parent(&[("111111111111", "Active"), ("222222222222", "Closed")]));
-        let plan = super::super::plan(&client, &observed);
+        let plan = super::super::plan(&client, &observed, jiff::Timestamp::UNIX_EPOCH);
         for kind in ["MonitoringStack", "BackupPolicy"] {
             let made = plan.iter().find(|desired| desired.kind == kind).unwrap();
             assert_eq!(made.body["spec"]["accounts"], json!(["org-111111111111"]), "{kind}");
         }
-        let unlisted = super::super::plan(&client, &seen(parent(&[])));
+        let unlisted = super::super::plan(&client, &seen(parent(&[])), jiff::Timestamp::UNIX_EPOCH);
         assert!(!unlisted.iter().any(|desired| desired.kind == "BackupPolicy"), "a policy needs an account");
     }
 

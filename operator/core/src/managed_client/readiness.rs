@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::destination::DestinationStatus;
+use caretaker_api::exit_terms::Deadline;
 use caretaker_api::handover::{HandoverMode, HandoverStep, StepState};
 use caretaker_api::managed_client::{ReadinessBlocker, ReadinessCheck, ReadinessStatus};
 use caretaker_api::{CloudAccount, Handover, ManagedClient};
@@ -12,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::{Observed, destination};
+use super::{Observed, deadlines, destination};
 use crate::conditions::{ConditionSet, Is, find};
 
 /// How long after its day a rehearsal may be late before it counts as missing.
@@ -32,13 +33,13 @@ type Found = Option<String>;
 #[must_use]
 pub fn rate(
     (client, observed): (&ManagedClient, &Observed),
-    tried: Option<&DestinationStatus>,
+    (tried, deadlines): (Option<&DestinationStatus>, &[Deadline]),
     set: &ConditionSet,
     now: Timestamp,
 ) -> ReadinessStatus {
     let own = |kind: ConditionType| set.get(kind);
     let of_profile = |kind: ConditionType| find(&observed.profile_conditions, kind);
-    let checks: [(ReadinessCheck, Found); 11] = [
+    let checks: [(ReadinessCheck, Found); 12] = [
         (ReadinessCheck::Recipients, recipients(observed)),
         (ReadinessCheck::Access, unless_true(own(ConditionType::AccessProven), "not every account lets us in")),
         (ReadinessCheck::Inventory, unless_true(own(ConditionType::InventoryComplete), "the inventory has gaps")),
@@ -53,6 +54,7 @@ pub fn rate(
         (ReadinessCheck::Proof, unless_true(of_profile(ConditionType::ExitProvable), "a refusal after the exit would prove nothing")),
         (ReadinessCheck::Ledger, unless_true(own(ConditionType::LedgerIntact), "the log of what was done is not whole")),
         (ReadinessCheck::Rehearsal, rehearsal(client, &observed.handovers, now)),
+        (ReadinessCheck::Deadlines, deadlines::blocker(deadlines, client)),
     ];
     let checked = u32::try_from(checks.len()).unwrap_or(u32::MAX);
     let blockers: Vec<ReadinessBlocker> = checks
@@ -123,7 +125,9 @@ fn rehearsal(client: &ManagedClient, handovers: &[Handover], now: Timestamp) -> 
 pub fn next_rehearsal(client: &ManagedClient, handovers: &[Handover], now: Timestamp) -> Option<String> {
     let days = client.spec.exit.rehearse_every_days;
     let leaves = |handover: &Handover| handover.spec.mode == HandoverMode::Final && handover.spec.cancelled.is_none();
-    if days == 0 || client.metadata.deletion_timestamp.is_some() || handovers.iter().any(leaves) {
+    // The Handover that ended the contract may be gone by now.
+    let has_left = client.status.as_ref().is_some_and(|status| status.handed_over_by.is_some());
+    if days == 0 || has_left || client.metadata.deletion_timestamp.is_some() || handovers.iter().any(leaves) {
         return None;
     }
     let begun = |handover: &Handover| handover.creation_timestamp().map(|at| at.0);
@@ -212,7 +216,7 @@ mod tests {
         };
         change(&mut observed);
         let own = conditions(CONDITIONS, but.filter(|(kind, ..)| CONDITIONS.contains(kind)));
-        rate((&client(30), &observed), None, &ConditionSet::new(&own, CONDITIONS, 1, day(2)), day(2))
+        rate((&client(30), &observed), (None, &[]), &ConditionSet::new(&own, CONDITIONS, 1, day(2)), day(2))
     }
 
     #[test]
@@ -231,7 +235,7 @@ mod tests {
             for is in [Is::False, Is::Unknown] {
                 let rated = rated(Some((kind, is, Reason::Failed)), |_| {});
                 let found: Vec<ReadinessCheck> = rated.blockers.iter().map(|blocker| blocker.check).collect();
-                assert_eq!((found, rated.score), (vec![check], 90), "{kind} is {is:?}");
+                assert_eq!((found, rated.score), (vec![check], 91), "{kind} is {is:?}");
                 assert!(rated.blockers[0].message.ends_with(": it is so"), "{}", rated.blockers[0].message);
             }
         }
@@ -240,7 +244,7 @@ mod tests {
         let key = |observed: &mut Observed| observed.recipient_faults = vec![Fault::spec("spec.exit.recipients[0]", "no key")];
         assert_eq!(rated(None, key).blockers[0].message, "spec.exit.recipients[0]: no key");
         let unknown = rated(None, |observed| observed.profile_conditions.clear());
-        assert_eq!((unknown.blockers.len(), unknown.score), (2, 81), "what nobody knows is no pass");
+        assert_eq!((unknown.blockers.len(), unknown.score), (2, 83), "what nobody knows is no pass");
         let mut account = CloudAccount::new("prod", serde_json::from_value(json!({"aws": {"accountId": "111122223333"}})).unwrap());
         for (is, passes) in [(Is::True, true), (Is::Unknown, true), (Is::False, false)] {
             let kinds = [ConditionType::StoreReady];

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::destination::DestinationStatus;
+use caretaker_api::exit_terms::Deadline;
 use caretaker_api::ledger::LedgerHead;
 use caretaker_api::managed_client::{ManagedClientStatus, ReadinessStatus};
 use caretaker_api::names::client_namespace;
@@ -13,8 +14,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::accounts::Wanted;
+use super::erasure::{self, Erased};
 use super::reports::latest_report;
-use super::{CONDITIONS, Observed, accounts, destination, external_ids, readiness};
+use super::{CONDITIONS, Observed, accounts, deadlines, destination, external_ids, readiness};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
@@ -38,6 +40,8 @@ pub struct Report {
     pub destination: Option<DestinationStatus>,
     /// What came of the beginning of an isolation test, where one was due.
     pub isolation: Option<Began>,
+    /// What was erased of the client's data.
+    pub erased: Erased,
 }
 
 /// The new status and what the visit came to.
@@ -65,7 +69,9 @@ pub fn status(
     let handed_over_by = last.handed_over_by.clone().or_else(|| finished.and_then(Ending::finished_by).map(str::to_owned));
     let ended = handed_over_by.as_ref().map(|by| finished.map_or_else(|| told_before(&last, by), Ending::of_all));
     let tried = destination::shown(client, report.destination.as_ref());
-    let readiness = readiness(&mut set, (client, observed), tried.as_ref(), now);
+    let deadlines = deadlines::deadlines(client, &observed.handovers, now);
+    deadlines::condition(&mut set, &deadlines);
+    let readiness = readiness(&mut set, (client, observed), (tried.as_ref(), &deadlines), now);
     match &ended {
         Some(message) => end(&mut set, message),
         None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
@@ -75,10 +81,12 @@ pub fn status(
     if let Some(open) = set.get(ConditionType::Isolated).filter(|condition| Is::of(condition) == Is::False) {
         waits.push(Wait { reason: reason_of(&open.reason), message: open.message.clone(), after: CHILD_PAUSE });
     }
+    let standing = erasure::standing(client, observed, now);
+    let erasure = erasure::settle(client, (&standing, &report.erased), &mut set, now);
     let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
     let outcome = match ended {
         _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
-        Some(message) => Outcome::Ended(message, RESYNC),
+        Some(message) => Outcome::Ended(message, erasure::next(client, &standing, now).map_or(RESYNC, |next| next.min(RESYNC))),
         None => {
             shortest(waits).map_or(Outcome::Settled(soonest(RESYNC)), |wait| Outcome::Waiting(Wait { after: soonest(wait.after), ..wait }))
         }
@@ -93,6 +101,8 @@ pub fn status(
         destination: tried,
         ledger,
         readiness,
+        deadlines,
+        erasure,
         handed_over_by,
         ..last
     };
@@ -106,7 +116,7 @@ const NAMED_BLOCKERS: usize = 2;
 fn readiness(
     set: &mut ConditionSet,
     (client, observed): (&ManagedClient, &Observed),
-    tried: Option<&DestinationStatus>,
+    shown: (Option<&DestinationStatus>, &[Deadline]),
     now: Timestamp,
 ) -> Option<ReadinessStatus> {
     let has_left = client.status.as_ref().is_some_and(|status| status.handed_over_by.is_some());
@@ -114,7 +124,7 @@ fn readiness(
         set.set(ConditionType::ExitReady, Is::False, Reason::Progressing, "a final exit has begun; its Handover tells how far it is");
         return None;
     }
-    let rated = readiness::rate((client, observed), tried, set, now);
+    let rated = readiness::rate((client, observed), shown, set, now);
     if rated.blockers.is_empty() {
         set.set(ConditionType::ExitReady, Is::True, Reason::Settled, format!("{} of {} questions passed", rated.passed, rated.checked));
     } else {

@@ -52,7 +52,7 @@ fn planned(client: &ManagedClient, observed: &Observed) -> Value {
         labels.sort();
         json!({"object": made.describe(), "labels": labels, "body": made.body})
     };
-    plan(client, observed).iter().map(plain).collect()
+    plan(client, observed, Timestamp::UNIX_EPOCH).iter().map(plain).collect()
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn an_empty_list_is_named_so_that_nobody_else_fills_it() {
     client.spec.accounts[0].allow.clear();
     let mut unlisted = observed();
     unlisted.accounts.clear();
-    let plan = plan(&client, &unlisted);
+    let plan = plan(&client, &unlisted, Timestamp::UNIX_EPOCH);
     let of = |kind: &str| &plan.iter().find(|made| made.kind == kind).unwrap().body["spec"];
     assert_eq!(of("CloudAccount")["allow"], json!([]));
     assert_eq!(of("MonitoringStack")["accounts"], json!([]));
@@ -82,7 +82,8 @@ fn an_empty_list_is_named_so_that_nobody_else_fills_it() {
 #[test]
 fn names_are_asked_for_where_the_cluster_resolves_them() {
     let dns = r#"[{"namespace": "openshift-dns", "ports": [5353]}]"#.parse().unwrap();
-    let (usual, other) = (plan(&client(), &observed()), plan(&client(), &Observed { dns, ..observed() }));
+    let (usual, other) =
+        (plan(&client(), &observed(), Timestamp::UNIX_EPOCH), plan(&client(), &Observed { dns, ..observed() }, Timestamp::UNIX_EPOCH));
     let differs: Vec<String> = usual.iter().zip(&other).filter(|(one, other)| one != other).map(|(one, _)| one.describe()).collect();
     assert_eq!(differs, ["NetworkPolicy client-acme/allow-dns"], "nothing else follows the setting");
     let policy = other.iter().find(|made| made.name == "allow-dns").unwrap();

@@ -1,15 +1,18 @@
 //! 12: what becomes of the data that the provider holds. Only what is known is told.
 
+use caretaker_api::exit_terms::{DataStore, DispositionAction};
 use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{File, Gap, Part};
 use crate::handover::contents::Inputs;
+use crate::managed_client::erasure;
 
 pub(super) struct Disposition;
 
 const PATH: &str = "12-disposition";
-const CERTIFICATE: &str = "no certificate of destruction is made in this release: ask the provider for one in writing, for each store of data-stores.json, with method and date";
+const CERTIFICATE: &str = "the certificate of erasure cannot be in this bundle: it is made after the exit, when the time to fetch the bundle is over. Ask the \
+                           provider for it then (kubectl caretaker closing); it is signed with the key that signed this bundle";
 
 /// One store of data.
 #[derive(Clone, Serialize)]
@@ -20,6 +23,8 @@ struct Store {
     place: String,
     disposition: &'static str,
     until: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
 }
 
 impl Part for Disposition {
@@ -28,11 +33,11 @@ impl Part for Disposition {
     }
 
     fn holds(&self) -> &'static str {
-        "what becomes of the data that the provider holds, as far as it is known"
+        "what becomes of the data that the provider holds, and until when"
     }
 
     fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
-        let stores = [of_accounts(inputs), of_operator(inputs), of_backups(inputs)].concat();
+        let stores = [held(inputs), of_namespace(inputs), of_backups(inputs)].concat();
         vec![File::json("12-disposition/data-stores.json", &stores)]
     }
 
@@ -41,47 +46,64 @@ impl Part for Disposition {
     }
 }
 
-fn of_accounts(inputs: &Inputs<'_>) -> Vec<Store> {
-    let of = |account: &caretaker_api::CloudAccount| Store {
-        what: format!("inventories of account {}", account.name_any()),
-        held_by: "provider",
-        place: format!("provider's store, below clients/{}", inputs.client.name_any()),
-        disposition: "retained",
-        until: format!(
-            "{} days after each; the last one, the baseline and those of this handover for longer, without a date",
-            account.spec.inventory_retention_days
-        ),
-    };
-    inputs.accounts.iter().map(of).collect()
+/// When the provider's copies go.
+fn end(inputs: &Inputs<'_>) -> String {
+    let exit = &inputs.client.spec.exit;
+    let hold = if exit.legal_hold.is_some() { ", and while a legal hold stands nothing is erased" } else { "" };
+    format!(
+        "{} day(s) after the end of the exit, and of the transition where the contract has one (01-contract/managed-client.json, exit){hold}",
+        exit.retrieval_days
+    )
 }
 
-fn of_operator(inputs: &Inputs<'_>) -> Vec<Store> {
-    let namespace = format!("namespace client-{} of the provider's cluster", inputs.client.name_any());
-    let end = "the provider deletes the ManagedClient, with which the namespace goes; no date is set".to_owned();
-    let mut stores = vec![Store {
-        what: "this bundle and earlier ones, sealed to your recipients".into(),
-        held_by: "provider",
-        place: format!("provider's store, below clients/{}/handovers", inputs.client.name_any()),
-        disposition: "retained",
-        until: "no date is set; the provider holds no key that opens them".into(),
-    }];
-    if let Some(terms) = &inputs.client.spec.monitoring {
-        stores.push(Store {
-            what: "metrics and alerts".into(),
-            held_by: "provider",
-            place: namespace.clone(),
-            disposition: "destroyed",
-            until: format!("{} days after each was taken, at the latest when {end}", terms.retention_days),
-        });
+/// What the provider holds, as the terms of the exit say.
+fn held(inputs: &Inputs<'_>) -> Vec<Store> {
+    let of = |store: DataStore| {
+        let (what, part) = words(store);
+        let (folder, _) = erasure::place(inputs.client, store);
+        let (action, reason) = erasure::disposition(inputs.client, store);
+        let place = match folder {
+            Some(folder) => format!("provider's store, below {folder}"),
+            None => format!("namespace client-{} of the provider's cluster", inputs.client.name_any()),
+        };
+        let (disposition, until) = match action {
+            DispositionAction::Return => ("returned in this bundle, then destroyed", format!("{}; your copy is {part}", end(inputs))),
+            DispositionAction::Destroy => ("destroyed", end(inputs)),
+            DispositionAction::Retain => ("retained", "no date is set".to_owned()),
+        };
+        Store { what: what.into(), held_by: "provider", place, disposition, until, reason }
+    };
+    let is_there = |store: &DataStore| match store {
+        DataStore::Monitoring => inputs.client.spec.monitoring.is_some(),
+        DataStore::ServiceLevels => inputs.client.spec.service_levels.is_some(),
+        _ => true,
+    };
+    erasure::ORDER.into_iter().filter(is_there).map(of).collect()
+}
+
+/// In words, and the part of the bundle that returns it.
+fn words(store: DataStore) -> (&'static str, &'static str) {
+    match store {
+        DataStore::Inventories => ("inventories of your accounts", "02-inventory"),
+        DataStore::BackupEvidence => ("what was seen of your backups", "06-backup"),
+        DataStore::ServiceLevels => ("measured days and reports of service levels", "07-service-levels"),
+        DataStore::Monitoring => ("metrics and alerts", "none"),
+        DataStore::Bundles => {
+            ("this bundle and earlier ones, sealed to your recipients; the provider holds no key that opens them", "this one")
+        }
+        DataStore::Ledger => ("the ledger of what was done in your clouds, and of the exit", "08-changes"),
     }
-    stores.push(Store {
+}
+
+fn of_namespace(inputs: &Inputs<'_>) -> Vec<Store> {
+    vec![Store {
         what: "Secrets and settings of this client".into(),
         held_by: "provider",
-        place: namespace,
+        place: format!("namespace client-{} of the provider's cluster", inputs.client.name_any()),
         disposition: "destroyed",
-        until: end,
-    });
-    stores
+        until: "the provider deletes the ManagedClient, with which the namespace goes; no date is set".into(),
+        reason: String::new(),
+    }]
 }
 
 fn of_backups(inputs: &Inputs<'_>) -> Vec<Store> {
@@ -91,6 +113,7 @@ fn of_backups(inputs: &Inputs<'_>) -> Vec<Store> {
         place: format!("your AWS account {id}"),
         disposition: "returned",
         until: "they stay where they are; each ends by its own retention, see 06-backup/policies.json".into(),
+        reason: String::new(),
     };
     inputs.backup_accounts().into_iter().map(of).collect()
 }

@@ -1,0 +1,109 @@
+//! Erases what the provider holds of a client that has left, and certifies it.
+
+use bytes::Bytes;
+use caretaker_api::exit_terms::{DataStore, DispositionAction, StoreErasure};
+use caretaker_api::names::client_namespace;
+use caretaker_api::{ManagedClient, ProviderProfile};
+use caretaker_core::digest::sha256_hex;
+use caretaker_core::ledger::{Body, WriteState};
+use caretaker_core::managed_client::erasure::{self, Erased, Erasing, Proof};
+use caretaker_core::ownership::Kind;
+use caretaker_engine::{Failure, apply};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+
+use crate::context::Context;
+use crate::ledger::Scribe;
+use crate::signing;
+
+/// Objects of the store that one visit removes: it must end within seconds.
+const AT_MOST: usize = 2000;
+/// Removals at once.
+const AT_ONCE: usize = 8;
+
+/// Erases one kind of data after the other, as far as one visit comes, and makes the certificate once nothing is left. What a killed process left undone is
+/// found by listing again.
+pub async fn act(ctx: &Context, client: &ManagedClient, erasing: &Erasing) -> Result<Erased, Failure> {
+    let mut erased = Erased::default();
+    for store in &erasing.due {
+        let found = erase(ctx, client, *store).await?;
+        let is_done = found.erased_at.is_some();
+        erased.stores.push(found);
+        if !is_done {
+            return Ok(erased);
+        }
+    }
+    erased.certificate = Some(certify(ctx, client, (&erasing.proof, &erased.stores)).await?);
+    Ok(erased)
+}
+
+async fn erase(ctx: &Context, client: &ManagedClient, store: DataStore) -> Result<StoreErasure, Failure> {
+    let (folder, kind) = erasure::place(client, store);
+    let stored = stored(ctx, folder.as_deref()).await?;
+    let objects = kind.map(|kind| ctx.cache.list(kind.as_str(), Some(&client_namespace(&client.name_any())))).unwrap_or_default();
+    let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
+    let count = u64::try_from(stored.len() + objects.len()).unwrap_or(u64::MAX);
+    let (objects_found, bytes) = match scribe.erasure(store).await? {
+        Some(known) => known,
+        None if count == 0 => (0, 0),
+        None => {
+            let bytes = stored.iter().map(|(_, bytes)| bytes).sum();
+            scribe.write(vec![(String::new(), Body::Erasure { store, state: WriteState::Intended, objects: count, bytes })]).await?;
+            (count, bytes)
+        }
+    };
+    if let Some(kind) = kind {
+        for object in objects.iter().filter(|object| object.metadata.deletion_timestamp.is_none()) {
+            apply::delete_child(ctx, kind.as_str(), object).await?;
+        }
+    }
+    remove(ctx, &stored).await?;
+    let (action, reason) = erasure::disposition(client, store);
+    let mut found = StoreErasure { store, action, reason, objects: objects_found, bytes, erased_at: None };
+    // An object of the cluster that is still there has a finalizer to go through; the next visit sees it gone.
+    if objects.is_empty() && self::stored(ctx, folder.as_deref()).await?.is_empty() {
+        let done = Body::Erasure { store, state: WriteState::Done, objects: objects_found, bytes };
+        scribe.write(vec![(String::new(), done)]).await?;
+        found.erased_at = Some(Time(ctx.now()));
+    }
+    Ok(found)
+}
+
+/// Addresses and sizes of what is in a folder of the store.
+async fn stored(ctx: &Context, folder: Option<&str>) -> Result<Vec<(String, u64)>, Failure> {
+    let Some(folder) = folder else { return Ok(Vec::new()) };
+    ctx.store.list_sized(folder).await.map_err(Failure::store)
+}
+
+async fn remove(ctx: &Context, stored: &[(String, u64)]) -> Result<(), Failure> {
+    let addresses: Vec<String> = stored.iter().take(AT_MOST).map(|(address, _)| address.clone()).collect();
+    let removals = addresses.into_iter().map(|address| async move { ctx.store.delete(&address).await });
+    futures::stream::iter(removals).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map_err(Failure::store)?;
+    Ok(())
+}
+
+/// Makes the certificate, signs it, and puts both into the store, the signature first.
+async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &[StoreErasure])) -> Result<(String, String), Failure> {
+    let local = |error: String| Failure::local("make the certificate of erasure", error);
+    let profile = ctx.fetch::<ProviderProfile>("", &client.spec.provider_profile).await?;
+    let profile = profile.ok_or_else(|| local(format!("ProviderProfile {} does not exist", client.spec.provider_profile)))?;
+    let key = signing::load(ctx, &profile).await?.map_err(|fault| local(fault.message))?;
+    let stores = erasure::ORDER.into_iter().map(|store| {
+        let (action, reason) = erasure::disposition(client, store);
+        let known = now.iter().find(|known| known.store == store).or_else(|| erasure::recorded(client, store));
+        let kept = StoreErasure { store, action: DispositionAction::Retain, reason: String::new(), objects: 0, bytes: 0, erased_at: None };
+        StoreErasure { action, reason, ..known.cloned().unwrap_or(kept) }
+    });
+    let certificate = erasure::certificate(client, proof, stores.collect(), ctx.now());
+    let bytes = serde_json::to_vec_pretty(&certificate).map_err(|error| local(error.to_string()))?;
+    let (sha256, uid) = (sha256_hex(&bytes), client.uid().unwrap_or_default());
+    let address = format!("clients/{}/closing/{uid}/certificate.json", client.name_any());
+    let comment = format!("caretaker certificate client={} uid={uid} sha256={sha256}", client.name_any());
+    let signature = key.sign(&bytes, &comment).map_err(|error| local(error.to_string()))?;
+    ctx.store.put(&format!("{address}.minisig"), Bytes::from(signature)).await.map_err(Failure::store)?;
+    ctx.store.put(&address, Bytes::from(bytes)).await.map_err(Failure::store)?;
+    let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
+    scribe.write(vec![(String::new(), Body::Certified { address: address.clone(), sha256: sha256.clone() })]).await?;
+    Ok((address, sha256))
+}
