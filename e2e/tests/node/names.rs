@@ -63,7 +63,7 @@ fn answer(question: &[u8]) -> Option<Vec<u8>> {
 /// Gives the namespace the network policies that the operator makes for a client where the provider has set this.
 fn guard(cluster: &Cluster, dns: &Dns) -> Result<()> {
     let client: ManagedClient = serde_json::from_value(Client::new("names", "200000000601", "eu-west-1").document())?;
-    let planned = plan(&client, &Observed { dns: dns.clone(), ..Observed::default() });
+    let planned = plan(&client, &Observed { dns: dns.clone(), ..Observed::default() }, jiff::Timestamp::UNIX_EPOCH);
     let of = |name: &str, body: &Value| {
         json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": body["spec"],

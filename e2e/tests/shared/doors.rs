@@ -263,6 +263,13 @@ fn people_have_roles_that_end_where_they_say() -> Result<()> {
     viewer.refused(&["annotate", "managedclient", "peopled", "a=b"], "cannot patch")?;
     viewer.refused(&["get", "secrets", "-n", NAMESPACE], "cannot list")?;
     admin.refused(&["delete", "managedclient", "peopled"], "was not handed over")?;
+    let hold = |value: &str| format!(r#"{{"spec":{{"exit":{{"legalHold":{value}}}}}}}"#);
+    let (set, lift) = (hold(r#"{"by":"court","reason":"case 7"}"#), hold("null"));
+    let [set, lift] = [&set, &lift].map(|patch| ["patch", "managedclient", "peopled", "--type=merge", "-p", patch]);
+    operator.let_through(&set)?;
+    operator.refused(&lift, "is lifted or changed by who may delete")?;
+    admin.refused(&["delete", "managedclient", "peopled"], "a legal hold of court stands")?;
+    admin.let_through(&lift)?;
 
     let handover = json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "Handover", "metadata": {"name": "rehearsal", "namespace": "client-peopled"}, "spec": {"mode": "Rehearsal"}});
     ensure!(jo.apply(&handover).is_err_and(|error| error.to_string().contains("orbidden")), "an accepter begins no exit");

@@ -248,6 +248,9 @@ pub struct StoreErasure {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErasureStatus {
+    /// Since when the status announces the erasure. Nothing is erased within a week of it, or within `retrievalDays` where these are fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_at: Option<Time>,
     /// When erasure may begin at the earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Time>,

@@ -1,5 +1,6 @@
 //! `demo`: the main job on real parts, from nothing to a verified exit.
 
+mod next;
 mod pods;
 mod stage;
 
@@ -63,6 +64,9 @@ pub fn demo(args: &Args) -> Result<()> {
     stage.show_pods(&progress)?;
     stage.clouds.say("judge").context("the simulators and the operator speak as AWS, Microsoft and Google describe")?;
     stage.leave(&progress)?;
+    if args.context.is_none() {
+        next::take_in(&progress, &mut stage)?;
+    }
     stage.summary(&progress, args.keep)?;
     if args.keep {
         println!("\nEverything stays up until Ctrl-C, or: cargo xtask demo --down");

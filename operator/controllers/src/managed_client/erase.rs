@@ -86,6 +86,10 @@ async fn remove(ctx: &Context, stored: &[(String, u64)]) -> Result<(), Failure> 
 /// Makes the certificate, signs it, and puts both into the store, the signature first.
 async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &[StoreErasure])) -> Result<(String, String), Failure> {
     let local = |error: String| Failure::local("make the certificate of erasure", error);
+    let all: Vec<String> = stored(ctx, Some(&format!("clients/{}", client.name_any()))).await?.into_iter().map(|(address, _)| address).collect();
+    if let Some(first) = erasure::left_over(client, &all).first() {
+        return Err(local(format!("the store still has {first}, which belongs to nothing that is kept: remove it by hand")));
+    }
     let profile = ctx.fetch::<ProviderProfile>("", &client.spec.provider_profile).await?;
     let profile = profile.ok_or_else(|| local(format!("ProviderProfile {} does not exist", client.spec.provider_profile)))?;
     let key = signing::load(ctx, &profile).await?.map_err(|fault| local(fault.message))?;
@@ -98,7 +102,7 @@ async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &
     let certificate = erasure::certificate(client, proof, stores.collect(), ctx.now());
     let bytes = serde_json::to_vec_pretty(&certificate).map_err(|error| local(error.to_string()))?;
     let (sha256, uid) = (sha256_hex(&bytes), client.uid().unwrap_or_default());
-    let address = format!("clients/{}/closing/{uid}/certificate.json", client.name_any());
+    let address = erasure::certificate_address(client);
     let comment = format!("caretaker certificate client={} uid={uid} sha256={sha256}", client.name_any());
     let signature = key.sign(&bytes, &comment).map_err(|error| local(error.to_string()))?;
     ctx.store.put(&format!("{address}.minisig"), Bytes::from(signature)).await.map_err(Failure::store)?;

@@ -32,6 +32,8 @@ const DATA_ACT_RETRIEVAL: u32 = 30;
 const DATA_ACT_TELL: u32 = 14;
 /// Days after the contract in which services can be called on.
 const FAR_PHASE_OUT: u32 = 90;
+/// Days for which erasure is announced at the least, where the time to fetch the bundle is not shorter.
+const ANNOUNCED: u32 = 7;
 /// Time that erasure may take once it may begin.
 const TO_ERASE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -150,11 +152,15 @@ pub fn handed_over_at(client: &ManagedClient) -> Option<Timestamp> {
     (Is::of(condition) == Is::True).then_some(condition.last_transition_time.0)
 }
 
-/// The moment from which the client's data may be erased; `None` before the exit has ended.
+/// The moment from which the client's data may be erased; `None` before the exit has ended. A release that brings erasure to a client that left long ago
+/// announces it first.
 #[must_use]
-pub fn erasable_from(client: &ManagedClient) -> Option<Timestamp> {
+pub fn erasable_from(client: &ManagedClient, now: Timestamp) -> Option<Timestamp> {
     let left = handed_over_at(client)?;
-    Some(after_retrieval(client, left))
+    let announced = client.status.as_ref().and_then(|status| status.erasure.as_ref()?.announced_at.as_ref()).map_or(now, |at| at.0);
+    let days = client.spec.exit.retrieval_days.min(ANNOUNCED);
+    let heard = announced.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX);
+    Some(after_retrieval(client, left).max(heard))
 }
 
 fn after_retrieval(client: &ManagedClient, left: Timestamp) -> Timestamp {
@@ -283,7 +289,7 @@ fn after(client: &ManagedClient, left: Timestamp, facts: &Facts) -> [Deadline; 2
         () if exit.regimes.contains(&Regime::Hipaa) => "Hipaa",
         () => "Contract",
     };
-    let from = after_retrieval(client, left);
+    let from = erasable_from(client, facts.now).unwrap_or_else(|| after_retrieval(client, left));
     let days = exit.retrieval_days;
     let fetch = format!("the client can fetch its bundle for {days} day(s) after exit and transition; nothing is erased before");
     let retrieval = row(DeadlineKind::Retrieval, rule, (from, facts.passing(from, DeadlineState::Passed)), fetch);

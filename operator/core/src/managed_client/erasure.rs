@@ -73,7 +73,7 @@ pub enum Standing {
 /// Where a client stands.
 #[must_use]
 pub fn standing(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Standing {
-    let Some(from) = erasable_from(client) else { return Standing::NotLeft };
+    let Some(from) = erasable_from(client, now) else { return Standing::NotLeft };
     if client.status.as_ref().is_some_and(|status| status.erasure.as_ref().is_some_and(|erasure| erasure.completed_at.is_some())) {
         return Standing::Done;
     }
@@ -131,6 +131,26 @@ pub fn erasing(client: &ManagedClient, observed: &Observed, now: Timestamp) -> O
     (standing == Standing::Due).then(|| Erasing { due: due(client, &standing), proof: Proof { message, ledger } })
 }
 
+/// Addresses below the client's folder that belong to nothing that is kept: while there are any, all is not erased, whatever wrote them.
+#[must_use]
+pub fn left_over<'a>(client: &ManagedClient, addresses: &'a [String]) -> Vec<&'a str> {
+    let kept = ORDER.into_iter().filter(|store| disposition(client, *store).0 == DispositionAction::Retain);
+    let folders: Vec<String> = kept.filter_map(|store| place(client, store).0).chain([closing(client)]).map(|folder| folder + "/").collect();
+    let is_kept = |address: &&String| folders.iter().any(|folder| address.starts_with(folder.as_str()));
+    addresses.iter().filter(|address| !is_kept(address)).map(String::as_str).collect()
+}
+
+/// Folder of the certificates.
+fn closing(client: &ManagedClient) -> String {
+    format!("clients/{}/closing", client.name_any())
+}
+
+/// Address of the certificate.
+#[must_use]
+pub fn certificate_address(client: &ManagedClient) -> String {
+    format!("{}/{}/certificate.json", closing(client), client.uid().unwrap_or_default())
+}
+
 /// What an earlier visit recorded of a kind of data.
 #[must_use]
 pub fn recorded(client: &ManagedClient, store: DataStore) -> Option<&StoreErasure> {
@@ -167,9 +187,14 @@ pub fn settle(
     now: Timestamp,
 ) -> Option<ErasureStatus> {
     let mut status = client.status.as_ref().and_then(|status| status.erasure.clone()).unwrap_or_default();
-    let Some(from) = erasable_from(client) else {
+    let Some(from) = erasable_from(client, now) else {
         set.set(ConditionType::DataErased, Is::False, Reason::NotRequested, "");
         return None;
+    };
+    // A hold that is lifted by a slip must be noticed before it is too late.
+    status.announced_at = match standing {
+        Standing::Held => None,
+        _ => status.announced_at.or(Some(Time(now))),
     };
     status.due_at = Some(Time(from));
     if status.completed_at.is_none() {
@@ -285,7 +310,7 @@ pub fn certificate(client: &ManagedClient, proof: &Proof, stores: Vec<StoreErasu
         handover: client.status.as_ref().and_then(|status| status.handed_over_by.clone()).unwrap_or_default(),
         proof: proof.message.clone(),
         handed_over_at: deadlines::handed_over_at(client),
-        retrieval_until: erasable_from(client),
+        retrieval_until: erasable_from(client, now),
         made_at: now,
         stores,
         ledger: proof.ledger.clone(),
@@ -306,6 +331,7 @@ mod tests {
         let mut terms = json!({"recipients": ["age1"], "retrievalDays": 10});
         terms.as_object_mut().unwrap().extend(exit.as_object().unwrap().clone());
         let condition = json!({"type": "HandedOver", "status": "True", "reason": "HandedOver", "message": "", "lastTransitionTime": "2027-01-01T00:00:00Z"});
+        let erasure = if erasure.is_null() { json!({"announcedAt": "2027-01-01T00:00:00Z"}) } else { erasure.clone() };
         let tiers = json!([{"name": "one", "afterMinutes": 0, "webhookUrl": "https://desk.example/alerts"}]);
         serde_json::from_value(json!({
             "apiVersion": "caretaker.dev/v1alpha1", "kind": "ManagedClient", "metadata": {"name": "acme", "uid": "u"},
@@ -362,13 +388,44 @@ mod tests {
             let (client, seen, now) = (client(exit, &erasure), seen(change), at(now));
             let standing = standing(&client, &seen, now);
             let mut set = ConditionSet::new(&[], CONDITIONS, 1, now);
-            settle(&client, (&standing, &Erased::default()), &mut set, now);
+            let _ = settle(&client, (&standing, &Erased::default()), &mut set, now);
             assert_eq!(set.get(ConditionType::DataErased).unwrap().reason, reason, "{why}");
             assert_eq!(erasing(&client, &seen, now).is_some(), reason == "Progressing", "{why}");
         }
         let mut here = client(&none, &Value::Null);
         here.status.as_mut().unwrap().handed_over_by = None;
         assert_eq!(standing(&here, &seen(|_| {}), at(OVER)), Standing::NotLeft);
+    }
+
+    #[test]
+    fn what_was_not_announced_is_announced_for_a_week_first() {
+        let long = |days: u32| client(&json!({"retrievalDays": days}), &json!({}));
+        let (late, none) = ("2028-01-01T00:00:00Z", seen(|_| {}));
+        let until = |client: &ManagedClient| match standing(client, &none, at(late)) {
+            Standing::Retrieval(until) => until.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(until(&long(30)), "2028-01-08T00:00:00Z", "it left a year ago, under an earlier release");
+        assert_eq!(until(&long(2)), "2028-01-03T00:00:00Z");
+        assert_eq!(until(&long(0)), "Due");
+        let mut set = ConditionSet::new(&[], CONDITIONS, 1, at(late));
+        let status = settle(&long(30), (&standing(&long(30), &none, at(late)), &Erased::default()), &mut set, at(late)).unwrap();
+        assert_eq!(status.announced_at, Some(Time(at(late))));
+        assert_eq!(set.get(ConditionType::DataErased).unwrap().reason, "RetrievalPeriod");
+        // While a hold stands nothing is announced: the week begins when it is lifted.
+        let held = client(&json!({"retrievalDays": 30, "legalHold": {"by": "court", "reason": "case 7"}}), &Value::Null);
+        let status = settle(&held, (&standing(&held, &none, at(late)), &Erased::default()), &mut set, at(late)).unwrap();
+        assert_eq!(status.announced_at, None);
+    }
+
+    #[test]
+    fn what_nobody_knows_of_is_left_over() {
+        let keep = json!({"dispositions": [{"store": "Inventories", "action": "Retain", "reason": "audit"}]});
+        let addresses: Vec<String> = ["inventory/prod/x", "ledger/u/1", "closing/u/certificate.json", "ledgers/x", "later/y"]
+            .map(|address| format!("clients/acme/{address}"))
+            .into();
+        assert_eq!(left_over(&client(&keep, &Value::Null), &addresses), ["clients/acme/ledgers/x", "clients/acme/later/y"]);
+        assert_eq!(left_over(&client(&json!({}), &Value::Null), &addresses).len(), 3);
     }
 
     #[test]
@@ -387,7 +444,7 @@ mod tests {
             [DataStore::Monitoring, DataStore::Inventories, DataStore::BackupEvidence, DataStore::ServiceLevels, DataStore::Bundles]
         );
         assert!(!erasing(&client(&keep, &Value::Null), &seen(|_| {}), at(OVER)).unwrap().due.contains(&DataStore::Inventories));
-        let begun = json!({"stores": [{"store": "Monitoring", "action": "Destroy", "objects": 1, "erasedAt": OVER}]});
+        let begun = json!({"announcedAt": "2027-01-01T00:00:00Z", "stores": [{"store": "Monitoring", "action": "Destroy", "objects": 1, "erasedAt": OVER}]});
         let left = erasing(&client(&json!({}), &begun), &seen(|_| {}), at(OVER)).unwrap().due;
         assert!(!left.contains(&DataStore::Monitoring), "{left:?}");
         // A hold that comes in the middle brings back nothing and ends nothing more.

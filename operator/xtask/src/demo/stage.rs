@@ -85,7 +85,7 @@ impl Stage {
         Ok(stage)
     }
 
-    fn cloud(&self) -> Result<&Cloud> {
+    pub(super) fn cloud(&self) -> Result<&Cloud> {
         cloud_of(&self.place, self.emulator.as_ref())
     }
 
@@ -166,9 +166,7 @@ impl Stage {
         progress.say("the client applies the three grant kits: kubectl caretaker kit acme --to kits");
         let kits = self.folder.join("kits");
         self.granted("acme", &kits)?;
-        self.cloud()?.call(&["apply-kit", CLIENT], &std::fs::read_to_string(kits.join("prod/caretaker-access.cfn.json"))?)?;
-        self.clouds.say(&format!("azure {}", kits.join("azure/caretaker-access.azure.json").display()))?;
-        self.clouds.say(&format!("google {}", kits.join("gcp/caretaker-access.tf").display()))?;
+        self.apply_kits(&kits)?;
         for account in ["prod", "azure", "gcp"] {
             self.poke("ca", account, "client-acme")?;
         }
@@ -244,7 +242,7 @@ impl Stage {
         let mut open = Command::new(binary());
         open.args(["bundle", "open"]).arg(&file).args(["--public-key", &key, "--identity"]).arg(&identity).arg("--into").arg(&opened);
         print!("{}", run(&mut open)?);
-        let told = std::fs::read_dir(&opened)?.next().context("an opened bundle")??.path().join("data/15-acceptance.json");
+        let told = self.opened()?.join("data/15-acceptance.json");
         let told: serde_json::Value = serde_json::from_slice(&std::fs::read(told)?)?;
         let code = told["code"].as_str().context("a code")?;
         progress.say("the client accepts with digest and code; our access is revoked, and the refusal is proved");
@@ -253,7 +251,10 @@ impl Stage {
         progress.say("the ledger tells all that was done, and is whole");
         let store = self.store()?.display().to_string();
         self.plugin(&["ledger", "verify", "acme", "--store", &store])?;
-        self.plugin(&["ledger", "undo-plan", "acme", "--store", &store])
+        self.plugin(&["ledger", "undo-plan", "acme", "--store", &store])?;
+        progress.say("until when can the bundle be fetched, and when is our copy erased? kubectl caretaker closing acme");
+        self.kubectl.wait(&["mc/acme"], "jsonpath={.status.conditions[?(@.type==\"DataErased\")].reason}=RetrievalPeriod", PATIENCE)?;
+        self.plugin(&["closing", "acme"])
     }
 
     /// Folder of the operator's store.

@@ -20,12 +20,12 @@ fn at(text: &str) -> Timestamp {
 
 fn left(at: &str) -> Value {
     let condition = json!({"type": "HandedOver", "status": "True", "reason": "HandedOver", "message": "", "lastTransitionTime": at});
-    json!({"handedOverBy": "final", "conditions": [condition]})
+    json!({"handedOverBy": "final", "conditions": [condition], "erasure": {"announcedAt": at}})
 }
 
 fn erased(since: &str, at: &str) -> Value {
     let mut status = left(since);
-    status["erasure"] = json!({"completedAt": at});
+    status["erasure"] = json!({"announcedAt": since, "completedAt": at});
     status
 }
 
@@ -147,7 +147,7 @@ fn nothing_is_erased_before_exit_transition_and_retrieval_are_over() {
         ("it left after it", exit, left("2027-05-01T06:00:00Z"), Some("2027-05-11T06:00:00Z")),
         ("there is no contract", json!({"retrievalDays": 0}), left("2027-05-01T06:00:00Z"), Some("2027-05-01T06:00:00Z")),
     ] {
-        assert_eq!(erasable_from(&client(exit, status)), expected.map(at), "{why}");
+        assert_eq!(erasable_from(&client(exit, status), at("2027-05-01T06:00:00Z")), expected.map(at), "{why}");
     }
 }
 
