@@ -86,7 +86,8 @@ async fn remove(ctx: &Context, stored: &[(String, u64)]) -> Result<(), Failure> 
 /// Makes the certificate, signs it, and puts both into the store, the signature first.
 async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &[StoreErasure])) -> Result<(String, String), Failure> {
     let local = |error: String| Failure::local("make the certificate of erasure", error);
-    let all: Vec<String> = stored(ctx, Some(&format!("clients/{}", client.name_any()))).await?.into_iter().map(|(address, _)| address).collect();
+    let all: Vec<String> =
+        stored(ctx, Some(&format!("clients/{}", client.name_any()))).await?.into_iter().map(|(address, _)| address).collect();
     if let Some(first) = erasure::left_over(client, &all).first() {
         return Err(local(format!("the store still has {first}, which belongs to nothing that is kept: remove it by hand")));
     }

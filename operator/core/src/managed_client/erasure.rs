@@ -135,7 +135,8 @@ pub fn erasing(client: &ManagedClient, observed: &Observed, now: Timestamp) -> O
 #[must_use]
 pub fn left_over<'a>(client: &ManagedClient, addresses: &'a [String]) -> Vec<&'a str> {
     let kept = ORDER.into_iter().filter(|store| disposition(client, *store).0 == DispositionAction::Retain);
-    let folders: Vec<String> = kept.filter_map(|store| place(client, store).0).chain([closing(client)]).map(|folder| folder + "/").collect();
+    let folders: Vec<String> =
+        kept.filter_map(|store| place(client, store).0).chain([closing(client)]).map(|folder| folder + "/").collect();
     let is_kept = |address: &&String| folders.iter().any(|folder| address.starts_with(folder.as_str()));
     addresses.iter().filter(|address| !is_kept(address)).map(String::as_str).collect()
 }

@@ -29,7 +29,9 @@ struct Next {
 pub(super) fn take_in(progress: &Progress, stage: &mut Stage) -> Result<()> {
     progress.say("the next provider starts an empty control plane of its own, and installs the chart there");
     let next = start(stage)?;
-    progress.say("and takes the client in from the opened bundle: kubectl caretaker intake new --bundle FOLDER --name acme | kubectl apply -f -");
+    progress.say(
+        "and takes the client in from the opened bundle: kubectl caretaker intake new --bundle FOLDER --name acme | kubectl apply -f -",
+    );
     let bundle = stage.opened()?.display().to_string();
     let plugin = |args: &[&str]| run(Command::new(binary()).args(args).env("KUBECONFIG", &next.kubectl.kubeconfig));
     next.kubectl.apply(&plugin(&["intake", "new", "--bundle", &bundle, "--name", "acme"])?)?;
