@@ -7,6 +7,7 @@ mod chart;
 mod doors;
 mod handed_over;
 mod iac;
+mod incidents;
 mod inventory;
 mod leaving;
 mod ledger;
