@@ -242,3 +242,32 @@ fn who_cannot_be_asked_is_told_and_nothing_is_said_of_the_outage() {
     assert!(matches!(outcome, Outcome::Waiting(_)) && status.pages_held_until.is_none());
     assert_eq!(status.state, IncidentState::Acknowledged, "that somebody took it is so all the same");
 }
+
+#[test]
+fn a_word_that_comes_late_brings_nothing_back() {
+    let fires = |minute| if minute < 20 { DESK } else { NONE };
+    let mut incident = incident();
+    visit(&mut incident, &observed(reading(0..21, fires), &["i-1"]), 21);
+    take(&mut incident, "mia", 21);
+    let plan = visit(&mut incident, &observed(reading(0..22, fires), &[]), 22);
+    assert_eq!(state(&incident), IncidentState::Resolved, "taking what is over does not open it");
+    assert!(matches!(plan.hold, Hold::Until(..)), "it may come back");
+    visit(&mut incident, &observed(reading(0..31, fires), &[]), 31);
+    assert_eq!(told(&incident), [(0, "opened"), (20, "resolved"), (21, "taken"), (30, "closed")]);
+    take(&mut incident, "jo", 40);
+    let plan = visit(&mut incident, &observed(reading(0..41, |_| DESK), &["i-1"]), 41);
+    assert_eq!((plan.hold, state(&incident)), (Hold::No, IncidentState::Closed), "what is closed stays so, and holds back nothing");
+    assert_eq!(told(&incident).len(), 4);
+}
+
+#[test]
+fn of_many_events_the_middle_ones_are_counted() {
+    let mut incident = incident();
+    // Down and up in turns of three minutes, for a day.
+    let fires = |minute: i64| if minute % 6 < 3 { DESK } else { NONE };
+    visit(&mut incident, &observed(reading(0..1440, fires), &["i-1"]), 1440);
+    let status = incident.status.as_ref().unwrap();
+    assert_eq!((status.events.len(), status.events_left_out), (40, 480 - 40));
+    assert_eq!(status.events[0].change, IncidentChange::Opened);
+    assert_eq!(told(&incident).last(), Some(&(1437, "resolved")));
+}
