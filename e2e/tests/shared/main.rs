@@ -8,6 +8,7 @@ mod closing;
 mod doors;
 mod handed_over;
 mod iac;
+mod incidents;
 mod inventory;
 mod leaving;
 mod ledger;

@@ -82,6 +82,12 @@ words! {
         LevelsCollected,
         /// The report is in the store, as it was made.
         ReportStored,
+        /// Every outage that the client's Prometheus knows of has its incident. A warning: `Ready` does not depend on it.
+        IncidentsRecorded,
+        /// What Prometheus knows of the outage is read up to now; of a closed incident, its record is in the store.
+        IncidentFollowed,
+        /// Alertmanager holds back pages of an incident that somebody took. True, with the reason NotRequested, where nothing is to be held back.
+        PagesHeld,
         /// The signing key of the provider is at hand.
         SigningKeyReady,
         /// The provider's own cloud identity answers and is the declared one.
@@ -171,6 +177,8 @@ words! {
         ReportLost,
         /// The store holds another report of the month, which stays.
         ReportConflict,
+        /// More outages than objects may stand for.
+        TooManyIncidents,
         /// It was called off.
         Cancelled,
         /// Something stands in the way of an exit.

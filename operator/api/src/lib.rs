@@ -12,6 +12,7 @@ pub mod condition;
 pub mod destination;
 pub mod exit_terms;
 pub mod handover;
+pub mod incident;
 pub mod isolation;
 pub mod ledger;
 pub mod managed_client;
@@ -28,6 +29,7 @@ pub mod words;
 pub use backup_policy::BackupPolicy;
 pub use cloud_account::CloudAccount;
 pub use handover::Handover;
+pub use incident::Incident;
 pub use managed_client::ManagedClient;
 pub use monitoring_stack::MonitoringStack;
 pub use provider_profile::ProviderProfile;
@@ -51,6 +53,7 @@ pub fn all_crds() -> Vec<CustomResourceDefinition> {
         BackupPolicy::crd(),
         CloudAccount::crd(),
         Handover::crd(),
+        Incident::crd(),
         ManagedClient::crd(),
         MonitoringStack::crd(),
         ProviderProfile::crd(),

@@ -57,11 +57,14 @@ pub struct MonitoringTerms {
     #[schemars(length(min = 3, max = 260))]
     #[x_kube(validation = Rule::new("self.matches('^[^/ ]+:[0-9]{1,5}$')").message("prober must be host:port, such as blackbox.monitoring.svc:9115"))]
     pub prober: Option<String>,
-    /// Escalation tiers, first to last. A tier is told when an alert has lasted its time.
+    /// Escalation tiers, first to last. The first is told when an alert fires, each other one when the outage has lasted its time and nobody took it.
     #[schemars(length(min = 1, max = 5))]
     #[x_kube(
         validation = Rule::new("self.all(t, self.exists_one(o, o.name == t.name))").message("each tier needs a name of its own"),
-        validation = Rule::new("self.all(t, self.exists_one(o, o.afterMinutes == t.afterMinutes))").message("each tier needs an afterMinutes of its own; the later tier has the larger one"),
+        validation = Rule::new("self.all(t, has(t.afterMinutes)) || self.all(t, !has(t.afterMinutes))").message("give every tier afterMinutes, or none and ackWithinMinutes instead"),
+        validation = Rule::new("self.all(t, !has(t.afterMinutes) || self.filter(o, has(o.afterMinutes) && o.afterMinutes == t.afterMinutes).size() == 1)").message("each tier needs an afterMinutes of its own; the later tier has the larger one"),
+        validation = Rule::new("self.exists(t, has(t.afterMinutes)) || self.filter(t, !has(t.ackWithinMinutes)).size() == (has(self[self.size() - 1].ackWithinMinutes) ? 0 : 1)").message("without afterMinutes each tier but the last needs ackWithinMinutes: the next tier is told when nobody took the incident within it"),
+        validation = Rule::new("self.all(t, !has(t.afterMinutes) || !has(t.ackWithinMinutes))").message("ackWithinMinutes says when the next tier is told, and so does afterMinutes of that tier: give one of them"),
     )]
     pub tiers: Vec<Tier>,
 }
@@ -90,9 +93,21 @@ pub struct Tier {
     #[schemars(length(min = 1, max = 40))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$')").message("name takes lower-case letters, digits and -, and starts with a letter"))]
     pub name: String,
-    /// Minutes that an alert must have lasted before this tier is told.
+    /// Minutes that an alert must have lasted before this tier is told. All tiers have it, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1440))]
-    pub after_minutes: u32,
+    pub after_minutes: Option<u32>,
+    /// Minutes within which somebody of this tier is to take an incident: after them the next tier is told. The last tier needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1440))]
+    pub ack_within_minutes: Option<u32>,
+    /// Minutes within which an incident that was taken at this tier is to end: after them the tiers above are told although it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10080))]
+    pub resolve_within_minutes: Option<u32>,
+    /// Who stands behind the tier. The time that an incident waits for a vendor is told apart.
+    #[serde(default, skip_serializing_if = "TierKind::is_provider")]
+    pub kind: TierKind,
     /// Address that receives Alertmanager's webhook. Use `webhookSecret` where the address is a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
@@ -101,6 +116,24 @@ pub struct Tier {
     /// Key of a Secret in the client's namespace that holds the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<SecretKey>,
+}
+
+/// Who stands behind a tier.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TierKind {
+    /// The provider's own people.
+    #[default]
+    Provider,
+    /// A vendor whom the provider calls in.
+    Vendor,
+}
+
+impl TierKind {
+    /// Whether it is the provider.
+    #[must_use]
+    pub const fn is_provider(&self) -> bool {
+        matches!(self, Self::Provider)
+    }
 }
 
 /// A key of a Secret in the same namespace.

@@ -1,6 +1,7 @@
 //! `Handover`: does one step of an exit at each visit. The log in the status is written after each, so that a process that dies goes on where it was.
 
 mod deliver;
+mod incidents;
 mod levels;
 mod revoke;
 mod seal;

@@ -9,6 +9,7 @@ pub mod counted_link;
 mod destination;
 pub mod discovery;
 pub mod handover;
+pub mod incident;
 pub mod ledger;
 pub mod managed_client;
 pub mod monitoring_stack;

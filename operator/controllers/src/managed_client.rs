@@ -189,7 +189,7 @@ impl Reconciler for ManagedClients {
     async fn clean_up(&self, ctx: &Context, client: &ManagedClient) -> Result<CleanUp, Failure> {
         let owner = owner(client);
         let namespace = client_namespace(&client.name_any());
-        let children = ["Handover", "ServiceReport", "BackupPolicy", "MonitoringStack", "CloudAccount"];
+        let children = ["Handover", "ServiceReport", "Incident", "BackupPolicy", "MonitoringStack", "CloudAccount"];
         let mut left = Vec::new();
         for kind in children {
             for object in ctx.cache.list(kind, Some(&namespace)) {

@@ -2,6 +2,7 @@
 
 mod around;
 mod ask;
+mod outages;
 pub(crate) mod running;
 
 pub use ask::Pods;
@@ -35,6 +36,7 @@ use around::Around;
 pub struct MonitoringStacks {
     watched: Mutex<HashMap<AccountKey, Known>>,
     around: Around,
+    begun: outages::Begun,
 }
 
 /// Namespace and name of a CloudAccount.
@@ -131,6 +133,7 @@ impl Reconciler for MonitoringStacks {
         if observed.missing_kinds.is_empty() {
             observed.attended = self.around.attended(ctx, stack).await?;
             running::look(ctx, stack, &mut observed).await?;
+            outages::look(ctx, &self.begun, stack, &mut observed).await?;
         }
         Ok(observed)
     }
@@ -158,11 +161,13 @@ impl Reconciler for MonitoringStacks {
     async fn clean_up(&self, _ctx: &Context, stack: &MonitoringStack) -> Result<CleanUp, Failure> {
         let namespace = stack.namespace().unwrap_or_default();
         self.watched.lock().expect("no panic while held").retain(|(held, _), _| *held != namespace);
+        self.begun.forget(&namespace);
         Ok(CleanUp::Done)
     }
 }
 
 async fn act(ctx: &Context, stack: &MonitoringStack, plan: &Plan, done: &mut Done) -> Result<(), Failure> {
+    outages::open(ctx, stack, &plan.incidents).await?;
     let owner = owner(stack);
     for (kind, name) in &plan.drops {
         apply::delete_named(ctx, &owner, kind, name).await?;

@@ -19,6 +19,7 @@ use crate::backup_policy::BackupPolicies;
 use crate::cloud_account::CloudAccounts;
 use crate::context::Context;
 use crate::handover::Handovers;
+use crate::incident::Incidents;
 use crate::ledger::Ledger;
 use crate::managed_client::ManagedClients;
 use crate::monitoring_stack::MonitoringStacks;
@@ -265,6 +266,7 @@ fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSe
         "BackupPolicy" => BackupPolicies,
         "MonitoringStack" => MonitoringStacks::default(),
         "ServiceReport" => ServiceReports,
+        "Incident" => Incidents,
         "Handover" => Handovers,
     }
 }

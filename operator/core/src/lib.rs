@@ -12,6 +12,7 @@ pub mod drift;
 pub mod failures;
 pub mod grant;
 pub mod handover;
+pub mod incident;
 pub mod intake;
 pub mod inventory;
 pub mod isolation;

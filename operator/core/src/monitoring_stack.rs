@@ -4,6 +4,7 @@ mod attendants;
 mod loaded;
 mod network;
 mod objects;
+mod outages;
 mod pods;
 mod prometheus_operator;
 mod pull;
@@ -25,19 +26,22 @@ use kube::ResourceExt;
 
 pub use attendants::{Attendants, Attended, PODS as ATTENDANTS};
 pub use loaded::{AlertmanagerSays, Answer, Loaded, PrometheusSays, RuleSays};
+pub use outages::{Outages, incident};
 pub use pods::{Part, Seen as PartSeen, State, is_taken_up, refused, state};
 pub use pull::PullSecret;
-pub use rules::{GROUP, MACHINES_JOB, PUBLIC_JOB, WATCHDOG};
+pub use rules::{GROUP, MACHINES_JOB, PAUSE_MINUTES, PUBLIC_JOB, WATCHDOG};
 pub use status::{status, what_runs};
+pub use tiers::{GROUP_BY, in_order as tiers_in_order, receiver as receiver_of};
 pub use watched::{Target, Watch, Watched};
 
 use crate::desired::Desired;
+use crate::incident::outage::Due;
 use crate::layout::MonitoringLayout;
 use crate::outcome::{Fault, Wait};
 use crate::ownership::{Kind, OWNED, PULL_SECRET};
 
 /// The kind's own conditions.
-pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady];
+pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady, ConditionType::IncidentsRecorded];
 /// Kinds without which no monitoring can be made.
 pub const NEEDED_KINDS: [&str; 6] = ["Prometheus", "Alertmanager", "PrometheusRule", "Probe", "ScrapeConfig", "AlertmanagerConfig"];
 
@@ -89,6 +93,8 @@ pub struct Observed {
     pub alertmanager: State,
     /// What the two say that they have loaded; `None` where they are not asked.
     pub loaded: Option<Loaded>,
+    /// What Prometheus knows of outages, or why it cannot be asked; `None` where it is not to be asked.
+    pub outages: Option<Result<Outages, String>>,
     /// Why the prometheus-operator refused objects, by their names.
     pub refused: BTreeMap<String, String>,
 }
@@ -133,6 +139,8 @@ pub struct Plan {
     pub prunes: Vec<&'static str>,
     /// Kind and name of objects of kinds that nobody watches, to be deleted before anything else.
     pub drops: Vec<(&'static str, &'static str)>,
+    /// Outages that become incidents.
+    pub incidents: Vec<Due>,
 }
 
 /// The objects of a stack. While the prometheus-operator is missing nothing is made and nothing goes; while an inventory is lost, whatever names
@@ -154,7 +162,9 @@ pub fn plan(stack: &MonitoringStack, observed: &Observed) -> Plan {
     let is_left_over = observed.names_pull_secret && observed.layout.image_pull_secret.is_none();
     Plan {
         objects,
-        prunes: owned.filter(|kind| !(is_blind && TARGET_KINDS.contains(kind))).collect(),
+        // Incidents come from what Prometheus knows and end in the store: nothing here asks for them.
+        prunes: owned.filter(|kind| !(is_blind && TARGET_KINDS.contains(kind) || *kind == "Incident")).collect(),
+        incidents: observed.outages.iter().flatten().flat_map(Outages::fit).cloned().collect(),
         drops: is_left_over.then_some(("Secret", PULL_SECRET)).into_iter().collect(),
     }
 }

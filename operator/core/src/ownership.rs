@@ -20,19 +20,22 @@ pub enum Kind {
     BackupPolicy,
     /// `ServiceReport`.
     ServiceReport,
+    /// `Incident`.
+    Incident,
     /// `Handover`.
     Handover,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ProviderProfile,
         Self::ManagedClient,
         Self::CloudAccount,
         Self::MonitoringStack,
         Self::BackupPolicy,
         Self::ServiceReport,
+        Self::Incident,
         Self::Handover,
     ];
 
@@ -46,6 +49,7 @@ impl Kind {
             Self::MonitoringStack => "MonitoringStack",
             Self::BackupPolicy => "BackupPolicy",
             Self::ServiceReport => "ServiceReport",
+            Self::Incident => "Incident",
             Self::Handover => "Handover",
         }
     }
@@ -60,6 +64,7 @@ impl Kind {
             Self::MonitoringStack => "monitoringstacks",
             Self::BackupPolicy => "backuppolicies",
             Self::ServiceReport => "servicereports",
+            Self::Incident => "incidents",
             Self::Handover => "handovers",
         }
     }
@@ -150,6 +155,7 @@ pub const OWNED: &[OwnedKind] = &[
     ours("MonitoringStack", "monitoringstacks", &[Kind::ManagedClient]),
     ours("BackupPolicy", "backuppolicies", &[Kind::ManagedClient]),
     ours("ServiceReport", "servicereports", &[Kind::ManagedClient]),
+    ours("Incident", "incidents", &[Kind::MonitoringStack]),
     monitoring("v1", "Prometheus", "prometheuses"),
     monitoring("v1", "Alertmanager", "alertmanagers"),
     monitoring("v1", "PrometheusRule", "prometheusrules"),

@@ -1,7 +1,7 @@
 //! What the engine reads and writes in every kind's status.
 
 use caretaker_api::condition::Conditions;
-use caretaker_api::{backup_policy, cloud_account, handover, managed_client, monitoring_stack, provider_profile, service_report};
+use caretaker_api::{backup_policy, cloud_account, handover, incident, managed_client, monitoring_stack, provider_profile, service_report};
 
 /// The part of a status that all kinds share.
 pub trait CommonStatus: Clone + Default + PartialEq + serde::Serialize + Send + Sync {
@@ -36,6 +36,7 @@ common_status!(
     backup_policy::BackupPolicyStatus,
     cloud_account::CloudAccountStatus,
     handover::HandoverStatus,
+    incident::IncidentStatus,
     managed_client::ManagedClientStatus,
     monitoring_stack::MonitoringStackStatus,
     provider_profile::ProviderProfileStatus,

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows Kubernetes or a cloud's SDK: a link to a cloud comes in as the port's trait.
 
+pub mod incidents;
 pub mod inventory;
 pub mod ledger;
 pub mod levels;

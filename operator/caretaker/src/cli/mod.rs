@@ -24,6 +24,7 @@ mod bundle;
 mod closing;
 mod cluster;
 mod exit;
+mod incidents;
 mod intake;
 mod inventory;
 mod isolation;
@@ -91,6 +92,10 @@ enum Command {
     Backups(backups::Args),
     /// Show what the service levels of a client's months came to, and whether a month would have passed.
     Report(Box<report::Args>),
+    /// Show the outages that a person must own: which tier was told, who took them.
+    Incidents(incidents::Args),
+    /// Take an incident: further tiers are not told of it.
+    Ack(incidents::AckArgs),
     /// Show what was done in a client's clouds and by its exits, verify the log of it, and plan how to take it back.
     Ledger(ledger::Args),
     /// Take a client in from another provider, and compare what was handed over with what is there.
@@ -125,6 +130,8 @@ pub fn main() -> ExitCode {
         Command::Readiness(args) => block_on(readiness::run(args)),
         Command::Backups(args) => block_on(backups::run(args)),
         Command::Report(args) => block_on(report::run(*args)),
+        Command::Incidents(args) => block_on(incidents::run(args)),
+        Command::Ack(args) => block_on(incidents::ack(args)),
         Command::Ledger(args) => block_on(ledger::run(args)),
         Command::Intake(args) => block_on(intake::run(args)),
         Command::Exit(args) => block_on(exit::exit(args)),

@@ -19,7 +19,7 @@ use caretaker_documents::handover as documents;
 use kube::ResourceExt;
 use tempfile::{NamedTempFile, TempPath};
 
-use super::{Sight, levels};
+use super::{Sight, incidents, levels};
 use crate::access::client_of;
 use crate::context::Context;
 use crate::ledger;
@@ -75,6 +75,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         found.add("08-changes/ledger.ndjson".into(), None, file.into_temp_path());
     }
     levels::add(ctx, client, (&mut found.entries, &mut found.copies, &mut found.gaps)).await?;
+    incidents::add(ctx, client, (&mut found.entries, &mut found.copies, &mut found.gaps)).await?;
     let (file, folder) = (file_name(&about), about.folder());
     let code = code(ctx, (profile, &about)).await?;
     let inputs = Inputs {

@@ -59,9 +59,20 @@ impl Pods {
         Ok(AlertmanagerSays { receivers: receivers.into_iter().map(|receiver| receiver.name).collect(), has_watchdog: !alerts.is_empty() })
     }
 
-    /// Causes without addresses, which change with each pod.
+    /// Sends something that is answered by a word that nobody needs.
+    ///
+    /// # Errors
+    /// It did not answer, or not with success; without addresses, which change with each pod.
+    pub async fn send(&self, method: reqwest::Method, at: SocketAddr, path: &str, body: Vec<u8>) -> Answer<()> {
+        let request = self.0.request(method, format!("http://{at}/{path}")).header("content-type", "application/json");
+        let status = request.body(body).send().await.map_err(|error| cause(&error))?.status();
+        if status.is_success() { Ok(()) } else { Err(format!("{path} answered {status}")) }
+    }
+
+    /// Causes without addresses, which change with each pod. What was asked does not belong to the cause.
     pub(crate) async fn get<T: DeserializeOwned>(&self, at: SocketAddr, path: &str) -> Answer<T> {
         let mut answer = self.0.get(format!("http://{at}/{path}")).send().await.map_err(|error| cause(&error))?;
+        let path = path.split('?').next().unwrap_or(path);
         let status = answer.status();
         if !status.is_success() {
             return Err(format!("{path} answered {status}"));

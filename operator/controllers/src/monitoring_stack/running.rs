@@ -1,5 +1,7 @@
 //! Looks at the pods of a stack.
 
+use std::net::IpAddr;
+
 use caretaker_api::MonitoringStack;
 use caretaker_core::monitoring_stack::{self as core, Observed, Part, PartSeen, State};
 use caretaker_engine::Failure;
@@ -53,15 +55,21 @@ fn note(ctx: &Context, stack: &MonitoringStack, observed: &mut Observed, (pods, 
 }
 
 /// Address of the pod of a stack's Prometheus; `None` where it does not run.
-pub async fn prometheus(ctx: &Context, stack: &MonitoringStack) -> Result<Option<std::net::IpAddr>, Failure> {
+pub async fn prometheus(ctx: &Context, stack: &MonitoringStack) -> Result<Option<IpAddr>, Failure> {
+    Ok(addresses(ctx, stack).await?.0)
+}
+
+/// Addresses of the pods of a stack's Prometheus and Alertmanager; `None` for what does not run.
+pub async fn addresses(ctx: &Context, stack: &MonitoringStack) -> Result<(Option<IpAddr>, Option<IpAddr>), Failure> {
     let mut observed = Observed::default();
     let (namespace, name) = (stack.namespace().unwrap_or_default(), stack.name_any());
     let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &namespace);
     let selector = format!("{PODS},app.kubernetes.io/instance={name}");
     let list = api.list(&ListParams::default().labels(&selector)).await;
     note(ctx, stack, &mut observed, (&list.map_err(Failure::kubernetes(format!("list the pods of {name}")))?.items, &[]));
-    Ok(match observed.prometheus {
+    let ip = |state: State| match state {
         State::Runs(ip) => ip,
-        _ => None,
-    })
+        State::Waits(_) => None,
+    };
+    Ok((ip(observed.prometheus), ip(observed.alertmanager)))
 }

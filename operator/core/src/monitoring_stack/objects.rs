@@ -36,7 +36,7 @@ pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: b
     ];
     objects.extend(observed.pull_secret.copy().map(|copy| object(stack, "Secret", PULL_SECRET.to_owned(), &copy)));
     objects.push(of_spec(stack, stack.name_any(), &alertmanager(stack, observed)));
-    objects.extend(tiers::configs(&stack.spec.terms.tiers).map(|(tier, config)| of_spec(stack, tiers::name(stack, tier), &config)));
+    objects.extend(tiers::configs(&stack.spec.terms).map(|(tier, config)| of_spec(stack, tiers::name(stack, tier), &config)));
     objects.extend([
         of_spec(stack, name(stack, "rules"), &rules::rules(&stack.spec.terms, has_targets)),
         of_spec(stack, name(stack, "prometheus"), &itself()),

@@ -173,7 +173,26 @@ pub struct RuleGroup {
     /// Its name.
     pub name: &'static str,
     /// Its rules.
-    pub rules: Vec<AlertRule>,
+    pub rules: Vec<AnyRule>,
+}
+
+/// A rule of either sort.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum AnyRule {
+    /// One that raises an alert.
+    Alert(AlertRule),
+    /// One that keeps a series.
+    Record(RecordingRule),
+}
+
+/// A rule that keeps a series.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordingRule {
+    /// Name of the series.
+    pub record: String,
+    /// Its value in PromQL.
+    pub expr: String,
 }
 
 /// A rule that raises an alert.
@@ -182,7 +201,7 @@ pub struct AlertRule {
     /// Name of the alert.
     pub alert: &'static str,
     /// Condition in PromQL.
-    pub expr: &'static str,
+    pub expr: String,
     /// How long the condition must last, such as `5m`.
     #[serde(rename = "for")]
     pub lasts: String,

@@ -1,9 +1,11 @@
-//! Alert rules. Escalation is the same alert once more for each tier, with the tier's name as a label and its time added.
+//! Alert rules. Escalation is the same alert once more for each tier, with the tier's name as a label and its time added: Prometheus and Alertmanager do it
+//! alone, whatever becomes of the operator.
 
-use caretaker_api::monitoring_stack::MonitoringTerms;
+use caretaker_api::monitoring_stack::{MonitoringTerms, Tier};
 
 use super::Plan;
-use super::prometheus_operator::{AlertRule, PrometheusRuleSpec, RuleGroup};
+use super::prometheus_operator::{AlertRule, AnyRule, PrometheusRuleSpec, RecordingRule, RuleGroup};
+use super::tiers::in_order;
 
 /// The label `job` of machines, whatever ScrapeConfig they stand in.
 pub const MACHINES_JOB: &str = "machines";
@@ -58,6 +60,9 @@ const RULES_FAIL: Rule = Rule {
     summary: "Prometheus cannot evaluate some of its rules; alerts may be missing.",
 };
 
+/// Minutes that an outage may pause and still be the same: one that comes back within them goes on where it was.
+pub const PAUSE_MINUTES: u32 = 10;
+
 /// The rules that make sense for what is watched.
 pub(super) fn rules(terms: &MonitoringTerms, has_targets: bool) -> PrometheusRuleSpec {
     let mut rules = vec![&RULES_FAIL];
@@ -67,16 +72,51 @@ pub(super) fn rules(terms: &MonitoringTerms, has_targets: bool) -> PrometheusRul
     if terms.prober.is_some() {
         rules.extend([&PROBE, &PROBER]);
     }
-    let alerts = rules.iter().flat_map(|rule| {
-        terms.tiers.iter().map(move |tier| AlertRule {
-            alert: rule.alert,
-            expr: rule.expr,
-            lasts: format!("{}m", rule.minutes + tier.after_minutes),
-            labels: [("severity", rule.severity.to_owned()), ("tier", tier.name.clone())].into(),
-            annotations: [("summary", rule.summary)].into(),
-        })
-    });
-    PrometheusRuleSpec { groups: vec![RuleGroup { name: GROUP, rules: std::iter::once(watchdog()).chain(alerts).collect() }] }
+    let tiers = in_order(terms);
+    let all = rules.iter().flat_map(|rule| escalation(rule, &tiers));
+    PrometheusRuleSpec { groups: vec![RuleGroup { name: GROUP, rules: std::iter::once(watchdog()).chain(all).collect() }] }
+}
+
+/// The rule of the first tier, then since when its outage lasts, then the rules of the tiers above.
+///
+/// The tiers above look at since when, and not at a `for` of their own: an outage that blinks would begin anew for them each time. That moment is a series of
+/// its own, and not a state of the alert: Prometheus does not take the state of short alerts over a restart.
+fn escalation(rule: &Rule, tiers: &[(u32, &Tier)]) -> Vec<AnyRule> {
+    let Some(((first_after, first), above)) = tiers.split_first() else { return Vec::new() };
+    let lasts = rule.minutes + first_after;
+    let mut made = vec![alert(rule, first, rule.expr.to_owned(), format!("{lasts}m"))];
+    if above.is_empty() {
+        return made;
+    }
+    let since = since(rule.alert);
+    let fires = format!(
+        "max without (alertname, alertstate, severity, tier) (ALERTS{{alertname=\"{}\",alertstate=\"firing\",tier=\"{}\"}})",
+        rule.alert, first.name
+    );
+    let window = lasts + PAUSE_MINUTES;
+    made.push(AnyRule::Record(RecordingRule {
+        expr: format!("(last_over_time({since}[{window}m]) and {fires}) or ({fires} * 0 + time())"),
+        record: since.clone(),
+    }));
+    for (after, tier) in above {
+        made.push(alert(rule, tier, format!("time() - {since} >= {}", (after - first_after) * 60), "0s".to_owned()));
+    }
+    made
+}
+
+/// The series that says since when the outage behind an alert lasts, as seconds of the epoch.
+fn since(alert: &str) -> String {
+    format!("caretaker:{alert}:since")
+}
+
+fn alert(rule: &Rule, tier: &Tier, expr: String, lasts: String) -> AnyRule {
+    AnyRule::Alert(AlertRule {
+        alert: rule.alert,
+        expr,
+        lasts,
+        labels: [("severity", rule.severity.to_owned()), ("tier", tier.name.clone())].into(),
+        annotations: [("summary", rule.summary)].into(),
+    })
 }
 
 /// Names of the alerts of a plan.
@@ -85,12 +125,12 @@ pub(super) fn names(plan: &Plan) -> impl Iterator<Item = &str> {
     rules.filter_map(|object| object.body["spec"]["groups"][0]["rules"].as_array()).flatten().filter_map(|rule| rule["alert"].as_str())
 }
 
-fn watchdog() -> AlertRule {
-    AlertRule {
+fn watchdog() -> AnyRule {
+    AnyRule::Alert(AlertRule {
         alert: WATCHDOG,
-        expr: "vector(1)",
+        expr: "vector(1)".into(),
         lasts: "0s".into(),
         labels: [("severity", "none".to_owned()), ("tier", "-".to_owned())].into(),
         annotations: [("summary", "Always fires: alerts arrive at Alertmanager.")].into(),
-    }
+    })
 }

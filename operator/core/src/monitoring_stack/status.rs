@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    Attended, CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, loaded, plan,
+    Attended, CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, loaded, outages, plan,
 };
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
-/// The one condition of the kind.
+/// The condition on the stack itself.
 const KIND: ConditionType = ConditionType::MonitoringReady;
 /// Most machines and accounts that a message names.
 const MAX_NAMED: usize = 3;
@@ -28,6 +28,7 @@ pub fn status(
 ) -> (MonitoringStackStatus, Outcome) {
     let mut status = stack.status.clone().unwrap_or_default();
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, stack.metadata.generation.unwrap_or_default(), now);
+    outages::tell(&mut set, observed);
     let outcome = if let Some(fault) = faults.first() {
         set.set(KIND, Is::False, fault.reason, &fault.message);
         Outcome::Refused(faults.to_vec())

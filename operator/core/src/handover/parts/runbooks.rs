@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Gap, Part};
 use crate::handover::contents::Inputs;
-use crate::monitoring_stack::{MACHINES_JOB, PUBLIC_JOB};
+use crate::monitoring_stack::{MACHINES_JOB, PUBLIC_JOB, tiers_in_order};
 
 pub(super) struct Runbooks;
 
@@ -96,8 +96,6 @@ fn backups(inputs: &Inputs<'_>, accounts: &BTreeMap<String, u64>) -> Vec<String>
 }
 
 fn tiers(inputs: &Inputs<'_>) -> Vec<(String, u32)> {
-    let tiers = inputs.client.spec.monitoring.iter().flat_map(|terms| &terms.tiers);
-    let mut tiers: Vec<(String, u32)> = tiers.map(|tier| (tier.name.clone(), tier.after_minutes)).collect();
-    tiers.sort_by_key(|(_, minutes)| *minutes);
-    tiers
+    let tiers = inputs.client.spec.monitoring.iter().flat_map(tiers_in_order);
+    tiers.map(|(minutes, tier)| (tier.name.clone(), minutes)).collect()
 }
