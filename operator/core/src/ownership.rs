@@ -20,19 +20,22 @@ pub enum Kind {
     BackupPolicy,
     /// `ServiceReport`.
     ServiceReport,
+    /// `ChangeRequest`.
+    ChangeRequest,
     /// `Handover`.
     Handover,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ProviderProfile,
         Self::ManagedClient,
         Self::CloudAccount,
         Self::MonitoringStack,
         Self::BackupPolicy,
         Self::ServiceReport,
+        Self::ChangeRequest,
         Self::Handover,
     ];
 
@@ -46,6 +49,7 @@ impl Kind {
             Self::MonitoringStack => "MonitoringStack",
             Self::BackupPolicy => "BackupPolicy",
             Self::ServiceReport => "ServiceReport",
+            Self::ChangeRequest => "ChangeRequest",
             Self::Handover => "Handover",
         }
     }
@@ -60,6 +64,7 @@ impl Kind {
             Self::MonitoringStack => "monitoringstacks",
             Self::BackupPolicy => "backuppolicies",
             Self::ServiceReport => "servicereports",
+            Self::ChangeRequest => "changerequests",
             Self::Handover => "handovers",
         }
     }

@@ -41,8 +41,9 @@ pub struct Operator {
 /// Helm failed; the error holds what it wrote.
 pub fn install(kubectl: &Kubectl, folder: &Path, binary: &Path, values: &[String]) -> Result<Installed> {
     helm(kubectl, folder, values, &[])?;
-    for crd in ["managedclients", "cloudaccounts", "providerprofiles", "handovers", "backuppolicies", "monitoringstacks", "servicereports"]
-    {
+    let kinds =
+        ["managedclients", "cloudaccounts", "providerprofiles", "handovers", "backuppolicies", "monitoringstacks", "servicereports"];
+    for crd in kinds.into_iter().chain(["changerequests"]) {
         kubectl.wait(&[&format!("crd/{crd}.caretaker.dev")], "condition=Established", Duration::from_secs(30))?;
     }
     std::fs::create_dir_all(folder)?;

@@ -21,6 +21,7 @@ mod access;
 mod account;
 mod backups;
 mod bundle;
+mod changes;
 mod cluster;
 mod exit;
 mod intake;
@@ -88,6 +89,8 @@ enum Command {
     Readiness(readiness::Args),
     /// Show what of clients can be restored and from when, what cannot and why; plan shows what is written next.
     Backups(backups::Args),
+    /// Show planned changes that wait for the client's yes; approve and reject say the client's word.
+    Changes(changes::Args),
     /// Show what the service levels of a client's months came to, and whether a month would have passed.
     Report(Box<report::Args>),
     /// Show what was done in a client's clouds and by its exits, verify the log of it, and plan how to take it back.
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Readiness(args) => block_on(readiness::run(args)),
         Command::Backups(args) => block_on(backups::run(args)),
+        Command::Changes(args) => block_on(changes::run(args)),
         Command::Report(args) => block_on(report::run(*args)),
         Command::Ledger(args) => block_on(ledger::run(args)),
         Command::Intake(args) => block_on(intake::run(args)),

@@ -14,7 +14,7 @@ use kube::ResourceExt;
 
 use super::accounts::Wanted;
 use super::reports::latest_report;
-use super::{CONDITIONS, Observed, accounts, destination, external_ids, readiness};
+use super::{CONDITIONS, Observed, accounts, delivery, destination, external_ids, readiness};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
@@ -75,6 +75,8 @@ pub fn status(
     if let Some(open) = set.get(ConditionType::Isolated).filter(|condition| Is::of(condition) == Is::False) {
         waits.push(Wait { reason: reason_of(&open.reason), message: open.message.clone(), after: CHILD_PAUSE });
     }
+    let (delivery, turn) = delivery::settle(client, observed, &mut set, now);
+    let look = look.into_iter().chain(turn).min();
     let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
     let outcome = match ended {
         _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
@@ -93,6 +95,7 @@ pub fn status(
         destination: tried,
         ledger,
         readiness,
+        delivery: Some(delivery),
         handed_over_by,
         ..last
     };

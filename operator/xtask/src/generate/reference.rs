@@ -102,6 +102,7 @@ fn kinds_of(condition: ConditionType) -> String {
         Kind::MonitoringStack => caretaker_core::monitoring_stack::CONDITIONS,
         Kind::BackupPolicy => caretaker_core::backup_policy::CONDITIONS,
         Kind::ServiceReport => caretaker_core::service_report::CONDITIONS,
+        Kind::ChangeRequest => caretaker_core::change_request::CONDITIONS,
         Kind::Handover => caretaker_core::handover::CONDITIONS,
     };
     let found: Vec<&str> = Kind::ALL.iter().filter(|kind| of(kind).contains(&condition)).map(|kind| kind.as_str()).collect();
