@@ -4,6 +4,7 @@
 mod backups;
 mod cases_from_practice;
 mod chart;
+mod contract;
 mod doors;
 mod handed_over;
 mod iac;
