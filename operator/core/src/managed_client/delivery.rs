@@ -70,7 +70,7 @@ pub fn owed(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Vec<
 /// The status, the condition, and when another answer will hold.
 pub(super) fn settle(
     client: &ManagedClient,
-    observed: &Observed,
+    (observed, has_ended): (&Observed, bool),
     set: &mut ConditionSet,
     now: Timestamp,
 ) -> (DeliveryStatus, Option<Duration>) {
@@ -82,7 +82,7 @@ pub(super) fn settle(
     let glass = emergency::shown(declared, last, now);
     let (is, reason, message) = told(client, &waiting, now);
     set.set(ConditionType::ChangesDecided, is, reason, message);
-    if observed.ending.is_some() {
+    if has_ended || observed.ending.is_some() {
         set.set(ConditionType::ChangesDecided, Is::Unknown, Reason::HandedOver, "our access has ended: nothing is written any more");
     }
     let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
@@ -158,10 +158,13 @@ mod tests {
         ] {
             let now = "2026-01-01T11:00:00Z".parse().unwrap();
             let mut set = ConditionSet::new(&[], super::super::CONDITIONS, 1, now);
-            let (status, _) = settle(&client(more), &changes(states), &mut set, now);
+            let (status, _) = settle(&client(more.clone()), (&changes(states), false), &mut set, now);
             let condition = set.get(ConditionType::ChangesDecided).unwrap();
             assert_eq!((condition.status.as_str(), condition.reason.as_str()), (is, reason), "{why}");
             assert!(condition.message.contains(part), "{why}: {}", condition.message);
+            settle(&client(more), (&changes(states), true), &mut set, now);
+            let after = set.get(ConditionType::ChangesDecided).unwrap();
+            assert_eq!((after.status.as_str(), after.reason.as_str()), ("Unknown", "HandedOver"), "{why}: after the exit");
             assert_eq!(status.waiting as usize, states.iter().filter(|state| **state == ChangeState::Proposed).count(), "{why}");
         }
     }

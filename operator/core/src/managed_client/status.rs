@@ -75,7 +75,7 @@ pub fn status(
     if let Some(open) = set.get(ConditionType::Isolated).filter(|condition| Is::of(condition) == Is::False) {
         waits.push(Wait { reason: reason_of(&open.reason), message: open.message.clone(), after: CHILD_PAUSE });
     }
-    let (delivery, turn) = delivery::settle(client, observed, &mut set, now);
+    let (delivery, turn) = delivery::settle(client, (observed, ended.is_some()), &mut set, now);
     let look = look.into_iter().chain(turn).min();
     let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
     let outcome = match ended {
