@@ -5,6 +5,7 @@ mod backups;
 mod cases_from_practice;
 mod chart;
 mod closing;
+mod contract;
 mod doors;
 mod handed_over;
 mod iac;

@@ -99,6 +99,12 @@ words! {
         ExitProvable,
         /// The definitions of Caretaker's kinds in the cluster hold every field of this release. A warning: `Ready` does not depend on it.
         DefinitionsCurrent,
+        /// No planned write waits for the client's yes, and no emergency writes without it. A warning: `Ready` does not depend on it.
+        ChangesDecided,
+        /// The client has said yes to the change.
+        ChangeApproved,
+        /// The change was applied whole, as it was approved.
+        ChangeApplied,
         /// Nothing stands in the way of an exit today. A warning: `Ready` does not depend on it.
         ExitReady,
         /// The bundle is sealed, delivered, read back and verified.
@@ -225,6 +231,16 @@ words! {
         NotRequested,
         /// A child object is not ready.
         ChildNotReady,
+        /// Waits for the client's yes to a change.
+        WaitingForApproval,
+        /// The client said no to a change.
+        ChangeRejected,
+        /// Nobody decided about a change within its window.
+        ChangeExpired,
+        /// What a change was planned on is not so any more.
+        ChangeVoid,
+        /// An emergency was declared: what waits for the client's yes is written without it.
+        BreakGlass,
         /// Waits for the client's acceptance.
         WaitingForAcceptance,
         /// Waits for the client to run the revocation script.

@@ -6,9 +6,11 @@
 pub mod account_access;
 pub mod account_budget;
 pub mod backup_policy;
+pub mod change_request;
 pub mod cloud_account;
 pub mod cloud_target;
 pub mod condition;
+pub mod contract;
 pub mod destination;
 pub mod exit_terms;
 pub mod handover;
@@ -27,6 +29,7 @@ pub mod service_report;
 pub mod words;
 
 pub use backup_policy::BackupPolicy;
+pub use change_request::ChangeRequest;
 pub use cloud_account::CloudAccount;
 pub use handover::Handover;
 pub use incident::Incident;
@@ -51,6 +54,7 @@ pub const VERSION: &str = "v1alpha1";
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
     let crds = [
         BackupPolicy::crd(),
+        ChangeRequest::crd(),
         CloudAccount::crd(),
         Handover::crd(),
         Incident::crd(),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::backup_policy::BackupTerms;
 use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
+use crate::contract::{BreakGlass, DeliveryModel, DeliveryStatus, DomainTerms};
 use crate::destination::{Destination, DestinationStatus};
 use crate::exit_terms::{ContractTerms, Deadline, Disposition, ErasureStatus, LegalHold, Regime};
 use crate::isolation::IsolationStatus;
@@ -43,6 +44,10 @@ use crate::service_level::ServiceLevelTerms;
 #[x_kube(
     // A rule of the spec, not of the object: it is not asked again where the spec stays, so that what is dying can die.
     validation = Rule::new("!has(self.serviceLevels) || has(self.monitoring)").message("spec.serviceLevels: what is not monitored cannot be measured; add spec.monitoring"),
+    validation = Rule::new("!has(self.deliveryModel) || self.deliveryModel != 'StaffAugmentation' || !has(self.serviceLevels)").message("spec.serviceLevels: staff augmentation is no managed service and has neither service levels nor credits; remove them, or choose another deliveryModel"),
+    validation = Rule::new("!has(self.deliveryModel) || self.deliveryModel != 'StaffAugmentation' || self.accounts.all(a, !has(a.allow) || a.allow.all(c, c == 'Revoke'))").message("spec.accounts[].allow: with staff augmentation the operator only observes; allow nothing but Revoke, or choose another deliveryModel"),
+    validation = Rule::new("!has(self.domains) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.domains: an authority for each domain belongs to deliveryModel CoManaged"),
+    validation = Rule::new("!has(self.breakGlass) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.breakGlass: only where writes wait for the client's yes, with deliveryModel CoManaged, is there something to open"),
     validation = Rule::new("!has(self.backups) || self.accounts.exists(a, has(a.aws) || has(a.awsOrganization))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
 )]
 pub struct ManagedClientSpec {
@@ -82,6 +87,22 @@ pub struct ManagedClientSpec {
     /// Service levels that were agreed. Without them no report is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_levels: Option<ServiceLevelTerms>,
+    /// How provider and client share the work.
+    #[serde(default, skip_serializing_if = "DeliveryModel::is_default")]
+    pub delivery_model: DeliveryModel,
+    /// Who decides in each domain, with `deliveryModel: CoManaged`. A domain that is not named is Joint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    #[x_kube(
+        validation = Rule::new("self.all(d, self.exists_one(o, o.name == d.name))").message("each domain stands once"),
+        merge_strategy = ListMerge::Map(vec!["name".into()])
+    )]
+    pub domains: Vec<DomainTerms>,
+    /// An emergency: for at most 24 hours, what waits for the client's yes in a Joint domain is written without it. It is on the ledger from its first
+    /// second, and ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.until > self.from && self.until - self.from <= duration('24h')").message("breakGlass.until must be later than breakGlass.from, by 24 hours at most"))]
+    pub break_glass: Option<BreakGlass>,
     /// On which terms the client leaves.
     pub exit: ExitTerms,
 }
@@ -393,6 +414,9 @@ pub struct ManagedClientStatus {
     /// What became of the client's data after the exit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<ErasureStatus>,
+    /// What the delivery model comes to now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryStatus>,
     /// Name of the Handover that ended the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_over_by: Option<String>,

@@ -56,6 +56,28 @@ words! {
 }
 
 words! {
+    /// How far a change is.
+    ChangeState {
+        /// It waits for the client's word.
+        Proposed,
+        /// The client said yes; it is begun at the next visit of its policy.
+        Approved,
+        /// It was begun.
+        Applying,
+        /// All of it was done.
+        Applied,
+        /// The client said no.
+        Rejected,
+        /// Nobody decided within its window.
+        Expired,
+        /// What it was planned on has changed since: nothing of it was done.
+        Void,
+        /// A part of it was done, and the rest is not done any more.
+        Failed,
+    }
+}
+
+words! {
     /// Whether an asset can be restored as its policy wants it.
     BackupState {
         /// It has a usable recovery point within the RPO.

@@ -124,6 +124,25 @@ pub enum CloudStep {
 }
 
 impl CloudStep {
+    /// The region that it is done in; empty where it is done in none.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        match self {
+            Self::CreateVault { region, .. }
+            | Self::CreatePlan { region, .. }
+            | Self::UpdatePlan { region, .. }
+            | Self::CreateSelection { region, .. }
+            | Self::DeleteSelection { region, .. }
+            | Self::NoteRestore { region, .. } => region,
+            Self::SetRestoreTest { terms } => &terms.region,
+            Self::StripOwnRole { .. }
+            | Self::CloseOwnRole { .. }
+            | Self::DropLastPolicy { .. }
+            | Self::DeleteDelegation { .. }
+            | Self::RemoveBinding { .. } => "",
+        }
+    }
+
     /// One line for a person.
     #[must_use]
     pub fn describe(&self) -> String {

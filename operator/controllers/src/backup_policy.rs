@@ -1,5 +1,6 @@
 //! `BackupPolicy`: carries out what `core` asks of the clients' accounts: reads what is there, and does the steps where writing is granted.
 
+mod changes;
 mod prove;
 mod watch;
 
@@ -8,13 +9,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use caretaker_api::backup_policy::{BackupPolicyStatus, ProtectionStatus};
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::contract::Domain;
 use caretaker_api::names::REQUESTED_AT;
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
-use caretaker_cloud::CloudLink;
+use caretaker_cloud::{CloudError, CloudLink, CloudStep, ErrorClass};
 use caretaker_core::backup_policy::conversation::{Answer, Ask, Conversation};
 use caretaker_core::backup_policy::protection::{inventories, is_due, news};
 use caretaker_core::backup_policy::{self as core, AccountView, Done, Observed};
 use caretaker_core::conditions::is_true_at;
+use caretaker_core::contract::{Permit, Verdict, verdict};
 use caretaker_core::handover::ending::Ending;
 use caretaker_core::handover::life::{Life, has_come_to};
 use caretaker_core::kit::backup_role_arn;
@@ -74,7 +77,9 @@ impl Reconciler for BackupPolicies {
                 found.push(account);
             }
         }
-        Ok(Observed { accounts, frozen, ending, inventories: inventories(&found) })
+        let (client, verdict) = contract(ctx, policy).await?;
+        let changes = changes::look(ctx, policy, client.as_ref()).await?;
+        Ok(Observed { accounts, frozen, ending, inventories: inventories(&found), verdict, changes })
     }
 
     fn check(&self, policy: &BackupPolicy, observed: &Observed) -> Vec<Fault> {
@@ -88,7 +93,7 @@ impl Reconciler for BackupPolicies {
     }
 
     async fn act(&self, ctx: &Context, policy: &BackupPolicy, mut conversation: Conversation) -> Acted<Done> {
-        let mut caller = Caller { ctx, policy, link: None };
+        let mut caller = Caller { ctx, policy, link: None, approved: None };
         let (mut answer, mut failure) = (None, None);
         while let Some((account, ask)) = conversation.next(answer.take()) {
             match caller.carry(&account, ask).await {
@@ -110,6 +115,9 @@ impl Reconciler for BackupPolicies {
                 Err(failed) => failure = Some(failed),
             }
         }
+        if failure.is_none() {
+            failure = changes::act(ctx, policy, &done).await.err();
+        }
         for note in done.regions.iter().filter_map(core::repaired) {
             tracing::info!("{note}");
             tell(ctx, policy, note).await;
@@ -130,6 +138,17 @@ impl Reconciler for BackupPolicies {
         ctx.metrics.forget_backups(&policy.uid().unwrap_or_default());
         Ok(CleanUp::Done)
     }
+}
+
+/// The client, and what becomes of a planned write of the policy's. What belongs to no client is never written for.
+async fn contract(ctx: &Context, policy: &BackupPolicy) -> Result<(Option<ManagedClient>, Verdict), Failure> {
+    let name = client_of(policy);
+    let client = ctx.find::<ManagedClient>("", &name).await?;
+    let verdict = match &client {
+        Some(client) => verdict(&client.spec, Domain::Backup, ctx.now()),
+        None => Verdict::Never(format!("there is no ManagedClient {name}")),
+    };
+    Ok((client, verdict))
 }
 
 /// An event says once what was put back; the condition speaks of now.
@@ -162,6 +181,8 @@ struct Caller<'a> {
     ctx: &'a Context,
     policy: &'a BackupPolicy,
     link: Option<Arc<dyn CloudLink>>,
+    /// The client's yes to the change that is worked on.
+    approved: Option<Permit>,
 }
 
 impl Caller<'_> {
@@ -183,14 +204,33 @@ impl Caller<'_> {
                 }
             }
             Ask::Protection(prefix) => Answer::Protection(self.link()?.protection(&self.policy.spec.terms.regions, &prefix).await),
-            Ask::Perform(key, step) => {
-                let name = client_of(self.policy);
-                let client = self.ctx.find::<ManagedClient>("", &name).await?;
-                let client = client.ok_or_else(|| Failure::local("write to the ledger", format!("there is no ManagedClient {name}")))?;
-                let scribe = Scribe::new(self.ctx, &client, Kind::BackupPolicy, self.policy);
-                Answer::Performed(scribe.perform((account, self.link()?), &key, &step).await?)
+            Ask::Begin(name) => {
+                self.approved = changes::begin(self.ctx, self.policy, &name).await?;
+                Answer::Begun(self.approved.is_some())
             }
+            Ask::Perform(key, step) => Answer::Performed(self.perform(account, (&key, &step)).await?),
         })
+    }
+
+    /// Who decides is asked again right before each write: an emergency can have ended since the visit began, or the client have taken the domain back.
+    async fn perform(
+        &self,
+        account: &str,
+        (key, step): (&str, &CloudStep),
+    ) -> Result<caretaker_cloud::Result<caretaker_cloud::Receipt>, Failure> {
+        let (client, verdict) = contract(self.ctx, self.policy).await?;
+        let client = client.ok_or_else(|| Failure::local("write to the ledger", verdict.shown(Domain::Backup).because))?;
+        let permit = match (&self.approved, &verdict) {
+            (Some(approved), Verdict::Propose) => Some(approved.clone()),
+            (Some(_), _) => None,
+            (None, verdict) => verdict.permit(),
+        };
+        let Some(permit) = permit else {
+            let why = format!("not written: meanwhile it is so that {}", verdict.shown(Domain::Backup).because);
+            return Ok(Err(CloudError::new(ErrorClass::Conflict, "perform", why)));
+        };
+        let scribe = Scribe::new(self.ctx, &client, Kind::BackupPolicy, self.policy);
+        scribe.perform(&permit, (account, self.link()?), (key, step)).await
     }
 
     /// The session; a conversation asks nothing of it before it has connected.

@@ -5,10 +5,13 @@ use caretaker_api::handover::HandoverStatus;
 use caretaker_api::ledger::LedgerHead;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_cloud::{CloudLink, CloudStep, Receipt};
+use caretaker_core::change_request::Progress;
+use caretaker_core::contract::Permit;
+use caretaker_core::contract::emergency::{self, Told};
 use caretaker_core::handover::parts::LedgerTold;
 use caretaker_core::handover::shown::{is_shortened, lacks_accounts, state};
 use caretaker_core::ledger::undo::UndoPlan;
-use caretaker_core::ledger::{Actor, Body, Entry, Head, Operation, Place, actor, entry, exit};
+use caretaker_core::ledger::{Actor, Body, Decision, Entry, Head, Operation, Place, actor, entry, exit};
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
 use caretaker_engine::write_gate::Writes;
@@ -45,6 +48,18 @@ pub async fn check(ctx: &Context, client: &ManagedClient) -> Option<Verdict> {
             None
         }
     }
+}
+
+/// What the ledger tells of a change.
+pub async fn change(ctx: &Context, client: &ManagedClient, uid: &str) -> Result<Progress, Failure> {
+    let (place, known) = place(client);
+    ctx.ledger.ledgers.change(&place, &known, uid).await.map_err(Failure::store)
+}
+
+/// What the ledger tells of decisions.
+pub async fn decided(ctx: &Context, client: &ManagedClient) -> Result<Told, Failure> {
+    let (place, known) = place(client);
+    ctx.ledger.ledgers.decided(&place, &known).await.map_err(Failure::store)
 }
 
 /// A copy of a client's ledger for a bundle, and what it tells; nothing where a segment is lost while it is read.
@@ -95,6 +110,7 @@ pub async fn handovers(ctx: &Context, namespace: &str) -> Result<Vec<Handover>, 
 }
 
 /// Who writes to a client's ledger in the name of one object.
+#[derive(Clone)]
 pub struct Scribe<'a> {
     ctx: &'a Context,
     place: Place,
@@ -144,8 +160,36 @@ impl<'a> Scribe<'a> {
         self.write(exit::changes(&recorded.unwrap_or_default(), state)).await
     }
 
-    /// One write in a client's cloud: the intent before it, what came of it after it. Where the intent cannot be written, nothing is done.
+    /// Writes a decision, once.
+    pub async fn decide(&self, decision: &Decision) -> Result<(), Failure> {
+        let told = self.ctx.ledger.ledgers.decided(&self.place, &self.known).await.map_err(Failure::store)?;
+        if !told.contains(&(decision.about.clone(), decision.decided)) {
+            self.write(vec![(String::new(), Body::Decision(decision.clone()))]).await?;
+        }
+        Ok(())
+    }
+
+    /// The same scribe, whose entries say in whose name they are written. An emergency is on the ledger before the first write under it.
+    pub async fn under(mut self, permit: &Permit) -> Result<Self, Failure> {
+        if let Some(declared) = permit.emergency() {
+            self.decide(&emergency::opened(declared)).await?;
+        }
+        self.by = Actor { approval: permit.approval().cloned(), emergency: permit.emergency().cloned(), ..self.by };
+        Ok(self)
+    }
+
+    /// One write in a client's cloud: the intent before it, what came of it after it. Where the intent cannot be written, nothing is done. Without a permit
+    /// there is no way to ask for it.
     pub async fn perform(
+        &self,
+        permit: &Permit,
+        (subject, link): (&str, &dyn CloudLink),
+        (key, step): (&str, &CloudStep),
+    ) -> Result<caretaker_cloud::Result<Receipt>, Failure> {
+        self.clone().under(permit).await?.carry_out((subject, link), key, step).await
+    }
+
+    async fn carry_out(
         &self,
         (subject, link): (&str, &dyn CloudLink),
         key: &str,

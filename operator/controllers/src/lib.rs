@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod backup_policy;
+pub mod change_request;
 pub mod claim;
 pub mod cloud_account;
 pub mod context;

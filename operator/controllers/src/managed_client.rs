@@ -1,6 +1,7 @@
 //! `ManagedClient`: reads the world around a client, lets `core` decide, applies and prunes.
 
 mod erase;
+mod contract;
 mod isolation;
 mod rehearsals;
 
@@ -10,12 +11,13 @@ use caretaker_api::destination::Destination;
 use caretaker_api::handover::{HandoverMode, HandoverSpec};
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
-use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile, ServiceReport};
+use caretaker_api::{BackupPolicy, ChangeRequest, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile, ServiceReport};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::ending::Ending;
 use caretaker_core::handover::life::{Life, has_come_to, is_leaving};
 use caretaker_core::isolation::{Step, step};
 use caretaker_core::managed_client::erasure::Erasing;
+use caretaker_core::ledger::Decision;
 use caretaker_core::managed_client::{self as core, Observed, Report, readiness};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use caretaker_core::ownership::{Kind, owned};
@@ -43,6 +45,8 @@ pub struct Plan {
     erasing: Option<Erasing>,
     worn: Vec<String>,
     destination: Option<Destination>,
+    decisions: Vec<Decision>,
+    turned: bool,
 }
 
 impl Plan {
@@ -110,6 +114,8 @@ impl Reconciler for ManagedClients {
             monitoring: ctx.cache.typed::<MonitoringStack>(&namespace, core::CHILD_NAME),
             backups: ctx.cache.typed::<BackupPolicy>(&namespace, core::CHILD_NAME),
             reports: ctx.cache.list_typed::<ServiceReport>(within),
+            changes: ctx.cache.list_typed::<ChangeRequest>(within),
+            decided: ledger::decided(ctx, client).await.ok(),
             ending: Ending::of(&handovers),
             leaving: is_leaving(&handovers),
             frozen: has_come_to(&handovers, Life::Frozen),
@@ -134,6 +140,8 @@ impl Reconciler for ManagedClients {
             contract_end: core::deadlines::contract_handover(client, &observed.handovers, now),
             erasing: core::erasure::erasing(client, observed, now),
             worn: readiness::worn_rehearsals(&observed.handovers),
+            decisions: core::delivery::owed(client, observed, now),
+            turned: core::delivery::turned(client, observed, now),
             destination: core::destination::due(client, now).filter(|_| observed.ending.is_none()).cloned(),
         }
     }
@@ -141,6 +149,10 @@ impl Reconciler for ManagedClients {
     async fn act(&self, ctx: &Context, client: &ManagedClient, plan: Plan) -> Acted<Report> {
         let owner = owner(client);
         let (mut report, mut taken) = (Report::default(), None);
+        if let Err(failure) = contract::act(ctx, client, &plan.decisions, plan.turned).await {
+            report.failure = Some(failure.to_string());
+            return Acted { done: report, failure: Some(failure) };
+        }
         for desired in &plan.objects {
             match apply::apply(ctx, &owner, desired).await {
                 Ok(Applied::Contested(wait)) => report.contested.push(wait),
@@ -189,7 +201,7 @@ impl Reconciler for ManagedClients {
     async fn clean_up(&self, ctx: &Context, client: &ManagedClient) -> Result<CleanUp, Failure> {
         let owner = owner(client);
         let namespace = client_namespace(&client.name_any());
-        let children = ["Handover", "ServiceReport", "Incident", "BackupPolicy", "MonitoringStack", "CloudAccount"];
+        let children = ["Handover", "ServiceReport", "ChangeRequest", "Incident", "BackupPolicy", "MonitoringStack", "CloudAccount"];
         let mut left = Vec::new();
         for kind in children {
             for object in ctx.cache.list(kind, Some(&namespace)) {

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::backup_policy::BackupPolicies;
+use crate::change_request::ChangeRequests;
 use crate::cloud_account::CloudAccounts;
 use crate::context::Context;
 use crate::handover::Handovers;
@@ -267,6 +268,7 @@ fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSe
         "MonitoringStack" => MonitoringStacks::default(),
         "ServiceReport" => ServiceReports,
         "Incident" => Incidents,
+        "ChangeRequest" => ChangeRequests,
         "Handover" => Handovers,
     }
 }

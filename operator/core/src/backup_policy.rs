@@ -1,5 +1,6 @@
 //! `BackupPolicy`: what a policy is in AWS Backup, how it differs from what is there, and which steps close the gap.
 
+mod contract;
 pub mod conversation;
 pub mod evidence;
 pub mod judge;
@@ -19,7 +20,9 @@ use caretaker_cloud::{BackupPlanState, CloudError, CloudStep, ErrorClass, Protec
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::change_request::{Change, Settled};
 use crate::conditions::{ConditionSet, Is};
+use crate::contract::Verdict;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 
 /// The kind's own conditions.
@@ -44,6 +47,10 @@ pub struct Observed {
     pub ending: Option<String>,
     /// The accounts' inventories in one word; see [`protection::inventories`].
     pub inventories: String,
+    /// What becomes of a planned write.
+    pub verdict: Verdict,
+    /// The policy's ChangeRequests.
+    pub changes: Vec<Change>,
 }
 
 /// What a visit did.
@@ -57,6 +64,8 @@ pub struct Done {
     pub protection: Option<ProtectionStatus>,
     /// What came of restore tests; `None` where none are asked for, or they were not read in this visit.
     pub restore_tests: Option<RestoreTestStatus>,
+    /// Where the policy's changes are.
+    pub settled: Settled,
 }
 
 /// One account as the policy sees it.
@@ -119,6 +128,20 @@ pub struct RegionPlan {
     pub may_write: bool,
     /// Why the plan would make jobs that fail, whatever is written: then nothing is.
     pub blocked: Option<String>,
+    /// Whether the contract keeps a write that is granted out.
+    pub held: Held,
+}
+
+/// What the contract does to a write that the account allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    #[default]
+    No,
+    /// It waits for the client's yes.
+    Waits,
+    /// It is never made.
+    Never,
 }
 
 /// What closes the gap between policy and cloud, account by account.
@@ -141,6 +164,7 @@ pub fn plan(client: &str, policy: &BackupPolicy, accounts: &[AccountView]) -> Ve
                 steps: if blocked.is_none() { steps } else { Vec::new() },
                 may_write: account.allow.contains(&Capability::Backup),
                 blocked,
+                held: Held::No,
             });
         }
     }
@@ -231,7 +255,8 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     if observed.frozen {
         return (status, Outcome::Settled(FROZEN));
     }
-    let Done { accounts, regions: done, protection: protected, restore_tests } = done;
+    let changes = contract::wait(done);
+    let Done { accounts, regions: done, protection: protected, restore_tests, .. } = done;
     let kind = ConditionType::BackupsReady;
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
     if let Some(fault) = faults.first() {
@@ -242,14 +267,23 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     let mut waits: Vec<Wait> = accounts.iter().filter_map(account_wait).collect();
     waits.extend(done.iter().filter_map(|done| done.error.as_ref().map(|error| error_wait(&done.plan.account, error))));
     waits.extend(done.iter().filter_map(lock_wait));
-    let observing: Vec<&str> =
-        done.iter().filter(|done| !done.plan.may_write && !done.plan.steps.is_empty()).map(|done| done.plan.account.as_str()).collect();
+    waits.extend(changes);
+    let never = contract::never(&observed.verdict, done);
+    let observing: Vec<&str> = done
+        .iter()
+        .filter(|done| !done.plan.may_write && done.plan.held == Held::No && !done.plan.steps.is_empty())
+        .map(|done| done.plan.account.as_str())
+        .collect();
     if done.iter().any(|done| repaired(done).is_some()) {
         status.drift_repaired_at = Some(Time(now));
     }
     if let Some(wait) = waits.iter().min_by_key(|wait| wait.after) {
-        let is = if matches!(wait.reason, Reason::Denied | Reason::Failed | Reason::LockForbids) { Is::False } else { Is::Unknown };
+        let is_told = matches!(wait.reason, Reason::WaitingForApproval | Reason::ChangeRejected);
+        let is =
+            if is_told || matches!(wait.reason, Reason::Denied | Reason::Failed | Reason::LockForbids) { Is::False } else { Is::Unknown };
         set.set(kind, is, wait.reason, &wait.message);
+    } else if let Some(message) = never {
+        set.set(kind, Is::True, Reason::ObserveOnly, message);
     } else if !observing.is_empty() {
         let message =
             format!("observe only: {} lack(s) the capability Backup; what would be written stands in status.plans", observing.join(", "));

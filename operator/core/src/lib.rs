@@ -3,9 +3,11 @@
 //! Each kind has a file of its own name with `check` (faults as data), `plan` (cannot fail) and `status`; what they share is here.
 
 pub mod backup_policy;
+pub mod change_request;
 pub mod cloud_account;
 pub mod conditions;
 pub mod contest;
+pub mod contract;
 pub mod desired;
 pub mod digest;
 pub mod drift;

@@ -2,6 +2,7 @@
 
 mod accounts;
 pub mod deadlines;
+pub mod delivery;
 pub mod destination;
 pub mod erasure;
 mod guards;
@@ -17,7 +18,7 @@ use caretaker_api::backup_policy::BackupPolicySpec;
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::monitoring_stack::MonitoringStackSpec;
 use caretaker_api::names::{self, client_namespace};
-use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack, ServiceReport};
+use caretaker_api::{BackupPolicy, ChangeRequest, CloudAccount, Handover, ManagedClient, MonitoringStack, ServiceReport};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
@@ -26,6 +27,7 @@ pub use accounts::{Wanted, accounts};
 pub use reports::reports;
 pub use status::{Report, status};
 
+use crate::contract::emergency::Told;
 use crate::desired::{Desired, named as named_object};
 use crate::handover::ending::Ending;
 use crate::inventory::scope::{self, Named};
@@ -48,6 +50,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::BackupsProtected,
     ConditionType::LevelsCollected,
     ConditionType::LedgerIntact,
+    ConditionType::ChangesDecided,
     ConditionType::ExitReady,
     ConditionType::HandedOver,
     ConditionType::DeadlinesMet,
@@ -77,6 +80,10 @@ pub struct Observed {
     pub backups: Option<BackupPolicy>,
     /// The reports on service levels.
     pub reports: Vec<ServiceReport>,
+    /// The changes of the namespace.
+    pub changes: Vec<ChangeRequest>,
+    /// What the ledger tells of decisions; `None` where the store did not answer.
+    pub decided: Option<Told>,
     /// A final Handover that has begun to revoke.
     pub ending: Option<Ending>,
     /// Whether a final Handover is under way: what it was begun with stays until it has ended.
@@ -144,6 +151,7 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
         faults.extend(service_level::faults(terms, "spec.serviceLevels"));
     }
     faults.extend(deadlines::faults(&client.spec.exit));
+    faults.extend(delivery::faults(&client.spec));
     faults.extend(observed.recipient_faults.iter().cloned());
     faults
 }

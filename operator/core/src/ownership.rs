@@ -22,6 +22,8 @@ pub enum Kind {
     ServiceReport,
     /// `Incident`.
     Incident,
+    /// `ChangeRequest`.
+    ChangeRequest,
     /// `Handover`.
     Handover,
 }
@@ -36,6 +38,7 @@ impl Kind {
         Self::BackupPolicy,
         Self::ServiceReport,
         Self::Incident,
+        Self::ChangeRequest,
         Self::Handover,
     ];
 
@@ -50,6 +53,7 @@ impl Kind {
             Self::BackupPolicy => "BackupPolicy",
             Self::ServiceReport => "ServiceReport",
             Self::Incident => "Incident",
+            Self::ChangeRequest => "ChangeRequest",
             Self::Handover => "Handover",
         }
     }
@@ -64,7 +68,7 @@ impl Kind {
             Self::MonitoringStack => "monitoringstacks",
             Self::BackupPolicy => "backuppolicies",
             Self::ServiceReport => "servicereports",
-            Self::Incident => "incidents",
+            Self::Incident => "changerequests", "incidents",
             Self::Handover => "handovers",
         }
     }

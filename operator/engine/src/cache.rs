@@ -348,6 +348,10 @@ impl Cache {
                 wakes.extend(self.blamed_profile(namespace, name));
                 wakes
             }
+            "ChangeRequest" => {
+                let client = namespace.strip_prefix(names::NAMESPACE_PREFIX).unwrap_or_default();
+                vec![Wake { kind: Kind::ManagedClient, namespace: String::new(), name: client.into() }]
+            }
             "Handover" => {
                 let client = namespace.strip_prefix(names::NAMESPACE_PREFIX).unwrap_or_default();
                 let mut wakes = all_of(&[Kind::CloudAccount, Kind::BackupPolicy], Some(namespace));

@@ -1,7 +1,9 @@
 //! What the engine reads and writes in every kind's status.
 
 use caretaker_api::condition::Conditions;
-use caretaker_api::{backup_policy, cloud_account, handover, incident, managed_client, monitoring_stack, provider_profile, service_report};
+use caretaker_api::{
+    backup_policy, change_request, cloud_account, handover, incident, managed_client, monitoring_stack, provider_profile, service_report,
+};
 
 /// The part of a status that all kinds share.
 pub trait CommonStatus: Clone + Default + PartialEq + serde::Serialize + Send + Sync {
@@ -34,6 +36,7 @@ macro_rules! common_status {
 
 common_status!(
     backup_policy::BackupPolicyStatus,
+    change_request::ChangeRequestStatus,
     cloud_account::CloudAccountStatus,
     handover::HandoverStatus,
     incident::IncidentStatus,

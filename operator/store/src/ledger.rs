@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::{HandoverStatus, HandoverStep, StepState};
+use caretaker_core::change_request::Progress;
+use caretaker_core::contract::emergency::Told;
 use caretaker_core::digest::sha256_hex;
 use caretaker_core::ledger::exit::Fold;
 use caretaker_core::ledger::{Body, Broken, Chain, Entry, Head, Place, chain};
@@ -40,6 +42,10 @@ struct Open {
     erasures: HashMap<DataStore, (u64, u64)>,
     /// Keys of writes of which it is not known whether they were made.
     open_intents: HashSet<String>,
+    /// ChangeRequests by UID.
+    changes: HashMap<String, Progress>,
+    /// What was decided.
+    decided: Told,
     listed_at: Option<Timestamp>,
 }
 
@@ -131,6 +137,34 @@ impl Ledgers {
         Ok(open.erasures.get(&store).copied())
     }
 
+    /// What was done of a change by the UID of its ChangeRequest.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    ///
+    /// # Panics
+    /// Never.
+    pub async fn change(&self, place: &Place, known: &Head, uid: &str) -> Result<Progress, StoreError> {
+        let ledger = self.ledger(place);
+        let mut open = ledger.lock().await;
+        self.read_once(&mut open, place, known).await?;
+        Ok(open.changes.get(uid).cloned().unwrap_or_default())
+    }
+
+    /// Everything that was decided about changes and emergencies.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    ///
+    /// # Panics
+    /// Never.
+    pub async fn decided(&self, place: &Place, known: &Head) -> Result<Told, StoreError> {
+        let ledger = self.ledger(place);
+        let mut open = ledger.lock().await;
+        self.read_once(&mut open, place, known).await?;
+        Ok(open.decided.clone())
+    }
+
     /// The end of a ledger and what is wrong with it. Every segment is read once in a process; afterwards, once an hour, it is looked whether all are there.
     ///
     /// # Errors
@@ -184,7 +218,11 @@ impl Open {
                     let known = self.erasures.entry(*store).or_default();
                     *known = (*known).max((*objects, *bytes));
                 }
+                Body::Decision(decision) => drop(self.decided.insert((decision.about.clone(), decision.decided))),
                 _ => {}
+            }
+            if let Some(uid) = Progress::about(entry) {
+                self.changes.entry(uid.to_owned()).or_default().take(entry);
             }
         }
         for entry in entries.iter().filter(|entry| entry.operation.kind == Kind::Handover.as_str()) {

@@ -50,6 +50,7 @@ pub fn install(kubectl: &Kubectl, folder: &Path, binary: &Path, values: &[String
         "monitoringstacks",
         "servicereports",
         "incidents",
+        "changerequests",
     ] {
         kubectl.wait(&[&format!("crd/{crd}.caretaker.dev")], "condition=Established", Duration::from_secs(30))?;
     }

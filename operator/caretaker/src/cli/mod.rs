@@ -22,6 +22,7 @@ mod account;
 mod backups;
 mod bundle;
 mod closing;
+mod changes;
 mod cluster;
 mod exit;
 mod incidents;
@@ -90,6 +91,8 @@ enum Command {
     Readiness(readiness::Args),
     /// Show what of clients can be restored and from when, what cannot and why; plan shows what is written next.
     Backups(backups::Args),
+    /// Show planned changes that wait for the client's yes; approve and reject say the client's word.
+    Changes(changes::Args),
     /// Show what the service levels of a client's months came to, and whether a month would have passed.
     Report(Box<report::Args>),
     /// Show the outages that a person must own: which tier was told, who took them.
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Readiness(args) => block_on(readiness::run(args)),
         Command::Backups(args) => block_on(backups::run(args)),
+        Command::Changes(args) => block_on(changes::run(args)),
         Command::Report(args) => block_on(report::run(*args)),
         Command::Incidents(args) => block_on(incidents::run(args)),
         Command::Ack(args) => block_on(incidents::ack(args)),

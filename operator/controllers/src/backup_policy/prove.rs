@@ -3,18 +3,20 @@
 
 use caretaker_api::backup_policy::RestoreTestStatus;
 use caretaker_api::cloud_account::Capability;
+use caretaker_api::contract::Domain;
 use caretaker_api::provider_profile::ProviderProfile;
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient};
 use caretaker_cloud::{CloudError, CloudLink, Purpose, RestoreTestTerms};
 use caretaker_core::backup_policy::conversation::step_key;
 use caretaker_core::backup_policy::object_name;
 use caretaker_core::backup_policy::restore_test::{Sample, interval, merge, name, record, schedule, steps};
+use caretaker_core::contract::Permit;
 use caretaker_core::kit::backup_role_arn;
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
 use kube::ResourceExt;
 
-use super::is_proven;
+use super::{contract, is_proven};
 use crate::access::{client_of, enter};
 use crate::context::Context;
 use crate::ledger::Scribe;
@@ -25,6 +27,12 @@ use crate::ledger::Scribe;
 /// A call to the API server or the store failed.
 pub async fn prove(ctx: &Context, policy: &BackupPolicy, accounts: &[CloudAccount], sample: &Sample) -> Result<RestoreTestStatus, Failure> {
     let (mut records, mut unread, mut sampled) = (Vec::new(), Vec::new(), 0);
+    let (client, verdict) = contract(ctx, policy).await?;
+    let permit = verdict.permit();
+    if permit.is_none() {
+        unread.push(format!("restore tests are neither set nor judged by us: {}", verdict.shown(Domain::Backup).because));
+    }
+    let writer = client.as_ref().zip(permit.as_ref());
     for account in accounts {
         let of = account.name_any();
         if !account.spec.allow.contains(&Capability::RestoreTest) {
@@ -46,7 +54,7 @@ pub async fn prove(ctx: &Context, policy: &BackupPolicy, accounts: &[CloudAccoun
             let sources = sample.of(&of, region);
             sampled += u64::try_from(sources.len()).unwrap_or_default();
             let wanted = terms(policy, (region, &role_arn), sources);
-            match place(ctx, policy, (&of, link.as_ref()), &wanted).await? {
+            match place(ctx, (policy, writer), (&of, link.as_ref()), &wanted).await? {
                 Ok(found) => records.extend(found),
                 Err(error) => unread.push(format!("account {of}, {region}: {error}")),
             }
@@ -79,10 +87,13 @@ fn terms(policy: &BackupPolicy, (region, role_arn): (&str, &str), sources: Vec<S
     }
 }
 
-/// One region of an account.
+/// Who writes, and in whose name.
+type Writer<'a> = Option<(&'a ManagedClient, &'a Permit)>;
+
+/// One region of an account. Without a writer it is only read.
 async fn place(
     ctx: &Context,
-    policy: &BackupPolicy,
+    (policy, writer): (&BackupPolicy, Writer<'_>),
     (account, link): (&str, &dyn CloudLink),
     wanted: &RestoreTestTerms,
 ) -> Result<Result<Vec<caretaker_api::backup_policy::RestoreTestRecord>, CloudError>, Failure> {
@@ -92,14 +103,10 @@ async fn place(
         Ok(state) => state,
         Err(error) => return Ok(Err(error)),
     };
-    let owed = steps(wanted, &state);
-    if !owed.is_empty() {
-        let name = client_of(policy);
-        let client = ctx.find::<ManagedClient>("", &name).await?;
-        let client = client.ok_or_else(|| Failure::local("write to the ledger", format!("there is no ManagedClient {name}")))?;
-        let scribe = Scribe::new(ctx, &client, Kind::BackupPolicy, policy);
-        for step in owed {
-            if let Err(error) = scribe.perform((account, link), &step_key(policy, &step), &step).await? {
+    if let Some((client, permit)) = writer {
+        let scribe = Scribe::new(ctx, client, Kind::BackupPolicy, policy);
+        for step in steps(wanted, &state) {
+            if let Err(error) = scribe.perform(permit, (account, link), (&step_key(policy, &step), &step)).await? {
                 return Ok(Err(error));
             }
         }

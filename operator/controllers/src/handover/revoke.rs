@@ -9,6 +9,7 @@ use caretaker_api::handover::RevocationStatus;
 use caretaker_api::words::RevokedBy;
 use caretaker_api::{CloudAccount, Handover, ProviderProfile};
 use caretaker_cloud::{CloudLink, Presented, Purpose};
+use caretaker_core::contract::Permit;
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::advance::StepResult;
 use caretaker_core::handover::attempts::{self, Attempts};
@@ -79,7 +80,7 @@ impl Caller<'_> {
             Ask::Perform(key, step) => {
                 let link = self.link.as_ref().ok_or_else(|| lacking("session"))?;
                 let scribe = self.scribe.as_ref().ok_or_else(|| lacking("ManagedClient"))?;
-                Answer::Performed(scribe.perform((&account.name_any(), link.as_ref()), &key, &step).await?)
+                Answer::Performed(scribe.perform(&Permit::own_access(), (&account.name_any(), link.as_ref()), (&key, &step)).await?)
             }
         })
     }

@@ -1,12 +1,17 @@
 //! The conversation of one visit with the clouds of a policy's accounts: first what is there is read, then the steps that close the gap are done. The
 //! controller carries the questions out and nothing more.
 
-use std::collections::VecDeque;
+mod changing;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use caretaker_api::BackupPolicy;
 use caretaker_cloud::{CloudError, CloudStep, ProtectionState, Purpose, Receipt};
 
+use self::changing::Changing;
 use super::{AccountView, Done, Observed, RegionDone, RegionPlan, plan};
+use crate::change_request::Change;
+use crate::contract::Verdict;
 use crate::digest::json_digest;
 
 /// Hexadecimal digits of a step's digest in its key.
@@ -21,6 +26,8 @@ pub enum Ask {
     Protection(String),
     /// Do a step under a key.
     Perform(String, CloudStep),
+    /// Take up the client's yes to the change of this name: what is written until the next one is written under it.
+    Begin(String),
 }
 
 /// An answer to the question that was asked last.
@@ -32,6 +39,8 @@ pub enum Answer {
     Protection(Result<ProtectionState, CloudError>),
     /// To [`Ask::Perform`].
     Performed(Result<Receipt, CloudError>),
+    /// To [`Ask::Begin`]; false where the yes does not stand any more.
+    Begun(bool),
 }
 
 /// Where a conversation is.
@@ -41,6 +50,10 @@ enum At {
     Reading(usize),
     /// Does the steps of a region; the id of the plan where one was made.
     Writing { plan: RegionPlan, left: VecDeque<CloudStep>, plan_id: Option<String> },
+    /// Takes up the client's yes to a change.
+    Beginning(Change),
+    /// Does the steps of a change.
+    Changing(Changing),
     /// Nothing was asked.
     Between,
 }
@@ -57,6 +70,13 @@ pub struct Conversation {
     at: At,
     done: Done,
     watches: bool,
+    verdict: Verdict,
+    /// Every change of the policy.
+    changes: Vec<Change>,
+    /// The changes that are worked on.
+    work: VecDeque<Change>,
+    /// Accounts in which a change was worked on, with the error that stopped it.
+    worked: BTreeMap<String, Option<CloudError>>,
 }
 
 impl Conversation {
@@ -66,7 +86,19 @@ impl Conversation {
         let accounts = if observed.frozen { Vec::new() } else { observed.accounts.clone() };
         let unread = accounts.iter().enumerate().filter(|(_, account)| account.is_proven).map(|(place, _)| place).collect();
         let done = Done { accounts, ..Done::default() };
-        Self { client: client.into(), policy: policy.clone(), unread, unwritten: None, at: At::Between, done, watches: false }
+        Self {
+            client: client.into(),
+            policy: policy.clone(),
+            unread,
+            unwritten: None,
+            at: At::Between,
+            done,
+            watches: false,
+            verdict: observed.verdict.clone(),
+            changes: if observed.frozen { Vec::new() } else { observed.changes.clone() },
+            work: VecDeque::new(),
+            worked: BTreeMap::new(),
+        }
     }
 
     /// The same, after which recovery points are read, where that is due.
@@ -86,6 +118,8 @@ impl Conversation {
         let follows = match (std::mem::replace(&mut self.at, At::Between), answer) {
             (At::Reading(place), Some(answer)) => self.read(place, answer),
             (At::Writing { plan, left, plan_id }, Some(answer)) => self.written((plan, left, plan_id), answer),
+            (At::Beginning(change), Some(answer)) => self.begun(&change, &answer),
+            (At::Changing(changing), Some(answer)) => self.changed(changing, answer),
             _ => None,
         };
         follows.or_else(|| self.begin())
@@ -102,7 +136,14 @@ impl Conversation {
             self.at = At::Reading(place);
             return Some((self.done.accounts[place].name.clone(), Ask::Connect(Purpose::Read)));
         }
-        let mut plans = self.unwritten.take().unwrap_or_else(|| plan(&self.client, &self.policy, &self.done.accounts).into());
+        let mut plans = match self.unwritten.take() {
+            Some(plans) => plans,
+            None => self.settle(plan(&self.client, &self.policy, &self.done.accounts)),
+        };
+        if let Some(change) = self.work.pop_front() {
+            self.unwritten = Some(plans);
+            return Some(self.take_up(change));
+        }
         let mut next = None;
         while let Some(plan) = plans.pop_front() {
             if plan.may_write && !plan.steps.is_empty() {
@@ -110,7 +151,8 @@ impl Conversation {
                 self.at = At::Writing { left: plan.steps.clone().into(), plan, plan_id: None };
                 break;
             }
-            self.done.regions.push(RegionDone { plan, error: None, plan_id: None });
+            let done = self.left(plan);
+            self.done.regions.push(done);
         }
         self.unwritten = Some(plans);
         next
@@ -126,7 +168,7 @@ impl Conversation {
             }
             Answer::Connected(Err(error)) => account.state = Some(Err(error)),
             Answer::Protection(answer) => account.state = Some(answer),
-            Answer::Connected(Ok(false)) | Answer::Performed(_) => {}
+            Answer::Connected(Ok(false)) | Answer::Performed(_) | Answer::Begun(_) => {}
         }
         None
     }
@@ -137,7 +179,7 @@ impl Conversation {
         answer: Answer,
     ) -> Option<(String, Ask)> {
         let error = match answer {
-            Answer::Connected(Ok(true)) | Answer::Protection(_) => None,
+            Answer::Connected(Ok(true)) | Answer::Protection(_) | Answer::Begun(_) => None,
             // A fault came to stand in the way since the account was read: it is read again at the next visit.
             Answer::Connected(Ok(false)) => {
                 left.clear();
@@ -203,6 +245,7 @@ mod tests {
         match ask {
             Ask::Connect(_) => Answer::Connected(Ok(true)),
             Ask::Protection(_) => Answer::Protection(Ok(ProtectionState::default())),
+            Ask::Begin(_) => Answer::Begun(true),
             Ask::Perform(_, step) => {
                 let id = matches!(step, CloudStep::CreatePlan { .. }).then(|| "plan-1".to_owned());
                 Answer::Performed(Ok(Receipt { outcome: StepOutcome::Done, id, calls: Vec::new() }))
@@ -220,6 +263,7 @@ mod tests {
                 Ask::Connect(purpose) => format!("{purpose:?}"),
                 Ask::Protection(prefix) => format!("look for {prefix}"),
                 Ask::Perform(_, step) => step.describe().split(' ').take(4).collect::<Vec<_>>().join(" "),
+                Ask::Begin(name) => format!("begin {name}"),
             };
             asked.push(format!("{name}: {what}"));
             last = Some(answer(&name, &ask).unwrap_or_else(|| good(&ask)));

@@ -15,5 +15,5 @@ pub fn of(handover: &Handover) -> Actor {
     managers.sort_unstable();
     managers.dedup();
     let accepted_by = handover.spec.acceptance.as_ref().map(|acceptance| acceptance.accepted_by.clone()).unwrap_or_default();
-    Actor { managers, accepted_by }
+    Actor { managers, accepted_by, ..Actor::default() }
 }

@@ -1,10 +1,13 @@
 //! One line of the ledger: who did what to whom, and what came of it.
 
 use caretaker_api::exit_terms::DataStore;
+use caretaker_api::contract::BreakGlass;
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStep, RevocationStatus, StepRecord};
 use caretaker_cloud::{CloudStep, Receipt, RestoreTestTerms};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::contract::Approval;
 
 /// The object in whose name something is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +30,67 @@ pub struct Actor {
     /// The person of the client who accepted the bundle.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub accepted_by: String,
+    /// The client's yes to the change that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// The emergency that stood for a yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<BreakGlass>,
+}
+
+/// Something that was decided about writes in the client's clouds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Decided {
+    /// The client's yes was taken up: the change is begun.
+    Approved,
+    /// All of the change was done.
+    Applied,
+    /// A part of the change was done, and the rest is not done any more.
+    Failed,
+    /// The client said no.
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
+    /// What the change was planned on is not so any more.
+    Void,
+    /// An emergency has begun.
+    EmergencyOpened,
+    /// An emergency has ended.
+    EmergencyEnded,
+}
+
+/// A decision, told once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// UID of the ChangeRequest, or the name of the emergency.
+    pub about: String,
+    /// What was decided.
+    pub decided: Decided,
+    /// The person; empty where time or the operator decided.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+impl Decision {
+    /// One line for a person.
+    fn describe(&self) -> String {
+        let what = match self.decided {
+            Decided::Approved => "the change was approved and is begun",
+            Decided::Applied => "the change was applied",
+            Decided::Failed => "the change ended before all of it was done",
+            Decided::Rejected => "the change was rejected",
+            Decided::Expired => "nobody decided about the change in time",
+            Decided::Void => "the change is void",
+            Decided::EmergencyOpened => "EMERGENCY: what waits for the client's yes is written without it",
+            Decided::EmergencyEnded => "the emergency has ended",
+        };
+        let by = if self.by.is_empty() { String::new() } else { format!(", by {}", self.by) };
+        let text = if self.text.is_empty() { String::new() } else { format!(": {}", self.text) };
+        format!("{what}{by}{text}")
+    }
 }
 
 impl Actor {
@@ -84,6 +148,8 @@ pub enum Body {
         /// What the cloud said.
         error: String,
     },
+    /// Something was decided about what may be written.
+    Decision(Decision),
     /// A step of an exit began, waits, or ended.
     Step(StepRecord),
     /// The exit went back to an earlier step: the sealed file was lost before it was delivered.
@@ -151,6 +217,7 @@ impl Entry {
             Body::Intent { what, .. } => format!("intends: {what}"),
             Body::Receipt { receipt, .. } => format!("done ({:?}): {}", receipt.outcome, receipt.calls.join(", ")),
             Body::Failure { error, .. } => format!("not done: {error}"),
+            Body::Decision(decision) => decision.describe(),
             Body::Step(record) if record.message.is_empty() => format!("{:?} {:?}", record.step, record.state),
             Body::Step(record) => format!("{:?} {:?}: {}", record.step, record.state, record.message),
             Body::Rebuilt { step } => format!("goes back to {step:?}: the sealed file was lost"),

@@ -54,7 +54,7 @@ impl UndoPlan {
                 }
             }
             // A refusal changed nothing. After another failure the intent stands open: it may have arrived.
-            Body::Failure { .. } | Body::Step(_) | Body::Rebuilt { .. } => {}
+            Body::Failure { .. } | Body::Decision(_) | Body::Step(_) | Body::Rebuilt { .. } => {}
             Body::Frozen(_) | Body::Read(_) | Body::Sealed(_) | Body::Revocation(_) => {}
             // What lies in the client's own bucket is the client's, and what was erased does not come back.
             Body::Destination { .. } | Body::Erasure { .. } | Body::Certified { .. } => {}

@@ -16,7 +16,7 @@ use kube::ResourceExt;
 use super::accounts::Wanted;
 use super::erasure::{self, Erased};
 use super::reports::latest_report;
-use super::{CONDITIONS, Observed, accounts, deadlines, destination, external_ids, readiness};
+use super::{CONDITIONS, Observed, accounts, deadlines, delivery, destination, external_ids, readiness};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
@@ -83,6 +83,8 @@ pub fn status(
     }
     let standing = erasure::standing(client, observed, now);
     let erasure = erasure::settle(client, (&standing, &report.erased), &mut set, now);
+    let (delivery, turn) = delivery::settle(client, (observed, ended.is_some()), &mut set, now);
+    let look = look.into_iter().chain(turn).min();
     let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
     let outcome = match ended {
         _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
@@ -103,6 +105,7 @@ pub fn status(
         readiness,
         deadlines,
         erasure,
+        delivery: Some(delivery),
         handed_over_by,
         ..last
     };

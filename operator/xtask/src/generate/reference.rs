@@ -103,6 +103,7 @@ fn kinds_of(condition: ConditionType) -> String {
         Kind::BackupPolicy => caretaker_core::backup_policy::CONDITIONS,
         Kind::ServiceReport => caretaker_core::service_report::CONDITIONS,
         Kind::Incident => caretaker_core::incident::CONDITIONS,
+        Kind::ChangeRequest => caretaker_core::change_request::CONDITIONS,
         Kind::Handover => caretaker_core::handover::CONDITIONS,
     };
     let found: Vec<&str> = Kind::ALL.iter().filter(|kind| of(kind).contains(&condition)).map(|kind| kind.as_str()).collect();

@@ -1,12 +1,84 @@
-//! 10: who is accountable for what. Nothing keeps it yet.
+//! 10: who does what and who answers for it, domain by domain, as the contract says. The client is always accountable: a provider can be asked to do the work,
+//! and never to answer for it towards others. Nothing here says that a rule of anybody's is met.
 
-use super::{Gap, Part};
+use caretaker_api::contract::{Authority, DeliveryModel, Domain};
+use caretaker_api::managed_client::ManagedClientSpec;
+use serde::Serialize;
+
+use super::{File, Gap, Part};
+use crate::contract::{WRITTEN, authority};
 use crate::handover::contents::Inputs;
 
 pub(super) struct Responsibility;
 
 const PATH: &str = "10-responsibility";
-const REASON: &str = "not kept in this release: ask the provider who was accountable for what, such as patches, keys, certificates and domains, and who is from now on";
+const BY_DOMAIN: &str = "told by domain only: ask the provider who did single tasks, such as patches, keys, certificates and names of domains, and who does \
+                         them from now on";
+
+/// One row: no cell is empty.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    domain: &'static str,
+    work: &'static str,
+    accountable: &'static str,
+    responsible: &'static str,
+    decides: &'static str,
+    after_the_exit: &'static str,
+    by: String,
+    evidence: &'static str,
+}
+
+/// What the domain is about, and where the bundle tells what was done.
+const fn about(domain: Domain) -> (&'static str, &'static str) {
+    match domain {
+        Domain::Backup => ("backup plans, recovery points, restore tests", "06-backup, 08-changes"),
+        Domain::Network => ("networks, firewalls, names", "02-inventory; nothing was written"),
+        Domain::Security => ("identities, keys, patches", "02-inventory, 03-access; nothing was written"),
+        Domain::Cloud => ("machines and services of the clouds", "02-inventory, 04-iac; nothing was written"),
+        Domain::EndUser => ("devices and applications of people", "none; nothing was read or written"),
+    }
+}
+
+fn row(spec: &ManagedClientSpec, domain: Domain) -> Row {
+    let (work, evidence) = about(domain);
+    let (responsible, decides) = match authority(spec, domain) {
+        Authority::Provider => ("provider", "provider"),
+        Authority::Client => ("client", "client"),
+        Authority::Joint if WRITTEN.contains(&domain) => ("provider, after the client's yes to each change", "client"),
+        Authority::Joint => ("provider and client", "provider and client"),
+    };
+    let is_named = spec.domains.iter().any(|terms| terms.name == domain);
+    let by = match (spec.delivery_model, is_named) {
+        (DeliveryModel::FullyManaged, _) => "deliveryModel FullyManaged".to_owned(),
+        (DeliveryModel::StaffAugmentation, _) => "deliveryModel StaffAugmentation: people work under the client's direction".to_owned(),
+        (DeliveryModel::CoManaged, true) => format!("domains[{}]", domain.as_str()),
+        (DeliveryModel::CoManaged, false) => "deliveryModel CoManaged, where a domain that is not named is Joint".to_owned(),
+    };
+    Row { domain: domain.as_str(), work, accountable: "client", responsible, decides, after_the_exit: "client", by, evidence }
+}
+
+/// The work that is the same under every model.
+fn always() -> [Row; 2] {
+    let row = |work, responsible, decides, by: &str, evidence| Row {
+        domain: "Access",
+        work,
+        accountable: "client",
+        responsible,
+        decides,
+        after_the_exit: "client",
+        by: by.into(),
+        evidence,
+    };
+    [
+        row("granting the provider access", "client", "client", "the grant kit, which the client applies", "03-access"),
+        row("ending the provider's access", "provider", "client, by accepting the bundle", "the exit", "03-access, 08-changes"),
+    ]
+}
+
+fn rows(spec: &ManagedClientSpec) -> Vec<Row> {
+    Domain::ALL.into_iter().map(|domain| row(spec, domain)).chain(always()).collect()
+}
 
 impl Part for Responsibility {
     fn path(&self) -> &'static str {
@@ -17,7 +89,61 @@ impl Part for Responsibility {
         "who is accountable for what"
     }
 
+    fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
+        vec![File::json(format!("{PATH}/matrix.json"), &rows(&inputs.client.spec))]
+    }
+
     fn gaps(&self, _inputs: &Inputs<'_>) -> Vec<Gap> {
-        vec![Gap::new(PATH, REASON)]
+        vec![Gap::new(PATH, BY_DOMAIN)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn spec(more: Value) -> ManagedClientSpec {
+        let mut spec = json!({
+            "displayName": "Acme", "contacts": {"vendorManager": {"name": "Jo", "email": "jo@x.example"}}, "accounts": [],
+            "exit": {"recipients": ["age1"]},
+        });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(spec).unwrap()
+    }
+
+    /// F51, F52: no cell is empty, the client is accountable everywhere, and nobody is called compliant.
+    #[test]
+    fn no_cell_is_empty_and_the_client_is_accountable_everywhere() {
+        let domains = json!([{"name": "Backup", "authority": "Joint"}, {"name": "Network", "authority": "Client"}]);
+        for (why, more, backup, network) in [
+            ("fully managed", json!({}), "provider", "provider"),
+            ("staff", json!({"deliveryModel": "StaffAugmentation"}), "client", "client"),
+            (
+                "shared",
+                json!({"deliveryModel": "CoManaged", "domains": domains}),
+                "provider, after the client's yes to each change",
+                "client",
+            ),
+            (
+                "nothing named",
+                json!({"deliveryModel": "CoManaged"}),
+                "provider, after the client's yes to each change",
+                "provider and client",
+            ),
+        ] {
+            let rows = rows(&spec(more));
+            assert_eq!((rows.len(), rows[0].responsible, rows[1].responsible), (7, backup, network), "{why}");
+            for row in &rows {
+                assert_eq!((row.accountable, row.after_the_exit), ("client", "client"), "{why}: {row:?}");
+                let cells = serde_json::to_value(row).unwrap();
+                assert!(
+                    cells.as_object().unwrap().values().all(|cell| cell.as_str().is_some_and(|text| !text.is_empty())),
+                    "{why}: {cells}"
+                );
+                assert!(!cells.to_string().to_lowercase().contains("complian"), "{cells}");
+            }
+        }
     }
 }
