@@ -42,7 +42,6 @@ use crate::service_level::ServiceLevelTerms;
 #[x_kube(
     // A rule of the spec, not of the object: it is not asked again where the spec stays, so that what is dying can die.
     validation = Rule::new("!has(self.serviceLevels) || has(self.monitoring)").message("spec.serviceLevels: what is not monitored cannot be measured; add spec.monitoring"),
-    validation = Rule::new("!has(self.backups) || self.accounts.exists(a, has(a.aws) || has(a.awsOrganization))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
 )]
 pub struct ManagedClientSpec {
     /// Name of the client as people say it.

@@ -91,6 +91,7 @@ fn point(row: &RecoveryPointByBackupVault, region: &str) -> Option<RecoveryPoint
         created: time(row.creation_date())?,
         deleted_at: row.calculated_lifecycle().and_then(|of| time(of.delete_at())),
         continuous: CONTINUOUS.iter().any(|part| id.contains(part)),
+        leaves_out: false,
         message: row.status_message().unwrap_or_default().into(),
         id,
     })

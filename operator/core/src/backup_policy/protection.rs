@@ -140,14 +140,15 @@ impl<'a> Join<'a> {
         }
         self.found.assets += 1;
         let nothing = Ground::default();
-        let ground = match self.recovery.ground(account, &asset.region) {
+        let region = asset.cloud.region_of(&asset.region);
+        let ground = match self.recovery.ground(account, region) {
             Some(Ok(ground)) => ground,
             Some(Err(_)) => {
                 self.found.unknown += 1;
                 return None;
             }
             // Where the policy makes no plan nothing was read; that it makes none is what is told.
-            None if !self.terms.regions.contains(&asset.region) => &nothing,
+            None if !self.terms.regions.iter().any(|named| named == region) => &nothing,
             None => {
                 self.found.unknown += 1;
                 return None;
@@ -159,7 +160,7 @@ impl<'a> Join<'a> {
             None => first,
         };
         let measure = Measure { terms: self.terms, may_write, ground, since, now: self.now };
-        let judged = judge((asset, &source), self.recovery.of(&source.name), measure);
+        let judged = judge((asset, &source), self.recovery.about(&source).as_deref(), measure);
         if let (BackupState::Protected, Some(sample)) = (judged.state, &mut self.sample) {
             sample.take(account, asset, &source.name);
         }
