@@ -7,7 +7,7 @@ use caretaker_arm_simulator::world::Subscription;
 use caretaker_e2e::shared::shared;
 use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds};
 use caretaker_e2e::{Client, Lab, PATIENCE};
-use caretaker_google_simulator::recovery::{instance, operation, snapshot, vault as google_vault};
+use caretaker_google_simulator::recovery::{instance, operation, run, snapshot, vault as google_vault};
 use caretaker_google_simulator::{READ_ROLE, apply_terraform};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn ago(hours: i64) -> Timestamp {
     Timestamp::now() - SignedDuration::from_hours(hours)
 }
 
-/// Two machines and a disk of one of them on Azure, and a disk and a machine on Google Cloud; all have the tag, with the letter case that each cloud has for it.
+/// Two machines and a disk of one of them on Azure, and a disk, a machine and a database on Google Cloud; all have the tag, with the letter case that each cloud has for it.
 fn furnish(clouds: &Clouds) {
     let tagged = |mut row: Value| {
         row["tags"] = json!({"Backup": "daily"});
@@ -53,6 +53,11 @@ fn furnish(clouds: &Clouds) {
         "name": format!("//compute.googleapis.com/projects/{PROJECT}/{SHOP}"), "assetType": "compute.googleapis.com/Instance",
         "displayName": "shop", "project": "projects/100000001501", "location": "europe-west1-b", "labels": {"backup": "daily"},
         "createTime": "2026-01-01T00:00:00Z", "state": "RUNNING", "additionalAttributes": {"internalIPs": ["10.0.0.9"]},
+    });
+    world.add_row(PROJECT, row);
+    let row = json!({
+        "name": format!("//cloudsql.googleapis.com/projects/{PROJECT}/instances/orders"), "assetType": "sqladmin.googleapis.com/Instance",
+        "displayName": "orders", "project": "projects/100000001501", "location": "europe-west1", "labels": {"backup": "daily"},
     });
     world.add_row(PROJECT, row);
 }
@@ -105,6 +110,7 @@ fn saved(clouds: &Clouds) {
     let project = world.projects.get_mut(PROJECT).expect("it is there");
     project.snapshots.push(row);
     project.instances.push(instance(PROJECT, "europe-west1-b", "shop", &["zones/europe-west1-b/disks/shop"]));
+    project.runs.push(run(("orders", "1"), "SUCCESSFUL", &ago(4).to_string()));
     project.vaults.extend(google_vault((PROJECT, "europe-west1", "acme"), SHOP, &ago(7).to_string()));
 }
 
@@ -113,11 +119,11 @@ fn vault(clouds: &Clouds, change: impl FnOnce(&mut Vault)) {
 }
 
 fn points_decide(lab: &Lab, clouds: &Clouds) -> Result<()> {
-    let message = told(lab, "False", "NotAllProtected")?;
-    ensure!(message.starts_with("0 of 5 assets") && message.contains("no plan is written on this cloud"), "{message}");
+    let message = told(lab, "Unknown", "Progressing")?;
+    ensure!(message.starts_with("0 of 6 assets") && message.contains("of 6 the first recovery point is not due yet"), "{message}");
     saved(clouds);
     let message = told(lab, "True", "Settled")?;
-    ensure!(message == "all 5 assets can be restored to a moment within 26 hours", "{message}");
+    ensure!(message == "all 6 assets can be restored to a moment within 26 hours", "{message}");
     lab.condition(&["mc", "seen"], "BackupsProtected", "True", "Settled")?;
     lab.condition(&POLICY, "BackupsReady", "True", "ObserveOnly").map(drop)
 }
@@ -125,10 +131,18 @@ fn points_decide(lab: &Lab, clouds: &Clouds) -> Result<()> {
 fn a_rebuilt_machine_has_no_points_of_the_earlier_one(lab: &Lab, clouds: &Clouds) -> Result<()> {
     vault(clouds, |vault| vault.item(&PLACE.id(MACHINE, "db")).in_soft_delete = true);
     let message = told(lab, "False", "NotAllProtected")?;
-    ensure!(message.contains("4 of 5 assets") && message.contains("soft delete in the vault acme-backups until"), "{message}");
+    ensure!(message.contains("5 of 6 assets") && message.contains("soft delete in the vault acme-backups until"), "{message}");
+    let erasable =
+        lab.kubectl.get(&POLICY)?["status"]["protection"]["earliestErasure"].as_str().context("soft delete holds it")?.to_owned();
+    ensure!(erasable.parse::<Timestamp>()? > ago(-24 * 13), "13 days and more remain: {erasable}");
     let shown = lab.plugin(&["backups", "seen"])?;
     let flat = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    ensure!(flat.contains("az backup protection undelete --ids") && flat.contains("5 selected: 4 protected, 1 unprotected"), "{shown}");
+    ensure!(
+        flat.contains("not before")
+            && flat.contains("az backup protection undelete --ids")
+            && flat.contains("6 selected: 5 protected, 1 unprotected"),
+        "{shown}"
+    );
     vault(clouds, |vault| vault.item(&PLACE.id(MACHINE, "db")).in_soft_delete = false);
     told(lab, "True", "Settled").map(drop)
 }
@@ -146,7 +160,7 @@ fn a_gap_has_its_cause_and_its_evidence(lab: &Lab, clouds: &Clouds) -> Result<()
     let failed = operation(PROJECT, "europe-west1-b", ("op-1", DISK), ("DONE", &ago(1).to_string(), "Quota 'SNAPSHOTS' exceeded."));
     clouds.google.world().projects.get_mut(PROJECT).expect("it is there").operations.push(failed);
     let message = told(lab, "False", "NotAllProtected")?;
-    ensure!(message.contains("4 of 5 assets") && message.contains("5 days old") && message.contains(said), "{message}");
+    ensure!(message.contains("5 of 6 assets") && message.contains("5 days old") && message.contains(said), "{message}");
     let shown = lab.plugin(&["backups", "seen"])?;
     let flat = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     // The disk on Google Cloud can be restored today, and the next point will not come.
@@ -156,7 +170,7 @@ fn a_gap_has_its_cause_and_its_evidence(lab: &Lab, clouds: &Clouds) -> Result<()
     let found = lab.kubectl.get(&POLICY)?;
     let coverage = lab.installed.volume("store").join(found["status"]["protection"]["address"].as_str().context("an address")?);
     let verdicts = std::fs::read_to_string(&coverage)?;
-    ensure!(verdicts.lines().count() == 5 && verdicts.contains("\"Failing\""), "{verdicts}");
+    ensure!(verdicts.lines().count() == 6 && verdicts.contains("\"Failing\""), "{verdicts}");
     vault(clouds, |vault| {
         vault.jobs.clear();
         vault.item(&PLACE.id(MACHINE, "web")).points[0].at = ago(3);

@@ -208,6 +208,10 @@ pub struct ProtectionStatus {
     /// The moment to which everything could be brought back: the newest usable recovery point of the asset whose newest is the oldest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Time>,
+    /// The first moment at which everything that is saved could be deleted, as far as it was read: locks that nobody can take away, enforced retentions or soft
+    /// delete hold some of it until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest_erasure: Option<Time>,
     /// What is not as it should be, the worst first; the file at `address` holds all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<BackupGap>,

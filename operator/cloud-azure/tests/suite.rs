@@ -315,6 +315,7 @@ impl Behaviour for OnSimulator {
             state,
             created,
             deleted_at: None,
+            held_until: None,
             continuous: false,
             leaves_out: false,
             message: String::new(),

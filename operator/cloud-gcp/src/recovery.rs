@@ -1,4 +1,4 @@
-//! Recovery points and jobs as Google Cloud shows them: snapshots of disks, machine images, and what the vaults of Backup and DR hold. A machine can be brought
+//! Recovery points and jobs as Google Cloud shows them: snapshots of disks, machine images, backups of databases, and what the vaults of Backup and DR hold. A machine can be brought
 //! back by a point of its own, or to the moment to which each of its disks can.
 
 mod read;
@@ -51,6 +51,7 @@ pub async fn read(session: &Session, region: &str, since: Timestamp, sink: &mut 
         sink.point(point);
     })
     .await?;
+    list.databases(region, since, sink).await?;
     list.each("compute:instances.aggregatedList", ("aggregated/instances", MACHINE, &[]), |page| {
         for row in read::scoped(page, "instances") {
             disks.machine(row, region, sink);
@@ -85,11 +86,8 @@ impl List<'_> {
     /// What the vaults of Backup and DR hold of machines and disks in the region.
     async fn vaults(&self, region: &str, sink: &mut (dyn FnMut(RecoveryPoint) + Send)) -> Result<()> {
         let project = &self.session.grant.project_id;
-        let vaults = match self.held("backupdr:backupVaults.list", &format!("projects/{project}/locations/{region}/backupVaults")).await {
-            // Where the service is off nothing is in its vaults that anybody could restore. Of another project's switch nothing is concluded.
-            Err(error) if error.class == ErrorClass::NotEnabled && Services::home(&self.session.grant) == *project => return Ok(()),
-            answer => answer?,
-        };
+        let path = format!("projects/{project}/locations/{region}/backupVaults");
+        let vaults = self.where_on(self.held("backupdr:backupVaults.list", &path).await)?.unwrap_or_default();
         for vault in vaults.iter().filter_map(|vault| vault["name"].as_str()) {
             for source in self.held("backupdr:dataSources.list", &format!("{vault}/dataSources")).await? {
                 let (Some(name), Some(of)) = (source["name"].as_str(), read::source(&source, region)) else { continue };
@@ -98,6 +96,35 @@ impl List<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Backups of databases: Cloud SQL lists those of the whole project, whose regions the databases themselves tell.
+    async fn databases(&self, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> Result<()> {
+        let project = &self.session.grant.project_id;
+        let path = format!("/v1/projects/{project}/instances/-/backupRuns");
+        let take = |page: &Value| {
+            for run in page["items"].as_array().into_iter().flatten() {
+                if let Some(point) = read::run(run, (project, region)) {
+                    sink.point(point);
+                }
+                if let Some(job) = read::run_job(run, (project, region)).filter(|job| job.created >= since) {
+                    sink.job(job);
+                }
+            }
+        };
+        let read = self.pages(("sqladmin", "sqladmin:backupRuns.list"), (&path, &[("maxResults", PAGE_SIZE)]), take).await;
+        self.where_on(read).map(drop)
+    }
+
+    /// Where a service is off, nothing of it is there that anybody could restore. Of the switch of another project, which the service account lives in, nothing
+    /// is concluded.
+    fn where_on<T>(&self, answer: Result<T>) -> Result<Option<T>> {
+        match answer {
+            Err(error) if error.class == ErrorClass::NotEnabled && Services::home(&self.session.grant) == self.session.grant.project_id => {
+                Ok(None)
+            }
+            answer => answer.map(Some),
+        }
     }
 
     /// All rows of a list of Backup and DR, whose field has the name that its path ends with. What was deleted since it was listed holds nothing any more.

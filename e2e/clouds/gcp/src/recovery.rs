@@ -7,9 +7,11 @@ use crate::request::{Answer, Request};
 use crate::world::{Project, World};
 
 /// The lists: call, the last parts of its path, and the permission.
-const LISTS: [(&str, [&str; 2], &str); 4] = [
+const LISTS: [(&str, [&str; 2], &str); 5] = [
     ("compute.snapshots.list", ["global", "snapshots"], "compute.snapshots.list"),
     ("compute.machineImages.list", ["global", "machineImages"], "compute.machineImages.list"),
+    // At another address: see [`name`].
+    ("sql.backupRuns.list", ["-", "backupRuns"], "cloudsql.backupRuns.list"),
     ("compute.instances.aggregatedList", ["aggregated", "instances"], "compute.instances.list"),
     ("compute.globalOperations.aggregatedList", ["aggregated", "operations"], "compute.globalOperations.list"),
 ];
@@ -29,6 +31,9 @@ pub fn name(method: &str, service: &str, path: &str) -> Option<(&'static str, St
         let (call, ..) = VAULTS.iter().find(|(_, list, length, _)| *list == last && *length == parts.len())?;
         return Some((call, (*project).to_owned()));
     }
+    if let ("GET", "sqladmin", ["v1", "projects", project, "instances", "-", "backupRuns"]) = (method, service, parts.as_slice()) {
+        return Some(("sql.backupRuns.list", (*project).to_owned()));
+    }
     let ["compute", "v1", "projects", project, one, two] = parts.as_slice() else { return None };
     let (call, ..) = LISTS.iter().find(|(_, wanted, _)| *wanted == [*one, *two]).filter(|_| method == "GET" && service == "compute")?;
     Some((call, (*project).to_owned()))
@@ -46,9 +51,10 @@ pub fn list(world: &World, request: &Request) -> Result<Answer, Answer> {
     }
     let unknown = || envelope::error(404, "NOT_FOUND", "Method not found.");
     let (call, _, permission) = LISTS.iter().find(|(name, ..)| *name == request.call).ok_or_else(unknown)?;
-    let caller = world.admit(request, "compute.googleapis.com", &["cloud-platform", "compute", "compute.readonly"])?;
+    let service = if call.starts_with("sql.") { "sqladmin.googleapis.com" } else { "compute.googleapis.com" };
+    let caller = world.admit(request, service, &["cloud-platform"])?;
     let project = world.project(&request.resource).filter(|project| world.may_on_project(&caller.principal, permission, project));
-    let project = project.ok_or_else(|| envelope::denied(permission, &format!("compute.googleapis.com/projects/{}", request.resource)))?;
+    let project = project.ok_or_else(|| envelope::denied(permission, &format!("{service}/projects/{}", request.resource)))?;
     let rows = rows(project, call, request)?;
     let asked: usize = request.parameter("maxResults").and_then(|rows| rows.parse().ok()).unwrap_or(500);
     let from: usize = match request.parameter("pageToken") {
@@ -59,6 +65,7 @@ pub fn list(world: &World, request: &Request) -> Result<Answer, Answer> {
     let page: Vec<&Value> = rows.iter().skip(from).take(size).copied().collect();
     let mut body = match *call {
         "compute.snapshots.list" => json!({"kind": "compute#snapshotList", "items": page}),
+        "sql.backupRuns.list" => json!({"kind": "sql#backupRunsList", "items": page}),
         "compute.machineImages.list" => json!({"kind": "compute#machineImageList", "items": page}),
         "compute.instances.aggregatedList" => json!({"kind": "compute#instanceAggregatedList", "items": scoped(&page, "instances")}),
         _ => json!({"kind": "compute#operationAggregatedList", "items": scoped(&page, "operations")}),
@@ -86,6 +93,7 @@ fn vaults(world: &World, request: &Request, (_, list, _, permission): &(&str, &s
 fn rows<'a>(project: &'a Project, call: &str, request: &Request) -> Result<Vec<&'a Value>, Answer> {
     let rows = match call {
         "compute.snapshots.list" => &project.snapshots,
+        "sql.backupRuns.list" => &project.runs,
         "compute.machineImages.list" => &project.images,
         "compute.instances.aggregatedList" => &project.instances,
         _ => &project.operations,
@@ -123,6 +131,12 @@ pub fn snapshot(project: &str, (name, disk): (&str, &str), status: &str, created
         "kind": "compute#snapshot", "id": "1", "name": name, "status": status, "creationTimestamp": created, "diskSizeGb": "10",
         "selfLink": address(project, &format!("global/snapshots/{name}")), "sourceDisk": address(project, disk), "storageLocations": ["eu"],
     })
+}
+
+/// A backup run of a database.
+#[must_use]
+pub fn run((instance, id): (&str, &str), status: &str, began: &str) -> Value {
+    json!({"kind": "sql#backupRun", "id": id, "instance": instance, "status": status, "startTime": began, "type": "AUTOMATED"})
 }
 
 /// A vault of Backup and DR in a location with one backup of a machine or disk: all three as they are listed.

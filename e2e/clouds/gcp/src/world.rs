@@ -70,6 +70,8 @@ pub struct Project {
     pub snapshots: Vec<Value>,
     /// Machine images, as Compute lists them.
     pub images: Vec<Value>,
+    /// Backup runs of databases: see [`crate::recovery::run`].
+    pub runs: Vec<Value>,
     /// Vaults of Backup and DR with what is in them, by their names: see [`crate::recovery::vault`].
     pub vaults: Vec<Value>,
     /// Machines with their disks, as Compute lists them: see [`crate::recovery::instance`].

@@ -2,6 +2,8 @@
 
 use caretaker_cloud::{BackupJob, Hindrance, JobState, PointState, RecoveryPoint, RecoverySink};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::quoted;
@@ -13,8 +15,11 @@ fn text<'a>(row: &'a Value, pointer: &str) -> &'a str {
     row.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A time; Azure leaves the zone of some out, and means UTC.
 fn time(row: &Value, pointer: &str) -> Option<Timestamp> {
-    text(row, pointer).parse().ok()
+    let text = text(row, pointer);
+    let in_utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp());
+    text.parse().ok().or_else(in_utc)
 }
 
 /// A Recovery Services vault.
@@ -108,6 +113,8 @@ pub struct Item {
     is_deleted: bool,
     /// How long soft delete still keeps it, in Azure's words.
     remaining: String,
+    /// Whether somebody has left disks of it out. Points do not always say so.
+    leaves_out: bool,
 }
 
 impl Item {
@@ -124,6 +131,7 @@ impl Item {
             state: properties("protectionState").into(),
             is_deleted: row.pointer("/properties/isScheduledForDeferredDelete").and_then(Value::as_bool) == Some(true),
             remaining: properties("deferredDeleteTimeRemaining").into(),
+            leaves_out: row.pointer("/properties/extendedProperties/diskExclusionProperties").is_some_and(leaves_out),
         })
     }
 
@@ -142,14 +150,16 @@ impl Item {
     pub fn tell(&self, vault: &Vault, now: Timestamp, sink: &mut dyn RecoverySink) {
         let name = &vault.name;
         if self.is_deleted {
-            let until = self.gone_by(now).map_or_else(String::new, |at| format!(" until {}", at.strftime("%Y-%m-%d %H:%M UTC")));
+            let gone_by = self.gone_by(now);
+            let until = gone_by.map_or_else(String::new, |at| format!(" until {}", at.strftime("%Y-%m-%d %H:%M UTC")));
             let why = format!(
                 "its name is in soft delete in the vault {name}{until}: what is there is kept, and nothing more is saved under the name"
             );
             let cure = format!("the client runs: az backup protection undelete --ids {}, and protects the machine again", self.id);
             if let Some(created) = self.last {
                 let message = format!("in soft delete in the vault {name}{until}");
-                sink.point(RecoveryPoint { state: PointState::Deleting, message, ..self.made(vault, &self.id, created) });
+                let made = self.made(vault, &self.id, created);
+                sink.point(RecoveryPoint { state: PointState::Deleting, held_until: gone_by, message, ..made });
             }
             return sink.hindered(&self.source, Hindrance { why, cure });
         }
@@ -176,7 +186,9 @@ impl Item {
         let id = Some(text(row, "/id")).filter(|id| !id.is_empty())?;
         let tiers = row.pointer("/properties/recoveryPointTierDetails").and_then(Value::as_array);
         let is_held = |tier: &Value| matches!(text(tier, "/status"), "" | "Valid" | "Rehydrated");
+        let is_deleted = row.pointer("/properties/recoveryPointProperties/isSoftDeleted").and_then(Value::as_bool) == Some(true);
         let state = match tiers {
+            _ if is_deleted => PointState::Deleting,
             Some(tiers) if !tiers.is_empty() && !tiers.iter().any(is_held) => PointState::Expired,
             _ => PointState::Usable,
         };
@@ -186,7 +198,8 @@ impl Item {
         let is_short =
             count("numberOfDisksIncludedInBackup").zip(count("numberOfDisksAttachedToVm")).is_some_and(|(saved, all)| saved < all);
         let made = self.made(vault, id, time(row, "/properties/recoveryPointTime")?);
-        Some(RecoveryPoint { state, leaves_out: is_excluded || is_short, ..made })
+        let deleted_at = time(row, "/properties/recoveryPointProperties/expiryTime");
+        Some(RecoveryPoint { state, leaves_out: is_excluded || is_short || self.leaves_out, deleted_at, ..made })
     }
 
     fn made(&self, vault: &Vault, id: &str, created: Timestamp) -> RecoveryPoint {
@@ -198,11 +211,18 @@ impl Item {
             state: PointState::Usable,
             created,
             deleted_at: None,
+            held_until: None,
             continuous: false,
             leaves_out: false,
             message: String::new(),
         }
     }
+}
+
+/// Whether the choice of disks leaves one out: a list of those that are saved, or of those that are not.
+fn leaves_out(choice: &Value) -> bool {
+    let is_inclusion = choice["isInclusionList"] == true;
+    is_inclusion || choice["diskLunList"].as_array().is_some_and(|disks| !disks.is_empty())
 }
 
 /// A snapshot of a disk in the region, whoever made it; `None` of one that was made of no disk, or somewhere else.
@@ -227,6 +247,7 @@ pub fn snapshot(row: &Value, region: &str) -> Option<RecoveryPoint> {
         state,
         created: time(row, "/properties/timeCreated")?,
         deleted_at: None,
+        held_until: None,
         continuous: false,
         leaves_out: false,
         message: String::new(),

@@ -10,6 +10,8 @@ use serde_json::Value;
 const NAMES: &str = "//compute.googleapis.com/";
 /// Vault of snapshots that no schedule made.
 const SNAPSHOTS: &str = "snapshots";
+/// Vault of backup runs of databases.
+const RUNS: &str = "backupRuns";
 /// Vault of machine images.
 const IMAGES: &str = "machineImages";
 /// Vault of a machine's points, which are those of its disks.
@@ -101,7 +103,51 @@ pub fn backup(row: &Value, (region, vault): (&str, &str), source: &str) -> Optio
     let created = time(row, "consistencyTime").or_else(|| time(row, "createTime"))?;
     let name = vault.rsplit('/').next().unwrap_or_default();
     let made = point((text(row, "name"), name), (region, source.to_owned()), (state, created));
-    Some(RecoveryPoint { deleted_at: time(row, "expireTime"), ..made })
+    Some(RecoveryPoint { deleted_at: time(row, "expireTime"), held_until: time(row, "enforcedRetentionEndTime"), ..made })
+}
+
+/// The name by which the inventory knows the database of a backup run.
+fn database(row: &Value, project: &str) -> Option<String> {
+    let name = Some(text(row, "instance")).filter(|name| !name.is_empty())?;
+    Some(format!("//cloudsql.googleapis.com/projects/{project}/instances/{name}"))
+}
+
+/// What a backup run of a database left.
+pub fn run(row: &Value, (project, region): (&str, &str)) -> Option<RecoveryPoint> {
+    let state = match text(row, "status") {
+        "SUCCESSFUL" => PointState::Usable,
+        "RUNNING" => PointState::Creating,
+        "DELETION_PENDING" => PointState::Deleting,
+        "DELETION_FAILED" => PointState::Expired,
+        _ => return None,
+    };
+    let created = time(row, "startTime")?;
+    let id = format!("{}/{}", text(row, "instance"), text(row, "id"));
+    Some(point((&id, RUNS), (region, database(row, project)?), (state, created)))
+}
+
+/// A backup run of a database as a job.
+pub fn run_job(row: &Value, (project, region): (&str, &str)) -> Option<BackupJob> {
+    let state = match text(row, "status") {
+        "ENQUEUED" | "RUNNING" => JobState::UnderWay,
+        "SUCCESSFUL" => JobState::Completed,
+        "FAILED" => JobState::Failed,
+        "SKIPPED" | "OVERDUE" => JobState::Expired,
+        _ => return None,
+    };
+    let created = ["startTime", "enqueuedTime", "windowStartTime"].into_iter().find_map(|field| time(row, field))?;
+    let instance = text(row, "instance");
+    Some(BackupJob {
+        id: format!("projects/{project}/instances/{instance}/backupRuns/{}", text(row, "id")),
+        region: region.into(),
+        vault: RUNS.into(),
+        source: database(row, project)?,
+        state,
+        created,
+        ended: time(row, "endTime"),
+        point: None,
+        message: row.pointer("/error/message").and_then(Value::as_str).unwrap_or_default().into(),
+    })
 }
 
 fn point((id, vault): (&str, &str), (region, source): (&str, String), (state, created): (PointState, Timestamp)) -> RecoveryPoint {
@@ -113,6 +159,7 @@ fn point((id, vault): (&str, &str), (region, source): (&str, String), (state, cr
         state,
         created,
         deleted_at: None,
+        held_until: None,
         continuous: false,
         leaves_out: false,
         message: String::new(),

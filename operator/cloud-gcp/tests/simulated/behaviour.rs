@@ -285,6 +285,7 @@ impl Behaviour for OnSimulator {
             state,
             created,
             deleted_at: None,
+            held_until: None,
             continuous: false,
             leaves_out: false,
             message: String::new(),
@@ -312,6 +313,7 @@ impl Behaviour for OnSimulator {
             "compute.machineImages.list",
             "compute.instances.list",
             "compute.globalOperations.list",
+            "cloudsql.backupRuns.list",
             "backupdr.backupVaults.list",
         ]
     }

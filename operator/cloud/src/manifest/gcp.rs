@@ -62,6 +62,7 @@ const RECOVERY: &[Action] = &[
     action("compute.instances.list", "learn which disks a machine has: it can be restored to a moment only with all of them")
         .by("compute.instances.aggregatedList"),
     action("compute.machineImages.list", "read the images of machines, which can be restored too").by("compute.machineImages.list"),
+    action("cloudsql.backupRuns.list", "read the backups of databases").by("sql.backupRuns.list"),
     action("backupdr.backupVaults.list", "find the vaults of Backup and DR").by("backupdr.projects.locations.backupVaults.list"),
     action("backupdr.bvdataSources.list", "learn which machines and disks a vault saves")
         .by("backupdr.projects.locations.backupVaults.dataSources.list"),

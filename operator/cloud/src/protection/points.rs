@@ -43,6 +43,9 @@ pub struct RecoveryPoint {
     /// When it will be deleted; `None` for never, or not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
+    /// Until when nobody can delete it, where the cloud says so: a lock that nobody can take away, an enforced retention, or soft delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
     /// Whether it is kept up to date all the time: then `created` is its first moment, and not its last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continuous: bool,

@@ -54,11 +54,12 @@ fn azure(asset: &Asset) -> Option<Source> {
     Some(Source { name: asset.id.clone(), service, within: within.filter(|_| asset.asset_type == AssetType::Volume) })
 }
 
-/// Disks are saved as snapshots, and a machine by those of all its disks.
+/// Disks are saved as snapshots, a machine by those of all its disks, a database of Cloud SQL by its own backups.
 fn gcp(asset: &Asset) -> Option<Source> {
     let service = match asset.native_type.as_str() {
         "compute.googleapis.com/Disk" | "compute.googleapis.com/RegionDisk" => "disk",
         "compute.googleapis.com/Instance" => "instance",
+        "sqladmin.googleapis.com/Instance" => "database",
         _ => return None,
     };
     Some(Source { name: asset.id.clone(), service, within: None })

@@ -18,6 +18,7 @@ pub(super) fn point(account: &str, region: &str, number: usize, (state, created)
         state,
         created,
         deleted_at: Some(hours_ago(-24 * 30)),
+        held_until: None,
         continuous: false,
         leaves_out: false,
         message: if state == PointState::Expired { "in use by ami-1".into() } else { String::new() },

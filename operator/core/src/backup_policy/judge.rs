@@ -4,7 +4,7 @@
 
 use caretaker_api::backup_policy::BackupTerms;
 use caretaker_api::words::BackupState;
-use caretaker_cloud::{Asset, Cloud, Ground, JobState, Offers, PointState, Source};
+use caretaker_cloud::{Asset, AssetType, Cloud, Ground, JobState, Offers, PointState, Source};
 use jiff::{SignedDuration, Timestamp};
 
 use super::recovery::{Known, LastJob};
@@ -132,8 +132,9 @@ fn hindrance(asset: &Asset, source: &Source, (known, measure): (Option<&Known>, 
         return Some((by.why.clone(), by.cure.clone()));
     }
     let others_save = known.is_some_and(|known| known.usable.is_some() && !known.is_ours);
+    // Where no plan is ours, that others have none is known only once the first point is overdue.
     if !Offers::of(asset.cloud).plans {
-        return (!others_save).then(|| unplanned(asset.cloud));
+        return None;
     }
     if !measure.may_write && !others_save {
         let why = "no plan is written here, since the account lacks the capability Backup".to_owned();
@@ -148,14 +149,17 @@ fn hindrance(asset: &Asset, source: &Source, (known, measure): (Option<&Known>, 
 }
 
 /// Where plans are not written in this release: who has to save it, and with what.
-fn unplanned(cloud: Cloud) -> (String, String) {
-    let cure = match cloud {
+const fn unplanned(cloud: Cloud) -> &'static str {
+    match cloud {
         Cloud::Gcp => {
-            "the client attaches a snapshot schedule to the disk, or to each disk of the machine: gcloud compute disks add-resource-policies"
+            "no plan is written on this cloud in this release; the client attaches a snapshot schedule to the disk, or to each disk of the machine: gcloud compute \
+             disks add-resource-policies"
         }
-        _ => "the client protects the machine in a Recovery Services vault of its region: az backup protection enable-for-vm",
-    };
-    ("no plan is written on this cloud in this release, and nobody else saves it".to_owned(), cure.to_owned())
+        _ => {
+            "no plan is written on this cloud in this release; the client protects the machine in a Recovery Services vault of its region: az backup protection \
+             enable-for-vm"
+        }
+    }
 }
 
 /// The last job, where it ended badly and no point came after it.
@@ -232,6 +236,11 @@ fn show(asset: &Asset, job: &str) -> String {
         Cloud::Gcp if job.contains("/snapshots/") => {
             format!("gcloud compute snapshots describe https://www.googleapis.com/compute/v1/{job}")
         }
+        Cloud::Gcp if job.contains("/backupRuns/") => {
+            let parts: Vec<&str> = job.split('/').collect();
+            let part = |at: usize| parts.get(at).copied().unwrap_or_default();
+            format!("gcloud sql backups describe {} --instance {} --project {}", part(5), part(3), part(1))
+        }
         Cloud::Gcp => format!("gcloud compute operations describe https://www.googleapis.com/compute/v1/{job}"),
     }
 }
@@ -245,7 +254,8 @@ fn look(asset: &Asset, known: Option<&Known>) -> String {
             "no job was made for it: see that the plan's selection is as status.plans says, and that the tag has exactly these letters"
                 .into()
         }
-        None => unplanned(asset.cloud).1,
+        None if asset.asset_type == AssetType::Database => "the client switches automated backups on: gcloud sql instances patch".into(),
+        None => unplanned(asset.cloud).into(),
     }
 }
 

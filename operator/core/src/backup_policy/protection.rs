@@ -253,6 +253,7 @@ impl<'a> Join<'a> {
         found.text = format!("{}/{}", found.protected, found.assets);
         // Whether a thing is gone is known only where everything was read.
         found.orphaned = if all.is_empty() { self.recovery.orphaned() } else { 0 };
+        found.earliest_erasure = self.recovery.held_until().map(Time);
         found.unread = all;
         Joined { status: found, since: self.since, sample: self.sample }
     }
@@ -302,8 +303,20 @@ pub fn condition(terms: &BackupTerms, found: &ProtectionStatus) -> (Is, Reason, 
 /// What a person calls the asset of a gap.
 #[must_use]
 pub fn named(gap: &BackupGap) -> String {
-    let name = if gap.name.is_empty() || gap.name == gap.id { String::new() } else { format!(" ({})", gap.name) };
-    format!("{} {}{name} in {}, {}", gap.kind, gap.id, gap.account, gap.region)
+    let id = short(&gap.id);
+    let is_said = gap.name.is_empty() || id.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(&gap.name));
+    let name = if is_said { String::new() } else { format!(" ({})", gap.name) };
+    format!("{} {id}{name} in {}, {}", gap.kind, gap.account, gap.region)
+}
+
+/// An id as people tell it: of Azure's paths the resource group and the name, of Google Cloud's the name. The status has it whole.
+fn short(id: &str) -> String {
+    let parts: Vec<&str> = id.trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["subscriptions", _, "resourcegroups", group, .., name] => format!("{group}/{name}"),
+        [service, .., name] if service.ends_with(".googleapis.com") => (*name).to_owned(),
+        _ => id.to_owned(),
+    }
 }
 
 /// What an event says when protection is lost or comes back; `None` where nothing changed.

@@ -66,7 +66,7 @@ pub struct Recovery {
     at: Where,
     sources: HashMap<String, Known>,
     grounds: BTreeMap<Where, Result<Ground, CloudError>>,
-    last_deletion: Option<Timestamp>,
+    held_until: Option<Timestamp>,
     /// The jobs, for the store.
     pub evidence: Evidence,
 }
@@ -81,7 +81,7 @@ impl Recovery {
             at: Where::default(),
             sources: HashMap::new(),
             grounds: BTreeMap::new(),
-            last_deletion: None,
+            held_until: None,
             evidence: Evidence::default(),
         }
     }
@@ -145,19 +145,17 @@ impl Recovery {
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 
-    /// When the last point of our vaults is to be deleted, as far as the cloud says.
+    /// The first moment at which everything that is saved could be deleted, where locks, retentions or soft delete hold some of it until then.
     #[must_use]
-    pub const fn last_deletion(&self) -> Option<Timestamp> {
-        self.last_deletion
+    pub const fn held_until(&self) -> Option<Timestamp> {
+        self.held_until
     }
 }
 
 impl RecoverySink for Recovery {
     fn point(&mut self, point: RecoveryPoint) {
         let is_ours = point.vault.starts_with(&self.ours);
-        if is_ours {
-            self.last_deletion = self.last_deletion.max(point.deleted_at);
-        }
+        self.held_until = self.held_until.max(point.held_until.filter(|until| *until > self.now));
         let known = self.sources.entry(point.source).or_default();
         known.is_ours |= is_ours;
         if point.state == PointState::Usable {

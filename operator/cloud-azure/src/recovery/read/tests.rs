@@ -47,6 +47,7 @@ fn what_is_in_soft_delete_is_no_point_of_the_machine_that_has_the_name_now() {
     let mut taken = Taken::default();
     item(&deleted).tell(&vault(), now(), &mut taken);
     assert_eq!(taken.points[0].state, PointState::Deleting);
+    assert_eq!(taken.points[0].held_until.unwrap().to_string(), "2026-12-12T08:45:55Z");
     let (source, by) = &taken.by[0];
     assert_eq!(*source, MACHINE.to_lowercase());
     assert!(by.why.contains("soft delete in the vault main until 2026-12-12 08:45 UTC"), "{}", by.why);
@@ -80,10 +81,29 @@ fn a_point_is_as_good_as_its_tiers_and_its_disks() {
     assert_eq!(of(disks(2, 2, &[])), Some((PointState::Usable, false)));
     assert_eq!(of(disks(1, 2, &[])), Some((PointState::Usable, true)));
     assert_eq!(of(disks(1, 1, &[3])), Some((PointState::Usable, true)));
+    assert_eq!(of(json!({"recoveryPointProperties": {"isSoftDeleted": true}})), Some((PointState::Deleting, false)));
+    // A point that does not tell its disks has those that its item has.
+    for (choice, expected) in [
+        (json!({"isInclusionList": true, "diskLunList": []}), true),
+        (json!({"isInclusionList": false, "diskLunList": [1]}), true),
+        (json!({"isInclusionList": false, "diskLunList": []}), false),
+    ] {
+        let row = json!({"id": "p", "properties": {"recoveryPointTime": "2026-11-28T01:00:00Z", "recoveryPointDiskConfiguration": null}});
+        let item = item(&json!({"extendedProperties": {"diskExclusionProperties": choice}}));
+        assert_eq!(item.point(&vault(), &row).unwrap().leaves_out, expected, "{choice}");
+    }
     assert!(
         item(&json!({})).point(&vault(), &json!({"id": "p", "properties": {}})).is_none(),
         "without a time it can be joined to nothing"
     );
+}
+
+#[test]
+fn a_time_without_a_zone_is_in_utc() {
+    for text in ["2026-11-28T01:00:00.3797341Z", "2026-11-28T01:00:00.3797341", "2026-11-28T02:00:00.3797341+01:00"] {
+        assert_eq!(time(&json!({"at": text}), "/at").unwrap().strftime("%F %T").to_string(), "2026-11-28 01:00:00", "{text}");
+    }
+    assert_eq!(time(&json!({"at": ""}), "/at"), None);
 }
 
 #[test]

@@ -134,9 +134,32 @@ fn a_backup_in_a_vault_is_of_the_machine_that_its_source_names() {
     {
         assert_eq!(of(name), named, "{name}");
     }
-    let row = |state: &str| json!({"name": "b", "state": state, "consistencyTime": "2026-11-28T01:00:00Z", "createTime": "2026-11-28T02:00:00Z", "expireTime": "2026-12-28T01:00:00Z"});
+    let row = |state: &str| json!({"name": "b", "state": state, "consistencyTime": "2026-11-28T01:00:00Z", "createTime": "2026-11-28T02:00:00Z", "expireTime": "2026-12-28T01:00:00Z", "enforcedRetentionEndTime": "2026-12-01T01:00:00Z"});
     let found = backup(&row("ACTIVE"), ("europe-west1", "projects/p/locations/europe-west1/backupVaults/v"), "s").unwrap();
     assert_eq!((found.state, found.vault.as_str(), found.created.to_string().as_str()), (PointState::Usable, "v", "2026-11-28T01:00:00Z"));
-    assert!(found.deleted_at.is_some());
+    let told = [found.deleted_at, found.held_until].map(|at| at.unwrap().to_string());
+    assert_eq!(told, ["2026-12-28T01:00:00Z", "2026-12-01T01:00:00Z"]);
     assert_eq!(backup(&row("ERROR"), ("r", "v"), "s").unwrap().state, PointState::Partial);
+}
+
+#[test]
+fn a_run_of_a_database_is_a_job_and_what_it_left_a_point() {
+    let of = |status: &str| {
+        let row =
+            json!({"instance": "db", "id": "7", "status": status, "startTime": "2026-11-28T01:00:00Z", "error": {"message": "disk full"}});
+        (run(&row, ("p", "r")).map(|point| point.state), run_job(&row, ("p", "r")).map(|job| job.state))
+    };
+    for (status, point, job) in [
+        ("SUCCESSFUL", Some(PointState::Usable), Some(JobState::Completed)),
+        ("RUNNING", Some(PointState::Creating), Some(JobState::UnderWay)),
+        ("FAILED", None, Some(JobState::Failed)),
+        ("SKIPPED", None, Some(JobState::Expired)),
+        ("DELETION_FAILED", Some(PointState::Expired), None),
+        ("DELETED", None, None),
+    ] {
+        assert_eq!(of(status), (point, job), "{status}");
+    }
+    let row = json!({"instance": "db", "id": "7", "status": "FAILED", "windowStartTime": "2026-11-28T01:00:00Z", "error": {"message": "disk full"}});
+    let job = run_job(&row, ("p", "r")).unwrap();
+    assert_eq!((job.source.as_str(), job.message.as_str()), ("//cloudsql.googleapis.com/projects/p/instances/db", "disk full"));
 }

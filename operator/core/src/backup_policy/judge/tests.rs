@@ -1,4 +1,4 @@
-use caretaker_cloud::{AssetType, AwsType, BackupJob, Cloud, Hindrance, RecoveryPoint, RecoverySink, source_of};
+use caretaker_cloud::{AwsType, BackupJob, Cloud, Hindrance, RecoveryPoint, RecoverySink, source_of};
 use serde_json::json;
 
 use super::*;
@@ -35,6 +35,7 @@ fn point(state: PointState, created: Timestamp) -> RecoveryPoint {
         state,
         created,
         deleted_at: None,
+        held_until: None,
         continuous: false,
         leaves_out: false,
         message: String::new(),
@@ -228,6 +229,11 @@ fn on_azure(id: &str, made: i64, read: impl FnOnce(&mut Recovery)) -> Judged {
     judge((&asset, &source), recovery.about(&source).as_deref(), measure)
 }
 
+fn fresh_machine() -> Asset {
+    let native_type = "microsoft.compute/virtualmachines".into();
+    Asset { native_type, created: Some(ago(1)), ..Asset::new(Cloud::Azure, "s", "westeurope", AssetType::Instance, MACHINE) }
+}
+
 fn azure_point(hours: i64) -> RecoveryPoint {
     RecoveryPoint { source: MACHINE.into(), region: "westeurope".into(), vault: "main".into(), ..point(PointState::Usable, ago(hours)) }
 }
@@ -269,6 +275,11 @@ fn where_others_save_nothing_is_told_and_where_nobody_does_the_way_is() {
     assert_eq!((found.state, found.is_told()), (Protected, false));
     let found = on_azure(MACHINE, 500, |_| {});
     assert!(found.state == Unprotected && found.cure.contains("Recovery Services vault"), "{found:?}");
+    // A fresh one may be saved tonight: that nobody does is known only later.
+    let (asset, terms) = (fresh_machine(), BackupTerms { regions: vec!["westeurope".into()], ..terms() });
+    let source = source_of(&asset).unwrap();
+    let measure = Measure { terms: &terms, may_write: false, ground: &Ground::default(), since: ago(1), now: now() };
+    assert_eq!(judge((&asset, &source), None, measure).state, Waiting);
     let failed = |recovery: &mut Recovery| {
         recovery.job(BackupJob { id: "/subscriptions/s/j".into(), source: MACHINE.into(), ..job(JobState::Failed, ago(2), "VM agent") });
         recovery.point(azure_point(90));
@@ -288,4 +299,13 @@ fn the_key_of_a_tag_has_no_letter_case_on_azure_alone() {
     };
     assert!(tagged(Cloud::Azure, "Backup") && tagged(Cloud::Azure, "backup") && tagged(Cloud::Gcp, "backup"));
     assert!(!tagged(Cloud::Aws, "Backup") && !tagged(Cloud::Gcp, "Backup"));
+}
+
+#[test]
+fn each_job_is_shown_by_the_command_of_its_cloud() {
+    let of = |cloud: Cloud, job: &str| show(&Asset::new(cloud, "a", "eu-west-1", AssetType::Volume, "d"), job);
+    assert!(of(Cloud::Aws, "j").ends_with("--region eu-west-1 --backup-job-id j"));
+    assert_eq!(of(Cloud::Gcp, "projects/p/instances/db/backupRuns/7"), "gcloud sql backups describe 7 --instance db --project p");
+    assert!(of(Cloud::Gcp, "projects/p/global/snapshots/s").starts_with("gcloud compute snapshots describe https://"));
+    assert!(of(Cloud::Gcp, "projects/p/zones/z/operations/o").starts_with("gcloud compute operations describe https://"));
 }

@@ -51,6 +51,7 @@ fn point(region: &str, number: usize, hours: i64) -> RecoveryPoint {
         state: PointState::Usable,
         created: ago(hours),
         deleted_at: None,
+        held_until: None,
         continuous: false,
         leaves_out: false,
         message: String::new(),
@@ -296,4 +297,32 @@ fn a_disk_in_a_zone_is_judged_by_what_was_read_of_its_region() {
     assert_eq!((found.protected, found.unprotected, found.unknown), (0, 0, 1), "of what was refused nothing is concluded");
     let found = of("us-east4-a", Ok(Ground::default()));
     assert!(found.gaps[0].cure.contains("add us-east4 to the regions"), "{found:?}");
+}
+
+#[test]
+fn what_is_held_tells_when_everything_could_be_erased_at_the_earliest() {
+    let held = |until: i64| RecoveryPoint { held_until: Some(ago(-until)), ..point("eu-west-1", 0, 3) };
+    let of = |points: &[RecoveryPoint]| join(&mut read(points, &[]), &covered(0..1), None).status.earliest_erasure;
+    assert_eq!(of(&[point("eu-west-1", 0, 3)]), None);
+    assert_eq!(of(&[held(5), held(90), held(-9)]), Some(Time(ago(-90))), "the last one decides, and what is over holds nothing");
+    assert_eq!(of(&[held(-9)]), None);
+}
+
+#[test]
+fn a_long_id_is_told_by_the_part_that_people_know() {
+    let of = |id: &str, name: &str| {
+        named(&BackupGap {
+            kind: "instance".into(),
+            id: id.into(),
+            name: name.into(),
+            account: "a".into(),
+            region: "r".into(),
+            ..BackupGap::default()
+        })
+    };
+    let azure = "/subscriptions/s/resourcegroups/prod/providers/microsoft.compute/virtualmachines/web";
+    assert_eq!(of(azure, "Web"), "instance prod/web in a, r");
+    assert_eq!(of("//compute.googleapis.com/projects/p/zones/z/instances/web", "shop"), "instance web (shop) in a, r");
+    assert_eq!(of("i-1", ""), "instance i-1 in a, r");
+    assert_eq!(of("i-1", "web"), "instance i-1 (web) in a, r");
 }
