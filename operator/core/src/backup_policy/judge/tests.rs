@@ -72,7 +72,7 @@ type Change = fn(&mut Case);
 use BackupState::{Failing, Protected, Stale, Unprotected, Waiting};
 
 /// The rows of the plan's table of cases from practice that one asset can show.
-const CASES: [(&str, Change, BackupState, &str, &str); 17] = [
+const CASES: [(&str, Change, BackupState, &str, &str); 18] = [
     ("a point of today", |case| case.recovery.point(point(PointState::Usable, ago(9))), Protected, "", ""),
     ("a point exactly as old as the RPO", |case| case.recovery.point(point(PointState::Usable, ago(26))), Protected, "", ""),
     (
@@ -167,6 +167,16 @@ const CASES: [(&str, Change, BackupState, &str, &str); 17] = [
     ("nothing, and the first run was due", |case| case.since = ago(27), Unprotected, "there is no usable", "the tag has exactly"),
     ("another region", |case| case.region = "us-east-1", Unprotected, "not about us-east-1", "add us-east-1"),
     ("observe only", |case| case.may_write = false, Unprotected, "lacks the capability Backup", "add Backup"),
+    (
+        "observe only, and someone else's plan covers it",
+        |case| {
+            case.may_write = false;
+            case.recovery.point(RecoveryPoint { vault: "Default".into(), ..point(PointState::Usable, ago(3)) });
+        },
+        Protected,
+        "",
+        "",
+    ),
     (
         "someone else's plan covers it",
         |case| case.recovery.point(RecoveryPoint { vault: "Default".into(), ..point(PointState::Usable, ago(3)) }),
