@@ -2,6 +2,7 @@
 //! disturbs the calls of another's client.
 
 mod backups;
+mod backups_clouds;
 mod cases_from_practice;
 mod chart;
 mod closing;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::{BackupState, PlanState, RestoreResult};
 
-/// What must be protected, how often and for how long. It becomes a vault, a plan and a selection by tag in each account that
-/// allows `Backup`; elsewhere it shows what is missing and writes nothing.
+/// What must be protected, how often and for how long. It becomes a vault, a plan and a selection by tag in each AWS account that allows `Backup`;
+/// elsewhere it shows what is missing and writes nothing. What can be restored is watched on every cloud.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "caretaker.dev",
@@ -58,10 +58,11 @@ pub struct BackupTerms {
     #[schemars(range(max = 8760))]
     #[x_kube(validation = Rule::new("self >= 25").message("rpoHours: backups are made daily and each takes its time, so that 24 hours or fewer cannot be kept; say 26"))]
     pub rpo_hours: u32,
-    /// Regions in which vault and plan are made.
+    /// Regions that the policy is about, in the words of each cloud's own API: `eu-west-1` on AWS, `westeurope` on Azure, `europe-west1` on Google Cloud. A
+    /// thing that has the tag in any other region is told as unprotected.
     #[schemars(length(min = 1, max = 40), inner(length(max = 32)))]
-    #[x_kube(validation = Rule::new("self.all(region, region.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$'))")
-        .message("regions are the names that AWS's own API uses, such as eu-west-1, in small letters and without spaces"))]
+    #[x_kube(validation = Rule::new("self.all(region, region.matches('^([a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}|[a-z]+-[a-z]+[0-9]{1,2}|[a-z]+[0-9]{0,2})$'))")
+        .message("regions are the names that the cloud's own API uses, such as eu-west-1, westeurope or europe-west1, in small letters and without spaces"))]
     pub regions: Vec<String>,
     /// Disks that the cloud restores on a schedule, to prove that they can be. Without it nothing is restored. Needs the capability RestoreTest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,6 +208,10 @@ pub struct ProtectionStatus {
     /// The moment to which everything could be brought back: the newest usable recovery point of the asset whose newest is the oldest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Time>,
+    /// The first moment at which everything that is saved could be deleted, as far as it was read: locks that nobody can take away, enforced retentions or soft
+    /// delete hold some of it until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest_erasure: Option<Time>,
     /// What is not as it should be, the worst first; the file at `address` holds all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<BackupGap>,

@@ -123,6 +123,8 @@ pub enum DataStore {
     ServiceLevels,
     /// Metrics and alerts of the monitoring, and the MonitoringStack object.
     Monitoring,
+    /// Incidents, open and closed, and the Incident objects.
+    Incidents,
     /// Sealed bundles, which the provider cannot open.
     Bundles,
     /// The ledger: what was done in the client's clouds, and the proof that our access has ended.

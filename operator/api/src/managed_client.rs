@@ -48,7 +48,6 @@ use crate::service_level::ServiceLevelTerms;
     validation = Rule::new("!has(self.deliveryModel) || self.deliveryModel != 'StaffAugmentation' || self.accounts.all(a, !has(a.allow) || a.allow.all(c, c == 'Revoke'))").message("spec.accounts[].allow: with staff augmentation the operator only observes; allow nothing but Revoke, or choose another deliveryModel"),
     validation = Rule::new("!has(self.domains) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.domains: an authority for each domain belongs to deliveryModel CoManaged"),
     validation = Rule::new("!has(self.breakGlass) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.breakGlass: only where writes wait for the client's yes, with deliveryModel CoManaged, is there something to open"),
-    validation = Rule::new("!has(self.backups) || self.accounts.exists(a, has(a.aws) || has(a.awsOrganization))").message("spec.backups: this release makes backup plans on AWS only, and no account here is on AWS; remove spec.backups"),
 )]
 pub struct ManagedClientSpec {
     /// Name of the client as people say it.

@@ -1,6 +1,8 @@
 //! Recovery points, jobs and what a region takes, as AWS Backup shows them.
 
-use aws_sdk_backup::types::{BackupJob as Job, BackupJobState, RecoveryPointByBackupVault, RecoveryPointStatus, VaultState};
+use aws_sdk_backup::types::{
+    BackupJob as Job, BackupJobState, BackupVaultListMember, RecoveryPointByBackupVault, RecoveryPointStatus, VaultState,
+};
 use aws_smithy_types::DateTime;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::runtime::{Listing, said};
@@ -23,8 +25,9 @@ const CONTINUOUS: [&str; 2] = [":continuous:", ":auto-backup:"];
 pub async fn read(session: &Session, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {
     let work = Work::once(&session.grant.account_id);
     let service = Service::of(session, region, &work);
-    for vault in vaults(&service).await? {
-        points(&service, region, &vault, sink).await?;
+    for (vault, is_final) in vaults(&service).await? {
+        let mut held = Held { sink, is_final };
+        points(&service, region, &vault, &mut held).await?;
     }
     jobs(&service, region, since, sink).await?;
     let Service { client, calls } = &service;
@@ -33,15 +36,36 @@ pub async fn read(session: &Session, region: &str, since: Timestamp, sink: &mut 
     Ok(Ground { takes: takes.into_iter().collect() })
 }
 
-/// Names of all vaults of the region, whoever made them: a point counts wherever it is. One that is still being made holds none.
-async fn vaults(Service { client, calls }: &Service<'_>) -> Result<Vec<String>> {
+/// Takes the points of a vault. Where a lock is final, nobody can delete a point before its time.
+struct Held<'a> {
+    sink: &'a mut dyn RecoverySink,
+    is_final: bool,
+}
+
+impl RecoverySink for Held<'_> {
+    fn point(&mut self, point: RecoveryPoint) {
+        let held_until = point.deleted_at.filter(|_| self.is_final);
+        self.sink.point(RecoveryPoint { held_until, ..point });
+    }
+
+    fn job(&mut self, job: BackupJob) {
+        self.sink.job(job);
+    }
+}
+
+/// Names of all vaults of the region, whoever made them, and whether their lock is final: a point counts wherever it is. One that is still being made holds
+/// none.
+async fn vaults(Service { client, calls }: &Service<'_>) -> Result<Vec<(String, bool)>> {
     let (mut found, mut token, mut listing) = (Vec::new(), None::<String>, Listing::of("backup:ListBackupVaults"));
     loop {
         let request = || client.list_backup_vaults().max_results(PAGE).set_next_token(token.clone()).send();
         let page = calls.make("backup:ListBackupVaults", request).await?;
         let is_made = |state: Option<&VaultState>| !matches!(state, Some(VaultState::Creating | VaultState::Failed));
         let made = page.backup_vault_list().iter().filter(|vault| is_made(vault.vault_state()));
-        found.extend(made.filter_map(|vault| said(vault.backup_vault_name())));
+        let is_final = |vault: &BackupVaultListMember| {
+            vault.locked() == Some(true) && time(vault.lock_date()).is_some_and(|at| at <= Timestamp::now())
+        };
+        found.extend(made.filter_map(|vault| Some((said(vault.backup_vault_name())?, is_final(vault)))));
         token = listing.after(page.next_token())?;
         if token.is_none() {
             return Ok(found);
@@ -90,7 +114,9 @@ fn point(row: &RecoveryPointByBackupVault, region: &str) -> Option<RecoveryPoint
         state,
         created: time(row.creation_date())?,
         deleted_at: row.calculated_lifecycle().and_then(|of| time(of.delete_at())),
+        held_until: None,
         continuous: CONTINUOUS.iter().any(|part| id.contains(part)),
+        leaves_out: false,
         message: row.status_message().unwrap_or_default().into(),
         id,
     })

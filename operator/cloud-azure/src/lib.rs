@@ -15,6 +15,7 @@ mod parent;
 mod permissions;
 mod presence;
 mod proof;
+mod recovery;
 mod register;
 mod session;
 mod token;

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use caretaker_arm_simulator::recovery::{Item, Job, Point, Vault};
 use caretaker_arm_simulator::seed::{Configuration, Place};
-use caretaker_arm_simulator::world::{Application, GraphFault, READER, Refusal, Rule};
+use caretaker_arm_simulator::world::{Application, GraphFault, READER, Refusal, Rule, Subscription};
 use caretaker_cloud::manifest::azure_actions;
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
 use caretaker_cloud::{
-    AccessGrant, Address, AzureGrant, BackupJob, CloudConnector, CloudStep, EVERYWHERE, Purpose, RecoveryPoint, WantedPermission,
+    AccessGrant, Address, AzureGrant, BackupJob, CloudConnector, CloudStep, EVERYWHERE, JobState, PointState, Purpose, RecoveryPoint,
+    WantedPermission,
 };
 use caretaker_cloud_azure::{AzureConfig, AzureConnector};
 use common::{PROVIDER, SECRET, Stage, delegated, delegation};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 /// The cells of a subscription.
@@ -261,18 +264,111 @@ impl Behaviour for OnSimulator {
         unreachable!("no backups yet")
     }
 
-    async fn plant_recovery(&self, _grant: &AccessGrant, _points: &[RecoveryPoint], _jobs: &[BackupJob], _left_out: &[(&str, &str)]) {
-        unreachable!("no backups yet")
+    async fn plant_recovery(&self, grant: &AccessGrant, points: &[RecoveryPoint], jobs: &[BackupJob], _left_out: &[(&str, &str)]) {
+        let id = grant.account().to_owned();
+        self.stage.simulator.change(|world| {
+            let subscription = world.subscriptions.get_mut(&id).expect("it was made");
+            for point in points {
+                let vault = vault(subscription, &point.region);
+                let name = point.id.rsplit('/').next().unwrap_or_default().to_owned();
+                let is_valid = point.state == PointState::Usable;
+                vault.item(&named(&id, &point.source)).points.push(Point { name, at: point.created, is_valid });
+            }
+            for job in jobs {
+                let vault = vault(subscription, &job.region);
+                let machine = named(&id, &job.source);
+                vault.item(&machine);
+                let status = match job.state {
+                    JobState::UnderWay => "InProgress",
+                    JobState::Failed => "Failed",
+                    JobState::Aborted => "Cancelled",
+                    _ => "Completed",
+                };
+                vault.jobs.push(Job {
+                    name: job.id.rsplit('/').next().unwrap_or_default().into(),
+                    machine: machine.rsplit('/').next().unwrap_or_default().into(),
+                    status: status.into(),
+                    began: job.created,
+                    ended: job.ended,
+                    said: job.message.clone(),
+                });
+            }
+        });
     }
 
-    async fn forbid_action(&self, _grant: &AccessGrant, _action: &str) {
-        unreachable!("no backups yet")
+    async fn forbid_action(&self, _grant: &AccessGrant, action: &str) {
+        self.rule((action, ""), Refusal::Denied, (0, None, 1));
+    }
+
+    fn recovery_states(&self) -> (&'static [PointState], &'static [JobState]) {
+        (&[PointState::Usable, PointState::Expired], &[JobState::UnderWay, JobState::Completed, JobState::Failed, JobState::Aborted])
+    }
+
+    fn point(&self, grant: &AccessGrant, place: &str, number: usize, (state, created): (PointState, Timestamp)) -> RecoveryPoint {
+        let (machine, vault) = (machine(grant.account(), number), Vault::new("prod", &vault_name(place), place));
+        let item = Item { machine: machine.clone(), ..Item::default() }.id(&vault.id(grant.account()));
+        RecoveryPoint {
+            id: format!("{item}/recoveryPoints/point-{number:06}"),
+            region: place.into(),
+            vault: vault.name,
+            source: machine.to_lowercase(),
+            state,
+            created,
+            deleted_at: None,
+            held_until: None,
+            continuous: false,
+            leaves_out: false,
+            message: String::new(),
+        }
+    }
+
+    fn job(&self, grant: &AccessGrant, place: &str, number: usize, (state, created): (JobState, Timestamp)) -> BackupJob {
+        let vault = Vault::new("prod", &vault_name(place), place);
+        BackupJob {
+            id: format!("{}/backupJobs/job-{number:06}", vault.id(grant.account())),
+            region: place.into(),
+            vault: vault.name,
+            source: machine(grant.account(), number).to_lowercase(),
+            state,
+            created,
+            ended: (state != JobState::UnderWay).then(|| created + SignedDuration::from_hours(1)),
+            point: None,
+            message: if state == JobState::Failed { "VM agent is unable to communicate".into() } else { String::new() },
+        }
+    }
+
+    fn recovery_actions(&self) -> &'static [&'static str] {
+        // Parts of the paths: Azure's role Reader has no single actions that could be taken away.
+        &["Microsoft.RecoveryServices/vaults", "backupProtectedItems", "recoveryPoints", "backupJobs", "Microsoft.Compute/snapshots"]
     }
 
     async fn writes(&self) -> usize {
         let exchanges = self.stage.simulator.exchanges();
         exchanges.iter().filter(|exchange| exchange.method == "DELETE" && exchange.status < 400).count()
     }
+}
+
+fn machine(subscription: &str, number: usize) -> String {
+    format!("/subscriptions/{subscription}/resourceGroups/prod/providers/Microsoft.Compute/virtualMachines/Vm-{number:06}")
+}
+
+/// The machine's id in its own letter case.
+fn named(subscription: &str, source: &str) -> String {
+    let number = source.rsplit('-').next().and_then(|number| number.parse().ok()).expect("a number");
+    machine(subscription, number)
+}
+
+fn vault_name(place: &str) -> String {
+    format!("backups-{place}")
+}
+
+fn vault<'a>(subscription: &'a mut Subscription, place: &str) -> &'a mut Vault {
+    let name = vault_name(place);
+    let at = subscription.vaults.iter().position(|vault| vault.name == name).unwrap_or_else(|| {
+        subscription.vaults.push(Vault::new("prod", &name, place));
+        subscription.vaults.len() - 1
+    });
+    &mut subscription.vaults[at]
 }
 
 caretaker_cloud::behaviour_suite!(OnSimulator::set().await);

@@ -18,6 +18,7 @@ mod link;
 mod parent;
 mod permissions;
 mod presence;
+mod recovery;
 mod register;
 mod session;
 mod token;

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    Asset, AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, PermissionGap, Presence,
-    ProtectionState, Receipt, Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Ground, Identity, Member, PermissionGap, Presence,
+    ProtectionState, Receipt, RecoverySink, Register, Result, Scope, WantedPermission,
 };
 
 use crate::session::Session;
-use crate::{deletions, exit, inventory, parent, permissions, presence, register};
+use crate::{deletions, exit, inventory, parent, permissions, presence, recovery, register};
 
 #[async_trait]
 impl CloudLink for Session {
@@ -48,6 +48,10 @@ impl CloudLink for Session {
 
     async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {
         Err(CloudError::new(ErrorClass::Unsupported, "protection", "backups are not read on Google Cloud in this release"))
+    }
+
+    async fn recovery(&self, region: &str, since: jiff::Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {
+        recovery::read(self, region, since, sink).await
     }
 
     async fn members(&self) -> Result<Vec<Member>> {

@@ -52,6 +52,32 @@ impl Cloud {
         let is_zone = zone.len() == 1 && zone.starts_with(|c: char| c.is_ascii_lowercase()) && region.contains('-');
         (self == Self::Gcp && is_zone).then(|| location.to_owned())
     }
+
+    /// The region that a location is in: itself, but for a zone, which is a location on Google Cloud.
+    #[must_use]
+    pub fn region_of(self, location: &str) -> &str {
+        if self.zone_of(location).is_some() { location.rsplit_once('-').map_or(location, |(region, _)| region) } else { location }
+    }
+
+    /// The cloud that writes its regions in this form: `eu-west-1` on AWS, `westeurope` on Azure, `europe-west1` on Google Cloud. No name has two forms.
+    #[must_use]
+    pub fn of_region(region: &str) -> Option<Self> {
+        let letters = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let numbered = |text: &str| {
+            let (word, number) = text.split_at(text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len()));
+            (letters(word), number.is_empty(), digits(number))
+        };
+        match region.split('-').collect::<Vec<_>>().as_slice() {
+            [name] => matches!(numbered(name), (true, true, _) | (true, _, true)).then_some(Self::Azure),
+            [area, place] => (letters(area) && matches!(numbered(place), (true, false, true))).then_some(Self::Gcp),
+            [area, places @ .., number] => {
+                let is_short = (2..=4).contains(&area.len()) && number.len() <= 2;
+                (is_short && letters(area) && digits(number) && places.iter().all(|place| letters(place))).then_some(Self::Aws)
+            }
+            [] => None,
+        }
+    }
 }
 
 impl fmt::Display for Cloud {
@@ -295,5 +321,23 @@ mod tests {
         ] {
             assert_eq!(cloud.zone_of(location).is_some(), zone, "{location}");
         }
+    }
+
+    #[test]
+    fn a_region_tells_its_cloud() {
+        for (cloud, regions) in [
+            (Some(Cloud::Aws), ["eu-west-1", "us-gov-east-1", "ap-southeast-10"]),
+            (Some(Cloud::Azure), ["westeurope", "eastus2", "germanywestcentral"]),
+            (Some(Cloud::Gcp), ["europe-west1", "us-east4", "northamerica-northeast2"]),
+            (None, ["eu-west", "EU-WEST-1", "europe-west1-b"]),
+            (None, ["", "2", "eu--1"]),
+            (None, ["West Europe", "westeurope2a", "global-1-1"]),
+        ] {
+            for region in regions {
+                assert_eq!(Cloud::of_region(region), cloud, "{region}");
+            }
+        }
+        assert_eq!((Cloud::Gcp.region_of("europe-west1-b"), Cloud::Gcp.region_of("us-east4")), ("europe-west1", "us-east4"));
+        assert_eq!((Cloud::Aws.region_of("eu-west-1"), Cloud::Azure.region_of("westeurope")), ("eu-west-1", "westeurope"));
     }
 }

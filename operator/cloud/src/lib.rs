@@ -52,8 +52,8 @@ pub use model::{
 pub use patch::{PatchFacts, patch_cell, patch_service};
 pub use presence::Presence;
 pub use protection::{
-    BackupJob, BackupPlanState, Ground, JobState, Offers, PointState, ProtectionState, RecoveryPoint, RecoverySink, Removal, RestoreRun,
-    RestoreState, RestoreTestState, RestoreTestTerms, SelectionState, Source, VaultState, source_of,
+    BackupJob, BackupPlanState, Ground, Hindrance, JobState, Offers, PointState, ProtectionState, RecoveryPoint, RecoverySink, Removal,
+    RestoreRun, RestoreState, RestoreTestState, RestoreTestTerms, SelectionState, Source, VaultState, source_of,
 };
 pub use scope::Scope;
 pub use step::{CloudStep, Receipt, StepOutcome};

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use offers::Offers;
-pub use points::{BackupJob, Ground, JobState, PointState, RecoveryPoint, RecoverySink};
+pub use points::{BackupJob, Ground, Hindrance, JobState, PointState, RecoveryPoint, RecoverySink};
 pub use restores::{Removal, RestoreRun, RestoreState, RestoreTestState, RestoreTestTerms};
 pub use source::{Source, source_of};
 

@@ -52,7 +52,7 @@ async fn look(ctx: &Context, account: &CloudAccount) -> Result<AccountView, Fail
         _ => String::new(),
     };
     let (name, allow) = (account.name_any(), account.spec.allow.clone());
-    Ok(AccountView { name, allow, backup_role, is_proven: is_proven(account), state: None })
+    Ok(AccountView { name, cloud: core::cloud_of(&account.spec.target), allow, backup_role, is_proven: is_proven(account), state: None })
 }
 
 #[async_trait]
@@ -203,7 +203,7 @@ impl Caller<'_> {
                     Ok(None) | Err(_) => Answer::Connected(Ok(false)),
                 }
             }
-            Ask::Protection(prefix) => Answer::Protection(self.link()?.protection(&self.policy.spec.terms.regions, &prefix).await),
+            Ask::Protection(prefix, regions) => Answer::Protection(self.link()?.protection(&regions, &prefix).await),
             Ask::Begin(name) => {
                 self.approved = changes::begin(self.ctx, self.policy, &name).await?;
                 Answer::Begun(self.approved.is_some())

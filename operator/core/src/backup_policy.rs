@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use caretaker_api::BackupPolicy;
 use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus, ProtectionStatus, RestoreTestStatus};
-use caretaker_api::cloud_account::Capability;
+use caretaker_api::cloud_account::{self, Capability, CloudTarget};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::words::PlanState;
-use caretaker_cloud::{BackupPlanState, CloudError, CloudStep, ErrorClass, ProtectionState, VaultState};
+use caretaker_cloud::{BackupPlanState, Cloud, CloudError, CloudStep, ErrorClass, Offers, ProtectionState, VaultState};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -73,6 +73,8 @@ pub struct Done {
 pub struct AccountView {
     /// CloudAccount.
     pub name: String,
+    /// Where it is.
+    pub cloud: Cloud,
     /// What may be changed.
     pub allow: Vec<Capability>,
     /// Role that the backup service uses.
@@ -81,6 +83,30 @@ pub struct AccountView {
     pub is_proven: bool,
     /// What is there; the error of looking; `None` while nothing was read.
     pub state: Option<Result<ProtectionState, CloudError>>,
+}
+
+impl AccountView {
+    /// Whether plans can be made on its cloud.
+    #[must_use]
+    pub const fn has_plans(&self) -> bool {
+        Offers::of(self.cloud).plans
+    }
+}
+
+/// The cloud of an account, as the port names it.
+#[must_use]
+pub fn cloud_of(target: &CloudTarget) -> Cloud {
+    match target.cloud() {
+        cloud_account::Cloud::Aws => Cloud::Aws,
+        cloud_account::Cloud::Azure => Cloud::Azure,
+        cloud_account::Cloud::Gcp => Cloud::Gcp,
+    }
+}
+
+/// The policy's regions that are of a cloud, as their form tells.
+#[must_use]
+pub fn regions_of(terms: &BackupTerms, cloud: Cloud) -> Vec<String> {
+    terms.regions.iter().filter(|region| Cloud::of_region(region) == Some(cloud)).cloned().collect()
 }
 
 /// The names of a policy's objects in a client's account: the same at every visit.
@@ -151,7 +177,7 @@ pub fn plan(client: &str, policy: &BackupPolicy, accounts: &[AccountView]) -> Ve
     let mut plans = Vec::new();
     for account in accounts {
         let Some(Ok(state)) = &account.state else { continue };
-        for region in &policy.spec.terms.regions {
+        for region in &regions_of(&policy.spec.terms, account.cloud) {
             let held = state.plans.iter().find(|plan| plan.region == *region && plan.name == name);
             let vault = state.vaults.iter().find(|vault| vault.region == *region && vault.name == name);
             let blocked = vault.and_then(|vault| lock_forbids(vault, policy.spec.terms.retention_days));
@@ -288,6 +314,9 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
         let message =
             format!("observe only: {} lack(s) the capability Backup; what would be written stands in status.plans", observing.join(", "));
         set.set(kind, Is::True, Reason::ObserveOnly, message);
+    } else if !accounts.is_empty() && accounts.iter().all(|account| !account.has_plans()) {
+        let message = "observe only: plans are written on AWS alone in this release; the recovery points that others make are watched";
+        set.set(kind, Is::True, Reason::ObserveOnly, message);
     } else {
         // That something was put back is an event of that moment, and its time stands in the status.
         set.set(kind, Is::True, Reason::Settled, "vault, plan and selection are as the policy says");
@@ -299,7 +328,7 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     }
     let (is, reason, message) = restore_test::condition(asked, status.restore_tests.as_ref(), now);
     set.set(ConditionType::RestoreTested, is, reason, message);
-    if accounts.iter().all(|account| matches!(account.state, Some(Ok(_)))) {
+    if accounts.iter().all(|account| !account.has_plans() || matches!(account.state, Some(Ok(_)))) {
         status.plans = done.iter().map(plan_status).collect();
     }
     status.conditions = set.finish();
@@ -361,6 +390,7 @@ fn plan_status(done: &RegionDone) -> PlanStatus {
 
 fn account_wait(account: &AccountView) -> Option<Wait> {
     match &account.state {
+        None if account.is_proven && !account.has_plans() => None,
         None => Some(Wait {
             reason: Reason::WaitingForGrant,
             message: format!("account {}: access is not proven yet", account.name),
@@ -404,6 +434,7 @@ mod tests {
     fn view(state: ProtectionState) -> AccountView {
         AccountView {
             name: "prod".into(),
+            cloud: Cloud::Aws,
             allow: vec![Capability::Backup],
             backup_role: "role".into(),
             is_proven: true,
@@ -611,5 +642,30 @@ mod tests {
         assert_eq!(object_name(&longest, "main").len(), 50);
         let hashed = object_name(&format!("{longest}a"), "main");
         assert!(hashed.len() == 42 && hashed != object_name(&format!("{longest}b"), "main"), "{hashed}");
+    }
+
+    #[test]
+    fn each_cloud_takes_the_regions_of_its_own_form() {
+        let mut policy = policy();
+        policy.spec.terms.regions = ["eu-west-1", "westeurope", "europe-west1"].map(str::to_owned).into();
+        let of = |cloud: Cloud| regions_of(&policy.spec.terms, cloud);
+        assert_eq!((of(Cloud::Aws), of(Cloud::Azure)), (vec!["eu-west-1".to_owned()], vec!["westeurope".to_owned()]));
+        assert_eq!(of(Cloud::Gcp), ["europe-west1"]);
+        assert_eq!(plan("acme", &policy, &[view(settled())]).len(), 1, "plans are made in the regions of the account's cloud");
+    }
+
+    #[test]
+    fn accounts_of_clouds_without_plans_hold_nothing_up() {
+        let watched = AccountView { cloud: Cloud::Azure, state: None, ..view(settled()) };
+        let told = |accounts: Vec<AccountView>| {
+            let done = Done { accounts, ..Done::default() };
+            let (status, outcome) = status(&policy(), &Observed::default(), &[], &done, Timestamp::UNIX_EPOCH);
+            let ready = status.conditions.iter().find(|held| held.type_ == "BackupsReady").unwrap().clone();
+            (ready.status, ready.reason, matches!(outcome, Outcome::Settled(_)))
+        };
+        assert_eq!(told(vec![watched.clone()]), ("True".into(), "ObserveOnly".into(), true));
+        assert_eq!(told(vec![watched.clone(), view(settled())]), ("True".into(), "Settled".into(), true));
+        let unproven = AccountView { is_proven: false, ..watched };
+        assert_eq!(told(vec![unproven]).1, "WaitingForGrant");
     }
 }

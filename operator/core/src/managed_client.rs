@@ -134,10 +134,6 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
         );
         faults.push(Fault::outside(Reason::NameTaken, "metadata.name", message));
     }
-    if client.spec.backups.is_some() && client.spec.accounts.iter().all(|account| account.target.aws_role().is_none()) {
-        let message = "this release makes backup plans on AWS only, and no account here is on AWS: remove spec.backups";
-        faults.push(Fault::spec("spec.backups", message));
-    }
     let count = accounts(client, observed).len();
     if count > MAX_ACCOUNTS {
         let message =
@@ -202,17 +198,13 @@ fn stack(client: &ManagedClient, observed: &Observed, namespace: &str) -> Option
     Some(Desired::of(&MonitoringStack { metadata: named_object(namespace, CHILD_NAME), spec, status: None }).with_list("accounts"))
 }
 
-/// Nothing before there is an account on AWS: an organization may not be listed yet.
+/// Nothing before there is an account: an organization may not be listed yet.
 fn policy(client: &ManagedClient, observed: &Observed, namespace: &str) -> Option<Desired> {
     let terms = client.spec.backups.clone()?;
-    let on_aws: Vec<String> = accounts(client, observed)
-        .into_iter()
-        .filter(|wanted| wanted.is_live_account() && wanted.target.aws.is_some())
-        .map(|wanted| wanted.name)
-        .collect();
-    if on_aws.is_empty() {
+    let accounts: Vec<String> = accounts(client, observed).into_iter().filter(Wanted::is_live_account).map(|wanted| wanted.name).collect();
+    if accounts.is_empty() {
         return None;
     }
-    let spec = BackupPolicySpec { accounts: on_aws, terms };
+    let spec = BackupPolicySpec { accounts, terms };
     Some(Desired::of(&BackupPolicy { metadata: named_object(namespace, CHILD_NAME), spec, status: None }))
 }

@@ -30,7 +30,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ProviderProfile,
         Self::ManagedClient,
         Self::CloudAccount,
@@ -68,7 +68,8 @@ impl Kind {
             Self::MonitoringStack => "monitoringstacks",
             Self::BackupPolicy => "backuppolicies",
             Self::ServiceReport => "servicereports",
-            Self::Incident => "changerequests", "incidents",
+            Self::Incident => "incidents",
+            Self::ChangeRequest => "changerequests",
             Self::Handover => "handovers",
         }
     }

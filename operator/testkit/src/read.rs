@@ -29,7 +29,8 @@ const KINDS: &[(&[&str], &str, &str, bool)] = &[
     (&["ms", "monitoringstack"], "apis/caretaker.dev/v1alpha1", "monitoringstacks", true),
     (&["bp", "backuppolicy"], "apis/caretaker.dev/v1alpha1", "backuppolicies", true),
     (&["sr", "servicereport"], "apis/caretaker.dev/v1alpha1", "servicereports", true),
-    (&["inc", "incident"], "apis/caretaker.dev/v1alpha1", "changerequests", "incidents", true),
+    (&["inc", "incident"], "apis/caretaker.dev/v1alpha1", "incidents", true),
+    (&["cr", "changerequest"], "apis/caretaker.dev/v1alpha1", "changerequests", true),
     (&["ho", "handover"], "apis/caretaker.dev/v1alpha1", "handovers", true),
 ];
 

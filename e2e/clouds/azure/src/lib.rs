@@ -12,6 +12,7 @@ pub mod judge;
 mod kql;
 pub mod limits;
 mod manager;
+pub mod recovery;
 mod reply;
 pub mod seed;
 mod serve;

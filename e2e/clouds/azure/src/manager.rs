@@ -8,7 +8,7 @@ use crate::limits::quota;
 use crate::reply::Reply;
 use crate::services;
 use crate::world::{Action, Delegation, Issued, Refusal, Subscription, World, actions};
-use crate::{eligible, graph};
+use crate::{eligible, graph, recovery};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -28,7 +28,8 @@ pub struct Request {
 }
 
 impl Request {
-    fn query(&self, name: &str) -> Option<&str> {
+    /// A value of the query.
+    pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
@@ -113,7 +114,7 @@ fn caller(world: &World, bearer: Option<&str>) -> Result<Issued, Reply> {
 }
 
 /// Why a version is not served, if it is not.
-fn version(request: &Request, served: &str) -> Option<Reply> {
+pub fn version(request: &Request, served: &str) -> Option<Reply> {
     match request.query("api-version") {
         None => Some(Reply::error(400, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required.")),
         Some(version) if version == served => None,
@@ -139,6 +140,10 @@ fn route(world: &mut World, caller: &Issued, request: &Request) -> Reply {
         (method, ["subscriptions", id, rest @ ..]) => {
             if world.roles(caller, id).is_empty() {
                 return Reply::no_subscription(id);
+            }
+            let held = (method == "GET").then(|| recovery::answer(world, caller, request, (id, rest))).flatten();
+            if let Some(reply) = held {
+                return reply;
             }
             match (method, rest) {
                 ("GET", []) => served("2021-01-01", &mut || Reply::ok(show(world, id))),

@@ -78,6 +78,12 @@ pub struct Subscription {
     /// Rows of the table of patch assessments, in the same form.
     #[serde(default)]
     pub patch_assessments: Vec<Value>,
+    /// Recovery Services vaults.
+    #[serde(default)]
+    pub vaults: Vec<crate::recovery::Vault>,
+    /// Snapshots of disks, as Compute lists them: see [`crate::recovery::snapshot`].
+    #[serde(default)]
+    pub snapshots: Vec<Value>,
     /// Ids of resources that Resource Graph leaves out, though they are there.
     #[serde(default)]
     pub unindexed: Vec<String>,

@@ -16,6 +16,7 @@ mod keys;
 mod kit;
 mod os_inventory;
 mod projects;
+pub mod recovery;
 mod register;
 mod request;
 mod seed;
@@ -158,6 +159,7 @@ fn route(world: &mut World, request: &Request) -> std::result::Result<Answer, An
         "cloudasset.assets.list" => os_inventory::list(world, request),
         "cloudasset.batchGetAssetsHistory" => history::show(world, request),
         "policyanalyzer.projects.locations.activityTypes.activities.query" => register::key_uses(world, request),
+        call if recovery::knows(call) => recovery::list(world, request),
         call if services::knows(call) => services::show(world, request),
         _ => Err(envelope::error(404, "NOT_FOUND", "Method not found.")),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderMap, Method, Uri};
 use serde_json::{Value, json};
 
-use crate::services;
+use crate::{recovery, services};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl Request {
             Some((service, rest)) => (service, format!("/{rest}")),
             None => ("", asked.clone()),
         };
-        let known = services::name(method.as_str(), service, &path);
+        let known = recovery::name(method.as_str(), service, &path).or_else(|| services::name(method.as_str(), service, &path));
         let (call, resource) = known.unwrap_or_else(|| name(method.as_str(), &path));
         let mut query: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, value) in pairs(uri.query().unwrap_or_default()) {

@@ -66,6 +66,18 @@ pub struct Project {
     pub assets: Vec<Value>,
     /// Machines with what VM Manager knows of them, as Cloud Asset lists them.
     pub os_inventories: Vec<Value>,
+    /// Snapshots of disks: see [`crate::recovery::snapshot`].
+    pub snapshots: Vec<Value>,
+    /// Machine images, as Compute lists them.
+    pub images: Vec<Value>,
+    /// Backup runs of databases: see [`crate::recovery::run`].
+    pub runs: Vec<Value>,
+    /// Vaults of Backup and DR with what is in them, by their names: see [`crate::recovery::vault`].
+    pub vaults: Vec<Value>,
+    /// Machines with their disks, as Compute lists them: see [`crate::recovery::instance`].
+    pub instances: Vec<Value>,
+    /// Operations: see [`crate::recovery::operation`].
+    pub operations: Vec<Value>,
     /// Number of the folder that it is in.
     pub folder: Option<String>,
     /// Whether its deletion was asked for.

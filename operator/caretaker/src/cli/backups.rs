@@ -4,8 +4,10 @@ use caretaker_api::backup_policy::{BackupGap, BackupPolicySpec, BackupPolicyStat
 use caretaker_api::names::client_namespace;
 use caretaker_api::words::PlanState;
 use caretaker_api::{BackupPolicy, ManagedClient};
+use caretaker_cloud::Cloud;
 use caretaker_core::backup_policy::preview::next_runs;
 use caretaker_core::backup_policy::protection::named;
+use caretaker_core::backup_policy::regions_of;
 use jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
@@ -157,6 +159,9 @@ fn one(client: &str, policy: &BackupPolicy, width: usize) -> String {
     if found.orphaned > 0 {
         line("orphaned", &format!("{} things that are gone still have recovery points in our vaults", found.orphaned));
     }
+    if let Some(at) = &found.earliest_erasure {
+        line("erasable", &format!("not before {}: until then a lock, an enforced retention or soft delete holds something", at.0));
+    }
     found.unread.iter().for_each(|unread| line("not asked", unread));
     if !found.gaps.is_empty() {
         text.push('\n');
@@ -214,9 +219,20 @@ async fn plan(which: &Which) -> anyhow::Result<()> {
 fn preview(client: &str, policy: &BackupPolicy, now: Timestamp, width: usize) -> String {
     let mut text = paragraph("", &format!("{client}, policy {}: {}", policy.name_any(), terms(&policy.spec)), width);
     let runs: Vec<String> = next_runs(&policy.spec.terms, now, RUNS).iter().map(ToString::to_string).collect();
-    text.push_str(&paragraph(&format!("  {:LABEL$}", "next runs"), &runs.join(", "), width));
+    let others: Vec<&str> = [(Cloud::Azure, "Azure"), (Cloud::Gcp, "Google Cloud")]
+        .into_iter()
+        .filter_map(|(cloud, name)| (!regions_of(&policy.spec.terms, cloud).is_empty()).then_some(name))
+        .collect();
+    let is_planned = !regions_of(&policy.spec.terms, Cloud::Aws).is_empty();
+    if is_planned {
+        text.push_str(&paragraph(&format!("  {:LABEL$}", "next runs"), &runs.join(", "), width));
+    }
+    if !others.is_empty() {
+        let told = format!("no plan is written on {} in this release: what others save there is watched", others.join(" and "));
+        text.push_str(&paragraph(&format!("  {:LABEL$}", "observe"), &told, width));
+    }
     let plans = status(policy).plans;
-    if plans.is_empty() {
+    if plans.is_empty() && is_planned {
         text.push_str(&paragraph(&format!("  {:LABEL$}", "plans"), "not looked at yet", width));
     }
     plans.iter().for_each(|plan| text.push_str(&told_plan(plan, width)));
@@ -304,5 +320,9 @@ mod tests {
         let text = preview("acme", &policy(value!({})), "2026-11-28T12:00:00Z".parse().unwrap(), 80);
         assert!(text.contains("not looked at yet"), "{text}");
         assert!(one("acme", &policy(value!({})), 80).contains("Unknown: not looked at yet"));
+        let mut watched = policy(value!({}));
+        watched.spec.terms.regions = vec!["westeurope".into(), "europe-west1".into()];
+        let text = preview("acme", &watched, "2026-11-28T12:00:00Z".parse().unwrap(), 200);
+        assert!(text.contains("no plan is written on Azure and Google Cloud") && !text.contains("next runs"), "{text}");
     }
 }

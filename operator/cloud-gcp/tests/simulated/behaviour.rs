@@ -9,11 +9,14 @@ use caretaker_cloud::budget::Budgets;
 use caretaker_cloud::manifest::{On as Granted, gcp_permissions};
 use caretaker_cloud::suite::{Capability, On, Stage as Behaviour, Trouble, When};
 use caretaker_cloud::{
-    AccessGrant, Address, BackupJob, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, Purpose, RecoveryPoint, WantedPermission,
+    AccessGrant, Address, BackupJob, CloudConnector, CloudStep, EVERYWHERE, GcpGrant, JobState, PointState, Purpose, RecoveryPoint,
+    WantedPermission,
 };
 use caretaker_cloud_gcp::{BaseCredentials, GcpConfig, GcpConnector};
 use caretaker_core::kit::gcp::wanted;
+use caretaker_google_simulator::recovery::{operation, snapshot};
 use caretaker_google_simulator::{Fault, FaultKind, READ_ROLE, judge, private_address};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::stage::{CELLS, PATIENCE, PROVIDER, QUOTA, Stage, key, python};
@@ -237,12 +240,82 @@ impl Behaviour for OnSimulator {
         unreachable!("no backups yet")
     }
 
-    async fn plant_recovery(&self, _grant: &AccessGrant, _points: &[RecoveryPoint], _jobs: &[BackupJob], _left_out: &[(&str, &str)]) {
-        unreachable!("no backups yet")
+    async fn plant_recovery(&self, grant: &AccessGrant, points: &[RecoveryPoint], jobs: &[BackupJob], _left_out: &[(&str, &str)]) {
+        let mut world = self.stage.simulator.world();
+        let project = world.projects.get_mut(grant.account()).expect("it was made");
+        let short = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        let disk = |source: &str| source.split_once(&format!("projects/{}/", grant.account())).map(|(_, disk)| disk.to_owned());
+        for point in points {
+            let status = match point.state {
+                PointState::Usable => "READY",
+                PointState::Creating => "UPLOADING",
+                _ => "DELETING",
+            };
+            let disk = disk(&point.source).expect("a disk");
+            project.snapshots.push(snapshot(grant.account(), (&short(&point.id), &disk), status, &point.created.to_string()));
+        }
+        for job in jobs {
+            let status = if job.state == JobState::UnderWay { "RUNNING" } else { "DONE" };
+            let (disk, zone) = (disk(&job.source).expect("a disk"), format!("{}-b", job.region));
+            let (began, said) = (job.created.to_string(), job.message.as_str());
+            let mut row = operation(grant.account(), &zone, (&short(&job.id), &disk), (status, &began, said));
+            if let Some(ended) = job.ended {
+                row["endTime"] = ended.to_string().into();
+            }
+            project.operations.push(row);
+        }
     }
 
-    async fn forbid_action(&self, _grant: &AccessGrant, _action: &str) {
-        unreachable!("no backups yet")
+    async fn forbid_action(&self, grant: &AccessGrant, action: &str) {
+        let role = format!("projects/{}/roles/{READ_ROLE}", grant.account());
+        self.stage.simulator.world().roles.get_mut(&role).expect("it was made").retain(|held| held != action);
+    }
+
+    fn recovery_states(&self) -> (&'static [PointState], &'static [JobState]) {
+        (&[PointState::Usable, PointState::Creating, PointState::Deleting], &[JobState::UnderWay, JobState::Completed, JobState::Failed])
+    }
+
+    fn point(&self, grant: &AccessGrant, place: &str, number: usize, (state, created): (PointState, Timestamp)) -> RecoveryPoint {
+        let project = grant.account();
+        RecoveryPoint {
+            id: format!("projects/{project}/global/snapshots/snapshot-{number:06}"),
+            region: place.into(),
+            vault: "snapshots".into(),
+            source: format!("//compute.googleapis.com/projects/{project}/zones/{place}-b/disks/disk-{number:06}"),
+            state,
+            created,
+            deleted_at: None,
+            held_until: None,
+            continuous: false,
+            leaves_out: false,
+            message: String::new(),
+        }
+    }
+
+    fn job(&self, grant: &AccessGrant, place: &str, number: usize, (state, created): (JobState, Timestamp)) -> BackupJob {
+        let project = grant.account();
+        BackupJob {
+            id: format!("projects/{project}/zones/{place}-b/operations/operation-{number:06}"),
+            region: place.into(),
+            vault: "snapshots".into(),
+            source: format!("//compute.googleapis.com/projects/{project}/zones/{place}-b/disks/disk-{number:06}"),
+            state,
+            created,
+            ended: (state != JobState::UnderWay).then(|| created + SignedDuration::from_hours(1)),
+            point: None,
+            message: if state == JobState::Failed { "Quota 'SNAPSHOTS' exceeded.".into() } else { String::new() },
+        }
+    }
+
+    fn recovery_actions(&self) -> &'static [&'static str] {
+        &[
+            "compute.snapshots.list",
+            "compute.machineImages.list",
+            "compute.instances.list",
+            "compute.globalOperations.list",
+            "cloudsql.backupRuns.list",
+            "backupdr.backupVaults.list",
+        ]
     }
 
     async fn writes(&self) -> usize {

@@ -15,7 +15,7 @@ pub(super) const AZURE_ENTRY: &[Action] = &[action("", "take a token of our own 
 /// its read action, which stands with it in the catalog. All of them are part of Azure's role Reader.
 pub(super) static AZURE_READ: LazyLock<Vec<Action>> = LazyLock::new(|| {
     let types = GROUPS.iter().flat_map(|group| group.types);
-    SUBSCRIPTION.iter().copied().chain(types.filter_map(|row| row.read)).collect()
+    SUBSCRIPTION.iter().copied().chain(types.filter_map(|row| row.read)).chain(RECOVERY.iter().copied()).collect()
 });
 
 /// What is asked of the subscription itself.
@@ -34,6 +34,22 @@ const SUBSCRIPTION: &[Action] = &[
         "learn how to ask whether a resource that the index leaves out is really gone",
     )
     .by("GET /subscriptions/{id}/providers"),
+];
+
+/// What tells which machines and disks can be restored.
+const RECOVERY: &[Action] = &[
+    action(
+        "Microsoft.RecoveryServices/Vaults/backupProtectedItems/read",
+        "learn which machines a vault saves, and which are in soft delete",
+    )
+    .by("GET {vault}/backupProtectedItems"),
+    action(
+        "Microsoft.RecoveryServices/Vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints/read",
+        "read the recovery points of machines: only they say what can be restored",
+    )
+    .by("GET {protected item}/recoveryPoints"),
+    action("Microsoft.RecoveryServices/Vaults/backupJobs/read", "read why a backup failed, and keep it longer than Azure does")
+        .by("GET {vault}/backupJobs"),
 ];
 
 /// Removing our own access on Azure. There is one role made for it, and a delegation without it can be ended by the client only.

@@ -26,7 +26,7 @@ pub(super) const GCP_MEMBERS: &[Action] = &[
 /// Google Cloud, on the project and on our own service account: what is asked of the project itself, then what tells whether something is really gone.
 pub(super) static GCP_READ: LazyLock<Vec<Action>> = LazyLock::new(|| {
     let things = SERVICES.iter().flat_map(|service| service.things);
-    PROJECT.iter().copied().chain(things.map(|thing| thing.get)).collect()
+    PROJECT.iter().copied().chain(things.map(|thing| thing.get)).chain(RECOVERY.iter().copied()).collect()
 });
 
 /// What is asked of the project itself.
@@ -54,6 +54,22 @@ const PROJECT: &[Action] = &[
         "tell whether a thing that the list leaves out was deleted; nothing of what it holds is asked for",
     )
     .by("cloudasset.batchGetAssetsHistory"),
+];
+
+/// What tells which disks and machines can be restored.
+const RECOVERY: &[Action] = &[
+    action("compute.snapshots.list", "read the snapshots of disks: only they say what can be restored").by("compute.snapshots.list"),
+    action("compute.instances.list", "learn which disks a machine has: it can be restored to a moment only with all of them")
+        .by("compute.instances.aggregatedList"),
+    action("compute.machineImages.list", "read the images of machines, which can be restored too").by("compute.machineImages.list"),
+    action("cloudsql.backupRuns.list", "read the backups of databases").by("sql.backupRuns.list"),
+    action("backupdr.backupVaults.list", "find the vaults of Backup and DR").by("backupdr.projects.locations.backupVaults.list"),
+    action("backupdr.bvdataSources.list", "learn which machines and disks a vault saves")
+        .by("backupdr.projects.locations.backupVaults.dataSources.list"),
+    action("backupdr.bvbackups.list", "read the backups in a vault")
+        .by("backupdr.projects.locations.backupVaults.dataSources.backups.list"),
+    action("compute.globalOperations.list", "read why a snapshot failed, and keep it longer than Google Cloud does")
+        .by("compute.globalOperations.aggregatedList"),
 ];
 
 /// Google Cloud, on our own service account only.

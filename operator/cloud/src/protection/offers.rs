@@ -19,7 +19,7 @@ impl Offers {
     pub const fn of(cloud: Cloud) -> Self {
         match cloud {
             Cloud::Aws => Self { plans: true, points: true, restores: true },
-            Cloud::Azure | Cloud::Gcp => Self { plans: false, points: false, restores: false },
+            Cloud::Azure | Cloud::Gcp => Self { plans: false, points: true, restores: false },
         }
     }
 }

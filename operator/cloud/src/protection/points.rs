@@ -43,9 +43,15 @@ pub struct RecoveryPoint {
     /// When it will be deleted; `None` for never, or not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
+    /// Until when nobody can delete it, where the cloud says so: a lock that nobody can take away, an enforced retention, or soft delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Timestamp>,
     /// Whether it is kept up to date all the time: then `created` is its first moment, and not its last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continuous: bool,
+    /// Whether somebody has left disks of the machine out: it brings the machine back, and says nothing of a single disk.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaves_out: bool,
     /// What the cloud says of its state; empty where it says nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -113,10 +119,21 @@ pub struct Ground {
     pub takes: BTreeMap<String, bool>,
 }
 
+/// Why no further point of a source will be made, whoever wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hindrance {
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub cure: String,
+}
+
 /// Receives points and jobs while they are read, so that the reader need not hold all of them.
 pub trait RecoverySink: Send {
     /// Takes one point. They come in no order.
     fn point(&mut self, point: RecoveryPoint);
     /// Takes one job. They come in no order.
     fn job(&mut self, job: BackupJob);
+    /// Takes what keeps a source, in the words of [`source_of`](super::source_of), from being saved.
+    fn hindered(&mut self, _source: &str, _by: Hindrance) {}
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{PAGE, Stage, link};
+use super::{Capability, PAGE, Stage, link};
 use crate::{
     AccessGrant, BackupJob, CloudLink, CloudStep, Ground, JobState, PointState, ProtectionState, Purpose, Receipt, RecoveryPoint,
     RecoverySink, RestoreTestTerms, Result, StepOutcome,
@@ -144,39 +144,9 @@ impl RecoverySink for Taken {
 }
 
 /// A whole second some hours ago, as every cloud can tell it.
-fn hours_ago(hours: i64) -> Timestamp {
+pub(super) fn hours_ago(hours: i64) -> Timestamp {
     let at = Timestamp::now() - SignedDuration::from_hours(hours);
     Timestamp::from_second(at.as_second()).expect("a time of these years")
-}
-
-fn point(objects: &Objects, account: &str, number: usize, state: PointState) -> RecoveryPoint {
-    let Objects { region, name, .. } = objects;
-    RecoveryPoint {
-        id: format!("arn:aws:backup:{region}:{account}:recovery-point:{number:08}"),
-        region: region.clone(),
-        vault: name.clone(),
-        source: format!("arn:aws:ec2:{region}:{account}:volume/vol-{number:017x}"),
-        state,
-        created: hours_ago(3),
-        deleted_at: Some(hours_ago(-24 * 30)),
-        continuous: false,
-        message: if state == PointState::Expired { "in use by ami-1".into() } else { String::new() },
-    }
-}
-
-fn job(objects: &Objects, account: &str, number: usize, (state, age): (JobState, i64)) -> BackupJob {
-    let Objects { region, name, .. } = objects;
-    BackupJob {
-        id: format!("job-{number:08}"),
-        region: region.clone(),
-        vault: name.clone(),
-        source: format!("arn:aws:ec2:{region}:{account}:volume/vol-{number:017x}"),
-        state,
-        created: hours_ago(age),
-        ended: (state != JobState::UnderWay).then(|| hours_ago(age - 1)),
-        point: None,
-        message: if state == JobState::Failed { "Insufficient privileges".into() } else { String::new() },
-    }
 }
 
 async fn recovery(link: &dyn CloudLink, region: &str) -> Result<(Taken, Ground)> {
@@ -185,45 +155,67 @@ async fn recovery(link: &dyn CloudLink, region: &str) -> Result<(Taken, Ground)>
     Ok((taken, ground))
 }
 
-/// Points and jobs come as they are, once each, over all pages; jobs of before the time that was asked for do not come.
-pub async fn every_point_and_every_job_comes_once_over_all_pages(stage: &dyn Stage) {
+/// An account whose points are read, the session, and the region; with the vault, where the adapter makes one.
+async fn readable(stage: &dyn Stage) -> (AccessGrant, std::sync::Arc<dyn CloudLink>, String) {
+    if stage.lacks().contains(&Capability::Backup) {
+        let grant = stage.account(&[Purpose::Read]).await;
+        let link = link(stage, &grant, Purpose::Read).await;
+        return (grant, link, stage.places()[0].into());
+    }
     let grant = stage.account(&[Purpose::Read, Purpose::Backup]).await;
     let (objects, link) = (Objects::of(stage, &grant), link(stage, &grant, Purpose::Backup).await);
     objects.make(link.as_ref()).await;
-    let (empty, ground) = recovery(link.as_ref(), &objects.region).await.expect("it can be read");
-    assert!(empty.points.is_empty() && empty.jobs.is_empty() && ground.takes.get("EBS") == Some(&true), "{ground:?}");
-    let states =
-        [PointState::Usable, PointState::Creating, PointState::Partial, PointState::Stopped, PointState::Expired, PointState::Deleting];
-    let account = grant.account();
-    let points: Vec<RecoveryPoint> =
-        (0..PAGE * 3 - 1).map(|number| point(&objects, account, number, states[number % states.len()])).collect();
+    (grant, link, objects.region)
+}
+
+/// Points and jobs come as they are, once each, over all pages; jobs of before the time that was asked for do not come, and nothing of another region.
+pub async fn every_point_and_every_job_comes_once_over_all_pages(stage: &dyn Stage) {
+    let (grant, link, region) = readable(stage).await;
+    let (empty, _) = recovery(link.as_ref(), &region).await.expect("it can be read");
+    assert!(empty.points.is_empty() && empty.jobs.is_empty());
+    let (states, ends) = stage.recovery_states();
+    let mut points: Vec<RecoveryPoint> =
+        (0..PAGE * 3 - 1).map(|number| stage.point(&grant, &region, number, (states[number % states.len()], hours_ago(3)))).collect();
     let mut jobs: Vec<BackupJob> =
-        [JobState::UnderWay, JobState::Completed, JobState::Partial, JobState::Failed, JobState::Aborted, JobState::Expired]
-            .into_iter()
-            .enumerate()
-            .map(|(number, state)| job(&objects, account, number, (state, 2)))
-            .collect();
-    jobs.extend((0..PAGE).map(|number| job(&objects, account, 100 + number, (JobState::Completed, 40))));
-    let old = job(&objects, account, 999, (JobState::Failed, 72));
-    stage.plant_recovery(&grant, &points, &[jobs.clone(), vec![old]].concat(), &[(&objects.region, "EBS")]).await;
+        ends.iter().enumerate().map(|(number, state)| stage.job(&grant, &region, number, (*state, hours_ago(2)))).collect();
+    jobs.extend((0..PAGE).map(|number| stage.job(&grant, &region, 100 + number, (JobState::Completed, hours_ago(40)))));
+    let old = stage.job(&grant, &region, 999, (JobState::Failed, hours_ago(72)));
+    stage.plant_recovery(&grant, &points, &[jobs.clone(), vec![old]].concat(), &[]).await;
+    let elsewhere = stage.point(&grant, stage.places()[1], 5000, (PointState::Usable, hours_ago(3)));
+    stage.plant_recovery(&grant, &[elsewhere], &[], &[]).await;
     stage.page_rows(PAGE).await;
-    let (mut taken, ground) = recovery(link.as_ref(), &objects.region).await.expect("it can be read");
-    taken.points.sort_by(|one, other| one.id.cmp(&other.id));
-    taken.jobs.sort_by(|one, other| one.id.cmp(&other.id));
+    let (mut taken, _) = recovery(link.as_ref(), &region).await.expect("it can be read");
+    for points in [&mut taken.points, &mut points] {
+        points.sort_by(|one, other| one.id.cmp(&other.id));
+    }
+    for jobs in [&mut taken.jobs, &mut jobs] {
+        jobs.sort_by(|one, other| one.id.cmp(&other.id));
+    }
     assert_eq!(taken.points, points);
     assert_eq!(taken.jobs, jobs);
+}
+
+/// A kind that somebody has left out in a region is told.
+pub async fn a_kind_that_is_left_out_is_told(stage: &dyn Stage) {
+    let (grant, link, region) = readable(stage).await;
+    let (_, ground) = recovery(link.as_ref(), &region).await.expect("it can be read");
+    assert_eq!(ground.takes.get("EBS"), Some(&true), "{ground:?}");
+    stage.plant_recovery(&grant, &[], &[], &[(&region, "EBS")]).await;
+    let (_, ground) = recovery(link.as_ref(), &region).await.expect("it can be read");
     assert_eq!((ground.takes.get("EBS"), ground.takes.get("EC2")), (Some(&false), Some(&true)));
 }
 
 /// What was not read to its end is an error: nobody may conclude that there is no point.
 pub async fn points_that_may_not_be_read_are_an_error(stage: &dyn Stage) {
-    for action in ["backup:ListRecoveryPointsByBackupVault", "backup:ListBackupJobs", "backup:DescribeRegionSettings"] {
-        let grant = stage.account(&[Purpose::Read, Purpose::Backup]).await;
-        let (objects, link) = (Objects::of(stage, &grant), link(stage, &grant, Purpose::Backup).await);
-        objects.make(link.as_ref()).await;
+    for action in stage.recovery_actions() {
+        let (grant, link, region) = readable(stage).await;
+        stage.plant_recovery(&grant, &[stage.point(&grant, &region, 1, (PointState::Usable, hours_ago(3)))], &[], &[]).await;
+        let read = recovery(link.as_ref(), &region).await.map(|(taken, _)| taken.points.len());
+        assert_eq!(read.expect("it can be read"), 1);
         stage.forbid_action(&grant, action).await;
-        let answer = recovery(link.as_ref(), &objects.region).await.map(|(taken, _)| taken.points.len());
+        let answer = recovery(link.as_ref(), &region).await.map(|(taken, _)| taken.points.len());
         assert!(answer.as_ref().is_err_and(crate::CloudError::is_refusal), "{action}: {answer:?}");
+        stage.cure().await;
     }
 }
 

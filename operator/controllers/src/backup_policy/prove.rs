@@ -6,11 +6,11 @@ use caretaker_api::cloud_account::Capability;
 use caretaker_api::contract::Domain;
 use caretaker_api::provider_profile::ProviderProfile;
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient};
-use caretaker_cloud::{CloudError, CloudLink, Purpose, RestoreTestTerms};
+use caretaker_cloud::{Cloud, CloudError, CloudLink, Offers, Purpose, RestoreTestTerms};
 use caretaker_core::backup_policy::conversation::step_key;
-use caretaker_core::backup_policy::object_name;
 use caretaker_core::backup_policy::restore_test::{Sample, interval, merge, name, record, schedule, steps};
 use caretaker_core::contract::Permit;
+use caretaker_core::backup_policy::{cloud_of, object_name, regions_of};
 use caretaker_core::kit::backup_role_arn;
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
@@ -35,6 +35,10 @@ pub async fn prove(ctx: &Context, policy: &BackupPolicy, accounts: &[CloudAccoun
     let writer = client.as_ref().zip(permit.as_ref());
     for account in accounts {
         let of = account.name_any();
+        if !Offers::of(cloud_of(&account.spec.target)).restores {
+            unread.push(format!("account {of}: restores are tested on AWS alone in this release"));
+            continue;
+        }
         if !account.spec.allow.contains(&Capability::RestoreTest) {
             unread.push(format!("account {of} lacks the capability RestoreTest: add it to allow, and have the client apply the kit again"));
             continue;
@@ -50,7 +54,7 @@ pub async fn prove(ctx: &Context, policy: &BackupPolicy, accounts: &[CloudAccoun
                 continue;
             }
         };
-        for region in &policy.spec.terms.regions {
+        for region in &regions_of(&policy.spec.terms, Cloud::Aws) {
             let sources = sample.of(&of, region);
             sampled += u64::try_from(sources.len()).unwrap_or_default();
             let wanted = terms(policy, (region, &role_arn), sources);

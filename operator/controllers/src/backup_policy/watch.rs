@@ -9,9 +9,9 @@ use caretaker_api::condition::ConditionType;
 use caretaker_api::{BackupPolicy, CloudAccount};
 use caretaker_cloud::Purpose;
 use caretaker_core::backup_policy::evidence::{coverage_file, day_file, folder, since_file};
-use caretaker_core::backup_policy::object_name;
 use caretaker_core::backup_policy::protection::{Join, Since, jobs_since};
 use caretaker_core::backup_policy::recovery::Recovery;
+use caretaker_core::backup_policy::{cloud_of, object_name, regions_of};
 use caretaker_core::conditions::is_true_at;
 use caretaker_engine::Failure;
 use caretaker_store::StoreError;
@@ -100,7 +100,7 @@ async fn points(
         Err(error) => return Ok(Err(error.to_string())),
     };
     let since = jobs_since(policy, ctx.now());
-    for region in &policy.spec.terms.regions {
+    for region in &regions_of(&policy.spec.terms, cloud_of(&account.spec.target)) {
         recovery.begin(&account.name_any(), region);
         let came = link.recovery(region, since, recovery).await;
         recovery.end(came);

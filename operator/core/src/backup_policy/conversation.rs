@@ -22,8 +22,8 @@ const DIGITS: usize = 12;
 pub enum Ask {
     /// Find the way in, and open a session for a purpose. The questions that follow are asked in it.
     Connect(Purpose),
-    /// Read the backup objects whose name starts with this, in the policy's regions.
-    Protection(String),
+    /// Read the backup objects whose name starts with the first, in these regions.
+    Protection(String, Vec<String>),
     /// Do a step under a key.
     Perform(String, CloudStep),
     /// Take up the client's yes to the change of this name: what is written until the next one is written under it.
@@ -84,7 +84,8 @@ impl Conversation {
     #[must_use]
     pub fn new(client: &str, policy: &BackupPolicy, observed: &Observed) -> Self {
         let accounts = if observed.frozen { Vec::new() } else { observed.accounts.clone() };
-        let unread = accounts.iter().enumerate().filter(|(_, account)| account.is_proven).map(|(place, _)| place).collect();
+        let unread =
+            accounts.iter().enumerate().filter(|(_, account)| account.is_proven && account.has_plans()).map(|(place, _)| place).collect();
         let done = Done { accounts, ..Done::default() };
         Self {
             client: client.into(),
@@ -164,7 +165,8 @@ impl Conversation {
             Answer::Connected(Ok(true)) => {
                 let prefix = super::object_name(&self.client, self.policy.metadata.name.as_deref().unwrap_or_default());
                 self.at = At::Reading(place);
-                return Some((account.name.clone(), Ask::Protection(prefix)));
+                let regions = super::regions_of(&self.policy.spec.terms, account.cloud);
+                return Some((account.name.clone(), Ask::Protection(prefix, regions)));
             }
             Answer::Connected(Err(error)) => account.state = Some(Err(error)),
             Answer::Protection(answer) => account.state = Some(answer),
@@ -238,13 +240,20 @@ mod tests {
     }
 
     fn view(name: &str, is_proven: bool, allow: &[Capability]) -> AccountView {
-        AccountView { name: name.into(), allow: allow.to_vec(), backup_role: "role".into(), is_proven, state: None }
+        AccountView {
+            name: name.into(),
+            cloud: caretaker_cloud::Cloud::Aws,
+            allow: allow.to_vec(),
+            backup_role: "role".into(),
+            is_proven,
+            state: None,
+        }
     }
 
     fn good(ask: &Ask) -> Answer {
         match ask {
             Ask::Connect(_) => Answer::Connected(Ok(true)),
-            Ask::Protection(_) => Answer::Protection(Ok(ProtectionState::default())),
+            Ask::Protection(..) => Answer::Protection(Ok(ProtectionState::default())),
             Ask::Begin(_) => Answer::Begun(true),
             Ask::Perform(_, step) => {
                 let id = matches!(step, CloudStep::CreatePlan { .. }).then(|| "plan-1".to_owned());
@@ -261,7 +270,7 @@ mod tests {
         while let Some((name, ask)) = conversation.next(last.take()) {
             let what = match &ask {
                 Ask::Connect(purpose) => format!("{purpose:?}"),
-                Ask::Protection(prefix) => format!("look for {prefix}"),
+                Ask::Protection(prefix, _) => format!("look for {prefix}"),
                 Ask::Perform(_, step) => step.describe().split(' ').take(4).collect::<Vec<_>>().join(" "),
                 Ask::Begin(name) => format!("begin {name}"),
             };
@@ -308,7 +317,7 @@ mod tests {
         for (why, is_at, answer, questions, is_read, failed) in [
             ("no way in", (|ask| *ask == Ask::Connect(Purpose::Read)) as fn(&Ask) -> bool, Answer::Connected(Ok(false)), 1, None, None),
             ("not let in", |ask| *ask == Ask::Connect(Purpose::Read), Answer::Connected(Err(denied())), 1, Some(false), None),
-            ("not read", |ask| matches!(ask, Ask::Protection(_)), Answer::Protection(Err(denied())), 2, Some(false), None),
+            ("not read", |ask| matches!(ask, Ask::Protection(..)), Answer::Protection(Err(denied())), 2, Some(false), None),
             (
                 "not let in to write",
                 |ask| *ask == Ask::Connect(Purpose::Backup),

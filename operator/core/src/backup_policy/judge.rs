@@ -4,7 +4,7 @@
 
 use caretaker_api::backup_policy::BackupTerms;
 use caretaker_api::words::BackupState;
-use caretaker_cloud::{Asset, Ground, JobState, PointState, Source};
+use caretaker_cloud::{Asset, AssetType, Cloud, Ground, JobState, Offers, PointState, Source};
 use jiff::{SignedDuration, Timestamp};
 
 use super::recovery::{Known, LastJob};
@@ -48,10 +48,14 @@ impl Judged {
     }
 }
 
-/// Whether the policy asks for this asset.
+/// Whether the policy asks for this asset. Azure keeps the letter case of a tag's key and compares it without.
 #[must_use]
 pub fn is_selected(terms: &BackupTerms, asset: &Asset) -> bool {
-    asset.tags.get(&terms.tag.key).is_some_and(|value| *value == terms.tag.value)
+    let wanted = &terms.tag;
+    if asset.cloud != Cloud::Azure {
+        return asset.tags.get(&wanted.key).is_some_and(|value| *value == wanted.value);
+    }
+    asset.tags.iter().any(|(key, value)| key.eq_ignore_ascii_case(&wanted.key) && *value == wanted.value)
 }
 
 /// The RPO as a time.
@@ -63,9 +67,10 @@ pub fn rpo(terms: &BackupTerms) -> SignedDuration {
 /// Judges an asset that the policy asks for.
 #[must_use]
 pub fn judge((asset, source): (&Asset, &Source), known: Option<&Known>, measure: Measure<'_>) -> Judged {
-    let last = known.and_then(|known| known.usable);
+    let saved = known.and_then(|known| known.usable);
+    let last = saved.filter(|saved| is_of(asset, *saved));
     let bad = known.and_then(|known| bad_job(known, last));
-    let hindrance = hindrance(asset, source, measure).or_else(|| bad.map(|job| told_job(asset, job)));
+    let hindrance = hindrance(asset, source, (known, measure)).or_else(|| bad.map(|job| told_job(asset, job)));
     let of = |state, (reason, cure): (String, String)| Judged { state, last, reason, cure };
     let rpo = rpo(measure.terms);
     if last.is_some_and(|last| measure.now.duration_since(last) <= rpo) {
@@ -76,7 +81,10 @@ pub fn judge((asset, source): (&Asset, &Source), known: Option<&Known>, measure:
         let reason = format!("the first recovery point is due by {}", first_due.strftime(MOMENT));
         return of(BackupState::Waiting, (reason, String::new()));
     }
-    let missing = missing(known, last, measure.now);
+    let missing = match saved.filter(|_| last.is_none()) {
+        Some(saved) => earlier(asset, saved),
+        None => missing(known, last, measure.now),
+    };
     let state = match (last, bad) {
         (_, Some(_)) => BackupState::Failing,
         (Some(_), None) => BackupState::Stale,
@@ -86,6 +94,19 @@ pub fn judge((asset, source): (&Asset, &Source), known: Option<&Known>, measure:
         Some((why, cure)) => of(state, (format!("{missing}; {why}"), cure)),
         None => of(state, (missing, look(asset, known))),
     }
+}
+
+/// Whether a point is of the asset, and not of an earlier one of its name: the ids of Azure and Google Cloud are made of names.
+fn is_of(asset: &Asset, saved: Timestamp) -> bool {
+    asset.cloud == Cloud::Aws || asset.created.is_none_or(|created| saved >= created)
+}
+
+fn earlier(asset: &Asset, saved: Timestamp) -> String {
+    let made = asset.created.unwrap_or(saved).strftime(MOMENT);
+    format!(
+        "there is no usable recovery point of it: the newest under its name, of {}, is of an earlier one, since this one was made at {made}",
+        saved.strftime(MOMENT)
+    )
 }
 
 /// An asset that the policy asks for no more, of which something was saved.
@@ -101,13 +122,21 @@ pub fn lost_tag(terms: &BackupTerms, known: &Known) -> Option<Judged> {
     })
 }
 
-/// What keeps every further point from being made.
-fn hindrance(asset: &Asset, source: &Source, measure: Measure<'_>) -> Option<(String, String)> {
-    let (region, service) = (&asset.region, source.service);
-    if !measure.terms.regions.contains(region) {
-        return Some((format!("the policy makes no plan in {region}"), format!("add {region} to the regions of spec.backups")));
+/// What keeps every further point from being made. That we write no plan keeps nobody else from it: where others save, it is no hindrance.
+fn hindrance(asset: &Asset, source: &Source, (known, measure): (Option<&Known>, Measure<'_>)) -> Option<(String, String)> {
+    let (region, service) = (asset.cloud.region_of(&asset.region), source.service);
+    if !measure.terms.regions.iter().any(|named| named == region) {
+        return Some((format!("the policy is not about {region}"), format!("add {region} to the regions of spec.backups")));
     }
-    if !measure.may_write {
+    if let Some(by) = known.and_then(|known| known.hindrance.as_deref()) {
+        return Some((by.why.clone(), by.cure.clone()));
+    }
+    let others_save = known.is_some_and(|known| known.usable.is_some() && !known.is_ours);
+    // Where no plan is ours, that others have none is known only once the first point is overdue.
+    if !Offers::of(asset.cloud).plans {
+        return None;
+    }
+    if !measure.may_write && !others_save {
         let why = "no plan is written here, since the account lacks the capability Backup".to_owned();
         return Some((why, "add Backup to the account's allow, and have the client apply the kit again".into()));
     }
@@ -117,6 +146,20 @@ fn hindrance(asset: &Asset, source: &Source, measure: Measure<'_>) -> Option<(St
         );
         (format!("AWS Backup leaves out {service} in {region}"), cure)
     })
+}
+
+/// Where plans are not written in this release: who has to save it, and with what.
+const fn unplanned(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Gcp => {
+            "no plan is written on this cloud in this release; the client attaches a snapshot schedule to the disk, or to each disk of the machine: gcloud compute \
+             disks add-resource-policies"
+        }
+        _ => {
+            "no plan is written on this cloud in this release; the client protects the machine in a Recovery Services vault of its region: az backup protection \
+             enable-for-vm"
+        }
+    }
 }
 
 /// The last job, where it ended badly and no point came after it.
@@ -133,8 +176,8 @@ fn told_job(asset: &Asset, job: &LastJob) -> (String, String) {
         _ => "failed",
     };
     let said = if job.message.is_empty() { String::new() } else { format!(": {}", job.message.trim()) };
-    let look = format!("aws backup describe-backup-job --region {} --backup-job-id {}", asset.region, job.id);
-    (format!("the job of {} {how}{said}", job.created.strftime(MOMENT)), cure_of(&job.message).map_or(look, str::to_owned))
+    let cure = Some(cure_of(&job.message)).filter(|_| asset.cloud == Cloud::Aws).flatten();
+    (format!("the job of {} {how}{said}", job.created.strftime(MOMENT)), cure.map_or_else(|| show(asset, &job.id), str::to_owned))
 }
 
 /// What helps against reasons that AWS Backup often gives.
@@ -185,13 +228,34 @@ fn missing(known: Option<&Known>, last: Option<Timestamp>, now: Timestamp) -> St
     text
 }
 
+/// The command that shows a job.
+fn show(asset: &Asset, job: &str) -> String {
+    match asset.cloud {
+        Cloud::Aws => format!("aws backup describe-backup-job --region {} --backup-job-id {job}", asset.region),
+        Cloud::Azure => format!("az backup job show --ids {job}"),
+        Cloud::Gcp if job.contains("/snapshots/") => {
+            format!("gcloud compute snapshots describe https://www.googleapis.com/compute/v1/{job}")
+        }
+        Cloud::Gcp if job.contains("/backupRuns/") => {
+            let parts: Vec<&str> = job.split('/').collect();
+            let part = |at: usize| parts.get(at).copied().unwrap_or_default();
+            format!("gcloud sql backups describe {} --instance {} --project {}", part(5), part(3), part(1))
+        }
+        Cloud::Gcp => format!("gcloud compute operations describe https://www.googleapis.com/compute/v1/{job}"),
+    }
+}
+
 /// Where to look where nothing says why.
 fn look(asset: &Asset, known: Option<&Known>) -> String {
     match known.and_then(|known| known.job.as_deref()) {
-        Some(job) => format!("aws backup describe-backup-job --region {} --backup-job-id {}", asset.region, job.id),
+        Some(job) => show(asset, &job.id),
         None if known.is_some_and(|known| known.is_under_way) => "a job is under way: look again when it has ended".into(),
-        None => "no job was made for it: see that the plan's selection is as status.plans says, and that the tag has exactly these letters"
-            .into(),
+        None if asset.cloud == Cloud::Aws => {
+            "no job was made for it: see that the plan's selection is as status.plans says, and that the tag has exactly these letters"
+                .into()
+        }
+        None if asset.asset_type == AssetType::Database => "the client switches automated backups on: gcloud sql instances patch".into(),
+        None => unplanned(asset.cloud).into(),
     }
 }
 

@@ -140,14 +140,15 @@ impl<'a> Join<'a> {
         }
         self.found.assets += 1;
         let nothing = Ground::default();
-        let ground = match self.recovery.ground(account, &asset.region) {
+        let region = asset.cloud.region_of(&asset.region);
+        let ground = match self.recovery.ground(account, region) {
             Some(Ok(ground)) => ground,
             Some(Err(_)) => {
                 self.found.unknown += 1;
                 return None;
             }
             // Where the policy makes no plan nothing was read; that it makes none is what is told.
-            None if !self.terms.regions.contains(&asset.region) => &nothing,
+            None if !self.terms.regions.iter().any(|named| named == region) => &nothing,
             None => {
                 self.found.unknown += 1;
                 return None;
@@ -159,7 +160,7 @@ impl<'a> Join<'a> {
             None => first,
         };
         let measure = Measure { terms: self.terms, may_write, ground, since, now: self.now };
-        let judged = judge((asset, &source), self.recovery.of(&source.name), measure);
+        let judged = judge((asset, &source), self.recovery.about(&source).as_deref(), measure);
         if let (BackupState::Protected, Some(sample)) = (judged.state, &mut self.sample) {
             sample.take(account, asset, &source.name);
         }
@@ -252,6 +253,7 @@ impl<'a> Join<'a> {
         found.text = format!("{}/{}", found.protected, found.assets);
         // Whether a thing is gone is known only where everything was read.
         found.orphaned = if all.is_empty() { self.recovery.orphaned() } else { 0 };
+        found.earliest_erasure = self.recovery.held_until().map(Time);
         found.unread = all;
         Joined { status: found, since: self.since, sample: self.sample }
     }
@@ -301,8 +303,20 @@ pub fn condition(terms: &BackupTerms, found: &ProtectionStatus) -> (Is, Reason, 
 /// What a person calls the asset of a gap.
 #[must_use]
 pub fn named(gap: &BackupGap) -> String {
-    let name = if gap.name.is_empty() || gap.name == gap.id { String::new() } else { format!(" ({})", gap.name) };
-    format!("{} {}{name} in {}, {}", gap.kind, gap.id, gap.account, gap.region)
+    let id = short(&gap.id);
+    let is_said = gap.name.is_empty() || id.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(&gap.name));
+    let name = if is_said { String::new() } else { format!(" ({})", gap.name) };
+    format!("{} {id}{name} in {}, {}", gap.kind, gap.account, gap.region)
+}
+
+/// An id as people tell it: of Azure's paths the resource group and the name, of Google Cloud's the name. The status has it whole.
+fn short(id: &str) -> String {
+    let parts: Vec<&str> = id.trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["subscriptions", _, "resourcegroups", group, .., name] => format!("{group}/{name}"),
+        [service, .., name] if service.ends_with(".googleapis.com") => (*name).to_owned(),
+        _ => id.to_owned(),
+    }
 }
 
 /// What an event says when protection is lost or comes back; `None` where nothing changed.

@@ -1,8 +1,9 @@
 //! What the clouds' recovery points and jobs tell, kept for each source and not for each point: memory grows with what is saved, not with how often.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use caretaker_cloud::{BackupJob, CloudError, Ground, JobState, PointState, RecoveryPoint, RecoverySink};
+use caretaker_cloud::{BackupJob, CloudError, Ground, Hindrance, JobState, PointState, RecoveryPoint, RecoverySink, Source};
 use jiff::Timestamp;
 
 use super::evidence::Evidence;
@@ -12,6 +13,10 @@ use super::evidence::Evidence;
 pub struct Known {
     /// The newest moment that can be brought back.
     pub usable: Option<Timestamp>,
+    /// The same of points that leave out no disk: of a machine, the moment to which each of its disks can be brought back.
+    pub whole: Option<Timestamp>,
+    /// What keeps further points from being made.
+    pub hindrance: Option<Box<Hindrance>>,
     /// The newest point that is none of that, where it is newer.
     pub other: Option<Box<OtherPoint>>,
     /// The newest job that has come to an end.
@@ -61,7 +66,7 @@ pub struct Recovery {
     at: Where,
     sources: HashMap<String, Known>,
     grounds: BTreeMap<Where, Result<Ground, CloudError>>,
-    last_deletion: Option<Timestamp>,
+    held_until: Option<Timestamp>,
     /// The jobs, for the store.
     pub evidence: Evidence,
 }
@@ -76,7 +81,7 @@ impl Recovery {
             at: Where::default(),
             sources: HashMap::new(),
             grounds: BTreeMap::new(),
-            last_deletion: None,
+            held_until: None,
             evidence: Evidence::default(),
         }
     }
@@ -95,6 +100,24 @@ impl Recovery {
     #[must_use]
     pub fn of(&self, source: &str) -> Option<&Known> {
         self.sources.get(source)
+    }
+
+    /// What is known of a source: of a disk also by what is known of its machine, where that is saved with all its disks.
+    #[must_use]
+    pub fn about(&self, source: &Source) -> Option<Cow<'_, Known>> {
+        let own = self.sources.get(&source.name);
+        let machine = source.within.as_ref().and_then(|within| self.sources.get(within));
+        let Some(machine) = machine else { return own.map(Cow::Borrowed) };
+        let mut known = own.cloned().unwrap_or_default();
+        let is_newer = known.job.as_ref().is_none_or(|own| machine.job.as_ref().is_some_and(|job| job.created > own.created));
+        if is_newer {
+            known.job.clone_from(&machine.job);
+        }
+        known.usable = known.usable.max(machine.whole);
+        known.is_under_way |= machine.is_under_way;
+        known.is_ours |= machine.is_ours;
+        known.hindrance = known.hindrance.or_else(|| machine.hindrance.clone());
+        Some(Cow::Owned(known))
     }
 
     /// Notes that a source is in the inventory.
@@ -122,25 +145,26 @@ impl Recovery {
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 
-    /// When the last point of our vaults is to be deleted, as far as the cloud says.
+    /// The first moment at which everything that is saved could be deleted, where locks, retentions or soft delete hold some of it until then.
     #[must_use]
-    pub const fn last_deletion(&self) -> Option<Timestamp> {
-        self.last_deletion
+    pub const fn held_until(&self) -> Option<Timestamp> {
+        self.held_until
     }
 }
 
 impl RecoverySink for Recovery {
     fn point(&mut self, point: RecoveryPoint) {
         let is_ours = point.vault.starts_with(&self.ours);
-        if is_ours {
-            self.last_deletion = self.last_deletion.max(point.deleted_at);
-        }
+        self.held_until = self.held_until.max(point.held_until.filter(|until| *until > self.now));
         let known = self.sources.entry(point.source).or_default();
         known.is_ours |= is_ours;
         if point.state == PointState::Usable {
             // A clock that is ahead makes no point younger than now.
             let moment = if point.continuous { self.now } else { point.created.min(self.now) };
             known.usable = known.usable.max(Some(moment));
+            if !point.leaves_out {
+                known.whole = known.whole.max(Some(moment));
+            }
         } else if known.other.as_ref().is_none_or(|other| other.created < point.created) {
             known.other = Some(Box::new(OtherPoint { created: point.created, state: point.state, message: point.message }));
         }
@@ -154,5 +178,9 @@ impl RecoverySink for Recovery {
         } else if job.state != JobState::Unknown && known.job.as_ref().is_none_or(|last| last.created < job.created) {
             known.job = Some(Box::new(LastJob { id: job.id, created: job.created, state: job.state, message: job.message }));
         }
+    }
+
+    fn hindered(&mut self, source: &str, by: Hindrance) {
+        self.sources.entry(source.to_owned()).or_default().hindrance = Some(Box::new(by));
     }
 }

@@ -138,7 +138,7 @@ impl World {
     fn answer(&mut self, account: &str, ask: Ask, permit: &mut Option<Permit>) -> Result<Answer, Died> {
         Ok(match ask {
             Ask::Connect(_) => Answer::Connected(Ok(!self.dark.contains(account))),
-            Ask::Protection(_) => Answer::Protection(Ok(self.clouds[account].clone())),
+            Ask::Protection(..) => Answer::Protection(Ok(self.clouds[account].clone())),
             Ask::Begin(name) => {
                 let change = self.changes().into_iter().find(|change| change.name == name).expect("a change");
                 let (Standing::Approved(approval) | Standing::Begun(approval)) = change.standing else { return Ok(Answer::Begun(false)) };
@@ -158,7 +158,7 @@ impl World {
     fn visit(&mut self) -> Result<Done, Died> {
         let view = |name: &&str| {
             let allow = if self.closed.contains(*name) { Vec::new() } else { vec![Capability::Backup] };
-            AccountView { name: (*name).into(), allow, backup_role: "role".into(), is_proven: true, state: None }
+            AccountView { name: (*name).into(), cloud: caretaker_cloud::Cloud::Aws, allow, backup_role: "role".into(), is_proven: true, state: None }
         };
         let accounts = ["one", "two"].iter().map(view).collect();
         let verdict = self.verdict.clone().unwrap_or(Verdict::Propose);

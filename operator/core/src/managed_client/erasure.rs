@@ -15,8 +15,9 @@ use crate::ledger::Head;
 use crate::ownership::Kind;
 
 /// Every kind of data, in the order in which it is erased: bundles go last, so that a reader has them for longest.
-pub const ORDER: [DataStore; 6] = [
+pub const ORDER: [DataStore; 7] = [
     DataStore::Monitoring,
+    DataStore::Incidents,
     DataStore::Inventories,
     DataStore::BackupEvidence,
     DataStore::ServiceLevels,
@@ -48,6 +49,7 @@ pub fn place(client: &ManagedClient, store: DataStore) -> (Option<String>, Optio
         DataStore::BackupEvidence => (folder("backups"), Some(Kind::BackupPolicy)),
         DataStore::ServiceLevels => (folder("service-levels"), Some(Kind::ServiceReport)),
         DataStore::Monitoring => (None, Some(Kind::MonitoringStack)),
+        DataStore::Incidents => (folder("incidents"), Some(Kind::Incident)),
         DataStore::Bundles => (folder("handovers"), None),
         DataStore::Ledger => (folder("ledger"), None),
     }
@@ -442,7 +444,7 @@ mod tests {
         let all = erasing(&client(&json!({}), &Value::Null), &seen(|_| {}), at(OVER)).unwrap().due;
         assert_eq!(
             all,
-            [DataStore::Monitoring, DataStore::Inventories, DataStore::BackupEvidence, DataStore::ServiceLevels, DataStore::Bundles]
+            [DataStore::Monitoring, DataStore::Incidents, DataStore::Inventories, DataStore::BackupEvidence, DataStore::ServiceLevels, DataStore::Bundles]
         );
         assert!(!erasing(&client(&keep, &Value::Null), &seen(|_| {}), at(OVER)).unwrap().due.contains(&DataStore::Inventories));
         let begun = json!({"announcedAt": "2027-01-01T00:00:00Z", "stores": [{"store": "Monitoring", "action": "Destroy", "objects": 1, "erasedAt": OVER}]});

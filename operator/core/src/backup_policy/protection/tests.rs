@@ -51,7 +51,9 @@ fn point(region: &str, number: usize, hours: i64) -> RecoveryPoint {
         state: PointState::Usable,
         created: ago(hours),
         deleted_at: None,
+        held_until: None,
         continuous: false,
+        leaves_out: false,
         message: String::new(),
     }
 }
@@ -262,4 +264,65 @@ fn a_login_in_a_name_is_told_nowhere() {
     assert!(row.contains("db.example") && !row.contains("hunter2"), "{row}");
     let gap = &found.gaps[0];
     assert!(gap.name.contains("db.example") && !gap.name.contains("hunter2"), "{gap:?}");
+}
+
+#[test]
+fn a_disk_in_a_zone_is_judged_by_what_was_read_of_its_region() {
+    let mut policy = policy();
+    policy.spec.terms.regions = vec!["eu-west-1".into(), "europe-west1".into()];
+    let id = "//compute.googleapis.com/projects/p/zones/europe-west1-b/disks/d";
+    let disk = |zone: &str| {
+        let tags = [("backup".to_owned(), "daily".to_owned())].into();
+        let asset = Asset {
+            native_type: "compute.googleapis.com/Disk".into(),
+            created: Some(Timestamp::UNIX_EPOCH),
+            tags,
+            ..Asset::new(Cloud::Gcp, "p", zone, AssetType::Volume, id)
+        };
+        Line { asset, verdict: ScopeVerdict::Covered, exclusion: String::new() }
+    };
+    let of = |zone: &str, came: Result<Ground, CloudError>| {
+        let mut recovery = Recovery::new("caretaker-acme-main", now());
+        recovery.begin("prod", "europe-west1");
+        recovery.point(RecoveryPoint { source: id.into(), vault: "snapshots".into(), ..point("europe-west1", 1, 3) });
+        recovery.end(came);
+        let mut join = Join::new(&policy, &mut recovery, (None, now()));
+        join.take(("prod", false), &disk(zone));
+        join.finish(Vec::new()).status
+    };
+    let found = of("europe-west1-b", Ok(Ground::default()));
+    assert_eq!((found.protected, found.gaps.len()), (1, 0), "{found:?}");
+    let refused = CloudError::new(ErrorClass::Denied, "compute:snapshots.list", "no");
+    let found = of("europe-west1-b", Err(refused));
+    assert_eq!((found.protected, found.unprotected, found.unknown), (0, 0, 1), "of what was refused nothing is concluded");
+    let found = of("us-east4-a", Ok(Ground::default()));
+    assert!(found.gaps[0].cure.contains("add us-east4 to the regions"), "{found:?}");
+}
+
+#[test]
+fn what_is_held_tells_when_everything_could_be_erased_at_the_earliest() {
+    let held = |until: i64| RecoveryPoint { held_until: Some(ago(-until)), ..point("eu-west-1", 0, 3) };
+    let of = |points: &[RecoveryPoint]| join(&mut read(points, &[]), &covered(0..1), None).status.earliest_erasure;
+    assert_eq!(of(&[point("eu-west-1", 0, 3)]), None);
+    assert_eq!(of(&[held(5), held(90), held(-9)]), Some(Time(ago(-90))), "the last one decides, and what is over holds nothing");
+    assert_eq!(of(&[held(-9)]), None);
+}
+
+#[test]
+fn a_long_id_is_told_by_the_part_that_people_know() {
+    let of = |id: &str, name: &str| {
+        named(&BackupGap {
+            kind: "instance".into(),
+            id: id.into(),
+            name: name.into(),
+            account: "a".into(),
+            region: "r".into(),
+            ..BackupGap::default()
+        })
+    };
+    let azure = "/subscriptions/s/resourcegroups/prod/providers/microsoft.compute/virtualmachines/web";
+    assert_eq!(of(azure, "Web"), "instance prod/web in a, r");
+    assert_eq!(of("//compute.googleapis.com/projects/p/zones/z/instances/web", "shop"), "instance web (shop) in a, r");
+    assert_eq!(of("i-1", ""), "instance i-1 in a, r");
+    assert_eq!(of("i-1", "web"), "instance i-1 (web) in a, r");
 }

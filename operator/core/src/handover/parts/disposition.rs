@@ -74,7 +74,7 @@ fn held(inputs: &Inputs<'_>) -> Vec<Store> {
         Store { what: what.into(), held_by: "provider", place, disposition, until, reason }
     };
     let is_there = |store: &DataStore| match store {
-        DataStore::Monitoring => inputs.client.spec.monitoring.is_some(),
+        DataStore::Monitoring | DataStore::Incidents => inputs.client.spec.monitoring.is_some(),
         DataStore::ServiceLevels => inputs.client.spec.service_levels.is_some(),
         _ => true,
     };
@@ -88,6 +88,7 @@ fn words(store: DataStore) -> (&'static str, &'static str) {
         DataStore::BackupEvidence => ("what was seen of your backups", "06-backup"),
         DataStore::ServiceLevels => ("measured days and reports of service levels", "07-service-levels"),
         DataStore::Monitoring => ("metrics and alerts", "none"),
+        DataStore::Incidents => ("incidents, open and closed", "09-incidents-tickets"),
         DataStore::Bundles => {
             ("this bundle and earlier ones, sealed to your recipients; the provider holds no key that opens them", "this one")
         }
