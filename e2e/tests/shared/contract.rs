@@ -89,7 +89,12 @@ impl Contract {
 
     fn poke(&self) -> Result<()> {
         let stamp = format!("caretaker.dev/requested-at={}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
-        self.lab.kubectl.run(&["annotate", "--overwrite", "bp", "main", "-n", SPACE, &stamp]).map(drop)
+        self.lab.kubectl.run(&["annotate", "--overwrite", "bp", "main", "-n", SPACE, &stamp])?;
+        self.lab.until("the visit", || {
+            let handled = self.lab.kubectl.get(&POLICY)?["status"]["lastHandledRequest"].clone();
+            ensure!(handled.as_str().is_some_and(|handled| stamp.ends_with(handled)), "{handled}");
+            Ok(())
+        })
     }
 }
 

@@ -116,7 +116,7 @@ impl Reconciler for BackupPolicies {
             }
         }
         if failure.is_none() {
-            failure = changes::act(ctx, policy, &done).await.err();
+            failure = changes::act(ctx, policy, &mut done).await.err();
         }
         for note in done.regions.iter().filter_map(core::repaired) {
             tracing::info!("{note}");

@@ -55,10 +55,10 @@ pub(super) async fn begin(ctx: &Context, policy: &BackupPolicy, name: &str) -> R
 }
 
 /// Declares void what is void, proposes what is new, and removes what has had its time.
-pub(super) async fn act(ctx: &Context, policy: &BackupPolicy, done: &Done) -> Result<(), Failure> {
+pub(super) async fn act(ctx: &Context, policy: &BackupPolicy, done: &mut Done) -> Result<(), Failure> {
     let namespace = policy.namespace().unwrap_or_default();
     let wake = |name: &str| ctx.cache.wake(Wake { kind: Kind::ChangeRequest, namespace: namespace.clone(), name: name.into() });
-    let settled = &done.settled;
+    let settled = done.settled.clone();
     if settled.voids.is_empty() && settled.proposes.is_empty() && settled.work.is_empty() {
         return Ok(());
     }
@@ -75,7 +75,8 @@ pub(super) async fn act(ctx: &Context, policy: &BackupPolicy, done: &Done) -> Re
     // The emergency may have come, or the domain gone to the client, while the accounts were read.
     if verdict(&client.spec, Domain::Backup, ctx.now()).permit().is_none() {
         for accounts in &settled.proposes {
-            propose(ctx, (policy, &client), (accounts.clone(), done), &held).await?;
+            let name = propose(ctx, (policy, &client), (accounts.clone(), done), &held).await?;
+            done.settled.waiting.push(name);
         }
     }
     let times: Vec<_> = objects(ctx, policy).iter().map(|object| (object.name_any(), object.creation_timestamp())).collect();
@@ -96,7 +97,7 @@ async fn propose(
     (policy, client): (&BackupPolicy, &ManagedClient),
     (accounts, done): (Vec<caretaker_api::change_request::ChangeAccount>, &Done),
     held: &[Change],
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let namespace = policy.namespace().unwrap_or_default();
     let id = |name: &str| ctx.cache.typed::<CloudAccount>(&namespace, name).map(|account| account.spec.target.id()).unwrap_or_default();
     let mut read = policy.clone();
@@ -115,5 +116,5 @@ async fn propose(
         Err(Error::Api(status)) if status.code == 409 => {}
         Err(error) => return Err(Failure::kubernetes(format!("make the ChangeRequest {name}"))(error)),
     }
-    Ok(())
+    Ok(name)
 }
