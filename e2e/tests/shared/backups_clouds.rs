@@ -180,7 +180,7 @@ fn a_gap_has_its_cause_and_its_evidence(lab: &Lab, clouds: &Clouds) -> Result<()
     // What the clouds have forgotten is kept; both jobs may be of two days.
     let days = [1, 2].map(|hours| coverage.with_file_name("jobs").join(format!("{}.ndjson", ago(hours).strftime("%F"))));
     let kept: String = days.iter().filter_map(|day| std::fs::read_to_string(day).ok()).collect();
-    ensure!(kept.contains(said) && kept.contains("QUOTA") | kept.contains("Quota"), "{kept}");
+    ensure!(kept.contains(said) && kept.contains("SNAPSHOTS"), "{kept}");
     Ok(())
 }
 
