@@ -1,5 +1,5 @@
-//! Recovery points and jobs as Google Cloud shows them: snapshots of disks, machine images, backups of databases, and what the vaults of Backup and DR hold. A machine can be brought
-//! back by a point of its own, or to the moment to which each of its disks can.
+//! Recovery points and jobs as Google Cloud shows them: snapshots of disks, machine images, backups of databases, and what the vaults of Backup and DR
+//! hold. A machine can be brought back by a point of its own, or to the moment to which each of its disks can.
 
 mod read;
 

@@ -13,11 +13,11 @@ const answer = (value) => fs.writeSync(1, JSON.stringify(value) + '\n');
 process.stdout.write = () => true;
 const { LiveValidator } = require(path.join(modules, 'oav/dist/lib/liveValidation/liveValidator'));
 
-// Microsoft's definitions of Microsoft.Compute name no error answers at all, though a resource that is not there is answered by 404, and a busy service by 429 or 503, in Resource
-// Manager's envelope. Such answers pass, where they have the envelope.
+// Microsoft's definitions of Microsoft.Compute name no error answers at all, though a resource that is not there is answered by 404, who may not read by 403, and a busy service by
+// 429 or 503, in Resource Manager's envelope. Such answers pass, where they have the envelope.
 function isUndefinedFailure(side, error, exchange) {
   const told = exchange.responseBody?.error;
-  return side === 'response' && [404, 429, 503].includes(exchange.status) && /RESPONSE.*CODE/.test(error.code) && typeof told?.code === 'string' && typeof told?.message === 'string';
+  return side === 'response' && [403, 404, 429, 503].includes(exchange.status) && /RESPONSE.*CODE/.test(error.code) && typeof told?.code === 'string' && typeof told?.message === 'string';
 }
 
 async function judge(validator, file) {

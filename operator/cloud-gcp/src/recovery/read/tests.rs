@@ -134,7 +134,12 @@ fn a_backup_in_a_vault_is_of_the_machine_that_its_source_names() {
     {
         assert_eq!(of(name), named, "{name}");
     }
-    let row = |state: &str| json!({"name": "b", "state": state, "consistencyTime": "2026-11-28T01:00:00Z", "createTime": "2026-11-28T02:00:00Z", "expireTime": "2026-12-28T01:00:00Z", "enforcedRetentionEndTime": "2026-12-01T01:00:00Z"});
+    let row = |state: &str| {
+        json!({
+            "name": "b", "state": state, "consistencyTime": "2026-11-28T01:00:00Z", "createTime": "2026-11-28T02:00:00Z",
+            "expireTime": "2026-12-28T01:00:00Z", "enforcedRetentionEndTime": "2026-12-01T01:00:00Z",
+        })
+    };
     let found = backup(&row("ACTIVE"), ("europe-west1", "projects/p/locations/europe-west1/backupVaults/v"), "s").unwrap();
     assert_eq!((found.state, found.vault.as_str(), found.created.to_string().as_str()), (PointState::Usable, "v", "2026-11-28T01:00:00Z"));
     let told = [found.deleted_at, found.held_until].map(|at| at.unwrap().to_string());
