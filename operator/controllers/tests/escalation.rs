@@ -259,7 +259,7 @@ async fn what_somebody_took_pages_no_further_tier_until_it_is_let_through_again(
     Ok(())
 }
 
-/// A page test against a real Alertmanager: the receiver of `desk` takes what it is sent, that of `lead` refuses connections, and `vendor` has none.
+/// A page test against a real Alertmanager: the receiver of `desk` takes what it is sent, `lead` has none, that of `vendor` refuses connections.
 #[tokio::test]
 async fn a_page_test_passes_where_a_receiver_took_the_page_and_nowhere_else() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -268,8 +268,8 @@ async fn a_page_test_passes_where_a_receiver_took_the_page_and_nowhere_else() ->
     let route = |tier: &str| json!({"receiver": name(tier), "matchers": [format!("tier=\"{tier}\"")]});
     let hook = |tier: &str, url: String| json!({"name": name(tier), "webhook_configs": [{"url": url, "send_resolved": true}]});
     let config = json!({
-        "route": {"receiver": "null", "group_by": ["alertname", "account", "region"], "group_wait": "0s", "routes": [route("desk"), route("lead")]},
-        "receivers": [{"name": "null"}, hook("desk", format!("{}/desk", receiver.url)), hook("lead", format!("http://127.0.0.1:{}", free_port()?))],
+        "route": {"receiver": "null", "group_by": ["alertname", "account", "region"], "group_wait": "0s", "routes": [route("desk"), route("vendor")]},
+        "receivers": [{"name": "null"}, hook("desk", format!("{}/desk", receiver.url)), hook("vendor", format!("http://127.0.0.1:{}", free_port()?))],
     });
     let file = folder.path().join("alertmanager.yml");
     std::fs::write(&file, config.to_string())?;
@@ -302,8 +302,8 @@ async fn a_page_test_passes_where_a_receiver_took_the_page_and_nowhere_else() ->
     let test = stack.status.and_then(|status| status.page_test).unwrap();
     let told: Vec<(&str, bool)> = test.results.iter().map(|result| (result.tier.as_str(), result.passed)).collect();
     assert_eq!(told, [("desk", true), ("lead", false), ("vendor", false)], "{test:?}");
-    assert!(test.results[1].message.contains("could not deliver"), "{test:?}");
-    assert!(test.results[2].message.contains("no page went out"), "{test:?}");
+    assert!(test.results[1].message.contains("no page went out") || test.results[1].message.contains("null"), "{test:?}");
+    assert!(test.results[2].message.contains("could not deliver"), "{test:?}");
     assert_eq!(receiver.alerts("/desk")[0], "CaretakerPageTest");
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::output::{Form, json, paragraph, table, width};
 
 /// Seconds that a tier's page may take, and those before another test may begin.
 const PATIENCE: u64 = 140;
-const APART: u64 = 380;
+const APART: u64 = 680;
 
 /// Which client, and how.
 #[derive(clap::Args)]

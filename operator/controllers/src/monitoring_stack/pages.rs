@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Pods;
 
 /// How long an alert of a test would last if nobody ended it.
-const LASTS: SignedDuration = SignedDuration::from_mins(5);
+const LASTS: SignedDuration = SignedDuration::from_mins(60);
 /// The one sort of receiver that tiers have.
 const WEBHOOK: &str = "integration=\"webhook\"";
 
@@ -40,12 +40,16 @@ pub async fn counts(pods: &Pods, at: SocketAddr) -> Answer<Counts> {
     let metrics = pods.text(at, "metrics").await?;
     let alerts: Vec<Alert> = pods.get(at, "api/v2/alerts?active=true&silenced=false&inhibited=false").await?;
     let name = |alert: &Alert| alert.labels.get("alertname").cloned().unwrap_or_default();
+    let tier = |alert: &Alert| alert.labels.get("tier").cloned().unwrap_or_default();
     let (tests, others): (Vec<&Alert>, Vec<&Alert>) =
         alerts.iter().filter(|alert| name(alert) != WATCHDOG).partition(|alert| name(alert) == PAGE_TEST);
     Ok(Counts {
         requests: sum(&metrics, "alertmanager_notification_requests_total{"),
         failed: sum(&metrics, "alertmanager_notification_requests_failed_total{"),
-        receivers: tests.iter().flat_map(|alert| &alert.receivers).map(|receiver| receiver.name.clone()).collect(),
+        receivers: tests
+            .iter()
+            .map(|alert| (tier(alert), alert.receivers.iter().map(|receiver| receiver.name.clone()).collect()))
+            .collect(),
         others: others.len(),
     })
 }
@@ -61,15 +65,17 @@ fn sum(metrics: &str, begins: &str) -> u64 {
 /// # Errors
 /// As above.
 pub async fn send(pods: &Pods, at: SocketAddr, page: &Page, now: Timestamp) -> Answer<()> {
-    let (tier, request, ends_at) = match page {
-        Page::Begin { tier, request } => (tier, request, now + LASTS),
-        Page::End { tier, request } => (tier, request, now),
+    let (tiers, request, ends_at) = match page {
+        Page::Begin { tier, request } => (std::slice::from_ref(tier), request, now + LASTS),
+        Page::End { tiers, request } => (tiers.as_slice(), request, now),
     };
-    // The request stands where an account does: pages are grouped by that.
-    let labels = [("alertname", PAGE_TEST), ("tier", tier.as_str()), ("account", request.as_str()), ("severity", "none")];
     let summary = "A test of this way to you, asked for by the provider. Nothing has failed.";
-    let alert = Sent { labels: labels.into(), annotations: [("summary", summary)].into(), ends_at };
-    let body = serde_json::to_vec(&[alert]).map_err(|error| error.to_string())?;
+    let alert = |tier: &String| {
+        // The request stands where an account does: pages are grouped by that.
+        let labels = [("alertname", PAGE_TEST), ("tier", tier.as_str()), ("account", request.as_str()), ("severity", "none")];
+        Sent { labels: labels.map(|(label, value)| (label, value.to_owned())).into(), annotations: [("summary", summary)].into(), ends_at }
+    };
+    let body = serde_json::to_vec(&tiers.iter().map(alert).collect::<Vec<_>>()).map_err(|error| error.to_string())?;
     pods.send(Method::POST, at, "api/v2/alerts", body).await
 }
 
@@ -87,8 +93,8 @@ struct Named {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Sent<'a> {
-    labels: BTreeMap<&'static str, &'a str>,
+struct Sent {
+    labels: BTreeMap<&'static str, String>,
     annotations: BTreeMap<&'static str, &'static str>,
     ends_at: Timestamp,
 }
