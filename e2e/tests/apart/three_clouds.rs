@@ -341,8 +341,16 @@ fn the_end_is_told_and_nothing_else(lab: &Lab) -> Result<()> {
             ensure!(is_whole, "{object:?} {kind}: {message}");
         }
         // The log of what was done is ours, in our own store: nobody has to look into the client's clouds for it.
-        let kept =
-            ["NamespaceReady", "MonitoringReady", "LevelsCollected", "MembersListed", "HandedOver", "LedgerIntact", "IncidentsRecorded"];
+        let kept = [
+            "NamespaceReady",
+            "MonitoringReady",
+            "LevelsCollected",
+            "MembersListed",
+            "HandedOver",
+            "LedgerIntact",
+            "IncidentsRecorded",
+            "PagesProven",
+        ];
         let status = lab.kubectl.get(object)?["status"].clone();
         let good = status["conditions"].as_array().into_iter().flatten().filter(|condition| condition["status"] == "True");
         let good: Vec<&str> = good.filter_map(|condition| condition["type"].as_str()).filter(|kind| !kept.contains(kind)).collect();

@@ -162,6 +162,13 @@ fn an_outage_has_one_owner_and_goes_with_the_client() -> Result<()> {
     let unknown = lab.plugin(&["ack", "nothing-at-all"]).err().map(|error| format!("{error:#}")).unwrap_or_default();
     ensure!(unknown.contains("there is no incident nothing-at-all"), "{unknown}");
 
+    // No Alertmanager answers here, and no page is called delivered.
+    let said = lab.plugin(&["page-test", "outages"]).err().map(|error| format!("{error:#}")).unwrap_or_default();
+    ensure!(said.contains("not every tier was reached"), "{said}");
+    lab.condition(&["ms", "main", "-n", NAMESPACE], "PagesProven", "False", "TestFailed")?;
+    let told = lab.plugin(&["page-test", "outages", "--last"])?;
+    ensure!(told.matches("not proved   never").count() == 3 && told.contains("does not answer"), "{told}");
+
     let uid = lab.kubectl.get(&["mc", "outages"])?["metadata"]["uid"].as_str().context("a uid")?.to_owned();
     let closed = lab.installed.volume("store").join(format!("clients/outages/incidents/{uid}/closed"));
     std::fs::create_dir_all(&closed)?;

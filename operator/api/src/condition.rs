@@ -88,6 +88,8 @@ words! {
         IncidentFollowed,
         /// Alertmanager holds back pages of an incident that somebody took. True, with the reason NotRequested, where nothing is to be held back.
         PagesHeld,
+        /// At the last page test a page for each tier was delivered to its receiver. A warning: `Ready` does not depend on it.
+        PagesProven,
         /// The signing key of the provider is at hand.
         SigningKeyReady,
         /// The provider's own cloud identity answers and is the declared one.

@@ -182,6 +182,53 @@ pub enum UnwatchedReason {
     PowerStateUnknown,
 }
 
+/// A page test.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageTestStatus {
+    /// Value of the annotation `caretaker.dev/page-test-at` that asked for it.
+    pub request: String,
+    /// When it began.
+    pub began_at: Time,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+    /// The tier whose page is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trying: Option<PageTrial>,
+    /// What came of each tier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub results: Vec<PageResult>,
+}
+
+/// A page that is under way.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageTrial {
+    /// The tier.
+    pub tier: String,
+    /// When its alert was given to Alertmanager.
+    pub sent_at: Time,
+    /// Attempts that Alertmanager had counted before.
+    pub requests_before: i64,
+    /// Failures that it had counted before.
+    pub failed_before: i64,
+}
+
+/// What came of a tier's page.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageResult {
+    /// The tier.
+    pub tier: String,
+    /// When it was known.
+    pub at: Time,
+    /// Whether Alertmanager delivered it to the tier's receiver without an error. That a person has seen it is another matter.
+    pub passed: bool,
+    /// What was seen.
+    pub message: String,
+}
+
 /// What the operator found out about a stack.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -202,6 +249,12 @@ pub struct MonitoringStackStatus {
     /// Digests of the inventories that the targets come from, by account.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub inventories: std::collections::BTreeMap<String, String>,
+    /// The page test that lasts, or was the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_test: Option<PageTestStatus>,
+    /// When a page of a test was last delivered, by tier.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub pages_passed: std::collections::BTreeMap<String, Time>,
     /// When the objects last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Time>,

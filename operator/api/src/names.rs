@@ -18,6 +18,8 @@ pub const APPLIED_DIGEST: &str = "caretaker.dev/applied-digest";
 pub const REQUESTED_AT: &str = "caretaker.dev/requested-at";
 /// Annotation on a `ManagedClient` that asks for an isolation test now; its value is copied to `status.isolation.lastHandledRequest`.
 pub const ISOLATION_TEST_AT: &str = "caretaker.dev/isolation-test-at";
+/// Annotation on a `MonitoringStack` that asks for a page test now; its value is copied to `status.pageTest.request`.
+pub const PAGE_TEST_AT: &str = "caretaker.dev/page-test-at";
 /// Annotation that stops all writes for an object while its value is `true`.
 pub const PAUSED: &str = "caretaker.dev/paused";
 /// Annotation that must repeat the name of a `ManagedClient` before one that was not handed over may be deleted.

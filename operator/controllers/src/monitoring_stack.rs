@@ -3,6 +3,7 @@
 mod around;
 mod ask;
 mod outages;
+pub mod pages;
 pub(crate) mod running;
 
 pub use ask::Pods;
@@ -134,6 +135,9 @@ impl Reconciler for MonitoringStacks {
             observed.attended = self.around.attended(ctx, stack).await?;
             running::look(ctx, stack, &mut observed).await?;
             outages::look(ctx, &self.begun, stack, &mut observed).await?;
+            if core::page_test::is_due(stack) {
+                pages::look(ctx.pods.as_ref(), &mut observed).await;
+            }
         }
         Ok(observed)
     }
@@ -142,8 +146,10 @@ impl Reconciler for MonitoringStacks {
         core::check(observed)
     }
 
-    fn plan(&self, stack: &MonitoringStack, observed: &Observed, _now: Timestamp) -> Plan {
-        core::plan(stack, observed)
+    fn plan(&self, stack: &MonitoringStack, observed: &Observed, now: Timestamp) -> Plan {
+        let page = core::page_test::next(stack, observed, now).1;
+        let page = page.and_then(|page| Some((page, pages::address(observed).ok()?)));
+        Plan { page, ..core::plan(stack, observed) }
     }
 
     async fn act(&self, ctx: &Context, stack: &MonitoringStack, plan: Plan) -> Acted<Done> {
@@ -168,6 +174,9 @@ impl Reconciler for MonitoringStacks {
 
 async fn act(ctx: &Context, stack: &MonitoringStack, plan: &Plan, done: &mut Done) -> Result<(), Failure> {
     outages::open(ctx, stack, &plan.incidents).await?;
+    if let (Some((page, at)), Some(pods)) = (&plan.page, &ctx.pods) {
+        done.page_failed = pages::send(pods, *at, page, ctx.now()).await.err();
+    }
     let owner = owner(stack);
     for (kind, name) in &plan.drops {
         apply::delete_named(ctx, &owner, kind, name).await?;

@@ -11,10 +11,11 @@ use caretaker_api::incident::{Acknowledgement, IncidentChange, IncidentState};
 use caretaker_api::monitoring_stack::MonitoringStackStatus;
 use caretaker_api::{Incident, MonitoringStack};
 use caretaker_controllers::incident::{read, silences};
-use caretaker_controllers::monitoring_stack::Pods;
+use caretaker_controllers::monitoring_stack::{Pods, pages};
 use caretaker_core::incident::outage::{Key, due};
 use caretaker_core::incident::{Done, Hold, Observed, plan as visit, status, steps};
-use caretaker_core::monitoring_stack::{LostInventory, Observed as StackSeen, incident, plan};
+use caretaker_core::monitoring_stack::page_test::next;
+use caretaker_core::monitoring_stack::{LostInventory, Observed as StackSeen, Outages, incident, plan};
 use caretaker_testkit::process::{Process, free_port, run};
 use caretaker_testkit::receiver::Receiver;
 use caretaker_testkit::tools;
@@ -255,5 +256,54 @@ async fn what_somebody_took_pages_no_further_tier_until_it_is_let_through_again(
     assert!(hears("vendor", 10).await, "nothing holds it back any more");
     let listed: Vec<Value> = reqwest::get(format!("http://{at}/api/v2/silences")).await?.json().await?;
     assert!(listed.iter().all(|silence| silence["status"]["state"] == "expired"), "{listed:?}");
+    Ok(())
+}
+
+/// A page test against a real Alertmanager: the receiver of `desk` takes what it is sent, `lead` has none, that of `vendor` refuses connections.
+#[tokio::test]
+async fn a_page_test_passes_where_a_receiver_took_the_page_and_nowhere_else() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let receiver = Receiver::start("127.0.0.1")?;
+    let name = |tier: &str| format!("client-acme/main-tier-{tier}/{tier}");
+    let route = |tier: &str| json!({"receiver": name(tier), "matchers": [format!("tier=\"{tier}\"")]});
+    let hook = |tier: &str, url: String| json!({"name": name(tier), "webhook_configs": [{"url": url, "send_resolved": true}]});
+    let config = json!({
+        "route": {"receiver": "null", "group_by": ["alertname", "account", "region"], "group_wait": "0s", "routes": [route("desk"), route("vendor")]},
+        "receivers": [{"name": "null"}, hook("desk", format!("{}/desk", receiver.url)), hook("vendor", format!("http://127.0.0.1:{}", free_port()?))],
+    });
+    let file = folder.path().join("alertmanager.yml");
+    std::fs::write(&file, config.to_string())?;
+    let (_process, at) = serve("alertmanager", "alertmanager", folder.path(), |address| {
+        vec![
+            format!("--config.file={}", file.display()),
+            format!("--storage.path={}", folder.path().join("data").display()),
+            "--cluster.listen-address=".into(),
+            format!("--web.listen-address={address}"),
+        ]
+    })?;
+    let pods = Pods::new().map_err(anyhow::Error::msg)?;
+    let mut stack = stack();
+    stack.metadata.annotations = Some([(caretaker_api::names::PAGE_TEST_AT.to_owned(), "1".to_owned())].into());
+    // Time passes faster than it does: a page that nobody takes is waited for two minutes.
+    let began = Timestamp::now();
+    for second in 0..100 {
+        let now = began + jiff::SignedDuration::from_secs(second * 10);
+        let seen = StackSeen { pages: Some(pages::counts(&pods, at).await), outages: Some(Ok(Outages::default())), ..StackSeen::default() };
+        let (test, page) = next(&stack, &seen, now);
+        if let Some(page) = page {
+            pages::send(&pods, at, &page, Timestamp::now()).await.map_err(anyhow::Error::msg)?;
+        }
+        stack.status = Some(MonitoringStackStatus { page_test: test, ..MonitoringStackStatus::default() });
+        if stack.status.iter().flat_map(|status| &status.page_test).any(|test| test.ended_at.is_some()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let test = stack.status.and_then(|status| status.page_test).unwrap();
+    let told: Vec<(&str, bool)> = test.results.iter().map(|result| (result.tier.as_str(), result.passed)).collect();
+    assert_eq!(told, [("desk", true), ("lead", false), ("vendor", false)], "{test:?}");
+    assert!(test.results[1].message.contains("no page went out") || test.results[1].message.contains("null"), "{test:?}");
+    assert!(test.results[2].message.contains("could not deliver"), "{test:?}");
+    assert_eq!(receiver.alerts("/desk")[0], "CaretakerPageTest");
     Ok(())
 }

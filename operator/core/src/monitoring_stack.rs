@@ -5,6 +5,7 @@ mod loaded;
 mod network;
 mod objects;
 mod outages;
+pub mod page_test;
 mod pods;
 mod prometheus_operator;
 mod pull;
@@ -17,6 +18,7 @@ mod tiers;
 mod watched;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use caretaker_api::MonitoringStack;
@@ -27,6 +29,7 @@ use kube::ResourceExt;
 pub use attendants::{Attendants, Attended, PODS as ATTENDANTS};
 pub use loaded::{AlertmanagerSays, Answer, Loaded, PrometheusSays, RuleSays};
 pub use outages::{Outages, incident};
+pub use page_test::{Counts, PAGE_TEST, Page};
 pub use pods::{Part, Seen as PartSeen, State, is_taken_up, refused, state};
 pub use pull::PullSecret;
 pub use rules::{GROUP, MACHINES_JOB, PAUSE_MINUTES, PUBLIC_JOB, WATCHDOG};
@@ -41,7 +44,7 @@ use crate::outcome::{Fault, Wait};
 use crate::ownership::{Kind, OWNED, PULL_SECRET};
 
 /// The kind's own conditions.
-pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady, ConditionType::IncidentsRecorded];
+pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady, ConditionType::IncidentsRecorded, ConditionType::PagesProven];
 /// Kinds without which no monitoring can be made.
 pub const NEEDED_KINDS: [&str; 6] = ["Prometheus", "Alertmanager", "PrometheusRule", "Probe", "ScrapeConfig", "AlertmanagerConfig"];
 
@@ -95,6 +98,8 @@ pub struct Observed {
     pub loaded: Option<Loaded>,
     /// What Prometheus knows of outages, or why it cannot be asked; `None` where it is not to be asked.
     pub outages: Option<Result<Outages, String>>,
+    /// What Alertmanager says of its pages, where a page test asks for it.
+    pub pages: Option<Answer<Counts>>,
     /// Why the prometheus-operator refused objects, by their names.
     pub refused: BTreeMap<String, String>,
 }
@@ -141,6 +146,8 @@ pub struct Plan {
     pub drops: Vec<(&'static str, &'static str)>,
     /// Outages that become incidents.
     pub incidents: Vec<Due>,
+    /// What a page test sends, and where Alertmanager is.
+    pub page: Option<(Page, SocketAddr)>,
 }
 
 /// The objects of a stack. While the prometheus-operator is missing nothing is made and nothing goes; while an inventory is lost, whatever names
@@ -165,6 +172,7 @@ pub fn plan(stack: &MonitoringStack, observed: &Observed) -> Plan {
         // Incidents come from what Prometheus knows and end in the store: nothing here asks for them.
         prunes: owned.filter(|kind| !(is_blind && TARGET_KINDS.contains(kind) || *kind == "Incident")).collect(),
         incidents: observed.outages.iter().flatten().flat_map(Outages::fit).cloned().collect(),
+        page: None,
         drops: is_left_over.then_some(("Secret", PULL_SECRET)).into_iter().collect(),
     }
 }
@@ -176,6 +184,8 @@ pub struct Done {
     pub changed: usize,
     /// Objects that others change again and again, with manager and field, and when they are put back.
     pub contested: Vec<Wait>,
+    /// Why what a page test sends did not arrive at Alertmanager.
+    pub page_failed: Option<String>,
 }
 
 fn name(stack: &MonitoringStack, part: &str) -> String {

@@ -32,6 +32,7 @@ mod isolation;
 mod isolation_test;
 mod ledger;
 mod output;
+mod page_test;
 mod progress;
 mod readiness;
 mod report;
@@ -99,6 +100,8 @@ enum Command {
     Incidents(incidents::Args),
     /// Take an incident: further tiers are not told of it.
     Ack(incidents::AckArgs),
+    /// Try the way from a client's Alertmanager to the receiver of each tier, by a page that says that it is a test.
+    PageTest(page_test::Args),
     /// Show what was done in a client's clouds and by its exits, verify the log of it, and plan how to take it back.
     Ledger(ledger::Args),
     /// Take a client in from another provider, and compare what was handed over with what is there.
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => block_on(report::run(*args)),
         Command::Incidents(args) => block_on(incidents::run(args)),
         Command::Ack(args) => block_on(incidents::ack(args)),
+        Command::PageTest(args) => block_on(page_test::run(args)),
         Command::Ledger(args) => block_on(ledger::run(args)),
         Command::Intake(args) => block_on(intake::run(args)),
         Command::Exit(args) => block_on(exit::exit(args)),

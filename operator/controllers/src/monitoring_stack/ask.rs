@@ -69,10 +69,20 @@ impl Pods {
         if status.is_success() { Ok(()) } else { Err(format!("{path} answered {status}")) }
     }
 
-    /// Causes without addresses, which change with each pod. What was asked does not belong to the cause.
+    /// Causes without addresses, which change with each pod.
     pub(crate) async fn get<T: DeserializeOwned>(&self, at: SocketAddr, path: &str) -> Answer<T> {
+        let body = self.body(at, path).await?;
+        serde_json::from_slice(&body).map_err(|error| format!("the answer to {} cannot be read: {error}", plain(path)))
+    }
+
+    /// An answer that is text.
+    pub(crate) async fn text(&self, at: SocketAddr, path: &str) -> Answer<String> {
+        self.body(at, path).await.map(|body| String::from_utf8_lossy(&body).into_owned())
+    }
+
+    async fn body(&self, at: SocketAddr, path: &str) -> Answer<Vec<u8>> {
         let mut answer = self.0.get(format!("http://{at}/{path}")).send().await.map_err(|error| cause(&error))?;
-        let path = path.split('?').next().unwrap_or(path);
+        let path = plain(path);
         let status = answer.status();
         if !status.is_success() {
             return Err(format!("{path} answered {status}"));
@@ -84,8 +94,13 @@ impl Pods {
                 return Err(format!("the answer to {path} is longer than {} MiB", MOST_BYTES >> 20));
             }
         }
-        serde_json::from_slice(&body).map_err(|error| format!("the answer to {path} cannot be read: {error}"))
+        Ok(body)
     }
+}
+
+/// The path without what was asked, which does not belong to a cause.
+fn plain(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
 }
 
 fn cause(error: &reqwest::Error) -> String {

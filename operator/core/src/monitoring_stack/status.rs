@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    Attended, CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, loaded, outages, plan,
+    Attended, CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, loaded, outages,
+    page_test, plan,
 };
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
@@ -29,6 +30,10 @@ pub fn status(
     let mut status = stack.status.clone().unwrap_or_default();
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, stack.metadata.generation.unwrap_or_default(), now);
     outages::tell(&mut set, observed);
+    let (test, _) = page_test::next(stack, observed, now);
+    // What Alertmanager did not take is tried again at the next visit.
+    let test = if done.page_failed.is_some() { status.page_test.clone() } else { test };
+    page_test::tell(&mut set, &mut status, test.as_ref());
     let outcome = if let Some(fault) = faults.first() {
         set.set(KIND, Is::False, fault.reason, &fault.message);
         Outcome::Refused(faults.to_vec())
@@ -50,6 +55,12 @@ pub fn status(
         status.changed_at = Some(Time(now));
     }
     status.conditions = set.finish();
+    let is_tested = status.page_test.as_ref().is_some_and(|test| test.ended_at.is_none()) || page_test::is_due(stack);
+    let outcome = match outcome {
+        Outcome::Settled(after) if is_tested => Outcome::Settled(after.min(page_test::LOOK)),
+        Outcome::Waiting(wait) if is_tested => Outcome::Waiting(Wait { after: wait.after.min(page_test::LOOK), ..wait }),
+        other => other,
+    };
     (status, outcome)
 }
 
