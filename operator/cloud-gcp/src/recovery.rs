@@ -80,7 +80,8 @@ impl List<'_> {
         let path = format!("/compute/v1/projects/{}/{what}", self.session.grant.project_id);
         let mut query = vec![("maxResults", PAGE_SIZE), ("fields", fields)];
         query.extend(more);
-        self.pages(("compute", operation), (&path, &query), take).await
+        let read = self.pages(("compute", operation), (&path, &query), take).await;
+        self.where_on(read).map(drop)
     }
 
     /// What the vaults of Backup and DR hold of machines and disks in the region.
