@@ -1,5 +1,5 @@
-//! The contract: who may do what, who said yes, and what was done. A write in a joint domain waits for a person of the client's; nobody of the provider's can say
-//! that word, and what was said yes to is done once, as it was read.
+//! The contract: who may do what, who said yes, and what was done. A write in a joint domain waits for a person of the
+//! client's; nobody of the provider's can say that word, and what was said yes to is done once, as it was read.
 
 use anyhow::{Context, Result, ensure};
 use caretaker_e2e::{Client, Lab, lab};

@@ -1,4 +1,5 @@
-//! `ChangeRequest`: tells how far a change is, and writes into the ledger how it ended where nobody else does: rejected, expired, applied.
+//! `ChangeRequest`: tells how far a change is, and writes into the ledger how it ended where nobody else does:
+//! rejected, expired, applied.
 
 use async_trait::async_trait;
 use caretaker_api::change_request::ChangeRequestStatus;

@@ -1,7 +1,8 @@
 //! `ChangeRequest`: what a change is about, how far its ledger says that it is, and what is said of it.
 //!
-//! A change is applied as it was read by the client, or not at all: what was seen and what is to be done stand in it under one digest. Everything that was
-//! decided about it, and each write that was made under it, is an entry of the client's ledger; its state is a fold over them.
+//! A change is applied as it was read by the client, or not at all: what was seen and what is to be done stand in it
+//! under one digest. Everything that was decided about it, and each write that was made under it, is an entry of the
+//! client's ledger; its state is a fold over them.
 
 pub mod progress;
 pub mod settle;
@@ -105,7 +106,8 @@ pub fn steps_of(spec: &ChangeRequestSpec) -> Option<Vec<(String, CloudStep)>> {
     spec.accounts.iter().flat_map(|account| account.steps.iter().map(move |step| read(account, step))).collect()
 }
 
-/// Names change and step, so that a repeat after a crash is the same request for the cloud, and the same step of a later change is another one.
+/// Names change and step, so that a repeat after a crash is the same request for the cloud, and the same step of a
+/// later change is another one.
 #[must_use]
 pub fn key(uid: &str, step: &CloudStep) -> String {
     format!("{uid}-{}", &json_digest(step)[..12])
@@ -159,7 +161,8 @@ pub fn proposal(policy: &BackupPolicy, accounts: Vec<ChangeAccount>, ids: &dyn F
     }
 }
 
-/// What a cloud bills more of afterwards: vaults cost nothing until they hold points, and are counted since somebody will look for them.
+/// What a cloud bills more of afterwards: vaults cost nothing until they hold points, and are counted since somebody
+/// will look for them.
 fn units(policy: &BackupPolicy, steps: &[CloudStep], assets: Option<u64>) -> Vec<ChangeUnit> {
     let count = |is_it: fn(&CloudStep) -> bool| steps.iter().filter(|step| is_it(step)).count() as u64;
     let mut units = vec![
@@ -175,7 +178,8 @@ fn units(policy: &BackupPolicy, steps: &[CloudStep], assets: Option<u64>) -> Vec
     units.into_iter().filter(|(_, count)| *count > 0).map(unit).collect()
 }
 
-/// The name of a change: the same for the same plan, and another one where an earlier change of the same plan has ended.
+/// The name of a change: the same for the same plan, and another one where an earlier change of the same plan has
+/// ended.
 #[must_use]
 pub fn name(policy: &str, digest: &str, changes: &[Change]) -> String {
     let round = changes.iter().filter(|change| change.spec.digest == digest).count() + 1;
@@ -183,7 +187,8 @@ pub fn name(policy: &str, digest: &str, changes: &[Change]) -> String {
     if round == 1 { base } else { format!("{base}-{round}") }
 }
 
-/// Names of the changes that have ended and had their time, the oldest. `changes` come with the time at which each was made.
+/// Names of the changes that have ended and had their time, the oldest. `changes` come with the time at which each was
+/// made.
 #[must_use]
 pub fn worn(changes: &[(Option<Timestamp>, &Change)]) -> Vec<String> {
     let mut ended: Vec<_> = changes.iter().filter(|(_, change)| change.progress.ended.is_some()).collect();

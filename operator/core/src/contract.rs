@@ -1,7 +1,8 @@
 //! The one question that every planned write in a client's cloud passes: apply, propose, or never.
 //!
-//! Not asked are two things. The revocation of our own access at an exit is the provider's own, whatever the model is: a client who could forbid it would keep
-//! us in. And bundles that are delivered to a place which the client named for them are the client's own wish.
+//! Not asked are two things. The revocation of our own access at an exit is the provider's own, whatever the model is:
+//! a client who could forbid it would keep us in. And bundles that are delivered to a place which the client named for
+//! them are the client's own wish.
 
 use caretaker_api::contract::{Authority, BreakGlass, DeliveryModel, Domain, DomainStatus, May};
 use caretaker_api::managed_client::ManagedClientSpec;

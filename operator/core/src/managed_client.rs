@@ -4,6 +4,7 @@ mod accounts;
 pub mod deadlines;
 pub mod delivery;
 pub mod destination;
+mod ended;
 pub mod erasure;
 mod guards;
 pub mod readiness;

@@ -216,7 +216,8 @@ async fn decide(args: &DecideArgs, verdict: ChangeVerdict) -> anyhow::Result<()>
     }
     let decision = ChangeDecision { verdict, by: by.clone(), digest: change.spec.digest.clone(), reason: args.reason.clone() };
     let api: Api<ChangeRequest> = Api::namespaced(kube, &client_namespace(&args.client));
-    // What was read is what is decided: the digest goes along, and a version that somebody has changed meanwhile is refused.
+    // What was read is what is decided: the digest goes along, and a version that somebody has changed meanwhile is
+    // refused.
     let patch = value!({"metadata": {"resourceVersion": change.resource_version()}, "spec": {"decision": decision}});
     api.patch(&args.change, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(explain)?;
     match verdict {

@@ -1,4 +1,5 @@
-//! A policy's changes: proposed, begun under the client's yes, declared void. What became of one is told by the ledger, and shown by its own controller.
+//! A policy's changes: proposed, begun under the client's yes, declared void. What became of one is told by the ledger,
+//! and shown by its own controller.
 
 use caretaker_api::contract::Domain;
 use caretaker_api::{BackupPolicy, ChangeRequest, CloudAccount, ManagedClient};
@@ -38,8 +39,8 @@ async fn client(ctx: &Context, policy: &BackupPolicy) -> Result<ManagedClient, F
     found.ok_or_else(|| Failure::local("decide about a change", format!("there is no ManagedClient {name}")))
 }
 
-/// Takes up the client's yes. The object is read anew, since a yes can have been taken back a moment ago; from here on the ledger has it, and whoever comes
-/// after a crash goes on. `None` where it does not stand any more.
+/// Takes up the client's yes. The object is read anew, since a yes can have been taken back a moment ago; from here on
+/// the ledger has it, and whoever comes after a crash goes on. `None` where it does not stand any more.
 pub(super) async fn begin(ctx: &Context, policy: &BackupPolicy, name: &str) -> Result<Option<Permit>, Failure> {
     let api: Api<ChangeRequest> = Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default());
     let found = api.get_opt(name).await.map_err(Failure::kubernetes(format!("get ChangeRequest {name}")))?;

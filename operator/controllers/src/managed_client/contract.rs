@@ -1,4 +1,5 @@
-//! What the contract says is told: emergencies to the ledger and in an event, and to the policies that who decides has changed.
+//! What the contract says is told: emergencies to the ledger and in an event, and to the policies that who decides has
+//! changed.
 
 use caretaker_api::condition::Reason;
 use caretaker_api::names::client_namespace;

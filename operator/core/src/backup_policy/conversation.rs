@@ -51,7 +51,7 @@ enum At {
     /// Does the steps of a region; the id of the plan where one was made.
     Writing { plan: RegionPlan, left: VecDeque<CloudStep>, plan_id: Option<String> },
     /// Takes up the client's yes to a change.
-    Beginning(Change),
+    Beginning(Box<Change>),
     /// Does the steps of a change.
     Changing(Changing),
     /// Nothing was asked.

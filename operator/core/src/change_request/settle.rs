@@ -1,4 +1,5 @@
-//! What becomes of a policy's changes once its accounts were read: which are void, which are worked on, and what is to be proposed.
+//! What becomes of a policy's changes once its accounts were read: which are void, which are worked on, and what is to
+//! be proposed.
 
 use caretaker_api::change_request::ChangeAccount;
 
@@ -30,7 +31,8 @@ pub struct Settled {
     pub rejected: Vec<String>,
 }
 
-/// Decides. `named` are the accounts of the policy; those that could not be read are not among `seen`, and nothing is concluded from that.
+/// Decides. `named` are the accounts of the policy; those that could not be read are not among `seen`, and nothing is
+/// concluded from that.
 #[must_use]
 pub fn settle(verdict: &Verdict, changes: &[Change], named: &[String], seen: &[Seen]) -> Settled {
     let mut settled = Settled::default();

@@ -43,7 +43,8 @@ fn ended(declared: &BreakGlass, text: &str) -> Decision {
 /// The decisions that the ledger holds about emergencies and changes.
 pub type Told = BTreeSet<(String, Decided)>;
 
-/// What the ledger is to be told now: that an emergency has begun, or that the last one has ended. The last one is that of the status.
+/// What the ledger is to be told now: that an emergency has begun, or that the last one has ended. The last one is that
+/// of the status.
 #[must_use]
 pub fn owed(declared: Option<&BreakGlass>, last: Option<&BreakGlassStatus>, told: &Told, now: Timestamp) -> Vec<Decision> {
     let is_told = |decision: &Decision| told.contains(&(decision.about.clone(), decision.decided));

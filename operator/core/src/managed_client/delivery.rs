@@ -55,8 +55,8 @@ pub fn turned(client: &ManagedClient, _observed: &Observed, now: Timestamp) -> b
     shown.is_none_or(|shown| shown.domains != domains(client, now))
 }
 
-/// What the ledger is to be told of emergencies. Nothing while the store does not answer: it is told at the next visit, and before the first write under it
-/// in any case.
+/// What the ledger is to be told of emergencies. Nothing while the store does not answer: it is told at the next visit,
+/// and before the first write under it in any case.
 #[must_use]
 pub fn owed(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Vec<Decision> {
     let none = Told::new();

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::accounts::Wanted;
+use super::ended::{end, told_before};
 use super::erasure::{self, Erased};
 use super::reports::latest_report;
 use super::{CONDITIONS, Observed, accounts, deadlines, delivery, destination, external_ids, readiness};
@@ -170,31 +171,6 @@ fn ledger(set: &mut ConditionSet, observed: &Observed, last: &ManagedClientStatu
     set.set(ConditionType::LedgerIntact, Is::False, Reason::LedgerBroken, &message);
     // The end that was recorded while all was whole stays: a chain that was replaced is not taken for good after a restart.
     last.ledger.clone()
-}
-
-/// The end and its proof as an earlier visit told them: the Handover may be gone by now.
-fn told_before(last: &ManagedClientStatus, by: &str) -> String {
-    let told = find(&last.conditions, ConditionType::HandedOver).filter(|told| Is::of(told) == Is::True);
-    told.map_or_else(|| format!("handed over by {by}; our access is revoked"), |told| told.message.clone())
-}
-
-/// Of the client's clouds nothing else is said than that our access has ended: nobody may look any more. What was not asked for stays so.
-fn end(set: &mut ConditionSet, message: &str) {
-    set.set(ConditionType::HandedOver, Is::True, Reason::HandedOver, message);
-    set.set(ConditionType::AccessProven, Is::False, Reason::HandedOver, message);
-    for kind in [
-        ConditionType::MembersListed,
-        ConditionType::InventoryComplete,
-        ConditionType::ScopeAmbiguous,
-        ConditionType::BackupsReady,
-        ConditionType::BackupsProtected,
-        ConditionType::LevelsCollected,
-        ConditionType::ExitReady,
-    ] {
-        if set.get(kind).is_none_or(|condition| condition.reason != Reason::NotRequested.as_str()) {
-            set.set(kind, Is::Unknown, Reason::HandedOver, message);
-        }
-    }
 }
 
 fn assets(observed: &Observed) -> u64 {

@@ -1,4 +1,5 @@
-//! The part of a conversation that works on changes: what was approved is done as it stands in the change, step by step, and nothing beside it.
+//! The part of a conversation that works on changes: what was approved is done as it stands in the change, step by
+//! step, and nothing beside it.
 
 use std::collections::VecDeque;
 
@@ -47,7 +48,7 @@ impl Conversation {
     pub(super) fn take_up(&mut self, change: Change) -> (String, Ask) {
         let account = change.spec.accounts.first().map(|account| account.name.clone()).unwrap_or_default();
         let ask = Ask::Begin(change.name.clone());
-        self.at = At::Beginning(change);
+        self.at = At::Beginning(Box::new(change));
         (account, ask)
     }
 
@@ -102,7 +103,8 @@ impl Conversation {
         Some((account, ask))
     }
 
-    /// A region in which nothing is written beside a change. Where a change did its steps, it is told as one that was written.
+    /// A region in which nothing is written beside a change. Where a change did its steps, it is told as one that was
+    /// written.
     pub(super) fn left(&self, mut plan: RegionPlan) -> RegionDone {
         let mut error = None;
         if let Some(came) = self.worked.get(&plan.account).filter(|_| plan.held == Held::Waits) {
