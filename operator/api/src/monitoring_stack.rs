@@ -63,7 +63,7 @@ pub struct MonitoringTerms {
         validation = Rule::new("self.all(t, self.exists_one(o, o.name == t.name))").message("each tier needs a name of its own"),
         validation = Rule::new("self.all(t, has(t.afterMinutes)) || self.all(t, !has(t.afterMinutes))").message("give every tier afterMinutes, or none and ackWithinMinutes instead"),
         validation = Rule::new("self.all(t, !has(t.afterMinutes) || self.filter(o, has(o.afterMinutes) && o.afterMinutes == t.afterMinutes).size() == 1)").message("each tier needs an afterMinutes of its own; the later tier has the larger one"),
-        validation = Rule::new("self.exists(t, has(t.afterMinutes)) || self.filter(t, !has(t.ackWithinMinutes)).size() == (has(self[self.size() - 1].ackWithinMinutes) ? 0 : 1)").message("without afterMinutes each tier but the last needs ackWithinMinutes: the next tier is told when nobody took the incident within it"),
+        validation = Rule::new("self.exists(t, has(t.afterMinutes)) || self.filter(t, !has(t.ackWithinMinutes)).size() == 1 && !has(self[self.size() - 1].ackWithinMinutes)").message("without afterMinutes each tier but the last needs ackWithinMinutes: the next tier is told when nobody took the incident within it"),
         validation = Rule::new("self.all(t, !has(t.afterMinutes) || !has(t.ackWithinMinutes))").message("ackWithinMinutes says when the next tier is told, and so does afterMinutes of that tier: give one of them"),
     )]
     pub tiers: Vec<Tier>,

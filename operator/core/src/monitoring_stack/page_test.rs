@@ -78,19 +78,7 @@ pub fn next(stack: &MonitoringStack, observed: &Observed, now: Timestamp) -> (Op
     if !is_due(stack) {
         return (held, None);
     }
-    let running = held.clone().filter(|test| test.ended_at.is_none());
-    let mut test = match running {
-        Some(test) => test,
-        None => {
-            let ended = held.as_ref().and_then(|test| test.ended_at.as_ref());
-            let is_refused = held.iter().flat_map(|test| &test.results).any(|result| result.message == REFUSED);
-            if ended.is_some_and(|ended| now.duration_since(ended.0) < if is_refused { APART_FROM_FAILURE } else { APART }) {
-                return (held, None);
-            }
-            let request = stack.annotations().get(PAGE_TEST_AT).cloned().unwrap_or_default();
-            PageTestStatus { request, began_at: Time(now), ended_at: None, trying: None, results: Vec::new() }
-        }
-    };
+    let Some(mut test) = running(stack, held.as_ref(), now) else { return (held, None) };
     let Some(counts) = observed.pages.clone() else { return (Some(test), None) };
     if let Some(trial) = test.trying.clone() {
         let Some(judged) = judge(stack, &trial, (&counts, observed), now) else { return (Some(test), None) };
@@ -134,6 +122,20 @@ pub fn next(stack: &MonitoringStack, observed: &Observed, now: Timestamp) -> (Op
             (Some(test), Some(Page::Begin { tier: tier.clone(), request }))
         }
     }
+}
+
+/// The test that lasts, or the one that begins now; `None` where the last one is not far enough away.
+fn running(stack: &MonitoringStack, held: Option<&PageTestStatus>, now: Timestamp) -> Option<PageTestStatus> {
+    if let Some(test) = held.filter(|test| test.ended_at.is_none()) {
+        return Some(test.clone());
+    }
+    let is_refused = held.iter().flat_map(|test| &test.results).any(|result| result.message == REFUSED);
+    let apart = if is_refused { APART_FROM_FAILURE } else { APART };
+    if held.and_then(|test| test.ended_at.as_ref()).is_some_and(|ended| now.duration_since(ended.0) < apart) {
+        return None;
+    }
+    let request = stack.annotations().get(PAGE_TEST_AT).cloned().unwrap_or_default();
+    Some(PageTestStatus { request, began_at: Time(now), ended_at: None, trying: None, results: Vec::new() })
 }
 
 fn number(count: u64) -> i64 {
