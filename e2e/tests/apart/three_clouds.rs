@@ -348,6 +348,7 @@ fn the_end_is_told_and_nothing_else(lab: &Lab) -> Result<()> {
             "MembersListed",
             "HandedOver",
             "LedgerIntact",
+            "DeadlinesMet",
             "IncidentsRecorded",
             "PagesProven",
         ];

@@ -53,7 +53,7 @@ impl Contract {
     }
 
     fn changes(&self) -> Result<Vec<Value>> {
-        let text = self.lab.kubectl.run(&["get", "cr", "-n", SPACE, "-o", "json"])?;
+        let text = self.lab.kubectl.run(&["get", "chreq", "-n", SPACE, "-o", "json"])?;
         let list: Value = serde_json::from_str(&text)?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
@@ -70,7 +70,7 @@ impl Contract {
     fn decide(&self, change: &Value, who: &[&str], decision: &Value) -> Result<String> {
         let patch = json!({"spec": {"decision": decision}}).to_string();
         let name = change["metadata"]["name"].as_str().context("a name")?;
-        self.lab.kubectl.run(&[&["patch", "cr", name, "-n", SPACE, "--type=merge", "-p", &patch], who].concat())
+        self.lab.kubectl.run(&[&["patch", "chreq", name, "-n", SPACE, "--type=merge", "-p", &patch], who].concat())
     }
 
     fn refused(&self, (why, change): (&str, &Value), who: &[&str], decision: &Value, words: &str) -> Result<()> {
@@ -133,7 +133,7 @@ fn nobody_else_can_say_yes(contract: &Contract, change: &Value) -> Result<()> {
     let other = json!({"verdict": "Approve", "by": JO, "digest": "0".repeat(64)});
     contract.refused(("of something else", change), &[&as_jo], &other, "must be spec.digest")?;
     let edit = json!({"spec": {"reach": {"steps": 1}, "decision": yes(change, JO)}}).to_string();
-    let said = contract.lab.kubectl.run(&["patch", "cr", name, "-n", SPACE, "--type=merge", "-p", &edit, &as_jo]);
+    let said = contract.lab.kubectl.run(&["patch", "chreq", name, "-n", SPACE, "--type=merge", "-p", &edit, &as_jo]);
     ensure!(said.is_err_and(|error| error.to_string().contains("nothing but spec.decision")), "a yes that edits");
     let plugin = contract.lab.plugin(&["changes", "approve", NAME, name, "--yes"]);
     ensure!(plugin.is_err_and(|error| error.to_string().contains("the client decides")), "the plugin knows another way");
@@ -191,7 +191,7 @@ fn an_emergency_is_told_and_ends(contract: &Contract) -> Result<()> {
     contract.lab.condition(&POLICY, "BackupsReady", "True", "Settled")?;
     let name = waiting["metadata"]["name"].as_str().context("a name")?;
     contract.lab.until("the change is void", || {
-        let change = contract.lab.kubectl.get(&["cr", name, "-n", SPACE])?;
+        let change = contract.lab.kubectl.get(&["chreq", name, "-n", SPACE])?;
         ensure!(change["status"]["state"] == "Void", "{}", change["status"]);
         Ok(())
     })?;

@@ -16,7 +16,7 @@ use crate::words::ChangeState;
     version = "v1alpha1",
     kind = "ChangeRequest",
     plural = "changerequests",
-    shortname = "cr",
+    shortname = "chreq",
     category = "caretaker",
     namespaced,
     status = "ChangeRequestStatus",

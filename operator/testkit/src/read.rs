@@ -30,7 +30,7 @@ const KINDS: &[(&[&str], &str, &str, bool)] = &[
     (&["bp", "backuppolicy"], "apis/caretaker.dev/v1alpha1", "backuppolicies", true),
     (&["sr", "servicereport"], "apis/caretaker.dev/v1alpha1", "servicereports", true),
     (&["inc", "incident"], "apis/caretaker.dev/v1alpha1", "incidents", true),
-    (&["cr", "changerequest"], "apis/caretaker.dev/v1alpha1", "changerequests", true),
+    (&["chreq", "changerequest"], "apis/caretaker.dev/v1alpha1", "changerequests", true),
     (&["ho", "handover"], "apis/caretaker.dev/v1alpha1", "handovers", true),
 ];
 

@@ -168,7 +168,15 @@ fn print_handover(handover: &Handover) {
 fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover]) -> String {
     let name = client.name_any();
     if client.status.as_ref().is_some_and(|status| status.handed_over_by.is_some()) {
-        return format!("Next: {name} was handed over and nothing more is done for it; take it away with: kubectl delete mc {name}");
+        let is_erased = client.status.as_ref().and_then(|status| status.erasure.as_ref()?.completed_at.as_ref()).is_some();
+        return if is_erased {
+            format!("Next: {name} was handed over and our copies are erased; take it away with: kubectl delete mc {name}")
+        } else {
+            format!(
+                "Next: {name} was handed over; kubectl caretaker closing {name} says when our copies are erased. Deleted before that, they stay in the \
+                 store without a certificate: kubectl delete mc {name}"
+            )
+        };
     }
     let waiting = handovers.iter().find(|handover| {
         handover.spec.acceptance.is_none()
