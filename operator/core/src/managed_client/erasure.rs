@@ -254,13 +254,14 @@ pub fn is_held(client: &ManagedClient) -> bool {
     client.spec.exit.legal_hold.is_some()
 }
 
-/// When the next visit has something to do; `None` where nothing is due.
+/// When the next visit of a client that has left has something to do; `None` where nothing is due.
 #[must_use]
-pub fn next(client: &ManagedClient, standing: &Standing, now: Timestamp) -> Option<std::time::Duration> {
+pub fn next(standing: &Standing, now: Timestamp) -> Option<std::time::Duration> {
     match standing {
         Standing::Retrieval(until) => Some(until.duration_since(now).unsigned_abs()),
         Standing::Due => Some(std::time::Duration::from_secs(2)),
-        Standing::NotLeft if deadlines::handed_over_at(client).is_none() => None,
+        // The visit that finds the exit ended writes so; the next one announces the erasure.
+        Standing::NotLeft => Some(std::time::Duration::from_secs(1)),
         _ => None,
     }
 }
@@ -398,6 +399,9 @@ mod tests {
         let mut here = client(&none, &Value::Null);
         here.status.as_mut().unwrap().handed_over_by = None;
         assert_eq!(standing(&here, &seen(|_| {}), at(OVER)), Standing::NotLeft);
+        // Nothing else wakes a client that has left.
+        assert!(next(&Standing::NotLeft, at(OVER)).is_some_and(|after| after.as_secs() < 60));
+        assert_eq!(next(&Standing::Done, at(OVER)), None);
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub fn status(
     let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
     let outcome = match ended {
         _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
-        Some(message) => Outcome::Ended(message, erasure::next(client, &standing, now).map_or(RESYNC, |next| next.min(RESYNC))),
+        Some(message) => Outcome::Ended(message, erasure::next(&standing, now).map_or(RESYNC, |next| next.min(RESYNC))),
         None => {
             shortest(waits).map_or(Outcome::Settled(soonest(RESYNC)), |wait| Outcome::Waiting(Wait { after: soonest(wait.after), ..wait }))
         }
