@@ -292,8 +292,9 @@ impl Cache {
         };
         if wake {
             self.wake_owners(kind, &key, &held.labels);
-            self.wake_profiles(kind, before.as_deref(), Some(&held));
         }
+        // What this process has written itself is held before its event comes, which then brings no news.
+        self.wake_profiles(kind, before.as_deref(), Some(&held));
     }
 
     /// An account begins or ceases to let its principal in: its profile is to say what that means for exits.
@@ -492,6 +493,10 @@ mod tests {
         assert!(woken().is_empty(), "its inventory is none of the profile's business");
         cache.put("CloudAccount", account(3, "True", 2), true);
         assert!(woken().contains(&"west".to_owned()), "it lets us in");
+        cache.put("CloudAccount", account(4, "False", 2), false);
+        assert!(woken().contains(&"west".to_owned()), "our own status of it says that it does not any more, and its event comes after that");
+        cache.put("CloudAccount", account(4, "False", 2), true);
+        assert!(woken().is_empty(), "the event of our own write");
         cache.take(&watched("CloudAccount"), Event::Delete(account(4, "True", 2)), &mut Objects::new());
         assert_eq!(woken(), ["west"], "it is gone");
     }
