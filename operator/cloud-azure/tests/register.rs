@@ -5,10 +5,14 @@ mod common;
 use std::collections::BTreeSet;
 
 use caretaker_arm_simulator::eligible::Eligible;
+use caretaker_arm_simulator::recovery::{Point, Vault};
 use caretaker_arm_simulator::world::{DELEGATION_DELETE, Delegation, READER, Refusal};
 use caretaker_cloud::manifest::{azure_actions, azure_entry};
-use caretaker_cloud::{CloudStep, ErrorClass, ExcessStatement, Purpose, WantedPermission, WayIn, WayKind};
+use caretaker_cloud::{
+    BackupJob, CloudStep, ErrorClass, ExcessStatement, Purpose, RecoveryPoint, RecoverySink, WantedPermission, WayIn, WayKind,
+};
 use common::{CLIENT, OBJECT, SUBSCRIPTION, Stage, delegated, delegation};
+use jiff::Timestamp;
 
 const CONTRIBUTOR: &str = "b24988ac-6180-42a0-ab88-20f7382dd24c";
 const UNKNOWN: &str = "abcdefab-0000-4000-8000-00000000000f";
@@ -85,6 +89,15 @@ async fn every_delegation_is_listed_with_what_can_be_switched_on() {
     assert!(register.ways.is_empty() && register.unread.len() == 1, "{register:?}");
 }
 
+/// Takes what can be restored, and keeps nothing of it.
+struct Nothing;
+
+impl RecoverySink for Nothing {
+    fn point(&mut self, _point: RecoveryPoint) {}
+
+    fn job(&mut self, _job: BackupJob) {}
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_that_is_made_is_in_the_manifest() {
     let stage = Stage::new().await;
@@ -96,6 +109,13 @@ async fn every_call_that_is_made_is_in_the_manifest() {
     let gathered = common::gather(link.as_ref(), &caretaker_cloud::Scope::default()).await;
     // Of a type that nobody knows, only the versions are asked for; of others also the thing itself, whose path is its id.
     link.exists(&gathered.assets[0]).await.expect("an answer");
+    stage.edit(|subscription| {
+        let mut vault = Vault::new("prod", "acme-backups", "westeurope");
+        let machine = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/Microsoft.Compute/virtualMachines/web");
+        vault.item(&machine).points.push(Point { name: "point-1".into(), at: Timestamp::now(), is_valid: true });
+        subscription.vaults.push(vault);
+    });
+    link.recovery("westeurope", Timestamp::UNIX_EPOCH, &mut Nothing).await.expect("an answer");
     let step = CloudStep::DeleteDelegation { subscription_id: SUBSCRIPTION.into() };
     stage.link(Purpose::Revoke).await.perform("key", &step).await.expect("we may leave");
     let tables = [azure_entry(), azure_actions(Purpose::Read), azure_actions(Purpose::Revoke)];
@@ -106,6 +126,12 @@ async fn every_call_that_is_made_is_in_the_manifest() {
         let path = exchange.url.split('?').next().unwrap_or_default().to_owned();
         let mut path = path.replace(SUBSCRIPTION, "{id}").replace("Prod%20%281%29", "{group}");
         path = path.replace(&format!("/{}", delegation(1, &[DELEGATION_DELETE]).name), "/{name}");
+        let last = path.rsplit('/').next().unwrap_or_default().to_owned();
+        match last.as_str() {
+            "recoveryPoints" => path = "{protected item}/recoveryPoints".into(),
+            "backupJobs" | "backupProtectedItems" => path = format!("{{vault}}/{last}"),
+            _ => {}
+        }
         made.insert(format!("{} {path}", exchange.method));
     }
     let made: BTreeSet<&str> = made.iter().map(String::as_str).collect();

@@ -1,7 +1,7 @@
 //! `ManagedClient`: reads the world around a client, lets `core` decide, applies and prunes.
 
-mod erase;
 mod contract;
+mod erase;
 mod isolation;
 mod rehearsals;
 
@@ -16,8 +16,8 @@ use caretaker_core::desired::Desired;
 use caretaker_core::handover::ending::Ending;
 use caretaker_core::handover::life::{Life, has_come_to, is_leaving};
 use caretaker_core::isolation::{Step, step};
-use caretaker_core::managed_client::erasure::Erasing;
 use caretaker_core::ledger::Decision;
+use caretaker_core::managed_client::erasure::Erasing;
 use caretaker_core::managed_client::{self as core, Observed, Report, readiness};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use caretaker_core::ownership::{Kind, owned};

@@ -494,7 +494,10 @@ mod tests {
         cache.put("CloudAccount", account(3, "True", 2), true);
         assert!(woken().contains(&"west".to_owned()), "it lets us in");
         cache.put("CloudAccount", account(4, "False", 2), false);
-        assert!(woken().contains(&"west".to_owned()), "our own status of it says that it does not any more, and its event comes after that");
+        assert!(
+            woken().contains(&"west".to_owned()),
+            "our own status of it says that it does not any more, and its event comes after that"
+        );
         cache.put("CloudAccount", account(4, "False", 2), true);
         assert!(woken().is_empty(), "the event of our own write");
         cache.take(&watched("CloudAccount"), Event::Delete(account(4, "True", 2)), &mut Objects::new());

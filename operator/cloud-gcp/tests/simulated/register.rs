@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use caretaker_cloud::manifest::{gcp_entry, gcp_permissions};
-use caretaker_cloud::{ErrorClass, ExcessStatement, Purpose, WantedPermission, WayIn, WayKind};
+use caretaker_cloud::{BackupJob, ErrorClass, ExcessStatement, Purpose, RecoveryPoint, RecoverySink, WantedPermission, WayIn, WayKind};
 use caretaker_core::kit::gcp;
+use caretaker_google_simulator::recovery::vault;
 use caretaker_google_simulator::{Binding, Fault, FaultKind, READ_ROLE};
 use serde_json::json;
 
@@ -140,6 +141,15 @@ async fn a_part_that_is_refused_is_a_line_and_a_part_that_does_not_answer_stops_
     stage.judged().await;
 }
 
+/// Takes what can be restored, and keeps nothing of it.
+struct Nothing;
+
+impl RecoverySink for Nothing {
+    fn point(&mut self, _point: RecoveryPoint) {}
+
+    fn job(&mut self, _job: BackupJob) {}
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_that_is_made_is_in_the_manifest() {
     let stage = Stage::set().await;
@@ -152,6 +162,9 @@ async fn every_call_that_is_made_is_in_the_manifest() {
     let mut asset = crate::stage::Gathered::of(link.as_ref()).await.assets.remove(0);
     asset.id = format!("//quantum.googleapis.com/projects/{}/things/one", CLIENT.0);
     link.deleted(&[&asset]).await.expect("an answer");
+    let vaults = vault((CLIENT.0, "europe-west1", "acme"), "zones/europe-west1-b/instances/shop", "2026-11-01T00:00:00Z");
+    stage.simulator.world().projects.get_mut(CLIENT.0).expect("it is there").vaults.extend(vaults);
+    link.recovery("europe-west1", jiff::Timestamp::UNIX_EPOCH, &mut Nothing).await.expect("an answer");
     let step = caretaker_cloud::CloudStep::RemoveBinding { project_id: CLIENT.0.into(), member: format!("serviceAccount:{}", stage.us) };
     stage.link(Purpose::Revoke).await.perform("key", &step).await.expect("we may leave");
     let tables = [gcp_entry(), gcp_permissions(Purpose::Read), gcp_permissions(Purpose::Revoke)];

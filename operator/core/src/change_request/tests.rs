@@ -158,7 +158,14 @@ impl World {
     fn visit(&mut self) -> Result<Done, Died> {
         let view = |name: &&str| {
             let allow = if self.closed.contains(*name) { Vec::new() } else { vec![Capability::Backup] };
-            AccountView { name: (*name).into(), cloud: caretaker_cloud::Cloud::Aws, allow, backup_role: "role".into(), is_proven: true, state: None }
+            AccountView {
+                name: (*name).into(),
+                cloud: caretaker_cloud::Cloud::Aws,
+                allow,
+                backup_role: "role".into(),
+                is_proven: true,
+                state: None,
+            }
         };
         let accounts = ["one", "two"].iter().map(view).collect();
         let verdict = self.verdict.clone().unwrap_or(Verdict::Propose);

@@ -1,7 +1,7 @@
 //! One line of the ledger: who did what to whom, and what came of it.
 
-use caretaker_api::exit_terms::DataStore;
 use caretaker_api::contract::BreakGlass;
+use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStep, RevocationStatus, StepRecord};
 use caretaker_cloud::{CloudStep, Receipt, RestoreTestTerms};
 use jiff::Timestamp;

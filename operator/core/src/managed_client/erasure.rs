@@ -448,7 +448,14 @@ mod tests {
         let all = erasing(&client(&json!({}), &Value::Null), &seen(|_| {}), at(OVER)).unwrap().due;
         assert_eq!(
             all,
-            [DataStore::Monitoring, DataStore::Incidents, DataStore::Inventories, DataStore::BackupEvidence, DataStore::ServiceLevels, DataStore::Bundles]
+            [
+                DataStore::Monitoring,
+                DataStore::Incidents,
+                DataStore::Inventories,
+                DataStore::BackupEvidence,
+                DataStore::ServiceLevels,
+                DataStore::Bundles
+            ]
         );
         assert!(!erasing(&client(&keep, &Value::Null), &seen(|_| {}), at(OVER)).unwrap().due.contains(&DataStore::Inventories));
         let begun = json!({"announcedAt": "2027-01-01T00:00:00Z", "stores": [{"store": "Monitoring", "action": "Destroy", "objects": 1, "erasedAt": OVER}]});
