@@ -205,6 +205,8 @@ fn what_refuses_is_unknown(lab: &Lab, clouds: &Clouds) -> Result<()> {
 #[test]
 fn backups_on_azure_and_google_cloud_are_true_by_recovery_points_only() -> Result<()> {
     let (lab, clouds) = (&shared().lab, &shared().clouds);
+    // Without an account of the provider's own on these clouds no client of the profile could leave with a proof, which other tests ask for.
+    clouds.control(lab)?;
     furnish(clouds);
     onboard(lab, clouds)?;
     points_decide(lab, clouds)?;
