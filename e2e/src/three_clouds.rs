@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use caretaker_arm_simulator::seed::{MACHINE, Place};
@@ -49,6 +50,7 @@ pub struct Clouds {
     pub azure_secret: String,
     google_key: String,
     google_principal: String,
+    has_control: Mutex<bool>,
 }
 
 /// What else a client has on Azure: types with names.
@@ -136,7 +138,17 @@ impl Clouds {
         };
         let google_url = runtime.block_on(google.start_on((address, 0).into()))?;
         let google_key = key.service_account_json(&google_principal, "key-1")?.to_string();
-        Ok(Self { runtime, azure, google, google_url, ca_bundle, azure_secret, google_key, google_principal })
+        Ok(Self {
+            runtime,
+            azure,
+            google,
+            google_url,
+            ca_bundle,
+            azure_secret,
+            google_key,
+            google_principal,
+            has_control: Mutex::default(),
+        })
     }
 
     /// Gives the client more than machines, and has one machine on each cloud looked into for patches.
@@ -209,11 +221,18 @@ impl Clouds {
         lab.condition(&["pprof", "default"], "IdentityProven", "True", "Proven").map(drop)
     }
 
-    /// Gives the lab's control client an account of the provider's own on both clouds, too.
+    /// Gives the lab's control client an account of the provider's own on both clouds, too. Made once.
     ///
     /// # Errors
     /// One does not let us in.
+    ///
+    /// # Panics
+    /// Another thread of the test panicked meanwhile.
     pub fn control(&self, lab: &Lab) -> Result<()> {
+        let mut is_made = self.has_control.lock().expect("no panic while held");
+        if *is_made {
+            return Ok(());
+        }
         lab.control()?;
         let more = json!([
             {"op": "add", "path": "/spec/accounts/-", "value": {"name": "azure", "azure": {"subscriptionId": CONTROL_SUBSCRIPTION}}},
@@ -232,6 +251,7 @@ impl Clouds {
             lab.kubectl.run(&["annotate", "--overwrite", "ca", account, "-n", &namespace, "caretaker.dev/requested-at=control"])?;
             lab.condition(&["ca", account, "-n", &namespace], "AccessProven", "True", "")?;
         }
+        *is_made = true;
         Ok(())
     }
 
