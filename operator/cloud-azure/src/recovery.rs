@@ -7,7 +7,7 @@ use caretaker_cloud::{ErrorClass, Ground, RecoverySink, Result};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::call::{Call, segment};
+use crate::call::Call;
 use crate::session::Session;
 use read::{Item, Vault};
 
@@ -88,9 +88,4 @@ async fn each_held(session: &Session, operation: &'static str, path: &str, take:
         Err(error) if error.class == ErrorClass::NotFound => Ok(()),
         answer => answer,
     }
-}
-
-/// A path of ids as Azure gives them, each part as one segment.
-fn quoted(id: &str) -> String {
-    id.split('/').map(segment).collect::<Vec<_>>().join("/")
 }

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::quoted;
+use crate::call::segment;
 
 /// Vault of points that are snapshots and in no vault.
 const SNAPSHOTS: &str = "snapshots";
@@ -252,6 +252,11 @@ pub fn snapshot(row: &Value, region: &str) -> Option<RecoveryPoint> {
         leaves_out: false,
         message: String::new(),
     })
+}
+
+/// A path of ids as Azure gives them, each part as one segment.
+fn quoted(id: &str) -> String {
+    id.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
