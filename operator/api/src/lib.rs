@@ -23,6 +23,7 @@ pub mod names;
 pub mod parents;
 pub mod provider_identity;
 pub mod provider_profile;
+mod recipients;
 pub mod scope;
 pub mod service_level;
 pub mod service_report;

@@ -8,6 +8,7 @@ pub mod preview;
 pub mod protection;
 pub mod recovery;
 pub mod restore_test;
+mod waits;
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus, 
 use caretaker_api::cloud_account::{self, Capability, CloudTarget};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::words::PlanState;
-use caretaker_cloud::{BackupPlanState, Cloud, CloudError, CloudStep, ErrorClass, Offers, ProtectionState, VaultState};
+use caretaker_cloud::{BackupPlanState, Cloud, CloudError, CloudStep, Offers, ProtectionState, VaultState};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -24,6 +25,7 @@ use crate::change_request::{Change, Settled};
 use crate::conditions::{ConditionSet, Is};
 use crate::contract::Verdict;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
+use waits::{account_wait, error_wait, lock_wait};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady, ConditionType::BackupsProtected, ConditionType::RestoreTested];
@@ -388,37 +390,9 @@ fn plan_status(done: &RegionDone) -> PlanStatus {
     }
 }
 
-fn account_wait(account: &AccountView) -> Option<Wait> {
-    match &account.state {
-        None if account.is_proven && !account.has_plans() => None,
-        None => Some(Wait {
-            reason: Reason::WaitingForGrant,
-            message: format!("account {}: access is not proven yet", account.name),
-            after: PAUSE,
-        }),
-        Some(Err(error)) => Some(error_wait(&account.name, error)),
-        Some(Ok(_)) => None,
-    }
-}
-
-fn lock_wait(done: &RegionDone) -> Option<Wait> {
-    let message = format!("account {}: {}", done.plan.account, done.plan.blocked.as_ref()?);
-    Some(Wait { reason: Reason::LockForbids, message, after: RESYNC })
-}
-
-fn error_wait(account: &str, error: &CloudError) -> Wait {
-    let (reason, after) = match error.class {
-        ErrorClass::Denied | ErrorClass::DeniedOrGone => (Reason::Denied, PAUSE),
-        ErrorClass::Throttled(after) => (Reason::Throttled, after.unwrap_or(PAUSE)),
-        ErrorClass::Unreachable => (Reason::Unreachable, PAUSE),
-        _ => (Reason::Failed, PAUSE),
-    };
-    Wait { reason, message: format!("account {account}: {error}"), after }
-}
-
 #[cfg(test)]
 mod tests {
-    use caretaker_cloud::{SelectionState, VaultState};
+    use caretaker_cloud::{ErrorClass, SelectionState, VaultState};
     use serde_json::json;
 
     use super::*;

@@ -15,8 +15,20 @@ pub(super) const AZURE_ENTRY: &[Action] = &[action("", "take a token of our own 
 /// its read action, which stands with it in the catalog. All of them are part of Azure's role Reader.
 pub(super) static AZURE_READ: LazyLock<Vec<Action>> = LazyLock::new(|| {
     let types = GROUPS.iter().flat_map(|group| group.types);
-    SUBSCRIPTION.iter().copied().chain(types.filter_map(|row| row.read)).chain(RECOVERY.iter().copied()).collect()
+    SUBSCRIPTION.iter().copied().chain(types.filter_map(|row| row.read).map(listed_too)).chain(RECOVERY.iter().copied()).collect()
 });
+
+/// What is not only found by Resource Graph, but listed at its own service as well: what can be restored must be complete.
+fn listed_too(read: Action) -> Action {
+    match read.name {
+        "Microsoft.RecoveryServices/vaults/read" => read
+            .by("POST /providers/Microsoft.ResourceGraph/resources, GET /subscriptions/{id}/providers/Microsoft.RecoveryServices/vaults"),
+        "Microsoft.Compute/snapshots/read" => {
+            read.by("POST /providers/Microsoft.ResourceGraph/resources, GET /subscriptions/{id}/providers/Microsoft.Compute/snapshots")
+        }
+        _ => read,
+    }
+}
 
 /// What is asked of the subscription itself.
 const SUBSCRIPTION: &[Action] = &[
