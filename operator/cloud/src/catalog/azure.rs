@@ -215,7 +215,8 @@ mod tests {
         for row in rows {
             assert!(row.name.starts_with("microsoft.") && row.name.contains('/') && row.name == row.name.to_lowercase(), "{}", row.name);
             if let Some(read) = row.read {
-                assert!(azure_actions(Purpose::Read).contains(&read), "{}", read.name);
+                let is_row = |action: &Action| action.name == read.name && action.why == read.why && action.call.starts_with(read.call);
+                assert!(azure_actions(Purpose::Read).iter().any(is_row), "{}", read.name);
                 let named = read.name.to_lowercase().replace("/latest/", "/");
                 assert_eq!(named.strip_suffix("/read"), Some(row.name), "the permission is that of the type");
             }
