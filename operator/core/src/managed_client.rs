@@ -176,7 +176,7 @@ pub fn plan(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Vec<
     wanted.extend(stack(client, observed, &namespace));
     wanted.extend(policy(client, observed, &namespace));
     let standing = erasure::standing(client, observed, now);
-    wanted.retain(|desired| !erasure::ends(client, &standing, &desired.kind));
+    wanted.retain(|desired| !erasure::ends(client, &standing, desired.kind));
     wanted
 }
 

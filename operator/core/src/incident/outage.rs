@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn one_outage_is_one_whatever_pauses_it_shortly() {
         type Fires = fn(i64) -> bool;
-        let cases: [(&str, Fires, Fires, Vec<(i64, i64)>); 5] = [
+        type Case<'a> = (&'a str, Fires, Fires, Vec<(i64, i64)>);
+        let cases: [Case<'_>; 5] = [
             ("one", |m| (10..60).contains(&m), |_| false, vec![(10, 59)]),
             ("25 of every 26 minutes", |m| m % 26 != 25, |_| false, vec![(0, 179)]),
             ("nine minutes between", |m| (10..20).contains(&m) || (29..40).contains(&m), |_| false, vec![(10, 39)]),
