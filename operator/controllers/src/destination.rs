@@ -9,6 +9,7 @@ use caretaker_api::destination::{Destination, DestinationStatus};
 use caretaker_bundle::{sha256_file, signature_path};
 use caretaker_core::handover::redact;
 use caretaker_core::ledger::{Body, WriteState};
+use caretaker_core::messages::steady;
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
 use caretaker_store::{Store, StoreError};
@@ -61,7 +62,8 @@ pub async fn attempt(ctx: &Context, client: &ManagedClient, destination: &Destin
             Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
         },
     };
-    let fault = redact::text(&fault);
+    // Without what changes by itself, such as the ids of requests: the same refusal is told once.
+    let fault = steady(&redact::text(&fault));
     if last.is_none_or(|last| last.fault != fault) {
         let state = if fault.is_empty() { WriteState::Done } else { WriteState::Failed };
         scribe.write(vec![entry(state, &fault)]).await?;

@@ -179,9 +179,10 @@ impl Reconciler for ManagedClients {
                 }
             }
             if let Some(erasing) = &plan.erasing {
-                match erase::act(ctx, client, erasing).await {
-                    Ok(erased) => report.erased = erased,
-                    Err(failure) => return Acted { done: report, failure: Some(failure) },
+                let failure;
+                (report.erased, failure) = erase::act(ctx, client, erasing).await;
+                if failure.is_some() {
+                    return Acted { done: report, failure };
                 }
             }
             match isolation::act(ctx, client, plan.isolation).await {

@@ -9,6 +9,7 @@ use caretaker_core::ledger::{Body, WriteState};
 use caretaker_core::managed_client::erasure::{self, Erased, Erasing, Proof};
 use caretaker_core::ownership::Kind;
 use caretaker_engine::{Failure, apply};
+use caretaker_store::ledger::places;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -23,19 +24,50 @@ const AT_MOST: usize = 2000;
 const AT_ONCE: usize = 8;
 
 /// Erases one kind of data after the other, as far as one visit comes, and makes the certificate once nothing is left. What a killed process left undone is
-/// found by listing again.
-pub async fn act(ctx: &Context, client: &ManagedClient, erasing: &Erasing) -> Result<Erased, Failure> {
+/// found by listing again. What was erased before a failure is told: it is not done, nor written into the ledger, a second time.
+pub async fn act(ctx: &Context, client: &ManagedClient, erasing: &Erasing) -> (Erased, Option<Failure>) {
     let mut erased = Erased::default();
+    let failure = go_on(ctx, client, (erasing, &mut erased)).await.err();
+    (erased, failure)
+}
+
+async fn go_on(ctx: &Context, client: &ManagedClient, (erasing, erased): (&Erasing, &mut Erased)) -> Result<(), Failure> {
+    // A watch that is behind must not erase what a hold of this moment keeps.
+    let now = ctx.fetch::<ManagedClient>("", &client.name_any()).await?;
+    if now.is_none_or(|now| now.uid() != client.uid() || now.spec.exit != client.spec.exit) {
+        return Ok(());
+    }
+    alone(ctx, client).await?;
     for store in &erasing.due {
         let found = erase(ctx, client, *store).await?;
         let is_done = found.erased_at.is_some();
         erased.stores.push(found);
         if !is_done {
-            return Ok(erased);
+            return Ok(());
         }
     }
     erased.certificate = Some(certify(ctx, client, (&erasing.proof, &erased.stores)).await?);
-    Ok(erased)
+    Ok(())
+}
+
+/// Folders bear the client's name: where an earlier client of the same name has left something, which of it is whose cannot be told, and some of it may have
+/// to be kept.
+async fn alone(ctx: &Context, client: &ManagedClient) -> Result<(), Failure> {
+    let (name, uid) = (client.name_any(), client.uid().unwrap_or_default());
+    let ledgers = places(&ctx.store, &name).await.map_err(Failure::store)?;
+    let closing = format!("clients/{name}/closing/");
+    let closed = ctx.store.list(&closing).await.map_err(Failure::store)?;
+    let of = |address: &String| address.strip_prefix(&closing)?.split('/').next().map(str::to_owned);
+    match ledgers.into_iter().map(|place| place.uid).chain(closed.iter().filter_map(of)).find(|other| *other != uid) {
+        None => Ok(()),
+        Some(other) => {
+            let words = format!(
+                "clients/{name} in the store holds data of an earlier client of this name (UID {other}), which may have to be kept: move the folders of both \
+                 apart by hand first"
+            );
+            Err(Failure::local("erase a client's data", words))
+        }
+    }
 }
 
 async fn erase(ctx: &Context, client: &ManagedClient, store: DataStore) -> Result<StoreErasure, Failure> {
