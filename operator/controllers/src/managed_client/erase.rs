@@ -28,6 +28,7 @@ const AT_ONCE: usize = 8;
 pub async fn act(ctx: &Context, client: &ManagedClient, erasing: &Erasing) -> (Erased, Option<Failure>) {
     let mut erased = Erased::default();
     let failure = go_on(ctx, client, (erasing, &mut erased)).await.err();
+    erased.stopped = failure.as_ref().map(ToString::to_string);
     (erased, failure)
 }
 

@@ -179,6 +179,8 @@ pub struct Erased {
     pub stores: Vec<StoreErasure>,
     /// Address and SHA-256 of the certificate, once all was erased.
     pub certificate: Option<(String, String)>,
+    /// Why it does not go on.
+    pub stopped: Option<String>,
 }
 
 /// The status, and the condition `DataErased`.
@@ -213,8 +215,13 @@ pub fn settle(
         (status.certificate, status.certificate_sha256) = (address.clone(), sha256.clone());
         status.completed_at = Some(Time(now));
     }
-    let (is, reason, message) = told(client, standing, &status);
-    set.set(ConditionType::DataErased, is, reason, message);
+    match &erased.stopped {
+        Some(why) => set.set(ConditionType::DataErased, Is::False, Reason::Failed, format!("not all is erased yet: {why}")),
+        None => {
+            let (is, reason, message) = told(client, standing, &status);
+            set.set(ConditionType::DataErased, is, reason, message);
+        }
+    }
     Some(status)
 }
 
@@ -465,6 +472,26 @@ mod tests {
         let hold = json!({"legalHold": {"by": "court", "reason": "case 7"}});
         let made = plan(&client(&hold, &begun), &seen(|_| {}), at(OVER));
         assert_eq!(["CloudAccount", "MonitoringStack"].map(|kind| made.iter().any(|desired| desired.kind == kind)), [true, false]);
+    }
+
+    #[test]
+    fn what_was_erased_before_a_failure_is_kept_and_the_failure_told() {
+        let (client, now) = (client(&json!({}), &Value::Null), at(OVER));
+        let metrics = StoreErasure {
+            store: DataStore::Monitoring,
+            action: DispositionAction::Destroy,
+            reason: String::new(),
+            objects: 1,
+            bytes: 0,
+            erased_at: Some(Time(now)),
+        };
+        let erased = Erased { stores: vec![metrics.clone()], certificate: None, stopped: Some("the store still has x".into()) };
+        let mut set = ConditionSet::new(&[], CONDITIONS, 1, now);
+        let status = settle(&client, (&Standing::Due, &erased), &mut set, now).unwrap();
+        assert_eq!((status.stores.first(), status.completed_at), (Some(&metrics), None));
+        let told = set.get(ConditionType::DataErased).unwrap();
+        assert_eq!((told.status.as_str(), told.reason.as_str()), ("False", "Failed"));
+        assert!(told.message.ends_with("the store still has x"), "{}", told.message);
     }
 
     #[test]
