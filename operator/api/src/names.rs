@@ -4,6 +4,9 @@
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY`].
 pub const MANAGER: &str = "caretaker";
+
+/// Name under which the kubectl plugin writes: the API server notes it as the field manager.
+pub const PLUGIN: &str = "kubectl-caretaker";
 /// Label that names the `ManagedClient` an object belongs to.
 pub const CLIENT_LABEL: &str = "caretaker.dev/client";
 /// Label that names the kind of the Caretaker object that made an object, in lower case.

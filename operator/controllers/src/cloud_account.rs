@@ -349,7 +349,7 @@ async fn discover(ctx: &Context, account: &CloudAccount, link: &dyn CloudLink) -
             Ok(Box::new(taken))
         }
         Err(NotRead::Cloud(error)) => Err(Unread::Cloud(error)),
-        Err(NotRead::Failed(error @ StoreError::Local { .. })) => return Err(Failure::store(error)),
+        Err(NotRead::Failed(error @ (StoreError::Local { .. } | StoreError::Closed(_)))) => return Err(Failure::store(error)),
         Err(NotRead::Failed(error)) => {
             let (reason, message) = store_fault(&error);
             Err(Unread::Store(reason, message))
@@ -364,9 +364,11 @@ pub fn store_fault(error: &StoreError) -> (Reason, String) {
     let reason = match error {
         StoreError::Full(_) => Reason::StoreFull,
         StoreError::ReadOnly(_) => Reason::StoreReadOnly,
-        StoreError::NotFound(_) | StoreError::Damaged(_) | StoreError::Unreachable(_) | StoreError::Local { .. } => {
-            Reason::StoreUnreachable
-        }
+        StoreError::NotFound(_)
+        | StoreError::Damaged(_)
+        | StoreError::Unreachable(_)
+        | StoreError::Closed(_)
+        | StoreError::Local { .. } => Reason::StoreUnreachable,
     };
     (reason, error.to_string())
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use caretaker_core::isolation::PodTerms;
 use caretaker_core::layout::Layout;
 use caretaker_store::Store;
+use caretaker_store::ledger::Ledgers;
 
-use crate::ledger::Ledger;
 use crate::monitoring_stack::Pods;
 use crate::provider_identity::Clouds;
 
@@ -20,7 +20,7 @@ pub struct Context {
     /// Where inventories and bundles are.
     pub store: Store,
     /// The clients' ledgers.
-    pub ledger: Ledger,
+    pub ledger: Ledgers,
     /// The ways into clouds.
     pub clouds: Arc<dyn Clouds>,
     /// The way to the pods of clients' monitoring; `None` where they are not to be asked what they have loaded.

@@ -36,7 +36,7 @@ async fn open(ctx: &Context, destination: &Destination) -> Result<Result<Store, 
             data.into_iter().map(|(key, value)| (key, String::from_utf8_lossy(&value.0).trim().to_owned())).collect()
         }
     };
-    Ok(Store::open_with(&destination.url, options).map_err(|error| error.to_string()))
+    Ok(Store::open_with(&destination.url, options).map(|store| store.guarded_as(&ctx.store)).map_err(|error| error.to_string()))
 }
 
 /// Tries a destination with a small object. The ledger is told before the first try of a destination that it is tried from now on, and after a try that came

@@ -14,22 +14,12 @@ use caretaker_core::ledger::undo::UndoPlan;
 use caretaker_core::ledger::{Actor, Body, Decision, Entry, Head, Operation, Place, actor, entry, exit};
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
-use caretaker_engine::write_gate::Writes;
-use caretaker_store::ledger::{Ledgers, Verdict, export};
+use caretaker_store::ledger::{Verdict, export};
 use kube::{Resource, ResourceExt};
 use tempfile::NamedTempFile;
 
 use crate::access::client_of;
 use crate::context::Context;
-
-/// The ledgers of all clients, behind the gate that every write passes.
-#[derive(Clone)]
-pub struct Ledger {
-    /// What is in the store.
-    pub ledgers: Ledgers,
-    /// The gate.
-    pub writes: Writes,
-}
 
 /// Where a client's ledger is, and the end that is on record in the cluster.
 fn place(client: &ManagedClient) -> (Place, Head) {
@@ -41,7 +31,7 @@ fn place(client: &ManagedClient) -> (Place, Head) {
 /// The end of a client's ledger and what is wrong with it; `None` where the store does not answer, which others tell.
 pub async fn check(ctx: &Context, client: &ManagedClient) -> Option<Verdict> {
     let (place, known) = place(client);
-    match ctx.ledger.ledgers.check(&place, &known, ctx.now()).await {
+    match ctx.ledger.check(&place, &known, ctx.now()).await {
         Ok(verdict) => Some(verdict),
         Err(error) => {
             tracing::warn!("the ledger of client {} cannot be read: {error}", place.client);
@@ -53,13 +43,13 @@ pub async fn check(ctx: &Context, client: &ManagedClient) -> Option<Verdict> {
 /// What the ledger tells of a change.
 pub async fn change(ctx: &Context, client: &ManagedClient, uid: &str) -> Result<Progress, Failure> {
     let (place, known) = place(client);
-    ctx.ledger.ledgers.change(&place, &known, uid).await.map_err(Failure::store)
+    ctx.ledger.change(&place, &known, uid).await.map_err(Failure::store)
 }
 
 /// What the ledger tells of decisions.
 pub async fn decided(ctx: &Context, client: &ManagedClient) -> Result<Told, Failure> {
     let (place, known) = place(client);
-    ctx.ledger.ledgers.decided(&place, &known).await.map_err(Failure::store)
+    ctx.ledger.decided(&place, &known).await.map_err(Failure::store)
 }
 
 /// A copy of a client's ledger for a bundle, and what it tells; nothing where a segment is lost while it is read.
@@ -86,7 +76,7 @@ pub async fn exported(ctx: &Context, client: &ManagedClient) -> Result<(Option<N
 /// The whole state of a handover. One that has ended, and of which the object shows all, needs no look at the ledger.
 pub async fn whole(ctx: &Context, client: &ManagedClient, handover: &Handover) -> Result<HandoverStatus, Failure> {
     let (place, known) = place(client);
-    let recorded = ctx.ledger.ledgers.exit(&place, &known, &handover.uid().unwrap_or_default()).await.map_err(Failure::store)?;
+    let recorded = ctx.ledger.exit(&place, &known, &handover.uid().unwrap_or_default()).await.map_err(Failure::store)?;
     let shown = handover.status.clone().unwrap_or_default();
     let whole = state(&shown, recorded);
     if lacks_accounts(&shown, &whole) {
@@ -137,32 +127,25 @@ impl<'a> Scribe<'a> {
         let at = self.ctx.now();
         let made = |(subject, body)| Entry { at, operation: self.operation.clone(), subject, by: self.by.clone(), body };
         let entries: Vec<Entry> = entries.into_iter().map(made).collect();
-        let Ledger { ledgers, writes } = &self.ctx.ledger;
-        let what = format!("ledger of {}: {} entries", self.place.client, entries.len());
-        let number = (!entries.is_empty()).then(|| writes.before(&what)).transpose();
-        let number = number.map_err(|closed| Failure::local("write to the ledger", closed))?;
-        let head = ledgers.append(&self.place, &self.known, &entries).await.map_err(Failure::store)?;
-        if let Some(number) = number {
-            writes.after(number);
-        }
+        let head = self.ctx.ledger.append(&self.place, &self.known, &entries).await.map_err(Failure::store)?;
         Ok(LedgerHead { segments: head.number, digest: head.digest })
     }
 
     /// What was found of a kind of the client's data when its erasure began; `None` where it did not begin.
     pub async fn erasure(&self, store: DataStore) -> Result<Option<(u64, u64)>, Failure> {
-        self.ctx.ledger.ledgers.erasure(&self.place, &self.known, store).await.map_err(Failure::store)
+        self.ctx.ledger.erasure(&self.place, &self.known, store).await.map_err(Failure::store)
     }
 
     /// Writes what changed in an exit since the ledger was written last, and gives the end of the ledger.
     pub async fn tell(&self, state: &HandoverStatus) -> Result<LedgerHead, Failure> {
         let uid = &self.operation.uid;
-        let recorded = self.ctx.ledger.ledgers.exit(&self.place, &self.known, uid).await.map_err(Failure::store)?;
+        let recorded = self.ctx.ledger.exit(&self.place, &self.known, uid).await.map_err(Failure::store)?;
         self.write(exit::changes(&recorded.unwrap_or_default(), state)).await
     }
 
     /// Writes a decision, once.
     pub async fn decide(&self, decision: &Decision) -> Result<(), Failure> {
-        let told = self.ctx.ledger.ledgers.decided(&self.place, &self.known).await.map_err(Failure::store)?;
+        let told = self.ctx.ledger.decided(&self.place, &self.known).await.map_err(Failure::store)?;
         if !told.contains(&(decision.about.clone(), decision.decided)) {
             self.write(vec![(String::new(), Body::Decision(decision.clone()))]).await?;
         }
@@ -195,7 +178,7 @@ impl<'a> Scribe<'a> {
         key: &str,
         step: &CloudStep,
     ) -> Result<caretaker_cloud::Result<Receipt>, Failure> {
-        let Ledger { ledgers, .. } = &self.ctx.ledger;
+        let ledgers = &self.ctx.ledger;
         // An intent whose outcome nobody knows is settled by doing the write again under its key, which changes nothing more.
         if !ledgers.is_open(&self.place, &self.known, key).await.map_err(Failure::store)? {
             let (what, reverse) = (step.describe(), entry::reverse(step));

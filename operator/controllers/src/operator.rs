@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caretaker_api::CloudAccount;
+use caretaker_api::names::MANAGER;
 use caretaker_cloud::budget::{Budgets, Key};
 use caretaker_core::cloud_account::budget;
 use caretaker_core::isolation::PodTerms;
 use caretaker_core::layout::Layout;
+use http::header::{HeaderName, HeaderValue, USER_AGENT};
 use jiff::Timestamp;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
@@ -21,7 +23,6 @@ use crate::cloud_account::CloudAccounts;
 use crate::context::Context;
 use crate::handover::Handovers;
 use crate::incident::Incidents;
-use crate::ledger::Ledger;
 use crate::managed_client::ManagedClients;
 use crate::monitoring_stack::MonitoringStacks;
 use crate::monitoring_stack::Pods;
@@ -34,8 +35,8 @@ use caretaker_engine::metrics::Metrics;
 use caretaker_engine::write_gate::Gate;
 use caretaker_engine::write_gate::WriteLayer;
 use caretaker_engine::write_gate::Writes;
-use caretaker_store::Store;
 use caretaker_store::ledger::Ledgers;
+use caretaker_store::{Guard, Store};
 
 /// Name of the lease.
 pub const LEASE: &str = "caretaker";
@@ -96,6 +97,25 @@ fn start(what: &str) -> impl FnOnce(String) -> Ended {
     move |why| Ended::Start { what, why }
 }
 
+/// Writes to the store pass the gate that all others pass.
+struct StoreWrites(Writes);
+
+impl std::fmt::Debug for StoreWrites {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoreWrites")
+    }
+}
+
+impl Guard for StoreWrites {
+    fn before(&self, write: &str) -> Result<u64, String> {
+        self.0.before(write).map_err(|closed| closed.to_string())
+    }
+
+    fn after(&self, number: u64) {
+        self.0.after(number);
+    }
+}
+
 /// Runs until a signal or the loss of the lease.
 ///
 /// # Errors
@@ -110,6 +130,7 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
     let health = Health::default();
     health::serve(&config.health_address, &config.metrics_address, health.clone(), metrics.clone()).await.map_err(start("listen"))?;
     let store = Store::open(&config.store_url).map_err(|error| start("open the store")(error.to_string()))?;
+    let store = store.guarded(Arc::new(StoreWrites(writes.clone())));
     let engine = caretaker_engine::Context {
         client: client.clone(),
         cache: cache.clone(),
@@ -126,7 +147,7 @@ pub async fn run(config: OperatorConfig, kube: Config, clouds: impl FnOnce(Write
         .clone()
         .map(|image| PodTerms { image, has_pull_secret: config.layout.monitoring.image_pull_secret.is_some() });
     let layout = Arc::new(config.layout.clone());
-    let ledger = Ledger { ledgers: Ledgers::new(store.clone()), writes: writes.clone() };
+    let ledger = Ledgers::new(store.clone());
     let clouds = clouds(writes.clone(), budgets.clone());
     let ctx = Context { engine, store, ledger, clouds, pods, isolation, layout, claims: Arc::default() };
     // A process that comes up under the name of one that died must not take that one's lease for its own.
@@ -197,10 +218,21 @@ async fn lease(client: &Client, namespace: &str, identity: &str) -> LeaseManager
     }
 }
 
+/// The header from which the API server takes the field manager of a write that names none, and the audit log its client.
+///
+/// # Panics
+/// The name holds what no header takes.
+#[must_use]
+pub fn user_agent(name: &'static str) -> (HeaderName, HeaderValue) {
+    let value = format!("{name}/{}", env!("CARGO_PKG_VERSION"));
+    (USER_AGENT, HeaderValue::from_str(&value).expect("a name of ours is plain"))
+}
+
 fn client(mut kube: Config, layer: &WriteLayer) -> Result<Client, Ended> {
     // Its own retries can hold a visit for minutes; the engine decides when to try again.
     kube.default_retry = false;
     kube.connect_timeout = Some(Duration::from_secs(5));
+    kube.headers.push(user_agent(MANAGER));
     let builder = ClientBuilder::try_from(kube).map_err(|error| start("connect to the API server")(error.to_string()))?;
     Ok(builder.with_layer(layer).build())
 }

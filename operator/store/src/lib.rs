@@ -8,4 +8,4 @@ pub mod ledger;
 pub mod levels;
 pub mod object;
 
-pub use object::{Store, StoreError};
+pub use object::{Guard, Store, StoreError};

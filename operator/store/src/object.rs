@@ -44,9 +44,24 @@ pub enum StoreError {
         /// Why it failed.
         message: String,
     },
+    /// This process may write nothing now.
+    #[error("nothing was written: {0}")]
+    Closed(String),
     /// No answer, or another failure.
     #[error("the store did not answer as it should: {0}")]
     Unreachable(String),
+}
+
+/// Is asked before each write, and told after it: one process of several may write.
+pub trait Guard: std::fmt::Debug + Send + Sync {
+    /// A write is about to be made. Returns its number.
+    ///
+    /// # Errors
+    /// This process may not write now; the text says why.
+    fn before(&self, write: &str) -> Result<u64, String>;
+
+    /// The write of this number was answered.
+    fn after(&self, number: u64);
 }
 
 /// The store.
@@ -55,6 +70,7 @@ pub struct Store {
     inner: Arc<dyn ObjectStore>,
     base: Path,
     held: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
+    guard: Option<Arc<dyn Guard>>,
 }
 
 impl StoreError {
@@ -83,7 +99,7 @@ impl Store {
                 .map_err(|error| classify(&error))?
                 .with_automatic_cleanup(false)
                 .with_fsync(true);
-            return Ok(Self { inner: Arc::new(local), base: Path::default(), held: Arc::default() });
+            return Ok(Self { inner: Arc::new(local), base: Path::default(), held: Arc::default(), guard: None });
         }
         Self::open_with(url, std::env::vars())
     }
@@ -95,19 +111,39 @@ impl Store {
     pub fn open_with(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, StoreError> {
         let parsed = url.parse().map_err(|error| StoreError::Unreachable(format!("{url} is not a URL: {error}")))?;
         let (inner, base) = object_store::parse_url_opts(&parsed, options).map_err(|error| classify(&error))?;
-        Ok(Self { inner: Arc::from(inner), base, held: Arc::default() })
+        Ok(Self { inner: Arc::from(inner), base, held: Arc::default(), guard: None })
     }
 
     /// A store in memory, for tests.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { inner: Arc::new(object_store::memory::InMemory::new()), base: Path::default(), held: Arc::default() }
+        Self { inner: Arc::new(object_store::memory::InMemory::new()), base: Path::default(), held: Arc::default(), guard: None }
     }
 
     /// Wraps any object store, for tests with faults.
     #[must_use]
     pub fn with(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, base: Path::default(), held: Arc::default() }
+        Self { inner, base: Path::default(), held: Arc::default(), guard: None }
+    }
+
+    /// The same store, every write of which asks first.
+    #[must_use]
+    pub fn guarded(self, guard: Arc<dyn Guard>) -> Self {
+        Self { guard: Some(guard), ..self }
+    }
+
+    /// The same store, asking whom another one asks.
+    #[must_use]
+    pub fn guarded_as(self, other: &Self) -> Self {
+        Self { guard: other.guard.clone(), ..self }
+    }
+
+    async fn written<T>(&self, (verb, address): (&str, &str), write: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let Some(guard) = &self.guard else { return write.await };
+        let number = guard.before(&format!("store {verb} {address}")).map_err(StoreError::Closed)?;
+        let answer = write.await;
+        guard.after(number);
+        answer
     }
 
     fn path(&self, address: &str) -> Path {
@@ -123,6 +159,10 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn put(&self, address: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.written(("PUT", address), self.put_unasked(address, bytes)).await
+    }
+
+    async fn put_unasked(&self, address: &str, bytes: Bytes) -> Result<(), StoreError> {
         self.inner.put(&self.path(address), PutPayload::from(bytes)).await.map_err(|error| classify(&error))?;
         Ok(())
     }
@@ -132,6 +172,10 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn create(&self, address: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        self.written(("CREATE", address), self.create_unasked(address, bytes)).await
+    }
+
+    async fn create_unasked(&self, address: &str, bytes: Bytes) -> Result<bool, StoreError> {
         let options = PutOptions::from(PutMode::Create);
         match self.inner.put_opts(&self.path(address), PutPayload::from(bytes), options).await {
             Ok(_) => Ok(true),
@@ -144,14 +188,14 @@ impl Store {
         }
     }
 
-    /// Writes a little into a folder and removes it again: whether the store takes anything.
+    /// Writes a little into a folder and removes it again: whether the store takes anything. It changes nothing, and so asks no guard.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn probe(&self, folder: &str) -> Result<(), StoreError> {
         let address = format!("{folder}/probe");
-        self.put(&address, Bytes::from_static(&[b'.'; PROBE])).await?;
-        self.delete(&address).await
+        self.put_unasked(&address, Bytes::from_static(&[b'.'; PROBE])).await?;
+        self.delete_unasked(&address).await
     }
 
     /// Streams a local file to an address, whole or not at all.
@@ -160,18 +204,22 @@ impl Store {
     /// See [`StoreError`].
     pub async fn put_file(&self, address: &str, file: &FilePath) -> Result<(), StoreError> {
         let name = file.display().to_string();
-        let mut reader = tokio::fs::File::open(file).await.map_err(|error| classify_io(&error, &name))?;
+        let reader = tokio::fs::File::open(file).await.map_err(|error| classify_io(&error, &name))?;
         let size = reader.metadata().await.map_err(|error| classify_io(&error, &name))?.len();
         if size <= PART as u64 {
             // One request instead of three, and no more memory than the file has bytes.
             let bytes = tokio::fs::read(file).await.map_err(|error| classify_io(&error, &name))?;
             return self.put(address, bytes.into()).await;
         }
+        self.written(("PUT", address), self.stream_unasked(address, (reader, &name))).await
+    }
+
+    async fn stream_unasked(&self, address: &str, (mut reader, name): (tokio::fs::File, &str)) -> Result<(), StoreError> {
         let upload = self.inner.put_multipart(&self.path(address)).await.map_err(|error| classify(&error))?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, PART);
         let mut buffer = vec![0; PART];
         loop {
-            let read = reader.read(&mut buffer).await.map_err(|error| classify_io(&error, &name))?;
+            let read = reader.read(&mut buffer).await.map_err(|error| classify_io(&error, name))?;
             if read == 0 {
                 break;
             }
@@ -269,6 +317,10 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn delete(&self, address: &str) -> Result<(), StoreError> {
+        self.written(("DELETE", address), self.delete_unasked(address)).await
+    }
+
+    async fn delete_unasked(&self, address: &str) -> Result<(), StoreError> {
         match self.inner.delete(&self.path(address)).await.map_err(|error| classify(&error)) {
             Err(StoreError::NotFound(_)) | Ok(()) => Ok(()),
             Err(error) => Err(error),
@@ -313,6 +365,48 @@ fn classify_io(error: &std::io::Error, what: &str) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Lets through the first `.0` writes, and notes all of them.
+    #[derive(Debug, Default)]
+    struct First(usize, Mutex<Vec<String>>);
+
+    impl Guard for First {
+        fn before(&self, write: &str) -> Result<u64, String> {
+            let mut asked = self.1.lock().unwrap();
+            asked.push(write.into());
+            if asked.len() <= self.0 { Ok(asked.len() as u64) } else { Err("the lease is lost".into()) }
+        }
+
+        fn after(&self, number: u64) {
+            self.1.lock().unwrap().push(format!("{number} answered"));
+        }
+    }
+
+    /// A process that lost its lease must neither add to the store nor take from it: another one works there by now.
+    #[tokio::test]
+    async fn each_way_to_write_asks_the_guard_and_writes_nothing_against_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (small, large) = (folder.path().join("small"), folder.path().join("large"));
+        std::fs::write(&small, b"x").unwrap();
+        std::fs::write(&large, vec![0; PART + 1]).unwrap();
+        let plain = Store::in_memory();
+        plain.put("there", Bytes::from_static(b"old")).await.unwrap();
+        let closed = plain.clone().guarded(Arc::new(First::default()));
+        let refused = |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::Closed(_))), "{result:?}");
+        refused(closed.put("there", Bytes::from_static(b"new")).await);
+        refused(closed.create("new", Bytes::from_static(b"new")).await.map(drop));
+        refused(closed.put_file("new", &small).await);
+        refused(closed.put_file("new", &large).await);
+        refused(closed.delete("there").await);
+        refused(Store::in_memory().guarded_as(&closed).put("a", Bytes::new()).await);
+        assert_eq!(plain.list("").await.unwrap(), ["there"]);
+        assert_eq!(plain.get("there").await.unwrap(), Bytes::from_static(b"old"));
+
+        let guard = Arc::new(First(2, Mutex::default()));
+        let open = plain.guarded(guard.clone());
+        open.create("a", Bytes::new()).await.unwrap();
+        assert_eq!(*guard.1.lock().unwrap(), ["store CREATE a", "1 answered"]);
+    }
 
     #[tokio::test]
     async fn a_local_store_gives_back_what_it_took_and_leaves_no_temporary_file() {

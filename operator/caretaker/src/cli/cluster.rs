@@ -1,6 +1,8 @@
 //! The way to the cluster, with errors that say what to do.
 
 use anyhow::{Context, anyhow};
+use caretaker_api::names::PLUGIN;
+use caretaker_controllers::operator::user_agent;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
@@ -24,6 +26,7 @@ pub async fn connect(args: &ClusterArgs) -> anyhow::Result<Client> {
     };
     config.default_retry = false;
     config.connect_timeout = Some(std::time::Duration::from_secs(10));
+    config.headers.push(user_agent(PLUGIN));
     Ok(Client::try_from(config)?)
 }
 

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use caretaker_api::isolation::Expected;
+use caretaker_api::names::MANAGER;
+use caretaker_controllers::operator::user_agent;
 use caretaker_core::isolation::{ATTEMPTS, Attempt, Found, LATE, Try};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
@@ -80,6 +82,7 @@ async fn read_secrets(namespace: &str) -> (bool, String) {
         let mut config = Config::incluster().map_err(|error| error.to_string())?;
         config.connect_timeout = Some(TIMEOUT);
         config.default_retry = false;
+        config.headers.push(user_agent(MANAGER));
         Client::try_from(config).map_err(|error| error.to_string())
     };
     let client = match client.await {
