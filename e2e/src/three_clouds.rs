@@ -65,12 +65,12 @@ const ON_AZURE: [(&str, &str); 9] = [
     ("Microsoft.KeyVault/vaults", "acme-keys"),
     ("Microsoft.RecoveryServices/vaults", "acme-backups"),
 ];
-/// And on Google Cloud: types with what stands before the name in an asset's name, and names.
+/// And on Google Cloud: types with what stands before the name in an asset's name, and names. A bucket's name holds no project.
 const ON_GOOGLE: [(&str, &str, &str); 8] = [
     ("compute.googleapis.com/Disk", "zones/europe-west1-b/disks", "vm-data"),
     ("compute.googleapis.com/Network", "global/networks", "prod"),
     ("compute.googleapis.com/Firewall", "global/firewalls", "web"),
-    ("storage.googleapis.com/Bucket", "buckets", "acme-production-files"),
+    ("storage.googleapis.com/Bucket", "", "acme-production-files"),
     ("sqladmin.googleapis.com/Instance", "instances", "orders"),
     ("container.googleapis.com/Cluster", "locations/europe-west1/clusters", "apps"),
     ("run.googleapis.com/Service", "locations/europe-west1/services", "api"),
@@ -93,7 +93,11 @@ pub fn subscription(id: &str) -> Subscription {
 const ON_AZURE_PLACE: Place<'static> = Place { subscription: SUBSCRIPTION, group: "prod", location: "westeurope" };
 
 fn resource(kind: &str, name: &str) -> Value {
-    ON_AZURE_PLACE.resource(kind, name, &json!({"provisioningState": "Succeeded"}))
+    let mut found = ON_AZURE_PLACE.resource(kind, name, &json!({"provisioningState": "Succeeded"}));
+    if let Some(parent) = kind.strip_suffix("/databases") {
+        found["id"] = json!(ON_AZURE_PLACE.id(parent, &format!("acme-orders/databases/{name}")));
+    }
+    found
 }
 
 impl Clouds {
@@ -167,8 +171,9 @@ impl Clouds {
         let mut world = self.google.world();
         for (kind, within, name) in ON_GOOGLE {
             let service = kind.split('/').next().unwrap_or_default();
+            let path = if within.is_empty() { name.to_owned() } else { format!("projects/{PROJECT}/{within}/{name}") };
             let row = json!({
-                "name": format!("//{service}/projects/{PROJECT}/{within}/{name}"), "assetType": kind, "displayName": name,
+                "name": format!("//{service}/{path}"), "assetType": kind, "displayName": name,
                 "project": "projects/100000000002", "location": "europe-west1", "labels": {"env": "prod"},
             });
             world.add_row(PROJECT, row);
