@@ -58,6 +58,8 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Between two columns of a table.
 const GAP: &str = "   ";
+/// Terminals narrower than this are phones, and halves of a screen.
+const PHONE: usize = 80;
 /// What a table's last column is narrowed to before another is, and what every other one is narrowed to at most.
 const NARROW: [usize; 2] = [18, 8];
 
@@ -72,6 +74,9 @@ pub fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String
         }
     }
     narrow(&mut widths, width.saturating_sub(GAP.len() * head.len().saturating_sub(1)));
+    if width < PHONE && is_torn(head, &rows, &widths) {
+        return records(head, &rows, width);
+    }
     let line = |cells: Vec<&str>| {
         let cells: Vec<Vec<String>> = cells.iter().zip(&widths).map(|(cell, width)| within(cell, *width)).collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or_default();
@@ -86,6 +91,26 @@ pub fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
     text
+}
+
+/// Whether a word stands in a column that does not hold it: a name on two lines cannot be copied.
+fn is_torn(head: &[&str], rows: &[Vec<String>], widths: &[usize]) -> bool {
+    let longest = |text: &str| text.split(' ').map(|word| word.chars().count()).max().unwrap_or_default();
+    let fits = |cells: &mut dyn Iterator<Item = &str>| cells.zip(widths).all(|(cell, width)| longest(cell) <= *width);
+    !fits(&mut head.iter().copied()) || rows.iter().any(|row| !fits(&mut row.iter().map(String::as_str)))
+}
+
+/// One line for each cell, with its column's name before it, and an empty line between rows.
+fn records(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
+    let label = head.iter().map(|name| name.chars().count()).max().unwrap_or_default() + 1;
+    let record = |row: &Vec<String>| -> String {
+        let told = head.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        told.map(|(name, cell)| paragraph(&format!("{name:label$}"), cell.trim_start(), width)).collect()
+    };
+    if rows.is_empty() {
+        return paragraph("", &head.join(" "), width);
+    }
+    rows.iter().map(record).collect::<Vec<_>>().join("\n")
 }
 
 /// Narrows columns until they fit: first the last one, then whichever is widest.
@@ -113,9 +138,14 @@ fn within(cell: &str, width: usize) -> Vec<String> {
 /// Characters on a line where the terminal does not say.
 const WIDTH: usize = 100;
 
-/// Characters on a line of the terminal, as the shell tells.
+/// Fewest characters on a line that are believed.
+const NARROWEST: usize = 30;
+
+/// Characters on a line: what `COLUMNS` says, which few shells hand on, or what the terminal says.
 pub fn width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|width| *width >= 40).unwrap_or(WIDTH)
+    let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let told = told.or_else(|| terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0)));
+    told.filter(|width| *width >= NARROWEST).unwrap_or(WIDTH)
 }
 
 /// A text on lines of at most this width. The first begins with `head`, further ones are indented as far. Control characters are not printed.
@@ -181,6 +211,20 @@ mod tests {
         assert!(told.lines().all(|line| line.chars().count() <= 100) && told.contains("10 Active, 2 Closed"), "{told}");
         assert_eq!(told.matches("seven").count(), 10, "nothing is cut: {told}");
         assert!(told.lines().any(|line| line.starts_with("  member ")), "{told}");
+    }
+
+    /// On call at night, by telephone: the name of an incident is copied from one command into the next.
+    #[test]
+    fn a_table_that_would_tear_a_name_becomes_records() {
+        let head = ["CLIENT", "INCIDENT", "STATE", "TIER", "AGE", "TAKEN BY"];
+        let row = |name: &str| ["acme", name, "Resolved", "tier-1", "4 min", ""].map(str::to_owned).to_vec();
+        let rows = [row("demooutage-1c4fe56e"), row("web-5")];
+        let told = table_within(&head, &rows, 45);
+        let first = "CLIENT   acme\nINCIDENT demooutage-1c4fe56e\nSTATE    Resolved\nTIER     tier-1\nAGE      4 min\n";
+        assert!(told.starts_with(&format!("{first}\nCLIENT   acme\n")), "{told}");
+        assert!(table_within(&head, &rows, 80).starts_with("CLIENT   INCIDENT"), "a table where there is room");
+        assert!(table_within(&head[..2], &[vec!["a".into(), "two words".into()]], 20).starts_with("CLIENT   INCIDENT"), "nothing is torn");
+        assert!(table_within(&head, &[], 40).lines().all(|line| line.chars().count() <= 40));
     }
 
     #[test]
