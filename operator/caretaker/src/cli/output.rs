@@ -58,6 +58,8 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Between two columns of a table.
 const GAP: &str = "   ";
+/// Longest word that a column is kept wide for. An address of a cloud may take the whole line.
+const LONG_WORD: usize = 36;
 /// Terminals narrower than this are phones, and halves of a screen.
 const PHONE: usize = 80;
 /// What a table's last column is narrowed to before another is, and what every other one is narrowed to at most.
@@ -73,8 +75,11 @@ pub fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String
             *width = (*width).max(cell.chars().count());
         }
     }
-    narrow(&mut widths, width.saturating_sub(GAP.len() * head.len().saturating_sub(1)));
-    if width < PHONE && is_torn(head, &rows, &widths) {
+    let words = longest_words(head, &rows);
+    let room = width.saturating_sub(GAP.len() * head.len().saturating_sub(1));
+    narrow(&mut widths, &words, room);
+    let is_torn = words.iter().zip(&widths).any(|(word, width)| word > width) || widths.iter().sum::<usize>() > room;
+    if width < PHONE && is_torn {
         return records(head, &rows, width);
     }
     let line = |cells: Vec<&str>| {
@@ -93,11 +98,16 @@ pub fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String
     text
 }
 
-/// Whether a word stands in a column that does not hold it: a name on two lines cannot be copied.
-fn is_torn(head: &[&str], rows: &[Vec<String>], widths: &[usize]) -> bool {
+/// The longest word of each column.
+fn longest_words(head: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
     let longest = |text: &str| text.split(' ').map(|word| word.chars().count()).max().unwrap_or_default();
-    let fits = |cells: &mut dyn Iterator<Item = &str>| cells.zip(widths).all(|(cell, width)| longest(cell) <= *width);
-    !fits(&mut head.iter().copied()) || rows.iter().any(|row| !fits(&mut row.iter().map(String::as_str)))
+    let mut words: Vec<usize> = head.iter().map(|cell| longest(cell)).collect();
+    for row in rows {
+        for (word, cell) in words.iter_mut().zip(row) {
+            *word = (*word).max(longest(cell));
+        }
+    }
+    words
 }
 
 /// One line for each cell, with its column's name before it, and an empty line between rows.
@@ -113,16 +123,19 @@ fn records(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
     rows.iter().map(record).collect::<Vec<_>>().join("\n")
 }
 
-/// Narrows columns until they fit: first the last one, then whichever is widest.
-fn narrow(widths: &mut [usize], room: usize) {
-    while widths.iter().sum::<usize>() > room {
-        let Some(last) = widths.len().checked_sub(1) else { return };
-        let widest = (0..=last).max_by_key(|at| widths[*at]).unwrap_or(last);
-        let at = if widths[last] > NARROW[0] { last } else { widest };
-        if widths[at] <= NARROW[1] {
-            return;
+/// Narrows columns until they fit: first the last one, then whichever is widest. As long as another one can give room, no word is torn: a name on two lines
+/// cannot be copied.
+fn narrow(widths: &mut [usize], words: &[usize], room: usize) {
+    for least in [LONG_WORD, 0] {
+        let floor = |at: usize| words.get(at).copied().unwrap_or_default().min(least).max(NARROW[1]);
+        while widths.iter().sum::<usize>() > room {
+            let Some(last) = widths.len().checked_sub(1) else { return };
+            let above = |at: &usize| widths[*at] > floor(*at);
+            let widest = (0..=last).filter(above).max_by_key(|at| widths[*at]);
+            let at = if widths[last] > NARROW[0].max(floor(last)) { Some(last) } else { widest };
+            let Some(at) = at else { break };
+            widths[at] -= 1;
         }
-        widths[at] -= 1;
     }
 }
 
@@ -225,6 +238,13 @@ mod tests {
         assert!(table_within(&head, &rows, 80).starts_with("CLIENT   INCIDENT"), "a table where there is room");
         assert!(table_within(&head[..2], &[vec!["a".into(), "two words".into()]], 20).starts_with("CLIENT   INCIDENT"), "nothing is torn");
         assert!(table_within(&head, &[], 40).lines().all(|line| line.chars().count() <= 40));
+    }
+
+    #[test]
+    fn a_column_of_words_gives_room_before_a_name_is_torn() {
+        let tried = "admission: a privileged pod, which the namespace must refuse";
+        let told = table_within(&["OK", "TRIED", "SEEN"], &[vec!["yes".into(), tried.into(), "pods \"caretaker-isolation-test\" is forbidden".into()]], 70);
+        assert!(told.contains("\"caretaker-isolation-test\"") && told.lines().all(|line| line.chars().count() <= 70), "{told}");
     }
 
     #[test]
