@@ -81,6 +81,9 @@ async fn one(kube: &kube::Client, name: &str, form: Form) -> anyhow::Result<()> 
     let status = client.status.clone().unwrap_or_default();
     outln!("{} ({name}), namespace {namespace}\n", client.spec.display_name);
     out!("{}", table(&["CONDITION", "STATUS", "REASON", "MESSAGE"], &condition_rows(&status.conditions)));
+    for (conditions, message) in long_messages(&status.conditions) {
+        out!("\n{}", paragraph("", &format!("{}: {message}", conditions.join(", ")), width()));
+    }
     outln!("");
     out!("{}", table(&["ACCOUNT", "READY", "ASSETS", "COVERAGE", "KIT"], &account_rows(&accounts.items)));
     for handover in &handovers.items {
@@ -90,12 +93,30 @@ async fn one(kube: &kube::Client, name: &str, form: Form) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// Characters of a message that a row shows: more would make the table hard to read.
+const IN_A_ROW: usize = 80;
+
 fn condition_rows(conditions: &Conditions) -> Vec<Vec<String>> {
-    let short = |text: &str| if text.chars().count() > 80 { text.chars().take(79).chain(['…']).collect() } else { text.to_owned() };
+    let short = |text: &str| {
+        let is_long = text.chars().count() > IN_A_ROW;
+        if is_long { text.chars().take(IN_A_ROW - 1).chain(['…']).collect() } else { text.to_owned() }
+    };
     conditions
         .iter()
         .map(|condition| vec![condition.type_.clone(), condition.status.clone(), condition.reason.clone(), short(&condition.message)])
         .collect()
+}
+
+/// Messages that no row shows whole, each once with the conditions that say it: the cure stands at the end of a message.
+fn long_messages(conditions: &Conditions) -> Vec<(Vec<&str>, &str)> {
+    let mut found: Vec<(Vec<&str>, &str)> = Vec::new();
+    for condition in conditions.iter().filter(|condition| condition.message.chars().count() > IN_A_ROW) {
+        match found.iter_mut().find(|(_, message)| *message == condition.message) {
+            Some((names, _)) => names.push(&condition.type_),
+            None => found.push((vec![&condition.type_], &condition.message)),
+        }
+    }
+    found
 }
 
 /// Parents with their accounts below them, then the other accounts.
@@ -196,5 +217,23 @@ fn next(client: &ManagedClient, accounts: &[CloudAccount], handovers: &[Handover
     match client.status.as_ref().map(|status| ready(&status.conditions)) {
         Some((is, _)) if is == "True" => format!("Next: could {name} leave today? kubectl caretaker readiness {name}"),
         _ => "Next: see the conditions that are not True above".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_no_row_holds_is_told_whole_and_once() {
+        let long = format!("account prod: {} does not lead in: send the client the grant kit", "r".repeat(60));
+        let conditions: Conditions = serde_json::from_value(serde_json::json!(
+            [("AccessProven", long.as_str()), ("LedgerIntact", "whole"), ("Ready", long.as_str()), ("Stalled", "")].map(|(kind, message)| {
+                serde_json::json!({"type": kind, "status": "False", "reason": "R", "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"})
+            })
+        ))
+        .unwrap();
+        assert_eq!(long_messages(&conditions), [(vec!["AccessProven", "Ready"], long.as_str())]);
+        assert!(condition_rows(&conditions).iter().all(|row| row[3].chars().count() <= IN_A_ROW));
     }
 }
