@@ -71,6 +71,14 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
     lab.accept(&client, &["--wait"])?;
     lab.condition(&["mc", "closing"], "HandedOver", "True", "HandedOver")?;
 
+    // Nobody is woken for the machines of a client that has left.
+    lab.condition(&["mc", "closing"], "MonitoringReady", "Unknown", "HandedOver")?;
+    lab.until("monitoring that watches nothing", || {
+        let stack = lab.kubectl.get(&["ms", "main", "-n", "client-closing"])?;
+        ensure!(stack["spec"]["accounts"] == json!([]) && stack["status"]["targets"].as_u64().unwrap_or_default() == 0, "{stack}");
+        Ok(())
+    })?;
+
     // A hold keeps all of it, whatever else is over.
     lab.condition(&["mc", "closing"], "DataErased", "False", "LegalHold")?;
     let store = lab.installed.volume("store").join("clients/closing");

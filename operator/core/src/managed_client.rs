@@ -173,7 +173,7 @@ pub fn plan(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Vec<
     let namespace = client_namespace(&client.name_any());
     let mut wanted = guards::objects(&client.spec, accounts(client, observed).len(), &observed.dns, &namespace);
     wanted.extend(accounts::objects(client, observed, &namespace));
-    wanted.extend(stack(client, observed, &namespace));
+    wanted.extend(stack(client, observed, &namespace, now));
     wanted.extend(policy(client, observed, &namespace));
     let standing = erasure::standing(client, observed, now);
     wanted.retain(|desired| !erasure::ends(client, &standing, desired.kind));
@@ -192,9 +192,11 @@ pub fn external_ids(client: &ManagedClient, observed: &Observed) -> BTreeMap<Str
     known
 }
 
-fn stack(client: &ManagedClient, observed: &Observed, namespace: &str) -> Option<Desired> {
+/// Of a client that has left no machine is asked any more, and nobody is paged for one at night. What Prometheus holds stays until it is erased.
+fn stack(client: &ManagedClient, observed: &Observed, namespace: &str, now: Timestamp) -> Option<Desired> {
     let terms = client.spec.monitoring.clone()?;
-    let accounts = accounts(client, observed).into_iter().filter(Wanted::is_live_account).map(|wanted| wanted.name).collect();
+    let live = accounts(client, observed).into_iter().filter(Wanted::is_live_account).map(|wanted| wanted.name);
+    let accounts = if deadlines::is_served(client, now) { live.collect() } else { Vec::new() };
     let spec = MonitoringStackSpec { accounts, terms };
     Some(Desired::of(&MonitoringStack { metadata: named_object(namespace, CHILD_NAME), spec, status: None }).with_list("accounts"))
 }

@@ -243,7 +243,11 @@ mod tests {
     #[test]
     fn a_column_of_words_gives_room_before_a_name_is_torn() {
         let tried = "admission: a privileged pod, which the namespace must refuse";
-        let told = table_within(&["OK", "TRIED", "SEEN"], &[vec!["yes".into(), tried.into(), "pods \"caretaker-isolation-test\" is forbidden".into()]], 70);
+        let told = table_within(
+            &["OK", "TRIED", "SEEN"],
+            &[vec!["yes".into(), tried.into(), "pods \"caretaker-isolation-test\" is forbidden".into()]],
+            70,
+        );
         assert!(told.contains("\"caretaker-isolation-test\"") && told.lines().all(|line| line.chars().count() <= 70), "{told}");
     }
 

@@ -163,12 +163,22 @@ pub fn erasable_from(client: &ManagedClient, now: Timestamp) -> Option<Timestamp
     Some(after_retrieval(client, left).max(heard))
 }
 
-fn after_retrieval(client: &ManagedClient, left: Timestamp) -> Timestamp {
+/// Whether the client is still looked after: until its exit has ended, and until the end of a transition that goes on after it.
+#[must_use]
+pub fn is_served(client: &ManagedClient, now: Timestamp) -> bool {
+    handed_over_at(client).is_none_or(|left| now < served_until(client, left))
+}
+
+fn served_until(client: &ManagedClient, left: Timestamp) -> Timestamp {
     let exit = &client.spec.exit;
     let calendar = exit.contract.as_ref().and_then(Calendar::of);
     let moved = calendar.as_ref().and_then(|calendar| calendar.end_of(calendar.moved_by(&exit.regimes)?));
-    let from = moved.map_or(left, |moved| moved.max(left));
-    from.saturating_add(SignedDuration::from_hours(24 * i64::from(exit.retrieval_days))).unwrap_or(Timestamp::MAX)
+    moved.map_or(left, |moved| moved.max(left))
+}
+
+fn after_retrieval(client: &ManagedClient, left: Timestamp) -> Timestamp {
+    let days = SignedDuration::from_hours(24 * i64::from(client.spec.exit.retrieval_days));
+    served_until(client, left).saturating_add(days).unwrap_or(Timestamp::MAX)
 }
 
 /// What is known of how far the exit is.

@@ -29,3 +29,12 @@ pub(super) fn end(set: &mut ConditionSet, message: &str) {
         }
     }
 }
+
+/// Of a client that is looked after no more.
+pub(super) fn end_monitoring(set: &mut ConditionSet) {
+    if set.get(ConditionType::MonitoringReady).is_none_or(|condition| condition.reason != Reason::NotRequested.as_str()) {
+        let message =
+            "ended with the exit and its transition: no machine is watched and nobody is paged; what was measured stays until it is erased";
+        set.set(ConditionType::MonitoringReady, Is::Unknown, Reason::HandedOver, message);
+    }
+}

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::accounts::Wanted;
-use super::ended::{end, told_before};
+use super::ended::{end, end_monitoring, told_before};
 use super::erasure::{self, Erased};
 use super::reports::latest_report;
 use super::{CONDITIONS, Observed, accounts, deadlines, delivery, destination, external_ids, readiness};
@@ -76,6 +76,9 @@ pub fn status(
     match &ended {
         Some(message) => end(&mut set, message),
         None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
+    }
+    if !deadlines::is_served(client, now) {
+        end_monitoring(&mut set);
     }
     let seen = (&observed.isolation_stage, &observed.isolation);
     let (isolation, look) = isolation::settle(client, seen, report.isolation.as_ref(), &mut set, now);

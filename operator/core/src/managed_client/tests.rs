@@ -90,3 +90,35 @@ fn names_are_asked_for_where_the_cluster_resolves_them() {
     let text = policy.body["spec"]["egress"].to_string();
     assert!(text.contains("openshift-dns") && text.contains("5353") && !text.contains("kube-system"), "{text}");
 }
+
+/// Months after the exit nobody of the provider's is to be woken for a machine of somebody who has left, and no packet goes to it.
+#[test]
+fn a_client_that_has_left_is_watched_until_its_transition_is_over() {
+    let left = |exit: Value| {
+        let mut client = client();
+        let told = json!([{
+            "type": "HandedOver", "status": "True", "reason": "HandedOver", "message": "handed over", "lastTransitionTime": "2027-03-01T12:00:00Z",
+        }]);
+        client.spec.exit = serde_json::from_value(exit).unwrap();
+        client.status = Some(serde_json::from_value(json!({"handedOverBy": "final", "conditions": told})).unwrap());
+        client
+    };
+    let ends = json!({"recipients": ["age1"], "contract": {"endsOn": "2027-03-31"}});
+    let moves = json!({"recipients": ["age1"], "contract": {"endsOn": "2027-03-31", "transition": {"days": 30}}});
+    for (why, client, now, watched) in [
+        ("it is here", client(), "2027-03-01T11:00:00Z", true),
+        ("it has left", left(json!({"recipients": ["age1"]})), "2027-03-01T12:00:00Z", false),
+        ("the contract still runs", left(ends.clone()), "2027-03-31T23:59:59Z", true),
+        ("and is over", left(ends), "2027-04-01T00:00:00Z", false),
+        ("in transition", left(moves.clone()), "2027-04-30T23:59:59Z", true),
+        ("after it", left(moves), "2027-05-01T00:00:00Z", false),
+    ] {
+        let now: Timestamp = now.parse().unwrap();
+        let plan = plan(&client, &observed(), now);
+        let stack = plan.iter().find(|made| made.kind == "MonitoringStack").expect("what was measured stays");
+        assert_eq!(stack.body["spec"]["accounts"] != json!([]), watched, "{why}");
+        let (status, _) = status(&client, &observed(), &[], &Report::default(), now);
+        let told = status.conditions.iter().find(|condition| condition.type_ == "MonitoringReady").unwrap();
+        assert_eq!(told.reason != "HandedOver", watched, "{why}: {}", told.message);
+    }
+}
