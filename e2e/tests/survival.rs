@@ -148,6 +148,7 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     ensure!(told.contains("CaretakerAccess") && (left.is_empty() || told.contains("we cannot see")), "{told} beside {role}");
     ensure!(handover()?["status"]["revocations"][0]["refusals"].as_u64() >= Some(3), "{}", handover()?["status"]);
     ensure!(bundles(lab, &client)?.len() == 1, "one bundle and no other");
+    erased_once(lab, &mut lives)?;
 
     // Undisturbed again, and the same as if it had never died.
     lab.start(&[])?;
@@ -157,6 +158,27 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     ensure!(lost.is_empty(), "missing beside an undisturbed client: {lost:?}");
     a_restart_writes_nothing(lab)?;
     two_operators(lab)
+}
+
+/// What is held of the client that has left is erased under kills: nothing stays, nothing that proves the exit goes, and one certificate tells of it.
+fn erased_once(lab: &Lab, lives: &mut Lives) -> Result<()> {
+    let keep = serde_json::json!({"spec": {"exit": {"retrievalDays": 0, "dispositions": [{"store": "BackupEvidence", "action": "Retain", "reason": "insurance"}]}}});
+    lab.kubectl.run(&["patch", "mc", "killed", "--type=merge", "-p", &keep.to_string()])?;
+    lives.until(|| Ok(is_true(&lab.kubectl.get(&["mc", "killed"])?, "DataErased")))?;
+    for part in ["store DELETE", "store CREATE clients/killed/ledger", "closing/"] {
+        ensure!(lives.died_at.iter().any(|write| write.contains(part)), "no death at a write of {part}: {:#?}", lives.died_at);
+    }
+    let store = lab.installed.volume("store").join("clients/killed");
+    let listed = run(Command::new("find").arg(&store).args(["-type", "f"]))?;
+    let of = |part: &str| listed.lines().filter(|path| path.contains(&format!("/clients/killed/{part}/"))).count();
+    ensure!(of("inventory") == 0 && of("handovers") == 0 && of("closing") == 2 && of("ledger") > 0, "{listed}");
+    let volume = lab.installed.volume("store").display().to_string();
+    let told = lab.plugin(&["ledger", "show", "killed", "--store", &volume, "--last", "0"])?;
+    ensure!(told.matches("intends: erase Bundles").count() == 1, "an erasure was begun twice: {told}");
+    let held = lab.kubectl.get(&["mc", "killed"])?["status"]["erasure"]["stores"].clone();
+    let bundles = held.as_array().into_iter().flatten().find(|row| row["store"] == "Bundles").cloned().unwrap_or_default();
+    ensure!(bundles["objects"] == 2 && bundles["erasedAt"].is_string(), "what a kill hid is not in the count: {held}");
+    lab.plugin(&["ledger", "verify", "killed", "--store", &volume]).map(drop)
 }
 
 /// An operator that comes up and finds everything as it should be writes nothing.

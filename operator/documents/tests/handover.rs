@@ -1,5 +1,7 @@
 //! The documents of a bundle that holds something of everything.
 
+mod browser;
+
 use std::collections::BTreeMap;
 
 use caretaker_api::handover::{FinalReading, Frozen, HandoverMode};
@@ -168,4 +170,9 @@ fn commands_take_files_by_name_on_every_system() {
         assert!(!line.contains(['|', '>', '<']), "no bytes go through a shell: {line}");
     }
     assert!(shell[0].contains(&"tar -xf bundle.tar"));
+}
+
+#[test]
+fn a_browser_shows_the_plots_and_asks_nobody() {
+    browser::is_quiet_with_plots(&files(HandoverMode::Final, 3).0["index.html"], 3);
 }

@@ -1,5 +1,7 @@
 //! A report as people read it, and that nothing in it speaks to a browser or a spreadsheet.
 
+mod browser;
+
 use std::collections::BTreeMap;
 
 use caretaker_api::service_level::{ServiceLevelTerms, UptimeSource};
@@ -85,4 +87,9 @@ fn a_claim_is_drafted_where_one_is_due_and_says_that_it_is_a_remedy() {
     quiet.claim.as_mut().unwrap().lines.clear();
     assert!(!files(&quiet).iter().any(|(name, _)| *name == "credit-claim.json"));
     assert_eq!(made().objectives[0].segments[0].span, Span(made().from.as_second(), made().to.as_second()));
+}
+
+#[test]
+fn a_browser_shows_the_plots_and_asks_nobody() {
+    browser::is_quiet_with_plots(&file("report.html"), 1);
 }

@@ -54,6 +54,8 @@ pub struct Facts {
     pub bsdtar: bool,
     /// util-linux's `setpriv`, which has a process end with the one that started it.
     pub setpriv: bool,
+    /// A Chromium, in which pages are opened.
+    pub browser: bool,
     /// Packages that a real node needs and that are not there; none where this user cannot have a node at all.
     pub for_a_node: Vec<&'static str>,
     /// A port on 127.0.0.1 can be listened on.
@@ -112,6 +114,8 @@ pub fn missing(command: Command, facts: &Facts) -> Missing {
         package(facts.zstd, &["zstd"]);
         package(facts.bsdtar, &["libarchive-tools"]);
         package(facts.for_a_node.is_empty(), &facts.for_a_node);
+        // Whoever cannot install packages need not: the tests that open pages are skipped, and say so.
+        package(facts.browser || !facts.apt || !facts.is_root, &["chromium"]);
     }
     if !facts.loopback {
         missing.faults.push("no port on 127.0.0.1 can be listened on; everything that is started listens there".to_owned());
@@ -172,6 +176,7 @@ mod tests {
             zstd: true,
             bsdtar: true,
             setpriv: true,
+            browser: true,
             for_a_node: Vec::new(),
             loopback: true,
             memory_mib: Some(8_000),
@@ -186,7 +191,7 @@ mod tests {
     fn each_command_asks_for_what_it_uses_and_for_nothing_else() {
         use Command::{Compiler, Parts, Test};
         type Change = fn(&mut Facts);
-        let cases: [(&str, Change, Command, &[&str], usize); 22] = [
+        let cases: [(&str, Change, Command, &[&str], usize); 25] = [
             ("a machine with everything", |_| {}, Test, &[], 0),
             ("bsdtar opens a bundle in the tests", |f| f.bsdtar = false, Test, &["libarchive-tools"], 0),
             ("and nowhere else", |f| f.bsdtar = false, Parts, &[], 0),
@@ -194,6 +199,9 @@ mod tests {
             ("and nowhere else", |f| f.zstd = false, Parts, &[], 0),
             ("pods run on a node in the tests", |f| f.for_a_node = vec!["nftables", "busybox"], Test, &["nftables", "busybox"], 0),
             ("and nowhere else", |f| f.for_a_node = vec!["nftables"], Parts, &[], 0),
+            ("pages are opened in the tests", |f| f.browser = false, Test, &["chromium"], 0),
+            ("by who can install a browser", |f| (f.browser, f.is_root) = (false, false), Test, &[], 0),
+            ("and nowhere else", |f| f.browser = false, Parts, &[], 0),
             ("Debian's Python without venv", |f| f.python = Python::WithoutVenv, Parts, &["python3-venv"], 0),
             ("no Python", |f| f.python = Python::Missing, Parts, &["python3", "python3-venv"], 0),
             ("Go comes as a Python package", |f| f.go = false, Parts, &[], 0),

@@ -28,6 +28,7 @@ pub fn facts(root: &Path) -> Facts {
         zstd: program("zstd"),
         bsdtar: program("bsdtar"),
         setpriv: program("setpriv"),
+        browser: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"].into_iter().any(program),
         // Nobody else can make a node's namespaces, and then the tests that need one are skipped.
         for_a_node: if is_root { for_a_node() } else { Vec::new() },
         loopback: TcpListener::bind("127.0.0.1:0").is_ok(),
