@@ -83,7 +83,7 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
     lab.condition(&["mc", "closing"], "DataErased", "False", "LegalHold")?;
     let store = lab.installed.volume("store").join("clients/closing");
     let held = |folder: &str| files(&store.join(folder)).len();
-    ensure!(held("inventory") > 0 && held("handovers") == 2, "{:?}", files(&store));
+    ensure!(held("inventory") > 0 && held("handovers") == 3, "{:?}", files(&store));
     ensure!(lab.plugin(&["closing", "closing"])?.contains("Held"), "{}", lab.plugin(&["closing", "closing"])?);
     exit_terms(lab, &json!({"legalHold": null}))?;
 
@@ -106,7 +106,7 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
     let certificate = certified(lab)?;
     let of =
         |store: &str| certificate["stores"].as_array().into_iter().flatten().find(|row| row["store"] == store).cloned().unwrap_or_default();
-    ensure!(of("Bundles")["objects"] == 2 && of("Bundles")["erasedAt"].is_string(), "{certificate}");
+    ensure!(of("Bundles")["objects"] == 3 && of("Bundles")["erasedAt"].is_string(), "{certificate}");
     ensure!(of("Ledger")["action"] == "Retain" && of("BackupEvidence")["reason"] == "insurance", "{certificate}");
 
     // A second pass finds nothing to do.

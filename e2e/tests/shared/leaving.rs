@@ -196,7 +196,7 @@ fn a_bundle_comes_to_the_client_s_own_bucket_and_a_bucket_that_refuses_is_told_b
     ensure!(said.contains("s3://acme-handover/in/") && said.contains("and read back"), "{said}");
     let objects = lab.cloud.call(&["objects", &client.account, "acme-handover"], "")?;
     let names: Vec<&str> = objects.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
-    for end in ["caretaker-probe.txt", ".tar.zst.age", ".tar.zst.age.minisig"] {
+    for end in ["caretaker-probe.txt", ".tar.zst.age", ".tar.zst.age.minisig", ".tar.zst.age.intoto.json"] {
         ensure!(names.iter().any(|name| name.starts_with("in/") && name.ends_with(end)), "no {end} in {names:?}");
     }
     let everything = lab.kubectl.run(&["get", "mc,handover", "-A", "-o", "json"])?;

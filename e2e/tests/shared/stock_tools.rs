@@ -79,3 +79,34 @@ fn a_gigabyte_opens_without_a_flag() -> Result<()> {
     ensure!(listed.lines().any(|line| line.ends_with("02-inventory/large.bin")), "{listed}");
     Ok(())
 }
+
+/// What tools of supply chains make of the statement: the reference library of DSSE takes it under the provider's key, and it names the sealed file.
+const STATEMENT: &str = r#"
+import base64, hashlib, json, sys
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey
+bundle, public = sys.argv[1:3]
+raw = base64.b64decode(open(public).read().splitlines()[1])
+key = SSlibKey(raw[2:10][::-1].hex().upper(), "ed25519", "ed25519", {"public": raw[10:].hex()})
+envelope = Envelope.from_dict(json.load(open(bundle + ".intoto.json")))
+envelope.verify([key], 1)
+statement = json.loads(envelope.payload)
+assert envelope.payload_type == "application/vnd.in-toto+json" and statement["_type"] == "https://in-toto.io/Statement/v1", statement
+assert statement["subject"][0]["digest"]["sha256"] == hashlib.sha256(open(bundle, "rb").read()).hexdigest(), statement
+assert bundle.endswith("/" + statement["subject"][0]["name"]), statement
+"#;
+
+#[test]
+fn the_statement_is_signed_as_tools_of_supply_chains_read_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| source_root().join("target"), PathBuf::from);
+    let bundle = run(Command::new(target.join("debug/examples/make_bundle")).arg(folder.path()).arg("0"))?;
+    let (bundle, python) = (PathBuf::from(bundle.trim()), python::environment("google")?);
+    let judge = || run(Command::new(&python).args(["-c", STATEMENT]).arg(&bundle).arg(folder.path().join("signing.pub")));
+    judge()?;
+    let statement = PathBuf::from(format!("{}.intoto.json", bundle.display()));
+    let text = std::fs::read_to_string(&statement)?;
+    std::fs::write(&statement, text.replace("application/vnd", "application/vne"))?;
+    ensure!(judge().is_err(), "a statement of another type is taken");
+    Ok(())
+}

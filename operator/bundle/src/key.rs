@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 use crate::recipient::normalise;
@@ -22,6 +22,10 @@ pub enum KeyError {
     #[error("no key could be made: the operating system gave no randomness")]
     NoRandomness,
 }
+
+/// Where the key pair begins in a minisign secret key: after three names of algorithms, a salt, two limits and the key's id.
+/// Source: <https://jedisct1.github.io/minisign/>, "Secret key format".
+const PAIR: usize = 62;
 
 /// The secret half. Never printed.
 #[derive(Clone)]
@@ -71,6 +75,14 @@ impl SigningKey {
     pub fn sign(&self, bytes: &[u8], trusted_comment: &str) -> Result<String, KeyError> {
         let signed = minisign::sign(None, &self.secret, bytes, Some(trusted_comment), Some("signature from caretaker"));
         Ok(signed.map_err(|_| KeyError::MalformedSecret)?.into_string())
+    }
+
+    /// Signs bytes with plain Ed25519, for forms that are not minisign's. minisign signs 64 bytes and what follows a signature, so that neither form can
+    /// be taken for the other where the bytes begin with a word.
+    pub(crate) fn sign_plain(&self, bytes: &[u8]) -> Option<Signature> {
+        let all = self.secret.to_bytes();
+        let pair: &[u8; 64] = all.get(PAIR..PAIR + 64)?.try_into().ok()?;
+        Some(ed25519_dalek::SigningKey::from_keypair_bytes(pair).ok()?.sign(bytes))
     }
 
     /// The public half.

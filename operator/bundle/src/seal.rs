@@ -13,6 +13,7 @@ use crate::hashing::Hashing;
 use crate::key::SigningKey;
 use crate::recipient::{RecipientFault, parse_recipients};
 use crate::signature::{UNTRUSTED, signature_path};
+use crate::statement::{envelope, statement_path};
 
 /// zstd's window as a power of two: 8 MiB, which plain `zstd -d` opens.
 pub(crate) const WINDOW_LOG: u32 = 23;
@@ -92,8 +93,9 @@ pub fn seal(folder: &Path, about: &About, entries: &[Entry], recipients: &[Strin
     file.sync_all().map_err(failed("write the bundle to disk"))?;
     let comment = Comment { about: about.clone(), tar_sha256: tar_sha256.clone(), size: size_bytes };
     let signature = sign(temporary.path(), &comment, key)?;
+    let statement = envelope(&comment, &sha256, key).ok_or(SealError::Sign)?;
     let path = folder.join(file_name(about));
-    publish(folder, temporary, &path, &signature).map_err(failed(format!("name the bundle {}", path.display())))?;
+    publish(folder, temporary, &path, (&signature, &statement)).map_err(failed(format!("name the bundle {}", path.display())))?;
     Ok(Sealed { path, sha256, tar_sha256, size_bytes, recipients: recipients.len() })
 }
 
@@ -118,18 +120,23 @@ fn sign(bundle: &Path, comment: &Comment, key: &SigningKey) -> Result<String, Se
     Ok(signature.into_string())
 }
 
-/// Bundle and signature are two names that cannot change at once. So an older bundle goes first, and the new one comes last: whenever a bundle is
-/// there, the signature beside it is its own.
-fn publish(folder: &Path, bundle: NamedTempFile, path: &Path, signature: &str) -> io::Result<()> {
-    let mut signature_file = temporary(folder)?;
-    signature_file.write_all(signature.as_bytes())?;
-    signature_file.as_file().sync_all()?;
+/// Bundle, signature and statement are names that cannot change at once. So an older bundle goes first, and the new one comes last: whenever a bundle is
+/// there, what is beside it is its own.
+fn publish(folder: &Path, bundle: NamedTempFile, path: &Path, (signature, statement): (&str, &str)) -> io::Result<()> {
+    let written = |text: &str| {
+        let mut file = temporary(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        Ok::<_, io::Error>(file)
+    };
+    let (signature, statement) = (written(signature)?, written(statement)?);
     match std::fs::remove_file(path) {
         Ok(()) => sync_folder(folder)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    signature_file.persist(signature_path(path)).map_err(|error| error.error)?;
+    signature.persist(signature_path(path)).map_err(|error| error.error)?;
+    statement.persist(statement_path(path)).map_err(|error| error.error)?;
     sync_folder(folder)?;
     bundle.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)

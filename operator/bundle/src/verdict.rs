@@ -37,6 +37,9 @@ pub enum Verdict {
         /// Bytes that are there.
         actual: u64,
     },
+    /// The statement beside the bundle is not this bundle's, or not signed by this key.
+    #[error("{} is not the statement of this bundle under this key: get it again, or remove it and check with the .minisig alone", .0.display())]
+    Statement(PathBuf),
     /// Name, trusted comment and bag do not speak of the same bundle.
     #[error("not the bundle that it poses as: {0}")]
     Mismatch(String),
@@ -75,6 +78,7 @@ impl Verdict {
             Self::WrongIdentity => 17,
             Self::Invalid(_) => 18,
             Self::Unsigned(_) => 19,
+            Self::Statement(_) => 20,
         }
     }
 
@@ -94,6 +98,7 @@ impl Verdict {
             Self::WrongIdentity => "wrong-identity",
             Self::Invalid(_) => "invalid",
             Self::Unsigned(_) => "unsigned",
+            Self::Statement(_) => "statement",
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::identity::Identities;
 use crate::key::PublicKey;
 use crate::seal::file_name;
 use crate::signature::Signature;
+use crate::statement;
 use crate::unpack::{Limits, Nowhere, Payload, Sink, read};
 use crate::verdict::{Verdict, failed};
 
@@ -38,6 +39,8 @@ pub struct Outer {
     pub tar_sha256: String,
     /// Size of the sealed file in bytes.
     pub size_bytes: u64,
+    /// Whether an in-toto statement is beside it, which is then good, too. Bundles of earlier releases have none.
+    pub has_statement: bool,
 }
 
 /// A bundle that is good all through.
@@ -173,7 +176,9 @@ impl<'a> Verifier<'a> {
         }
         check_name(bundle, &comment.about)?;
         file.seek(SeekFrom::Start(0)).map_err(reading())?;
-        let outer = Outer { about: comment.about.clone(), sha256, tar_sha256: comment.tar_sha256.clone(), size_bytes: expected };
+        let has_statement = statement::beside(bundle, (&comment, &sha256), self.key)?;
+        let outer =
+            Outer { about: comment.about.clone(), sha256, tar_sha256: comment.tar_sha256.clone(), size_bytes: expected, has_statement };
         Ok((outer, file, comment))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use caretaker_api::ManagedClient;
 use caretaker_api::destination::{Destination, DestinationStatus};
-use caretaker_bundle::{sha256_file, signature_path};
+use caretaker_bundle::{sha256_file, signature_path, statement_path};
 use caretaker_core::handover::redact;
 use caretaker_core::ledger::{Body, WriteState};
 use caretaker_core::messages::steady;
@@ -85,7 +85,7 @@ pub async fn deliver(
     let Some(destination) = &client.spec.exit.destination else { return Ok(None) };
     let to = format!("{}/{name}", destination.url.trim_end_matches('/'));
     let entry = |state: WriteState, detail: String| {
-        let what = format!("deliver the bundle with sha256 {sha256}, and its signature");
+        let what = format!("deliver the bundle with sha256 {sha256}, its signature and its statement");
         vec![(String::new(), Body::Destination { to: to.clone(), what, state, detail })]
     };
     scribe.write(entry(WriteState::Intended, String::new())).await?;
@@ -110,6 +110,7 @@ async fn put(ctx: &Context, destination: &Destination, (file, name): (&Path, &st
     let store = open(ctx, destination).await?.map_err(failed)?;
     let told = |error: StoreError| failed(error.to_string());
     store.put_file(&format!("{name}.minisig"), &signature_path(file)).await.map_err(told)?;
+    store.put_file(&format!("{name}.intoto.json"), &statement_path(file)).await.map_err(told)?;
     store.put_file(name, file).await.map_err(told)?;
     let back = tempfile::NamedTempFile::new().map_err(|error| failed(error.to_string()))?;
     let seen = match store.get_file(name, back.path()).await {

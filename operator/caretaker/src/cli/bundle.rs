@@ -224,6 +224,7 @@ fn outer_json(outer: &Outer, key: &PublicKey) -> Value {
     json!({
         "verified": true, "verdict": "good", "exitCode": 0, "bundle": about_json(&outer.about), "sha256": outer.sha256,
         "tarSha256": outer.tar_sha256, "bytes": outer.size_bytes, "keyId": key.key_id(), "fingerprint": key.fingerprint(),
+        "statement": outer.has_statement,
     })
 }
 
@@ -236,6 +237,9 @@ fn print_outer(outer: &Outer, key: &PublicKey) {
     outln!("good: {mode} bundle {id} of {client}, sealed {at}");
     outln!("signed by    {}, fingerprint {}", key.key_id(), key.fingerprint());
     outln!("sealed file  {}, sha256 {}", bytes(outer.size_bytes), outer.sha256);
+    if outer.has_statement {
+        outln!("statement    in-toto, signed by the same key, of this file");
+    }
 }
 
 fn verify((file, signer): (&Path, &Signer), identity: Option<&Path>, ticker: &Ticker, form: Form) -> anyhow::Result<()> {

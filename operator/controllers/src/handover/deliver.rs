@@ -1,7 +1,7 @@
 //! Deliver, read back, verify.
 
 use caretaker_api::Handover;
-use caretaker_bundle::{About, PublicKey, file_name, sha256_file, signature_path, verify_outer};
+use caretaker_bundle::{About, PublicKey, file_name, sha256_file, signature_path, statement_path, verify_outer};
 use caretaker_core::handover::advance::StepResult;
 
 use super::Sight;
@@ -10,14 +10,15 @@ use crate::context::Context;
 use crate::destination;
 use crate::ledger::Scribe;
 use caretaker_engine::Failure;
+use caretaker_store::StoreError;
 
 /// Address of a bundle in the store. The same handover always delivers to the same address: a second bundle cannot come to be.
 pub fn address(about: &About) -> String {
     format!("clients/{}/handovers/{}/{}", about.client, about.id, file_name(about))
 }
 
-/// Puts the sealed file and its signature into the store, and into the client's own destination where it has one; the signature first, so that a bundle is
-/// never there without one.
+/// Puts the sealed file, its signature and its statement into the store, and into the client's own destination where it has one; the sealed file last, so
+/// that a bundle is never there without a signature.
 pub async fn deliver(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<StepResult, Failure> {
     let (Some(about), Some(bundle)) = (about(handover), handover.status.as_ref().and_then(|status| status.bundle.clone())) else {
         return Ok(StepResult::StageLost);
@@ -25,11 +26,13 @@ pub async fn deliver(ctx: &Context, handover: &Handover, sight: &Sight) -> Resul
     let file = stage(handover).join(file_name(&about));
     let signature = signature_path(&file);
     // Another process sealed it, or this one was restarted: what is not byte for byte the recorded bundle is not delivered.
-    if !signature.exists() || !sha256_file(&file).is_ok_and(|digest| digest == bundle.sha256) {
+    let statement = statement_path(&file);
+    if !signature.exists() || !statement.exists() || !sha256_file(&file).is_ok_and(|digest| digest == bundle.sha256) {
         return Ok(StepResult::StageLost);
     }
     let target = address(&about);
     ctx.store.put_file(&format!("{target}.minisig"), &signature).await.map_err(Failure::store)?;
+    ctx.store.put_file(&format!("{target}.intoto.json"), &statement).await.map_err(Failure::store)?;
     ctx.store.put_file(&target, &file).await.map_err(Failure::store)?;
     let also = match &sight.client {
         Some(client) => {
@@ -52,6 +55,11 @@ pub async fn verify(ctx: &Context, handover: &Handover, sight: &Sight) -> Result
     let file = folder.path().join(file_name(&about));
     ctx.store.get_file(&bundle.address, &file).await.map_err(Failure::store)?;
     ctx.store.get_file(&format!("{}.minisig", bundle.address), &signature_path(&file)).await.map_err(Failure::store)?;
+    match ctx.store.get_file(&format!("{}.intoto.json", bundle.address), &statement_path(&file)).await {
+        // An earlier release delivered it, and was replaced before it was read back.
+        Ok(()) | Err(StoreError::NotFound(_)) => {}
+        Err(error) => return Err(Failure::store(error)),
+    }
     let digest = sha256_file(&file).map_err(|error| Failure::local("read the bundle back", error))?;
     if digest != bundle.sha256 {
         return Ok(StepResult::NotVerified(format!("its digest is {digest}")));
