@@ -138,6 +138,12 @@ fn what_a_cluster_needs_beyond_the_usual_is_a_value() -> Result<()> {
     for part in ["mountPath: /authority", "azure.workload.identity/use: \"true\"", "name: authority"] {
         ensure!(with.contains(part), "{part}:\n{with}");
     }
+    for (value, part) in [("storageClassName=encrypted", "storageClassName: encrypted"), ("medium=Memory", "medium: Memory")] {
+        let with = deployment(&["--set", &format!("temporary.{value}")])?;
+        ensure!(with.contains(part), "{part}:\n{with}");
+    }
+    let both = template(&["--set", "temporary.storageClassName=encrypted,temporary.medium=Memory"]);
+    ensure!(both.is_err_and(|error| error.to_string().contains("exclude each other")), "a volume cannot be both");
     let refused = template(&["--set", "replicas=2"]).err().map(|error| error.to_string()).unwrap_or_default();
     ensure!(refused.contains("store.url") && refused.contains("replicas"), "two pods cannot mount one volume: {refused}");
     Ok(())
@@ -196,6 +202,7 @@ fn unknown_and_malformed_values_are_refused_by_name() -> Result<()> {
         ("store.url=file://relative/x", "url"),
         ("store.url=file:///", "url"),
         ("monitoring.podSecurityContext.runAsUsr=1", "runAsUsr"),
+        ("temporary.medium=Disk", "medium"),
         ("dns[0].ports={53}", "namespace"),
         ("dns[0].namespace=kube-system", "ports"),
         ("dns[0].cidr=169.254.20.10,dns[0].ports={53}", "cidr"),

@@ -38,6 +38,8 @@ mod readiness;
 mod report;
 mod run;
 mod status;
+#[cfg(test)]
+mod told;
 
 use std::process::ExitCode;
 
@@ -50,11 +52,11 @@ use clap::{CommandFactory, Parser, Subcommand};
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  kubectl caretaker status                     all clients
-  kubectl caretaker status acme                one client, and what to do next
-  kubectl caretaker kit acme --to FOLDER       what the client applies to let us in
-  kubectl caretaker exit acme --wait           rehearse the exit; nothing is revoked
-  kubectl caretaker exit acme --final --wait   the exit
+  kubectl caretaker status                     # all clients
+  kubectl caretaker status acme                # one client, and what to do next
+  kubectl caretaker kit acme --to FOLDER       # what the client applies to let us in
+  kubectl caretaker exit acme --wait           # rehearse the exit; nothing is revoked
+  kubectl caretaker exit acme --final --wait   # the exit
   kubectl caretaker accept acme --digest SHA256 --code CODE --by 'Jo Doe'
   caretaker bundle verify FILE --public-key RW…"
 )]
