@@ -5,6 +5,7 @@ mod incidents;
 mod levels;
 mod revoke;
 mod seal;
+mod visit;
 
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ use caretaker_engine::Failure;
 use caretaker_engine::apply::Owner;
 use caretaker_engine::cache::api_resource;
 use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
+
+use visit::Visit;
 
 /// The reconciler.
 pub struct Handovers;
@@ -230,14 +233,17 @@ async fn freeze(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<Ste
     Ok(StepResult::Frozen(check::freeze((client, handover), &claimed, recipients, ctx.now())))
 }
 
-/// The last readings. What was read before a failure is kept.
+/// The last readings, as far as one visit comes. What was read before a failure is kept.
 async fn discover(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
     let status = handover.status.clone().unwrap_or_default();
     let is_emergency = status.frozen.is_some_and(|frozen| frozen.is_emergency);
     let mut readings = LastReadings::new(&sight.accounts, status.readings, is_emergency);
     let mut caller = Caller { ctx, handover, way: None, link: None };
-    let mut answer = None;
+    let (mut visit, mut answer) = (Visit::begin(), None);
     while let Some((account, ask)) = readings.next(answer.take()) {
+        if visit.ends_before(&account.name_any()) {
+            return Acted { done: StepResult::PartlyDiscovered(readings.into_done()), failure: None };
+        }
         match caller.carry(account, ask).await {
             Ok(answered) => answer = Some(answered),
             Err(failure) => return Acted { done: StepResult::PartlyDiscovered(readings.into_done()), failure: Some(failure) },

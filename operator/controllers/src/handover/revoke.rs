@@ -21,6 +21,7 @@ use caretaker_documents::handover::script;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
+use super::visit::Visit;
 use super::{Sight, owner};
 use crate::access::{WayIn, enter};
 use crate::context::Context;
@@ -33,7 +34,7 @@ fn accounts(sight: &Sight) -> Vec<CloudAccount> {
     sight.accounts.iter().cloned().chain(excluded(&sight.accounts)).collect()
 }
 
-/// Publishes the scripts, and revokes where we may. What was done before a failure is kept. A script that cannot be put in its place keeps nobody's access
+/// Publishes the scripts, and revokes where we may, as far as one visit comes. What was done before a failure is kept. A script that cannot be put in its place keeps nobody's access
 /// from ending: the step after this one tells it, and tries again.
 pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
     if let Err(failure) = publish_scripts(ctx, handover, sight).await {
@@ -43,8 +44,14 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<
     let provider = sight.profile.as_ref().map(|profile| profile.spec.clone());
     let mut revoking = Revoking::new(accounts(sight), provider, status.frozen.as_ref(), status.revocations);
     let mut caller = Caller { ctx, scribe: sight.client.as_ref().map(|client| Scribe::of(ctx, client, handover)), way: None, link: None };
-    let mut answer = None;
+    let (mut visit, mut answer) = (Visit::begin(), None);
     while let Some((account, ask)) = revoking.next(answer.take()) {
+        if visit.ends_before(&account.name_any()) {
+            return match revoking.into_done() {
+                (done, None) => Acted { done: StepResult::PartlyRevoked(done), failure: None },
+                (done, Some(error)) => Acted { done: StepResult::PartlyRevoked(done), failure: Some(Failure::Cloud(error)) },
+            };
+        }
         match caller.carry(account, ask).await {
             Ok(answered) => answer = Some(answered),
             Err(failure) => return Acted { done: StepResult::PartlyRevoked(revoking.into_done().0), failure: Some(failure) },

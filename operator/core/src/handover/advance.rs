@@ -44,7 +44,7 @@ pub enum StepResult {
     Revoked(Vec<RevocationStatus>),
     /// Some accounts were revoked before a failure: their receipts are kept, and the step goes on.
     PartlyRevoked(Vec<RevocationStatus>),
-    /// Some accounts were read before a failure: their readings are kept, and the step goes on.
+    /// Some accounts were read before a failure, or before the visit's time was over: their readings are kept, and the step goes on.
     PartlyDiscovered(Vec<FinalReading>),
     /// Fresh attempts were made.
     Attempted(Vec<RevocationStatus>),
@@ -93,8 +93,14 @@ pub fn keep(handover: &Handover, result: &StepResult) -> HandoverStatus {
 fn take(handover: &Handover, status: &mut HandoverStatus, result: &StepResult, now: Timestamp) -> Outcome {
     let Some(step) = steps::current(status) else { return Outcome::Settled(ENDED) };
     let message = match result {
-        StepResult::Nothing | StepResult::PartlyRevoked(_) | StepResult::PartlyDiscovered(_) => {
-            return wait_for(handover, status, step, now);
+        StepResult::Nothing => return wait_for(handover, status, step, now),
+        StepResult::PartlyDiscovered(readings) => {
+            status.readings.clone_from(readings);
+            return goes_on_after(status, step, format!("{} account(s) read so far", readings.len()), now);
+        }
+        StepResult::PartlyRevoked(revocations) => {
+            status.revocations.clone_from(revocations);
+            return goes_on_after(status, step, format!("{} account(s) done so far", revocations.len()), now);
         }
         StepResult::StageLost => {
             // Legal from the steps that can lose it; from any other it changes nothing.
@@ -161,6 +167,12 @@ fn finish(handover: &Handover, status: &mut HandoverStatus, step: HandoverStep, 
 
 fn goes_on(message: &str) -> Outcome {
     Outcome::Waiting(Wait { reason: Reason::Progressing, message: message.into(), after: NEXT })
+}
+
+/// A step that takes more than one visit, with how far it is.
+fn goes_on_after(status: &mut HandoverStatus, step: HandoverStep, message: String, now: Timestamp) -> Outcome {
+    steps::note(status, step, StepState::Started, &message, now);
+    Outcome::Waiting(Wait { reason: Reason::Progressing, message, after: NEXT })
 }
 
 /// Acceptance is the one step that nobody but the client can do.
@@ -276,6 +288,26 @@ mod tests {
             assert_eq!((status.revocations.len(), status.readings[0].account.as_str()), (revocations, readings), "{why}");
             let before = known().status.unwrap();
             assert_eq!((status.step, status.steps), (before.step, before.steps), "{why}");
+        }
+    }
+
+    /// A thousand accounts take hours: the log says how far it is, and between two visits the exit can be called off.
+    #[test]
+    fn a_step_of_many_visits_says_how_far_it_is_and_goes_on() {
+        for (step, result, said) in [
+            (
+                "Discover",
+                StepResult::PartlyDiscovered(vec![FinalReading { account: "one".into(), ..FinalReading::default() }]),
+                "1 account(s) read so far",
+            ),
+            ("Revoke", StepResult::PartlyRevoked(vec![revocation("one"), revocation("two")]), "2 account(s) done so far"),
+        ] {
+            let under_way = handover(json!({"step": step, "steps": [{"step": step, "state": "Started", "message": ""}]}));
+            let (status, outcome) = advance(&under_way, &[], &result, Timestamp::UNIX_EPOCH);
+            assert!(matches!(outcome, Outcome::Waiting(wait) if wait.after == NEXT && wait.message == said), "{step}");
+            assert_eq!((status.steps[0].state, status.steps[0].message.as_str()), (StepState::Started, said), "{step}");
+            assert_eq!(format!("{:?}", status.step), format!("Some({step})"), "the step is the same");
+            assert_eq!(status.readings.len() + status.revocations.len(), if step == "Revoke" { 2 } else { 1 }, "{step}");
         }
     }
 }
