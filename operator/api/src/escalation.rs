@@ -66,8 +66,7 @@ pub struct EventsReceiver {
 #[x_kube(validation = Rule::new("has(self.username) == has(self.password)").message("email needs both username and password, or neither"))]
 pub struct EmailReceiver {
     /// Addresses that get it.
-    #[schemars(length(min = 1, max = 10))]
-    #[x_kube(validation = Rule::new("self.all(a, a.size() <= 254 && a.matches('^[^@ ,<>\"{}]+@[^@ ,<>\"{}]+$'))").message("to takes plain addresses such as desk@provider.example"))]
+    #[schemars(length(min = 1, max = 10), inner(length(max = 254), regex(pattern = "^[^@ ,<>\"{}]+@[^@ ,<>\"{}]+$")))]
     pub to: Vec<String>,
     /// Address that sends it.
     #[schemars(length(min = 3, max = 254))]
@@ -103,8 +102,7 @@ pub struct ContractHours {
     pub times: Vec<HoursSpan>,
     /// Dates in the zone, such as `2026-12-25`, on which no time begins. One that began the evening before ends when it should.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 200))]
-    #[x_kube(validation = Rule::new("self.all(d, d.matches('^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'))").message("a holiday is a date such as 2026-12-25"))]
+    #[schemars(length(max = 200), inner(length(max = 10), regex(pattern = "^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")))]
     pub holidays: Vec<String>,
 }
 
@@ -161,5 +159,5 @@ pub struct Heartbeat {
 
 /// Minutes between two beats when nothing is said.
 fn default_beat() -> u32 {
-    3
+    1
 }
