@@ -174,7 +174,7 @@ async fn a_page_says_client_machine_place_and_tier_and_labels_stay_text() -> any
     assert!(sent["text"].as_str().unwrap().starts_with(&line(&slack)) && sent["mrkdwn_in"] == json!(["pretext"]), "{sent}");
     let sent = receiver.bodies("/pagerduty")[0]["payload"].clone();
     assert_eq!(sent["summary"], title(name), "{sent}");
-    assert!(sent["custom_details"]["page"].as_str().unwrap().starts_with(&line(name)), "{sent}");
+    assert!(sent["custom_details"]["firing"].as_str().unwrap().starts_with(&format!("> {}", line(name))), "{sent}");
     let sent = receiver.bodies("/opsgenie/v2/alerts")[0].clone();
     assert!(sent["message"] == title(name) && sent["description"].as_str().unwrap().ends_with("Told to tier desk."), "{sent}");
     let card = receiver.bodies("/teams")[0]["attachments"][0]["content"]["body"].clone();

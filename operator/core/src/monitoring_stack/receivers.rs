@@ -217,7 +217,7 @@ fn entries(entry: &TierReceiver, made: &mut Receiver) {
         url: events.eu.then_some(PAGER_DUTY_EU),
         description: title(plain),
         severity: "critical",
-        details: vec![KeyValue { key: "page", value: text(plain) }],
+        details: details(),
     }));
     made.opsgenie_configs.extend(entry.opsgenie.as_ref().map(|events| Opsgenie {
         send_resolved,
@@ -230,6 +230,19 @@ fn entries(entry: &TierReceiver, made: &mut Receiver) {
     made.ms_teams_configs.extend(entry.ms_teams.as_ref().map(teams));
     let webhook = |key: &ReceiverKey| Webhook { send_resolved, url_secret: Some(selector(key)), url: None };
     made.webhook_configs.extend(entry.webhook.as_ref().map(webhook));
+}
+
+/// What PagerDuty shows below the first line, in place of Alertmanager's own four details. Those hold alerts as JSON, and Alertmanager reads a detail that is
+/// YAML of lists or maps as templates once more: a machine named `{{ .X }}` would keep the page from going out. What begins with `>` is text to YAML, or none.
+/// Source: `DeepCopyWithTemplate` in <https://github.com/prometheus/alertmanager/blob/v0.31.1/template/template.go>
+fn details() -> Vec<KeyValue> {
+    let count = |key, of: &str| KeyValue { key, value: format!("{{{{ .Alerts.{of} | len }}}}") };
+    vec![
+        KeyValue { key: "firing", value: format!("> {}", text(Escape::Plain)) },
+        KeyValue { key: "resolved", value: "> see firing".into() },
+        count("num_firing", "Firing"),
+        count("num_resolved", "Resolved"),
+    ]
 }
 
 fn email(email: &EmailReceiver) -> Email {
