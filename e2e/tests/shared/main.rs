@@ -17,6 +17,7 @@ mod ledger;
 mod line;
 mod members;
 mod provider_types;
+mod receivers;
 mod scope;
 mod service_levels;
 mod stock_tools;

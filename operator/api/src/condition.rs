@@ -205,6 +205,8 @@ words! {
         PodsNotReady,
         /// What was asked for is not what Prometheus and Alertmanager have loaded.
         NotLoaded,
+        /// A way by which a tier is paged, or by which the heartbeat goes, cannot be used: its key of the Secret is missing or holds something else.
+        ReceiverUnusable,
         /// No alert of Prometheus arrives at its Alertmanager.
         AlertsLost,
         /// The cloud asked to wait.

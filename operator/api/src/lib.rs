@@ -12,6 +12,7 @@ pub mod cloud_target;
 pub mod condition;
 pub mod contract;
 pub mod destination;
+pub mod escalation;
 pub mod exit_terms;
 pub mod handover;
 pub mod incident;

@@ -5,6 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::escalation::{ContractHours, Heartbeat, QuietWindow, TierReceiver};
+
 /// The monitoring of one client: Prometheus, Alertmanager, rules, targets from the inventory and escalation tiers, as objects of
 /// the prometheus-operator.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,7 @@ pub struct MonitoringStackSpec {
 #[x_kube(
     // Here, where the value is not printed.
     validation = Rule::new("!has(self.prober) || !self.prober.contains('@')").message("prober must not hold a user or a password: give host:port alone"),
+    validation = Rule::new("self.tiers.all(t, !has(t.hours) || (has(self.hours) && self.hours.exists(h, h.name == t.hours)))").message("tiers[].hours names an entry of hours: there is none of that name"),
 )]
 pub struct MonitoringTerms {
     /// Days that Prometheus keeps its data.
@@ -67,6 +70,18 @@ pub struct MonitoringTerms {
         validation = Rule::new("self.all(t, !has(t.afterMinutes) || !has(t.ackWithinMinutes))").message("ackWithinMinutes says when the next tier is told, and so does afterMinutes of that tier: give one of them"),
     )]
     pub tiers: Vec<Tier>,
+    /// Hours of the contract, by name. A tier that names none is paged at all times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(validation = Rule::new("self.all(h, self.exists_one(o, o.name == h.name))").message("each entry of hours needs a name of its own"))]
+    pub hours: Vec<ContractHours>,
+    /// Windows in which no tier is paged. The heartbeat goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub windows: Vec<QuietWindow>,
+    /// A beat for a dead man's switch outside: when it stays away, this client's monitoring has stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// Days that Prometheus keeps its data when nothing is said.
@@ -83,7 +98,7 @@ fn default_port() -> u32 {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.webhookUrl) != has(self.webhookSecret)").message("a tier needs exactly one of webhookUrl and webhookSecret"),
+    validation = Rule::new("[has(self.webhookUrl), has(self.webhookSecret), has(self.receivers)].filter(r, r).size() == 1").message("a tier needs exactly one of webhookUrl, webhookSecret and receivers"),
     // Here, where the value is not printed: the API server tells it of a field whose own rule fails.
     validation = Rule::new("!has(self.webhookUrl) || !self.webhookUrl.matches('^https?://[^/?#]*@')")
         .message("webhookUrl must not hold a user or a password: put the address into a Secret of the client's namespace and name it in webhookSecret"),
@@ -116,6 +131,14 @@ pub struct Tier {
     /// Key of a Secret in the client's namespace that holds the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_secret: Option<SecretKey>,
+    /// Several ways by which the tier is paged, each on its own: one that fails stops no other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 6))]
+    pub receivers: Vec<TierReceiver>,
+    /// Name of the hours in which the tier is paged. Outside them the clock of an outage runs on, and the tiers above are told at their time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40))]
+    pub hours: Option<String>,
 }
 
 /// Who stands behind a tier.

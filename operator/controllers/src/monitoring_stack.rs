@@ -14,14 +14,17 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use caretaker_api::cloud_account::InventoryStatus;
 use caretaker_api::condition::ConditionType;
+use caretaker_api::escalation::RECEIVERS_SECRET;
 use caretaker_api::monitoring_stack::MonitoringStackStatus;
 use caretaker_api::{CloudAccount, MonitoringStack};
 use caretaker_core::inventory::Line;
-use caretaker_core::monitoring_stack::{self as core, Done, LostInventory, Observed, Plan, Watched};
+use caretaker_core::monitoring_stack::{self as core, Done, Judged, LostInventory, Observed, Plan, Watched};
 use caretaker_core::outcome::{Fault, Outcome};
 use caretaker_core::ownership::Kind;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
+use kube::api::Api;
 
 use crate::access::client_of;
 use crate::context::Context;
@@ -83,6 +86,17 @@ impl MonitoringStacks {
     }
 }
 
+/// Looks at the Secret of the receivers where one is needed. Its values stay here.
+async fn receivers(ctx: &Context, stack: &MonitoringStack) -> Result<Judged, Failure> {
+    if !core::needs_secret(&stack.spec.terms) {
+        return Ok(Judged::default());
+    }
+    let namespace = stack.namespace().unwrap_or_default();
+    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &namespace);
+    let secret = api.get_opt(RECEIVERS_SECRET).await.map_err(Failure::kubernetes(format!("get Secret {namespace}/{RECEIVERS_SECRET}")))?;
+    Ok(Judged::of(&stack.spec.terms, secret.as_ref()))
+}
+
 fn owner(stack: &MonitoringStack) -> Owner {
     Owner {
         kind: Kind::MonitoringStack,
@@ -109,6 +123,8 @@ impl Reconciler for MonitoringStacks {
             client: client_of(stack),
             operator_namespace: ctx.namespace.clone(),
             layout: ctx.layout.monitoring.clone(),
+            receivers: receivers(ctx, stack).await?,
+            now: ctx.now(),
             missing_kinds: core::NEEDED_KINDS.into_iter().filter(|kind| !ctx.cache.has_kind(kind)).collect(),
             ..Observed::default()
         };
@@ -142,8 +158,8 @@ impl Reconciler for MonitoringStacks {
         Ok(observed)
     }
 
-    fn check(&self, _stack: &MonitoringStack, observed: &Observed) -> Vec<Fault> {
-        core::check(observed)
+    fn check(&self, stack: &MonitoringStack, observed: &Observed) -> Vec<Fault> {
+        core::check(stack, observed)
     }
 
     fn plan(&self, stack: &MonitoringStack, observed: &Observed, now: Timestamp) -> Plan {

@@ -35,6 +35,7 @@ use crate::inventory::scope::{self, Named};
 use crate::isolation::{Seen, Stage};
 use crate::layout::Dns;
 use crate::ledger::{Broken, Head};
+use crate::monitoring_stack;
 use crate::outcome::Fault;
 use crate::service_level;
 
@@ -143,6 +144,9 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     }
     if let Some(terms) = &client.spec.scope {
         faults.extend(scope::faults(terms, &named(client), "spec.scope"));
+    }
+    if let Some(terms) = &client.spec.monitoring {
+        faults.extend(monitoring_stack::hours_faults(terms, "spec.monitoring"));
     }
     if let Some(terms) = &client.spec.service_levels {
         faults.extend(service_level::faults(terms, "spec.serviceLevels"));

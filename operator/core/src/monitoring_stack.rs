@@ -1,14 +1,17 @@
 //! `MonitoringStack`: which objects of the prometheus-operator a client has, and what is said of them.
 
 mod attendants;
+mod hours;
 mod loaded;
 mod network;
 mod objects;
 mod outages;
 pub mod page_test;
+mod page_text;
 mod pods;
 mod prometheus_operator;
 mod pull;
+mod receivers;
 mod rules;
 mod shards;
 mod status;
@@ -23,18 +26,20 @@ use std::time::Duration;
 
 use caretaker_api::MonitoringStack;
 use caretaker_api::condition::{ConditionType, Reason};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 pub use attendants::{Attendants, Attended, PODS as ATTENDANTS};
+pub use hours::faults as hours_faults;
 pub use loaded::{AlertmanagerSays, Answer, Loaded, PrometheusSays, RuleSays};
 pub use outages::{Outages, incident};
 pub use page_test::{Counts, PAGE_TEST, Page};
 pub use pods::{Part, Seen as PartSeen, State, is_taken_up, refused, state};
 pub use pull::PullSecret;
-pub use rules::{GROUP, MACHINES_JOB, PAUSE_MINUTES, PUBLIC_JOB, WATCHDOG};
+pub use receivers::{Judged, keys_of, needs_secret};
+pub use rules::{GROUP, HEARTBEAT, MACHINES_JOB, PAUSE_MINUTES, PUBLIC_JOB, WATCHDOG};
 pub use status::{status, what_runs};
-pub use tiers::{GROUP_BY, in_order as tiers_in_order, receiver as receiver_of};
+pub use tiers::{GROUP_BY, in_order as tiers_in_order, receivers as receivers_of};
 pub use watched::{Target, Watch, Watched};
 
 use crate::desired::Desired;
@@ -100,6 +105,10 @@ pub struct Observed {
     pub outages: Option<Result<Outages, String>>,
     /// What Alertmanager says of its pages, where a page test asks for it.
     pub pages: Option<Answer<Counts>>,
+    /// What the Secret of the receivers holds.
+    pub receivers: Judged,
+    /// The time of the look: hours and windows are worked out from its month on.
+    pub now: Timestamp,
     /// Why the prometheus-operator refused objects, by their names.
     pub refused: BTreeMap<String, String>,
 }
@@ -124,15 +133,14 @@ impl Observed {
 
 /// Faults of what the stack refers to.
 #[must_use]
-pub fn check(observed: &Observed) -> Vec<Fault> {
-    observed
-        .missing_accounts
-        .iter()
-        .map(|(index, name)| {
-            let message = format!("CloudAccount {name} does not exist in this namespace: make it or remove the entry");
-            Fault::outside(Reason::ReferenceMissing, format!("spec.accounts[{index}]"), message)
-        })
-        .collect()
+pub fn check(stack: &MonitoringStack, observed: &Observed) -> Vec<Fault> {
+    let mut faults = hours::faults(&stack.spec.terms, "spec");
+    let accounts = observed.missing_accounts.iter().map(|(index, name)| {
+        let message = format!("CloudAccount {name} does not exist in this namespace: make it or remove the entry");
+        Fault::outside(Reason::ReferenceMissing, format!("spec.accounts[{index}]"), message)
+    });
+    faults.extend(accounts);
+    faults
 }
 
 /// What is to be in the cluster.

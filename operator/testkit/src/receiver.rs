@@ -49,6 +49,16 @@ impl Receiver {
         Ok(Self { url, sent })
     }
 
+    /// All that came at a path.
+    ///
+    /// # Panics
+    /// Never: no thread panics while it holds what was sent.
+    #[must_use]
+    pub fn bodies(&self, path: &str) -> Vec<Value> {
+        let sent = self.sent.lock().expect("no panic while held");
+        sent.iter().filter(|(at, _)| at == path).map(|(_, body)| body.clone()).collect()
+    }
+
     /// Names of the alerts that came at a path.
     ///
     /// # Panics

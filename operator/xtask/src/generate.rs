@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
+use caretaker_api::escalation::RECEIVERS_SECRET;
 use caretaker_core::ownership::{Kind, NAMED_VERBS, OWNED, OWNED_VERBS};
 use serde_json::{Value, json};
 
@@ -86,6 +87,8 @@ fn cluster_rules() -> Vec<Value> {
             json!({"apiGroups": [owned.group], "resources": [owned.plural], "resourceNames": owned.only_names, "verbs": NAMED_VERBS}),
         );
     }
+    // What receivers need is written by people: it is read and judged.
+    rules.push(json!({"apiGroups": [""], "resources": ["secrets"], "resourceNames": [RECEIVERS_SECRET], "verbs": ["get"]}));
     // The pod of an isolation test: a name, since a pod can do what its ServiceAccount can. The chart's admission policy keeps it to namespaces of clients.
     rules.push(json!({"apiGroups": [""], "resources": ["pods"], "resourceNames": [caretaker_core::isolation::NAME], "verbs": NAMED_VERBS}));
     // Whether the pods of a client's monitoring run, and why not.

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use caretaker_core::incident::LABEL;
 use caretaker_core::incident::outage::{Key, Reading};
-use caretaker_core::monitoring_stack::{Answer, GROUP_BY, WATCHDOG};
+use caretaker_core::monitoring_stack::{Answer, GROUP_BY, HEARTBEAT, WATCHDOG};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -84,6 +84,9 @@ fn read(answer: Data) -> Reading {
         let alert = series.metric.remove("alertname").unwrap_or_default();
         if alert == WATCHDOG {
             reading.evaluated.extend(moments);
+            continue;
+        }
+        if alert == HEARTBEAT {
             continue;
         }
         let tier = series.metric.remove(LABEL).unwrap_or_default();

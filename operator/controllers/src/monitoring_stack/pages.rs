@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use caretaker_core::monitoring_stack::{ALERTMANAGER_PORT, Answer, Counts, Observed, PAGE_TEST, Page, State, WATCHDOG};
+use caretaker_core::monitoring_stack::{ALERTMANAGER_PORT, Answer, Counts, HEARTBEAT, Observed, PAGE_TEST, Page, State, WATCHDOG};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,8 @@ use super::Pods;
 
 /// How long an alert of a test would last if nobody ended it.
 const LASTS: SignedDuration = SignedDuration::from_mins(60);
-/// The one sort of receiver that tiers have.
-const WEBHOOK: &str = "integration=\"webhook\"";
+/// What names a receiver in a counter, where Alertmanager counts for each.
+const RECEIVER: &str = "receiver_name=\"";
 
 /// Notes what Alertmanager says.
 pub async fn look(pods: Option<&Pods>, observed: &mut Observed) {
@@ -42,7 +42,7 @@ pub async fn counts(pods: &Pods, at: SocketAddr) -> Answer<Counts> {
     let name = |alert: &Alert| alert.labels.get("alertname").cloned().unwrap_or_default();
     let tier = |alert: &Alert| alert.labels.get("tier").cloned().unwrap_or_default();
     let (tests, others): (Vec<&Alert>, Vec<&Alert>) =
-        alerts.iter().filter(|alert| name(alert) != WATCHDOG).partition(|alert| name(alert) == PAGE_TEST);
+        alerts.iter().filter(|alert| name(alert) != WATCHDOG && name(alert) != HEARTBEAT).partition(|alert| name(alert) == PAGE_TEST);
     Ok(Counts {
         requests: sum(&metrics, "alertmanager_notification_requests_total{"),
         failed: sum(&metrics, "alertmanager_notification_requests_failed_total{"),
@@ -51,13 +51,15 @@ pub async fn counts(pods: &Pods, at: SocketAddr) -> Answer<Counts> {
             .map(|alert| (tier(alert), alert.receivers.iter().map(|receiver| receiver.name.clone()).collect()))
             .collect(),
         others: others.len(),
+        has_beats: alerts.iter().any(|alert| name(alert) == HEARTBEAT) && !metrics.contains(RECEIVER),
     })
 }
 
-/// Sums a counter over what is told of webhooks. Its values are whole, and may be written with an exponent.
+/// Sums a counter over all receivers but that of the heartbeat. Its values are whole, and may be written with an exponent.
 fn sum(metrics: &str, begins: &str) -> u64 {
-    let of_webhooks = metrics.lines().filter(|line| line.starts_with(begins) && line.contains(WEBHOOK));
-    of_webhooks.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).map(|count| count as u64).sum()
+    let is_beat = |line: &str| line.contains("-heartbeat/heartbeat\"") && !line.contains("-tier-heartbeat/");
+    let of_pages = metrics.lines().filter(|line| line.starts_with(begins) && !is_beat(line));
+    of_pages.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).map(|count| count as u64).sum()
 }
 
 /// Sends what a test has to send.

@@ -7,6 +7,7 @@ use caretaker_api::condition::Reason;
 use caretaker_api::monitoring_stack::Tier;
 use kube::ResourceExt;
 
+use super::receivers::{HEARTBEAT, part, ways};
 use super::{Part, Plan, rules, tiers};
 
 /// What a part says; `Err` says why it was not heard.
@@ -67,21 +68,31 @@ pub fn fault(stack: &MonitoringStack, plan: &Plan, loaded: &Loaded, refused: &dy
         .or_else(|| of_alerts(prometheus, alertmanager).map(|message| (Reason::AlertsLost, message)))
 }
 
-/// Tiers that nobody would be told by. They come first: what else is wrong, somebody must hear of it.
+/// Ways by which nobody would be told. They come first: what else is wrong, somebody must hear of it.
 fn of_tiers(stack: &MonitoringStack, alertmanager: &AlertmanagerSays, refused: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    let is_missing = |tier: &&Tier| !alertmanager.receivers.contains(&tiers::receiver(stack, tier));
-    let missing: Vec<String> = stack.spec.terms.tiers.iter().filter(is_missing).map(|tier| describe(stack, tier, refused)).collect();
+    let terms = &stack.spec.terms;
+    let is_missing = |part: &str, name: &str| !alertmanager.receivers.contains(&tiers::full(stack, part, name));
+    let of_tier = |tier| ways(tier).into_iter().map(move |(name, _)| (tier, name));
+    let missing = terms.tiers.iter().flat_map(of_tier).filter(|(_, name)| is_missing(&part(name), name));
+    let mut missing: Vec<String> = missing.map(|(tier, name)| describe(stack, (tier, &name), refused)).collect();
+    if terms.heartbeat.is_some() && is_missing(HEARTBEAT, HEARTBEAT) {
+        missing.push(format!("no heartbeat goes out yet: Alertmanager has not loaded its receiver{}", cause(stack, HEARTBEAT, refused)));
+    }
     (!missing.is_empty()).then(|| missing.join("; "))
 }
 
-fn describe(stack: &MonitoringStack, tier: &Tier, refused: &dyn Fn(&str) -> Option<String>) -> String {
-    let cause = refused(&tiers::name(stack, tier)).map(|cause| format!("; the prometheus-operator says: {cause}")).unwrap_or_default();
+fn cause(stack: &MonitoringStack, part: &str, refused: &dyn Fn(&str) -> Option<String>) -> String {
+    refused(&super::name(stack, part)).map(|cause| format!("; the prometheus-operator says: {cause}")).unwrap_or_default()
+}
+
+fn describe(stack: &MonitoringStack, (tier, name): (&Tier, &str), refused: &dyn Fn(&str) -> Option<String>) -> String {
+    let cause = cause(stack, &part(name), refused);
     match &tier.webhook_secret {
         Some(secret) => format!(
-            "{} is told nothing: see that the Secret {} has the key {} and that it holds an address and nothing else{cause}",
-            tier.name, secret.name, secret.key
+            "{name} is told nothing: see that the Secret {} has the key {} and that it holds an address and nothing else{cause}",
+            secret.name, secret.key
         ),
-        None => format!("{} is told nothing yet: Alertmanager has not loaded its receiver{cause}", tier.name),
+        None => format!("{name} is told nothing yet: Alertmanager has not loaded its receiver{cause}"),
     }
 }
 

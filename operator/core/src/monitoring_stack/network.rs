@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use caretaker_api::MonitoringStack;
-use caretaker_api::monitoring_stack::{MonitoringTerms, Tier};
+use caretaker_api::monitoring_stack::MonitoringTerms;
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
@@ -11,19 +11,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
-use super::{ALERTMANAGER_PORT, PROMETHEUS_PORT, Part};
+use super::receivers::{Judged, beat_port, part, ports};
+use super::{ALERTMANAGER_PORT, Observed, PROMETHEUS_PORT, Part};
 
 /// Ports of receivers whose address is a secret.
-const WEB_PORTS: [u16; 2] = [443, 80];
+pub(super) const WEB_PORTS: [u16; 2] = [443, 80];
 
 /// For each part what it needs: Prometheus the exporters and the prober, Alertmanager the receivers. The operator may ask both what they have loaded.
-pub(super) fn policies<'a>(
-    stack: &'a MonitoringStack,
-    operator_namespace: &'a str,
-) -> impl Iterator<Item = (&'static str, NetworkPolicy)> + 'a {
-    let terms = &stack.spec.terms;
-    [(Part::Prometheus, PROMETHEUS_PORT, watched(terms)), (Part::Alertmanager, ALERTMANAGER_PORT, receivers(&terms.tiers))].into_iter().map(
-        move |(part, own, ports)| {
+pub(super) fn policies<'a>(stack: &'a MonitoringStack, observed: &'a Observed) -> impl Iterator<Item = (&'static str, NetworkPolicy)> + 'a {
+    let (terms, operator_namespace) = (&stack.spec.terms, observed.operator_namespace.as_str());
+    [(Part::Prometheus, PROMETHEUS_PORT, watched(terms)), (Part::Alertmanager, ALERTMANAGER_PORT, receivers(terms, &observed.receivers))]
+        .into_iter()
+        .map(move |(part, own, ports)| {
             let egress = NetworkPolicyEgressRule { ports: Some(ports.into_iter().map(port).collect()), to: None };
             let ingress = NetworkPolicyIngressRule { from: Some(vec![operator(operator_namespace)]), ports: Some(vec![port(own)]) };
             let spec = NetworkPolicySpec {
@@ -33,8 +32,7 @@ pub(super) fn policies<'a>(
                 ingress: Some(vec![ingress]),
             };
             (part.as_str(), NetworkPolicy { spec: Some(spec), ..NetworkPolicy::default() })
-        },
-    )
+        })
 }
 
 fn labels<const N: usize>(pairs: [(&str, &str); N]) -> LabelSelector {
@@ -59,15 +57,13 @@ fn watched(terms: &MonitoringTerms) -> BTreeSet<u16> {
     u16::try_from(terms.exporter_port).into_iter().chain(prober).collect()
 }
 
-fn receivers(tiers: &[Tier]) -> BTreeSet<u16> {
-    tiers
-        .iter()
-        .flat_map(|tier| tier.webhook_url.as_deref().and_then(port_of).map_or_else(|| WEB_PORTS.to_vec(), |port| vec![port]))
-        .collect()
+fn receivers(terms: &MonitoringTerms, judged: &Judged) -> BTreeSet<u16> {
+    let of_tier = |tier| super::receivers::ways(tier).into_iter().flat_map(|(name, way)| ports(way, &part(&name), judged));
+    terms.tiers.iter().flat_map(of_tier).chain(beat_port(judged)).collect()
 }
 
 /// The port of an address that starts with `http://` or `https://`.
-fn port_of(url: &str) -> Option<u16> {
+pub(super) fn port_of(url: &str) -> Option<u16> {
     let (scheme, rest) = url.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
     // The colons of an IPv6 address stand within brackets.

@@ -36,16 +36,14 @@ pub(super) fn frame(stack: &MonitoringStack, observed: &Observed, has_targets: b
     ];
     objects.extend(observed.pull_secret.copy().map(|copy| object(stack, "Secret", PULL_SECRET.to_owned(), &copy)));
     objects.push(of_spec(stack, stack.name_any(), &alertmanager(stack, observed)));
-    objects.extend(tiers::configs(&stack.spec.terms).map(|(tier, config)| of_spec(stack, tiers::name(stack, tier), &config)));
+    let configs = tiers::configs(&stack.spec.terms, &observed.receivers, observed.now);
+    objects.extend(configs.iter().map(|(part, config)| of_spec(stack, name(stack, part), config)));
     objects.extend([
         of_spec(stack, name(stack, "rules"), &rules::rules(&stack.spec.terms, has_targets)),
         of_spec(stack, name(stack, "prometheus"), &itself()),
         of_spec(stack, stack.name_any(), &prometheus(stack, observed)),
     ]);
-    objects.extend(
-        network::policies(stack, &observed.operator_namespace)
-            .map(|(part, policy)| object(stack, "NetworkPolicy", name(stack, part), &policy)),
-    );
+    objects.extend(network::policies(stack, observed).map(|(part, policy)| object(stack, "NetworkPolicy", name(stack, part), &policy)));
     objects
 }
 
@@ -167,6 +165,8 @@ fn alertmanager(stack: &MonitoringStack, observed: &Observed) -> AlertmanagerSpe
         alertmanager_config_selector: own_objects(stack),
         // The alerts of a stack carry no namespace label, and nobody else's arrive here.
         alertmanager_config_matcher_strategy: MatcherStrategy { kind: "None" },
+        // Beats are webhooks as pages are: a page test has to count without them.
+        enable_features: if stack.spec.terms.heartbeat.is_some() { vec!["receiver-name-in-metrics"] } else { Vec::new() },
         security_context: security(observed.layout.pod_security_context),
         resources: requests("20m", "64Mi"),
     }

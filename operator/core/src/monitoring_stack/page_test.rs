@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use super::{Answer, Observed, receiver_of, tiers_in_order};
+use super::{Answer, Observed, hours, receivers_of, tiers_in_order};
 use crate::conditions::{ConditionSet, Is};
 
 /// Name of the alert.
@@ -33,14 +33,16 @@ const REFUSED: &str = "Alertmanager could not deliver it: the receiver did not t
 /// What Alertmanager says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Attempts at a webhook that were answered, or came to an error.
+    /// Attempts at a receiver that were answered, or came to an error.
     pub requests: u64,
     /// Those of them that failed.
     pub failed: u64,
     /// Receivers of the alerts of the test, by tier.
     pub receivers: BTreeMap<String, Vec<String>>,
-    /// Alerts that are active, but for this one and the one that always fires.
+    /// Alerts that are active, but for this one and those that always fire.
     pub others: usize,
+    /// Whether beats of the heartbeat may be among the attempts.
+    pub has_beats: bool,
 }
 
 /// What is to be sent.
@@ -90,7 +92,15 @@ pub fn next(stack: &MonitoringStack, observed: &Observed, now: Timestamp) -> (Op
         }
     }
     let is_left = |name: &String| !test.results.iter().any(|result| result.tier == *name);
-    let left: Vec<String> = tiers_in_order(&stack.spec.terms).into_iter().map(|(_, tier)| tier.name.clone()).filter(is_left).collect();
+    let mut left: Vec<String> = tiers_in_order(&stack.spec.terms).into_iter().map(|(_, tier)| tier.name.clone()).filter(is_left).collect();
+    let quiet = |name: &String| {
+        let tier = stack.spec.terms.tiers.iter().find(|tier| tier.name == *name)?;
+        let why = hours::is_quiet(&stack.spec.terms, tier, now)?;
+        Some(result(name, now, false, format!("not tried, for the tier is not paged now: {why}")))
+    };
+    let quiet: Vec<PageResult> = left.iter().filter_map(quiet).collect();
+    left.retain(|name| !quiet.iter().any(|result| result.tier == *name));
+    test.results.extend(quiet);
     // Alertmanager goes on to try what was refused, and what it counts then says nothing of another tier.
     let refused = test.results.iter().find(|result| result.message == REFUSED).map(|result| result.tier.clone());
     if let Some(refused) = refused {
@@ -166,9 +176,11 @@ fn judge(
     if number(counts.failed) > trial.failed_before {
         return tell(false, REFUSED.into());
     }
-    let own = receiver_of(stack, tier);
-    let receivers = counts.receivers.get(&trial.tier).map_or(&[][..], Vec::as_slice);
-    if number(counts.requests) > trial.requests_before {
+    let mut own = receivers_of(stack, tier);
+    own.sort();
+    let mut receivers = counts.receivers.get(&trial.tier).cloned().unwrap_or_default();
+    receivers.sort();
+    if number(counts.requests) >= trial.requests_before + number(own.len() as u64) {
         let open =
             observed.outages.as_ref().and_then(|outages| outages.as_ref().ok()).map_or(0, |outages| outages.open + outages.due.len());
         if counts.others > 0 || open > 0 {
@@ -177,13 +189,19 @@ fn judge(
                 "other pages may have gone out at the same time, so that nothing is proved: try again when no outage lasts".into(),
             );
         }
-        if receivers == [own.clone()] {
+        if counts.has_beats {
+            return tell(
+                false,
+                "this Alertmanager does not count beats and pages apart, so that nothing is proved: it takes Alertmanager 0.27".into(),
+            );
+        }
+        if receivers == own {
             return tell(true, "delivered to its receiver without an error; whether a person has seen it, only that person can say".into());
         }
-        return tell(false, format!("Alertmanager sends it to {}, and not to {own} alone", named(receivers)));
+        return tell(false, format!("Alertmanager sends it to {}, and not to {} alone", named(&receivers), named(&own)));
     }
     is_late.then(|| {
-        let message = format!("no page went out within {} s; Alertmanager has it for {}", PATIENCE.as_secs(), named(receivers));
+        let message = format!("no page went out within {} s; Alertmanager has it for {}", PATIENCE.as_secs(), named(&receivers));
         result(&trial.tier, now, false, message)
     })
 }
@@ -252,7 +270,7 @@ mod tests {
         } else {
             ["desk", "lead"].map(|at| (at.to_owned(), of(if tier == "own" { at } else { tier }))).into()
         };
-        let pages = Some(Ok(Counts { requests, failed, receivers, others }));
+        let pages = Some(Ok(Counts { requests, failed, receivers, others, has_beats: false }));
         Observed { pages, outages: Some(Ok(Outages::default())), ..Observed::default() }
     }
 

@@ -1,11 +1,15 @@
 //! Objects of the prometheus-operator, as far as a stack uses them.
 //! Source: <https://prometheus-operator.dev/docs/api-reference/api/>
 
+mod alertmanager_config;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{LocalObjectReference, PodSecurityContext, ResourceRequirements, SecretKeySelector};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Serialize;
+
+pub use alertmanager_config::*;
 
 /// The spec of a kind.
 pub trait Spec: Serialize {
@@ -71,6 +75,9 @@ pub struct AlertmanagerSpec {
     pub alertmanager_config_selector: LabelSelector,
     /// Which alerts an AlertmanagerConfig is about.
     pub alertmanager_config_matcher_strategy: MatcherStrategy,
+    /// Parts of Alertmanager that are off unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enable_features: Vec<&'static str>,
     /// Rights of the pods.
     pub security_context: PodSecurityContext,
     /// What the pods need.
@@ -87,73 +94,6 @@ pub struct MatcherStrategy {
     /// `None` for all that arrive.
     #[serde(rename = "type")]
     pub kind: &'static str,
-}
-
-/// Spec of `AlertmanagerConfig`.
-#[derive(Clone, Debug, Serialize)]
-pub struct AlertmanagerConfigSpec {
-    /// The route.
-    pub route: Route,
-    /// The receivers.
-    pub receivers: Vec<Receiver>,
-}
-
-impl Spec for AlertmanagerConfigSpec {
-    const KIND: &'static str = "AlertmanagerConfig";
-}
-
-/// The one route.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Route {
-    /// Its receiver.
-    pub receiver: String,
-    /// What it takes.
-    pub matchers: Vec<Matcher>,
-    /// Labels that make a group.
-    pub group_by: Vec<&'static str>,
-    /// Wait before the first word of a group.
-    pub group_wait: &'static str,
-    /// Wait before the next word of a group.
-    pub group_interval: &'static str,
-    /// Wait before a word is said again.
-    pub repeat_interval: &'static str,
-}
-
-/// A condition on a label.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Matcher {
-    /// Name of the label.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// How they are compared, such as `=`.
-    pub match_type: &'static str,
-}
-
-/// A receiver.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Receiver {
-    /// Its name.
-    pub name: String,
-    /// Webhooks that it is reached by.
-    pub webhook_configs: Vec<Webhook>,
-}
-
-/// A webhook.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Webhook {
-    /// Whether the end of an alert is told as well.
-    pub send_resolved: bool,
-    /// Key of the Secret that holds the address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url_secret: Option<SecretKeySelector>,
-    /// The address, where it is no secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
 }
 
 /// Spec of `PrometheusRule`.

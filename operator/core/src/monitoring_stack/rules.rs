@@ -16,6 +16,9 @@ pub const GROUP: &str = "caretaker";
 /// The alert that always fires. It goes to no receiver, for no tier can have its name: that it stands in Alertmanager shows that alerts arrive there.
 pub const WATCHDOG: &str = "Watchdog";
 
+/// The alert whose page is a beat. It stops where Prometheus has scraped nothing for ten minutes: neither itself, nor any machine where some are to be watched.
+pub const HEARTBEAT: &str = "Heartbeat";
+
 struct Rule {
     alert: &'static str,
     expr: &'static str,
@@ -73,8 +76,9 @@ pub(super) fn rules(terms: &MonitoringTerms, has_targets: bool) -> PrometheusRul
         rules.extend([&PROBE, &PROBER]);
     }
     let tiers = in_order(terms);
+    let beats = std::iter::once(watchdog()).chain(terms.heartbeat.as_ref().map(|_| heartbeat(has_targets)));
     let all = rules.iter().flat_map(|rule| escalation(rule, &tiers));
-    PrometheusRuleSpec { groups: vec![RuleGroup { name: GROUP, rules: std::iter::once(watchdog()).chain(all).collect() }] }
+    PrometheusRuleSpec { groups: vec![RuleGroup { name: GROUP, rules: beats.chain(all).collect() }] }
 }
 
 /// The rule of the first tier, then since when its outage lasts, then the rules of the tiers above.
@@ -132,5 +136,17 @@ fn watchdog() -> AnyRule {
         lasts: "0s".into(),
         labels: [("severity", "none".to_owned()), ("tier", "-".to_owned())].into(),
         annotations: [("summary", "Always fires: alerts arrive at Alertmanager.")].into(),
+    })
+}
+
+fn heartbeat(has_targets: bool) -> AnyRule {
+    let scraped = |job: &str| format!("count(count_over_time(up{{job=\"{job}\"}}[10m])) > 0");
+    let jobs = std::iter::once("prometheus").chain(has_targets.then_some(MACHINES_JOB));
+    AnyRule::Alert(AlertRule {
+        alert: HEARTBEAT,
+        expr: jobs.fold("vector(1)".to_owned(), |expr, job| format!("{expr} and on () ({})", scraped(job))),
+        lasts: "0s".into(),
+        labels: [("severity", "none".to_owned()), ("tier", "-".to_owned())].into(),
+        annotations: [("summary", "Monitoring is alive: raise the alarm when this stays away.")].into(),
     })
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    Attended, CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, loaded, outages,
-    page_test, plan,
+    Attended, CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, hours, loaded,
+    outages, page_test, plan,
 };
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
@@ -106,6 +106,9 @@ pub fn what_runs(stack: &MonitoringStack, observed: &Observed) -> Option<(Reason
             return Some((Reason::PodsNotReady, format!("{}: {why}", part.kind())));
         }
     }
+    if let Some(why) = observed.receivers.told() {
+        return Some((Reason::ReceiverUnusable, why));
+    }
     let refused = |name: &str| observed.refused.get(name).cloned();
     observed.loaded.as_ref().and_then(|loaded| loaded::fault(stack, &plan(stack, observed), loaded, &refused))
 }
@@ -143,7 +146,8 @@ fn watching(set: &mut ConditionSet, stack: &MonitoringStack, (observed, done): (
         Some(_) => "Prometheus and Alertmanager run with what was asked for, and alerts arrive",
         None => "the pods of Prometheus and Alertmanager are ready; the operator is set not to ask them what they have loaded",
     };
-    set.set(KIND, Is::True, Reason::Settled, format!("{targets} targets; {seen}"));
+    let hours = hours::summary(&stack.spec.terms, now).map(|told| format!("; {told}")).unwrap_or_default();
+    set.set(KIND, Is::True, Reason::Settled, format!("{targets} targets; {seen}{hours}"));
     Outcome::Settled(if observed.attended == Attended::Missed { LOOK } else { RESYNC })
 }
 

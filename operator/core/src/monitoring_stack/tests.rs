@@ -53,7 +53,7 @@ fn lost(is_remembered: bool) -> Vec<LostInventory> {
 
 /// Status and reason of the condition, and its message.
 fn said(stack: &MonitoringStack, observed: &Observed) -> ((String, String), String, MonitoringStackStatus, Outcome) {
-    let (status, outcome) = status(stack, observed, &check(observed), &Done::default(), Timestamp::UNIX_EPOCH);
+    let (status, outcome) = status(stack, observed, &check(stack, observed), &Done::default(), Timestamp::UNIX_EPOCH);
     let condition = find(&status.conditions, ConditionType::MonitoringReady).unwrap();
     ((condition.status.clone(), condition.reason.clone()), condition.message.clone(), status, outcome)
 }

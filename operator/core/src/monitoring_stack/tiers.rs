@@ -1,11 +1,14 @@
 //! Escalation tiers: who is told, in which order and when.
 
 use caretaker_api::MonitoringStack;
+use caretaker_api::escalation::Heartbeat;
 use caretaker_api::monitoring_stack::{MonitoringTerms, Tier};
-use k8s_openapi::api::core::v1::SecretKeySelector;
+use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::prometheus_operator::{AlertmanagerConfigSpec, Matcher, Receiver, Route, Webhook};
+use super::prometheus_operator::{AlertmanagerConfigSpec, Matcher, Route};
+use super::receivers::{self, HEARTBEAT, Judged, Way, part, ways};
+use super::{hours, rules};
 
 /// Labels of an alert that make one page, and one incident: what differs in others of them is told, and taken, together.
 pub const GROUP_BY: [&str; 3] = ["alertname", "account", "region"];
@@ -24,39 +27,66 @@ pub fn in_order(terms: &MonitoringTerms) -> Vec<(u32, &Tier)> {
     tiers
 }
 
-/// Name of a tier's AlertmanagerConfig.
-pub(super) fn name(stack: &MonitoringStack, tier: &Tier) -> String {
-    super::name(stack, &format!("tier-{}", tier.name))
-}
-
-/// The receiver of a tier as Alertmanager calls it: prometheus-operator puts namespace and object in front.
+/// The receivers of a tier as Alertmanager calls them: prometheus-operator puts namespace and object in front.
 #[must_use]
-pub fn receiver(stack: &MonitoringStack, tier: &Tier) -> String {
-    format!("{}/{}/{}", stack.namespace().unwrap_or_default(), name(stack, tier), tier.name)
+pub fn receivers(stack: &MonitoringStack, tier: &Tier) -> Vec<String> {
+    ways(tier).into_iter().map(|(name, _)| full(stack, &part(&name), &name)).collect()
 }
 
-/// One object for each tier: prometheus-operator drops the whole object of a receiver that it cannot use, and the other tiers must still be told.
-pub(super) fn configs(terms: &MonitoringTerms) -> impl Iterator<Item = (&Tier, AlertmanagerConfigSpec)> {
+/// A receiver as Alertmanager calls it.
+pub(super) fn full(stack: &MonitoringStack, part: &str, receiver: &str) -> String {
+    format!("{}/{}/{receiver}", stack.namespace().unwrap_or_default(), super::name(stack, part))
+}
+
+/// One object for each way that can be used, and one for the heartbeat, with the part of its name: prometheus-operator drops the whole object of a receiver
+/// that it cannot use, and the others must still be told.
+pub(super) fn configs(terms: &MonitoringTerms, judged: &Judged, now: Timestamp) -> Vec<(String, AlertmanagerConfigSpec)> {
     let first = in_order(terms).first().map(|(_, tier)| &tier.name);
-    terms.tiers.iter().map(move |tier| (tier, config(tier, Some(&tier.name) == first)))
+    let mut all = Vec::new();
+    for tier in &terms.tiers {
+        let timed = hours::timed(terms, tier, now);
+        let usable = ways(tier).into_iter().filter(|(name, _)| judged.is_usable(&part(name)));
+        all.extend(usable.map(|(name, way)| (part(&name), config((&name, way), tier, Some(&tier.name) == first, timed.clone()))));
+    }
+    all.extend(terms.heartbeat.as_ref().filter(|_| judged.is_usable(HEARTBEAT)).map(|heartbeat| (HEARTBEAT.to_owned(), beats(heartbeat))));
+    all
 }
 
 /// An alert that carries no tier goes to the first.
-fn config(tier: &Tier, is_first: bool) -> AlertmanagerConfigSpec {
-    let secret = tier.webhook_secret.as_ref();
-    let url_secret = secret.map(|secret| SecretKeySelector { name: secret.name.clone(), key: secret.key.clone(), optional: None });
-    let url = if secret.is_some() { None } else { tier.webhook_url.clone() };
+fn config((name, way): (&str, Way<'_>), tier: &Tier, is_first: bool, timed: hours::Timed) -> AlertmanagerConfigSpec {
     let matcher = |value: String, match_type| Matcher { name: "tier".into(), value, match_type };
     AlertmanagerConfigSpec {
         route: Route {
-            receiver: tier.name.clone(),
+            receiver: name.to_owned(),
             matchers: vec![if is_first { matcher(format!("{}|", tier.name), "=~") } else { matcher(tier.name.clone(), "=") }],
             group_by: GROUP_BY.to_vec(),
             group_wait: "30s",
             group_interval: "5m",
-            repeat_interval: "4h",
+            repeat_interval: "4h".into(),
+            active_time_intervals: timed.active,
+            mute_time_intervals: timed.quiet,
         },
-        receivers: vec![Receiver { name: tier.name.clone(), webhook_configs: vec![Webhook { send_resolved: true, url_secret, url }] }],
+        receivers: vec![receivers::receiver(name, way)],
+        mute_time_intervals: timed.named,
+    }
+}
+
+/// The route of beats: neither hours nor windows stop it. Alertmanager looks each half minute whether the last beat is old enough, and a word of the same
+/// moment is not: the wait is shorter by a few seconds.
+fn beats(heartbeat: &Heartbeat) -> AlertmanagerConfigSpec {
+    AlertmanagerConfigSpec {
+        route: Route {
+            receiver: HEARTBEAT.into(),
+            matchers: vec![Matcher { name: "alertname".into(), value: rules::HEARTBEAT.into(), match_type: "=" }],
+            group_by: vec!["alertname"],
+            group_wait: "0s",
+            group_interval: "30s",
+            repeat_interval: format!("{}s", heartbeat.interval_minutes * 60 - 10),
+            active_time_intervals: Vec::new(),
+            mute_time_intervals: Vec::new(),
+        },
+        receivers: vec![receivers::beat(heartbeat)],
+        mute_time_intervals: Vec::new(),
     }
 }
 

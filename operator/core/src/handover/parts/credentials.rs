@@ -57,7 +57,16 @@ impl Part for Credentials {
 }
 
 fn of_tiers(inputs: &Inputs<'_>) -> Vec<Reference> {
-    let tiers = inputs.client.spec.monitoring.iter().flat_map(|terms| &terms.tiers);
+    let terms = inputs.client.spec.monitoring.iter();
+    let keys = terms.clone().flat_map(crate::monitoring_stack::keys_of);
+    let kept = keys.map(|(way, kind, key)| Reference {
+        what: way,
+        kind,
+        held: format!("Secret {}, key {}, in the client's namespace of the provider's cluster", key.name, key.key),
+        owner: "provider",
+        rotation: STAYS,
+    });
+    let tiers = terms.flat_map(|terms| &terms.tiers).filter(|tier| tier.receivers.is_empty());
     let of = |tier: &caretaker_api::monitoring_stack::Tier| {
         let held = tier.webhook_secret.as_ref().map_or_else(
             || "in the provider's configuration".to_owned(),
@@ -65,7 +74,7 @@ fn of_tiers(inputs: &Inputs<'_>) -> Vec<Reference> {
         );
         Reference { what: format!("receiver of tier {}", tier.name), kind: "address", held, owner: "provider", rotation: STAYS }
     };
-    tiers.map(of).collect()
+    tiers.map(of).chain(kept).collect()
 }
 
 fn of_accounts(inputs: &Inputs<'_>) -> Vec<Reference> {

@@ -3,6 +3,8 @@
 //! Labels, ServiceAccounts and the address of Alertmanager are made anew, since those of the client's namespace select and lead nowhere else. What is the
 //! provider's own (receivers, the prober, images) is left out or a placeholder that loads.
 
+mod receivers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use caretaker_api::names;
@@ -94,8 +96,8 @@ pub fn placeholders(inputs: &Inputs<'_>) -> Vec<Placeholder> {
             found.push(Placeholder { kind: kind.clone(), name: name.clone(), field, placeholder, meaning });
         };
         for (number, receiver) in object["spec"]["receivers"].as_array().into_iter().flatten().enumerate() {
-            let of = format!("put the address of your own receiver of {} here: the provider's is left out", text(&receiver["name"]));
-            take(format!("spec.receivers[{number}].webhookConfigs[0].url"), text(&receiver["webhookConfigs"][0]["url"]), of);
+            let (field, placeholder, meaning) = receivers::placeholder(number, receiver);
+            take(field, placeholder, meaning);
         }
         if kind == "Probe" {
             let of = "put the host and port of your own blackbox exporter here: the provider's is left out";
@@ -115,10 +117,14 @@ pub(super) fn receiver(name: &str) -> String {
 fn export(objects: &[Value]) -> Vec<Value> {
     let mut made: BTreeMap<(usize, String, String), Value> = BTreeMap::new();
     let mut accounts = BTreeSet::new();
+    let mut keys: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
     for object in objects {
         let (kind, name) = (object["kind"].as_str().unwrap_or_default(), object["metadata"]["name"].as_str().unwrap_or_default());
         let stack = object["metadata"]["labels"][names::OWNER_NAME_LABEL].as_str().unwrap_or("main");
         accounts.extend(object["spec"]["serviceAccountName"].as_str().map(|account| (account.to_owned(), stack.to_owned())));
+        if kind == "AlertmanagerConfig" {
+            keys.entry(stack).or_default().extend(receivers::keys(&object["spec"]));
+        }
         for (name, spec) in specs(kind, name, stack, &object["spec"]) {
             let head = Head { version: object["apiVersion"].as_str().unwrap_or_default(), kind, name: &name, stack };
             made.insert((2, kind.to_owned(), name.clone()), head.with(json!({"spec": spec})));
@@ -129,6 +135,11 @@ fn export(objects: &[Value]) -> Vec<Value> {
             let head = Head { version: "v1", kind: "Secret", name: &secret, stack };
             made.insert((1, "Secret".into(), secret.clone()), head.with(data));
         }
+    }
+    for (stack, keys) in keys.into_iter().filter(|(_, keys)| !keys.is_empty()) {
+        let name = receivers::secret(stack);
+        let head = Head { version: "v1", kind: "Secret", name: &name, stack };
+        made.insert((1, "Secret".into(), name.clone()), head.with(json!({"stringData": keys})));
     }
     for (account, stack) in accounts {
         let head = Head { version: "v1", kind: "ServiceAccount", name: &account, stack: &stack };
@@ -173,7 +184,7 @@ fn specs(kind: &str, name: &str, stack: &str, spec: &Value) -> Vec<(String, Valu
     if let Value::Object(fields) = &mut spec {
         match kind {
             "Prometheus" | "Alertmanager" => program(fields, stack),
-            "AlertmanagerConfig" => replace_receivers(fields),
+            "AlertmanagerConfig" => receivers::replace(fields, stack),
             "Probe" => drop(fields.insert("prober".into(), json!({"url": PROBER}))),
             "ScrapeConfig" => return parts_of(name, fields),
             _ => {}
@@ -191,15 +202,6 @@ fn program(fields: &mut Map<String, Value>, stack: &str) {
     }
     if let Some(held) = fields.get_mut("additionalAlertManagerConfigs") {
         *held = json!({"name": alertmanager_secret(stack), "key": ALERTMANAGER_KEY});
-    }
-}
-
-/// Receivers of whatever kind become webhooks that lead nowhere, so that routes and names stay and everything loads.
-fn replace_receivers(fields: &mut Map<String, Value>) {
-    let Some(Value::Array(receivers)) = fields.get_mut("receivers") else { return };
-    for held in receivers {
-        let name = held["name"].as_str().unwrap_or_default().to_owned();
-        *held = json!({"name": name, "webhookConfigs": [{"sendResolved": true, "url": receiver(&name)}]});
     }
 }
 
@@ -264,17 +266,35 @@ mod tests {
 
     #[test]
     fn receivers_of_any_kind_become_placeholders_and_routes_stay() {
+        let key = json!({"name": "caretaker-receivers", "key": "a"});
         let spec = json!({
-            "route": {"receiver": "tier-1"},
+            "route": {"receiver": "tier-1", "activeTimeIntervals": ["hours"]},
+            "muteTimeIntervals": [{"name": "hours"}],
             "receivers": [
-                {"name": "tier-1", "slackConfigs": [{"apiURL": {"name": "slack", "key": "url"}}]},
+                {"name": "tier-1.slack", "slackConfigs": [{"apiURL": key, "title": "t", "httpConfig": {"proxyUrl": "http://u:hunter2@p"}}]},
                 {"name": "a b", "webhookConfigs": [{"url": "https://u:hunter2@desk.example"}]},
+                {"name": "pd", "pagerdutyConfigs": [{"routingKey": key, "severity": "critical", "url": "https://hunter2.example"}]},
+                {"name": "mail", "emailConfigs": [{"to": "hunter2@x.example", "smarthost": "hunter2:25", "authUsername": "hunter2", "text": "x"}]},
+                {"name": "teams", "msteamsv2Configs": [{"webhookURL": key, "text": "x"}]},
             ],
         });
         let made = export(&[object("AlertmanagerConfig", "main-tier-tier-1", spec)]);
-        let (receivers, all) = (&made[0]["spec"]["receivers"], json!(made).to_string());
+        let (secret, spec, all) = (&made[0], &made[1]["spec"], json!(made).to_string());
+        let receivers = &spec["receivers"];
         assert_eq!(receivers[1]["webhookConfigs"][0]["url"], "http://replace-me.invalid/a-b");
-        assert!(receivers[0]["slackConfigs"].is_null() && made[0]["spec"]["route"]["receiver"] == "tier-1" && !all.contains("hunter2"));
+        let own = |name: &str| json!({"name": "main-receivers", "key": name});
+        assert_eq!(receivers[0]["slackConfigs"], json!([{"apiURL": own("tier-1.slack"), "title": "t"}]));
+        assert_eq!(receivers[2]["pagerdutyConfigs"], json!([{"routingKey": own("pd"), "severity": "critical"}]));
+        assert_eq!(receivers[3]["emailConfigs"][0]["smarthost"], "replace-me.invalid:587");
+        assert_eq!(receivers[4]["msteamsv2Configs"], json!([{"webhookURL": own("teams"), "text": "x"}]));
+        let held = json!({"pd": "replace-me", "teams": "http://replace-me.invalid/teams", "tier-1.slack": "http://replace-me.invalid/tier-1-slack"});
+        assert_eq!((&secret["metadata"]["name"], &secret["stringData"]), (&json!("main-receivers"), &held));
+        assert_eq!((&spec["route"]["receiver"], &spec["muteTimeIntervals"][0]["name"]), (&json!("tier-1"), &json!("hours")));
+        assert!(!all.contains("hunter2") && !all.contains("caretaker-receivers"), "{all}");
+        let told = receivers.as_array().unwrap().iter().enumerate().map(|(number, held)| super::receivers::placeholder(number, held));
+        let fields: Vec<String> = told.map(|(field, ..)| field).collect();
+        assert_eq!(fields[0], "spec.receivers[0].slackConfigs[0].apiURL");
+        assert_eq!(fields[3], "spec.receivers[3].emailConfigs[0]");
     }
 
     #[test]
