@@ -57,7 +57,7 @@ impl UndoPlan {
             Body::Failure { .. } | Body::Decision(_) | Body::Step(_) | Body::Rebuilt { .. } => {}
             Body::Frozen(_) | Body::Read(_) | Body::Sealed(_) | Body::Revocation(_) => {}
             // What lies in the client's own bucket is the client's, and what was erased does not come back.
-            Body::Destination { .. } | Body::Erasure { .. } | Body::Certified { .. } => {}
+            Body::Destination { .. } | Body::Erasure { .. } | Body::Certified { .. } | Body::Baseline { .. } => {}
         }
     }
 
