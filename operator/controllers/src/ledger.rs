@@ -169,10 +169,11 @@ impl<'a> Scribe<'a> {
     }
 
     /// Freezes the inventory of the beginning, once. Another process may have been faster: what the ledger has stays.
-    pub async fn freeze(&self, (baseline, accounts): Frozen) -> Result<(), Failure> {
+    pub async fn freeze(&self, (baseline, accounts): &Frozen) -> Result<(), Failure> {
         let held = self.ctx.ledger.ledgers.baseline(&self.place, &self.known).await.map_err(Failure::store)?;
         if held.is_none() {
-            self.write(vec![(String::new(), Body::Baseline { baseline, accounts })]).await?;
+            let body = Body::Baseline { baseline: baseline.clone(), accounts: accounts.clone() };
+            self.write(vec![(String::new(), body)]).await?;
         }
         Ok(())
     }

@@ -153,7 +153,7 @@ impl Reconciler for ManagedClients {
     async fn act(&self, ctx: &Context, client: &ManagedClient, plan: Plan) -> Acted<Report> {
         let owner = owner(client);
         let (mut report, mut taken) = (Report::default(), None);
-        if let Err(failure) = contract::act(ctx, client, &plan.decisions, (plan.turned, plan.freeze)).await {
+        if let Err(failure) = contract::act(ctx, client, &plan.decisions, (plan.turned, plan.freeze.as_ref())).await {
             report.failure = Some(failure.to_string());
             return Acted { done: report, failure: Some(failure) };
         }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use caretaker_api::agreements::Party;
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::lifecycle::{Gate, GateName, GateState};
 use caretaker_api::incident::IncidentState;
+use caretaker_api::lifecycle::{Gate, GateName, GateState};
 use caretaker_api::words::ChangeState;
 use caretaker_api::{BackupPolicy, ChangeRequest, CloudAccount, Handover, Incident, ManagedClient, MonitoringStack, ServiceReport};
 use jiff::{SignedDuration, Timestamp};
@@ -98,7 +98,8 @@ impl<'a> World<'a> {
         let has_ended =
             |state: ChangeState| matches!(state, ChangeState::Applied | ChangeState::Rejected | ChangeState::Expired | ChangeState::Void);
         let waits = |change: &&ChangeRequest| !has_ended(state(change));
-        let open = self.incidents.iter().filter(|incident| incident.status.as_ref().is_none_or(|status| status.state != IncidentState::Closed));
+        let open =
+            self.incidents.iter().filter(|incident| incident.status.as_ref().is_none_or(|status| status.state != IncidentState::Closed));
         let exits = self.handovers.iter().filter(|handover| handover.spec.cancelled.is_none());
         looked!("CloudAccount", live, false)
             .chain(looked!("MonitoringStack", self.monitoring.iter(), false))
@@ -207,8 +208,7 @@ fn of_gates(client: &ManagedClient, now: Timestamp) -> Vec<Risk> {
 pub fn risks(world: &World<'_>, now: Timestamp) -> Vec<Risk> {
     let conditions = world.client.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let own = Looked { kind: "ManagedClient", name: world.client.name_any(), conditions, is_under_way: false };
-    let mut all: Vec<Risk> =
-        world.children().iter().flat_map(|child| of(child, &BTreeSet::new(), &BTreeSet::new(), now)).collect();
+    let mut all: Vec<Risk> = world.children().iter().flat_map(|child| of(child, &BTreeSet::new(), &BTreeSet::new(), now)).collect();
     // The client mirrors what its children say: it is told where it is cured.
     let mirrored: BTreeSet<String> = all.iter().map(|risk| risk.condition.clone()).collect();
     let reasons: Vec<String> = all.iter().map(|risk| risk.reason.clone()).collect();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use caretaker_api::exit_terms::DataStore;
-use caretaker_api::lifecycle::ClientBaseline;
 use caretaker_api::handover::{HandoverStatus, HandoverStep, StepState};
+use caretaker_api::lifecycle::ClientBaseline;
 use caretaker_core::change_request::Progress;
 use caretaker_core::contract::emergency::Told;
 use caretaker_core::digest::sha256_hex;

@@ -20,7 +20,7 @@ pub(super) async fn act(
     ctx: &Context,
     client: &ManagedClient,
     decisions: &[Decision],
-    (turned, freeze): (bool, Option<Frozen>),
+    (turned, freeze): (bool, Option<&Frozen>),
 ) -> Result<(), Failure> {
     let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
     if let Some(frozen) = freeze {

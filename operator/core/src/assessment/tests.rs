@@ -34,7 +34,16 @@ fn what_was_read_is_counted_and_what_was_not_is_said() {
     });
     let accounts = [account("prod", read.clone()), account("test", read), account("new", json!({}))];
     let client = client();
-    let world = World { client: &client, accounts: &accounts, monitoring: &[], backups: &[], reports: &[], changes: &[], incidents: &[], handovers: &[] };
+    let world = World {
+        client: &client,
+        accounts: &accounts,
+        monitoring: &[],
+        backups: &[],
+        reports: &[],
+        changes: &[],
+        incidents: &[],
+        handovers: &[],
+    };
     let told = assessment(&world, Timestamp::UNIX_EPOCH);
     assert_eq!((told.assets, told.by_type["ec2/instance"], told.read_only, told.phase), (6, 4, true, Phase::Assessment));
     assert_eq!((told.accounts[0].access, told.accounts[0].coverage.as_str(), told.accounts[0].gaps.len()), (Some(true), "9/10", 1));

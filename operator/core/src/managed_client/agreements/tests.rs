@@ -37,12 +37,23 @@ fn regulated_data_needs_its_own_agreement_in_force() {
         ("its last minute, in the contract's zone", phi.clone(), baa("2026-01-01", "2026-06-15"), "2026-06-15T21:59:59Z", vec![]),
         ("the day after, there", phi.clone(), baa("2026-01-01", "2026-06-15"), "2026-06-15T22:00:00Z", vec!["expired on 2026-06-15"]),
         ("signed for a later day", phi.clone(), baa("2026-07-01", ""), noon, vec!["holds from 2026-07-01 on"]),
-        ("an old and a new one", phi, json!([one("BAA", "B-1", "2025-01-01", "2025-12-31"), one("BAA", "B-2", "2026-01-01", "")]), noon, vec![]),
+        (
+            "an old and a new one",
+            phi,
+            json!([one("BAA", "B-1", "2025-01-01", "2025-12-31"), one("BAA", "B-2", "2026-01-01", "")]),
+            noon,
+            vec![],
+        ),
         ("each needs its own", all.clone(), baa("2026-01-01", ""), noon, vec!["no DPA", "no FlowDown", "no CardDataDuties"]),
         (
             "all are there",
             all,
-            json!([one("BAA", "1", "2026-01-01", ""), one("DPA", "2", "2026-01-01", ""), one("FlowDown", "3", "2026-01-01", ""), one("CardDataDuties", "4", "2026-01-01", "")]),
+            json!([
+                one("BAA", "1", "2026-01-01", ""),
+                one("DPA", "2", "2026-01-01", ""),
+                one("FlowDown", "3", "2026-01-01", ""),
+                one("CardDataDuties", "4", "2026-01-01", "")
+            ]),
             noon,
             vec![],
         ),

@@ -61,7 +61,9 @@ fn coverage((client, observed): (&ManagedClient, &Observed), set: &ConditionSet)
     };
     let unknown: Vec<&String> = live.iter().filter(|name| cells(name).1 == 0).collect();
     match unknown.first() {
-        Some(first) => Err((format!("{} of {} account(s) were not read yet, the first is {first}", unknown.len(), live.len()), Party::Provider)),
+        Some(first) => {
+            Err((format!("{} of {} account(s) were not read yet, the first is {first}", unknown.len(), live.len()), Party::Provider))
+        }
         None if live.is_empty() => Err(("no account is known yet".into(), Party::Provider)),
         None => {
             let (complete, planned) = live.iter().map(cells).fold((0, 0), |sum, cells| (sum.0 + cells.0, sum.1 + cells.1));

@@ -9,15 +9,8 @@ use crate::conditions::Is;
 use crate::contract::emergency::Told;
 use crate::managed_client::CONDITIONS;
 
-const EVERY: [Phase; 7] = [
-    Phase::Assessment,
-    Phase::Onboarding,
-    Phase::Active,
-    Phase::Renewal,
-    Phase::Offboarding,
-    Phase::Closed,
-    Phase::Unknown,
-];
+const EVERY: [Phase; 7] =
+    [Phase::Assessment, Phase::Onboarding, Phase::Active, Phase::Renewal, Phase::Offboarding, Phase::Closed, Phase::Unknown];
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -238,7 +231,8 @@ fn the_baseline_is_frozen_once_before_the_phase_says_active() {
     world.baseline = None;
     visit(&mut client, &world, &[(ConditionType::AccessProven, Is::False, Reason::WaitingForGrant)]);
     assert_eq!((phase(&client), last(&client).unwrap().baseline.as_ref()), (Phase::Active, Some(&first)));
-    let closed: Vec<GateName> = client.status.as_ref().unwrap().gates.iter().filter(|gate| !gates::is_open(gate)).map(|gate| gate.name).collect();
+    let closed: Vec<GateName> =
+        client.status.as_ref().unwrap().gates.iter().filter(|gate| !gates::is_open(gate)).map(|gate| gate.name).collect();
     assert_eq!(closed, [GateName::Access]);
     assert!(baseline::due(&client, &world, now).is_none(), "who was Active is not frozen again");
 }
