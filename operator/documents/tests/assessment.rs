@@ -67,6 +67,7 @@ fn full() -> Assessment {
 #[test]
 fn everything_stands_on_the_page_and_nothing_speaks_to_a_browser() {
     let text = page(&full());
+    let plain = text.replace("&#x2f;", "/");
     for part in [
         "nothing may be written in any cloud",
         "ec2/instance",
@@ -79,9 +80,9 @@ fn everything_stands_on_the_page_and_nothing_speaks_to_a_browser() {
         "LeastPrivilege",
         "the client takes away what is too much",
         "no contract yet",
-        "&lt;script&gt;",
+        "&lt;script&gt;alert(1)",
     ] {
-        assert!(text.contains(part), "{part} is not in\n{text}");
+        assert!(plain.contains(part), "{part} is not in\n{text}");
     }
     assert!(!text.contains("<script>"), "{text}");
     // It opens without a network.
