@@ -237,6 +237,37 @@ fn the_baseline_is_frozen_once_before_the_phase_says_active() {
     assert!(baseline::due(&client, &world, now).is_none(), "who was Active is not frozen again");
 }
 
+/// Nothing is frozen on what an earlier visit saw alone, without an answer of the ledger, or a second time.
+#[test]
+fn a_baseline_is_due_once_and_only_while_every_gate_is_open() {
+    let now = at("2026-06-01T00:00:00Z");
+    let mut world = observed(5);
+    let seen = |is: &str| {
+        let one = |kind: &str| json!({"type": kind, "status": is, "reason": "Settled", "message": "", "observedGeneration": 1, "lastTransitionTime": now});
+        let mut account = account(5, "d1");
+        let conditions = json!([one("AccessProven"), one("InventoryComplete")]);
+        account.status.as_mut().unwrap().conditions = serde_json::from_value(conditions).unwrap();
+        vec![account]
+    };
+    world.accounts = seen("True");
+    let mut client = client(bare(), Value::Null);
+    let report = crate::managed_client::Report { namespace_ready: true, ..Default::default() };
+    let (status, outcome) = crate::managed_client::status(&client, &world, &[], &report, now);
+    assert!(status.gates.iter().all(gates::is_open), "{:?}", status.gates);
+    client.status = Some(status);
+    let waits = match outcome {
+        crate::Outcome::Settled(after) => after,
+        crate::Outcome::Waiting(wait) => wait.after,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(waits, std::time::Duration::from_secs(1), "the next visit comes at once");
+    let due = |world: &Observed| baseline::due(&client, world, now).map(|frozen| frozen.0.assets);
+    assert_eq!(due(&world), Some(7));
+    assert_eq!(due(&Observed { baseline: frozen(), ..world.clone() }), None, "the ledger has one");
+    assert_eq!(due(&Observed { decided: None, ..world.clone() }), None, "the ledger did not answer");
+    assert_eq!(due(&Observed { accounts: seen("False"), ..world.clone() }), None, "meanwhile access was lost");
+}
+
 #[test]
 fn renewal_begins_on_the_last_day_of_notice_and_ends_by_a_decision() {
     let contract = |more: Value| {
