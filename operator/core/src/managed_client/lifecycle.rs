@@ -143,9 +143,14 @@ fn stands_before_active(status: &ManagedClientStatus) -> bool {
 }
 
 /// Time until the next visit has something to do for the phase: to freeze the inventory, or to tell that the time of renewal has come.
-pub(super) fn look(client: &ManagedClient, told: (&LifecycleStatus, &[Gate]), now: Timestamp) -> Option<std::time::Duration> {
+pub(super) fn look(
+    (client, observed): (&ManagedClient, &Observed),
+    told: (&LifecycleStatus, &[Gate]),
+    now: Timestamp,
+) -> Option<std::time::Duration> {
     let status = ManagedClientStatus { lifecycle: Some(told.0.clone()), gates: told.1.to_vec(), ..ManagedClientStatus::default() };
-    if stands_before_active(&status) {
+    // Without the ledger nothing is frozen, and nobody hurries.
+    if stands_before_active(&status) && observed.decided.is_some() {
         return Some(std::time::Duration::from_secs(1));
     }
     let begins = deadlines::notice_begins(&client.spec.exit)?.duration_since(now);

@@ -87,7 +87,7 @@ pub fn status(
     let erasure = erasure::settle(client, (&standing, &report.erased), &mut set, now);
     let (delivery, turn) = delivery::settle(client, (observed, ended.is_some()), &mut set, now);
     let (lifecycle, gates) = lifecycle::settle(client, observed, &set, now);
-    let look = look.into_iter().chain(turn).chain(lifecycle::look(client, (&lifecycle, &gates), now)).min();
+    let look = look.into_iter().chain(turn).chain(lifecycle::look((client, observed), (&lifecycle, &gates), now)).min();
     let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
     let outcome = match ended {
         _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),

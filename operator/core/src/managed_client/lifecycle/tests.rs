@@ -294,7 +294,7 @@ fn renewal_begins_on_the_last_day_of_notice_and_ends_by_a_decision() {
     }
     let client = client(contract(json!({})), active);
     let (status, gates) = settle(&client, &observed(5), &set(&client, &[]), at("2026-05-31T21:59:00Z"));
-    assert_eq!(look(&client, (&status, &gates), at("2026-05-31T21:59:00Z")), Some(std::time::Duration::from_secs(60)));
+    assert_eq!(look((&client, &observed(5)), (&status, &gates), at("2026-05-31T21:59:00Z")), Some(std::time::Duration::from_secs(60)));
 }
 
 #[test]
