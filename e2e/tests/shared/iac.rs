@@ -298,6 +298,7 @@ fn bundle(assets: &[Asset], into: &Path) -> Result<()> {
         withheld: &[],
         acceptance_code: None,
         ledger: None,
+        risks: &[],
     };
     for (path, text) in inputs.files().into_iter().chain(files(&inputs)) {
         let path = into.join(path);

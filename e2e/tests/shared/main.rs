@@ -14,6 +14,7 @@ mod incidents;
 mod inventory;
 mod leaving;
 mod ledger;
+mod lifecycle;
 mod line;
 mod members;
 mod provider_types;

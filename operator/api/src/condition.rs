@@ -117,7 +117,9 @@ words! {
         AccessRevoked,
         /// The client was handed over for good.
         HandedOver,
-        /// No deadline of the exit was missed. A warning: `Ready` does not depend on it.
+        /// The agreements that regulated data needs are in force. A warning: `Ready` does not depend on it, and the gate `Agreements` does.
+        AgreementsInForce,
+        /// No deadline of the exit or of an agreement was missed. A warning: `Ready` does not depend on it.
         DeadlinesMet,
         /// The provider's copies of the client's data are erased, but for those that are kept for a stated reason.
         DataErased,
@@ -255,8 +257,10 @@ words! {
         Rehearsal,
         /// The client was handed over.
         HandedOver,
-        /// A deadline of the exit has passed and was not kept.
+        /// A deadline of the exit or of an agreement has passed and was not kept.
         DeadlineMissed,
+        /// An agreement that regulated data needs is missing, not yet in force, or expired.
+        AgreementMissing,
         /// The client can still fetch its bundle: nothing is erased yet.
         RetrievalPeriod,
         /// An order keeps the client's data from being erased.

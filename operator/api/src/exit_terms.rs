@@ -173,7 +173,7 @@ pub struct LegalHold {
     pub reason: String,
 }
 
-/// A date of the exit that somebody must keep.
+/// A date of the exit, or of an agreement, that somebody must keep.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DeadlineKind {
     /// Notice must be given by then, or the contract does not end on its last day by notice.
@@ -188,6 +188,8 @@ pub enum DeadlineKind {
     Retrieval,
     /// The provider's copies must be erased by then.
     Erasure,
+    /// An agreement or qualification expires then, and another one must have taken its place.
+    Agreement,
 }
 
 /// How a deadline stands.
@@ -195,7 +197,7 @@ pub enum DeadlineKind {
 pub enum DeadlineState {
     /// It lies ahead.
     Pending,
-    /// It lies ahead by less than two weeks.
+    /// It lies ahead by less than two weeks; of an agreement, by less than 30 days.
     Near,
     /// It was kept.
     Met,
@@ -213,7 +215,7 @@ pub enum DeadlineState {
 pub struct Deadline {
     /// Which.
     pub kind: DeadlineKind,
-    /// Whose rule it is: `Contract`, or a regime.
+    /// Whose rule it is: `Contract`, or a regime; of an agreement, its kind.
     #[schemars(length(max = 40))]
     pub rule: String,
     /// The moment: the day before it has ended.

@@ -5,6 +5,7 @@
 
 pub mod account_access;
 pub mod account_budget;
+pub mod agreements;
 pub mod backup_policy;
 pub mod change_request;
 pub mod cloud_account;
@@ -18,6 +19,7 @@ pub mod handover;
 pub mod incident;
 pub mod isolation;
 pub mod ledger;
+pub mod lifecycle;
 pub mod managed_client;
 pub mod monitoring_stack;
 pub mod names;

@@ -5,12 +5,14 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agreements::{Agreement, RegulatedData};
 use crate::backup_policy::BackupTerms;
 use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
 use crate::contract::{BreakGlass, DeliveryModel, DeliveryStatus, DomainTerms};
 use crate::destination::{Destination, DestinationStatus};
 use crate::exit_terms::{ContractTerms, Deadline, Disposition, ErasureStatus, LegalHold, Regime};
 use crate::isolation::IsolationStatus;
+use crate::lifecycle::{Gate, LifecycleStatus, LifecycleTerms};
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
 use crate::scope::ScopeTerms;
@@ -35,6 +37,7 @@ use crate::service_level::ServiceLevelTerms;
     printcolumn(name = "Client", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.lifecycle.phase"),
     printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
     printcolumn(name = "Assets", type_ = "integer", json_path = ".status.assets"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -101,6 +104,19 @@ pub struct ManagedClientSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.until > self.from && self.until - self.from <= duration('24h')").message("breakGlass.until must be later than breakGlass.from, by 24 hours at most"))]
     pub break_glass: Option<BreakGlass>,
+    /// How far the two sides are with each other, and what the contract leaves out. Without it the contract stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<LifecycleTerms>,
+    /// Data in the scope of the service that a rule protects. An agreement that it needs and that is not in force keeps the client from Active.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[x_kube(validation = Rule::new("self.all(r, self.exists_one(o, o == r))").message("name each kind of data once"))]
+    pub regulated_data: Vec<RegulatedData>,
+    /// Agreements and qualifications of both sides, those that have expired included. `status.deadlines` warns before each expires.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40))]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(o, o.kind == a.kind && o.party == a.party && o.reference == a.reference))").message("each agreement of a party needs a reference of its own"))]
+    pub agreements: Vec<Agreement>,
     /// On which terms the client leaves.
     pub exit: ExitTerms,
 }
@@ -357,7 +373,13 @@ pub struct ManagedClientStatus {
     /// What the isolation test has told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<IsolationStatus>,
-    /// Dates of the exit that somebody must keep, the next ones first.
+    /// Where the client is on its way through the contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<LifecycleStatus>,
+    /// What stands before the next phase, and how what stood before the present one stands now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// Dates of the exit and of agreements that somebody must keep, the next ones first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deadlines: Vec<Deadline>,
     /// What became of the client's data after the exit.

@@ -9,6 +9,7 @@ use caretaker_api::destination::{Destination, DestinationStatus};
 use caretaker_bundle::{sha256_file, signature_path, statement_path};
 use caretaker_core::handover::redact;
 use caretaker_core::ledger::{Body, WriteState};
+use caretaker_core::managed_client::destination::destination as wanted;
 use caretaker_core::messages::steady;
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
@@ -72,7 +73,7 @@ pub async fn attempt(ctx: &Context, client: &ManagedClient, destination: &Destin
 }
 
 /// Delivers a sealed file and its signature, the signature first, and reads back what may be read back. Says where it lies; `None` where the client has no
-/// destination.
+/// destination, and before the contract.
 ///
 /// # Errors
 /// The destination does not take it, or gives back something else: the client must correct its bucket, or the provider `spec.exit.destination`.
@@ -82,7 +83,7 @@ pub async fn deliver(
     (file, name): (&Path, &str),
     sha256: &str,
 ) -> Result<Option<String>, Failure> {
-    let Some(destination) = &client.spec.exit.destination else { return Ok(None) };
+    let Some(destination) = wanted(client) else { return Ok(None) };
     let to = format!("{}/{name}", destination.url.trim_end_matches('/'));
     let entry = |state: WriteState, detail: String| {
         let what = format!("deliver the bundle with sha256 {sha256}, its signature and its statement");

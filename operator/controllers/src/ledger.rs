@@ -3,6 +3,7 @@
 use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::HandoverStatus;
 use caretaker_api::ledger::LedgerHead;
+use caretaker_api::lifecycle::ClientBaseline;
 use caretaker_api::{Handover, ManagedClient};
 use caretaker_cloud::{CloudLink, CloudStep, Receipt};
 use caretaker_core::change_request::Progress;
@@ -12,6 +13,7 @@ use caretaker_core::handover::parts::LedgerTold;
 use caretaker_core::handover::shown::{is_shortened, lacks_accounts, state};
 use caretaker_core::ledger::undo::UndoPlan;
 use caretaker_core::ledger::{Actor, Body, Decision, Entry, Head, Operation, Place, actor, entry, exit};
+use caretaker_core::managed_client::lifecycle::baseline::Frozen;
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
 use caretaker_store::ledger::{Verdict, export};
@@ -50,6 +52,12 @@ pub async fn change(ctx: &Context, client: &ManagedClient, uid: &str) -> Result<
 pub async fn decided(ctx: &Context, client: &ManagedClient) -> Result<Told, Failure> {
     let (place, known) = place(client);
     ctx.ledger.decided(&place, &known).await.map_err(Failure::store)
+}
+
+/// The inventory that was frozen at the beginning of Active.
+pub async fn baseline(ctx: &Context, client: &ManagedClient) -> Result<Option<ClientBaseline>, Failure> {
+    let (place, known) = place(client);
+    ctx.ledger.ledgers.baseline(&place, &known).await.map_err(Failure::store)
 }
 
 /// A copy of a client's ledger for a bundle, and what it tells; nothing where a segment is lost while it is read.
@@ -141,6 +149,16 @@ impl<'a> Scribe<'a> {
         let uid = &self.operation.uid;
         let recorded = self.ctx.ledger.exit(&self.place, &self.known, uid).await.map_err(Failure::store)?;
         self.write(exit::changes(&recorded.unwrap_or_default(), state)).await
+    }
+
+    /// Freezes the inventory of the beginning, once. Another process may have been faster: what the ledger has stays.
+    pub async fn freeze(&self, (baseline, accounts): &Frozen) -> Result<(), Failure> {
+        let held = self.ctx.ledger.ledgers.baseline(&self.place, &self.known).await.map_err(Failure::store)?;
+        if held.is_none() {
+            let body = Body::Baseline { baseline: baseline.clone(), accounts: accounts.clone() };
+            self.write(vec![(String::new(), body)]).await?;
+        }
+        Ok(())
     }
 
     /// Writes a decision, once.

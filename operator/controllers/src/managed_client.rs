@@ -18,6 +18,7 @@ use caretaker_core::handover::life::{Life, has_come_to, is_leaving};
 use caretaker_core::isolation::{Step, step};
 use caretaker_core::ledger::Decision;
 use caretaker_core::managed_client::erasure::Erasing;
+use caretaker_core::managed_client::lifecycle::baseline::Frozen;
 use caretaker_core::managed_client::{self as core, Observed, Report, readiness};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use caretaker_core::ownership::{Kind, owned};
@@ -47,6 +48,7 @@ pub struct Plan {
     destination: Option<Destination>,
     decisions: Vec<Decision>,
     turned: bool,
+    freeze: Option<Frozen>,
 }
 
 impl Plan {
@@ -116,6 +118,7 @@ impl Reconciler for ManagedClients {
             reports: ctx.cache.list_typed::<ServiceReport>(within),
             changes: ctx.cache.list_typed::<ChangeRequest>(within),
             decided: ledger::decided(ctx, client).await.ok(),
+            baseline: ledger::baseline(ctx, client).await.ok().flatten(),
             ending: Ending::of(&handovers),
             leaving: is_leaving(&handovers),
             frozen: has_come_to(&handovers, Life::Frozen),
@@ -142,6 +145,7 @@ impl Reconciler for ManagedClients {
             worn: readiness::worn_rehearsals(&observed.handovers),
             decisions: core::delivery::owed(client, observed, now),
             turned: core::delivery::turned(client, observed, now),
+            freeze: core::lifecycle::baseline::due(client, observed, now),
             destination: core::destination::due(client, now).filter(|_| observed.ending.is_none()).cloned(),
         }
     }
@@ -149,7 +153,7 @@ impl Reconciler for ManagedClients {
     async fn act(&self, ctx: &Context, client: &ManagedClient, plan: Plan) -> Acted<Report> {
         let owner = owner(client);
         let (mut report, mut taken) = (Report::default(), None);
-        if let Err(failure) = contract::act(ctx, client, &plan.decisions, plan.turned).await {
+        if let Err(failure) = contract::act(ctx, client, &plan.decisions, (plan.turned, plan.freeze.as_ref())).await {
             report.failure = Some(failure.to_string());
             return Acted { done: report, failure: Some(failure) };
         }

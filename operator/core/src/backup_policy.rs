@@ -313,8 +313,12 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     } else if let Some(message) = never {
         set.set(kind, Is::True, Reason::ObserveOnly, message);
     } else if !observing.is_empty() {
-        let message =
-            format!("observe only: {} lack(s) the capability Backup; what would be written stands in status.plans", observing.join(", "));
+        let why = match &observed.verdict {
+            // A capability would not help: nothing is written in any case.
+            Verdict::Never(why) => why.clone(),
+            _ => format!("observe only: {} lack(s) the capability Backup", observing.join(", ")),
+        };
+        let message = format!("{why}; what would be written stands in status.plans");
         set.set(kind, Is::True, Reason::ObserveOnly, message);
     } else if !accounts.is_empty() && accounts.iter().all(|account| !account.has_plans()) {
         let message = "observe only: plans are written on AWS alone in this release; the recovery points that others make are watched";

@@ -4,7 +4,9 @@
 //! a client who could forbid it would keep us in. And bundles that are delivered to a place which the client named for
 //! them are the client's own wish.
 
+use caretaker_api::cloud_account::Capability;
 use caretaker_api::contract::{Authority, BreakGlass, DeliveryModel, Domain, DomainStatus, May};
+use caretaker_api::lifecycle::Stage;
 use caretaker_api::managed_client::ManagedClientSpec;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -122,9 +124,25 @@ pub fn authority(spec: &ManagedClientSpec, domain: Domain) -> Authority {
     }
 }
 
+/// Whether there is no contract yet: then nothing is written in any cloud of the client's.
+#[must_use]
+pub fn is_assessment(spec: &ManagedClientSpec) -> bool {
+    spec.lifecycle.as_ref().is_some_and(|terms| terms.stage == Stage::Assessment)
+}
+
+/// What the operator asks the client to grant in an account: before the contract nothing but reading, so that no kit of an assessment holds a permission to
+/// write.
+#[must_use]
+pub fn granted(spec: &ManagedClientSpec, allow: &[Capability]) -> Vec<Capability> {
+    if is_assessment(spec) { Vec::new() } else { allow.to_vec() }
+}
+
 /// What becomes of a planned write in a domain.
 #[must_use]
 pub fn verdict(spec: &ManagedClientSpec, domain: Domain, now: Timestamp) -> Verdict {
+    if is_assessment(spec) {
+        return Verdict::Never("this is an assessment before the contract: the operator reads and writes nothing".into());
+    }
     if spec.delivery_model == DeliveryModel::StaffAugmentation {
         return Verdict::Never("staff augmentation: the operator observes and writes nothing".into());
     }
@@ -181,6 +199,33 @@ mod tests {
             assert_eq!(verdict.shown(Domain::Backup).writes, may, "{why}");
             assert_eq!(verdict.permit().is_some(), may == May::Apply, "{why}");
             assert_eq!(verdict.permit().is_some_and(|permit| permit.emergency().is_some()), approval_is_open, "{why}");
+        }
+    }
+
+    /// F59: whatever the model, the domains, the capabilities and an emergency say.
+    #[test]
+    fn an_assessment_writes_nothing_and_asks_for_no_permission_to_write() {
+        let glass = json!({"by": "Jo", "reason": "ransom", "from": "2026-01-01T10:00:00Z", "until": "2026-01-01T12:00:00Z"});
+        let provider = json!([{"name": "Backup", "authority": "Provider"}]);
+        let all = [Capability::Backup, Capability::RestoreTest, Capability::Revoke];
+        for (why, mut terms) in [
+            ("fully managed", json!({})),
+            ("the provider's domain", json!({"deliveryModel": "CoManaged", "domains": provider})),
+            ("an emergency", json!({"deliveryModel": "CoManaged", "breakGlass": glass})),
+            ("staff", json!({"deliveryModel": "StaffAugmentation"})),
+        ] {
+            let now = "2026-01-01T11:00:00Z".parse().unwrap();
+            terms["lifecycle"] = json!({"stage": "Assessment"});
+            let assessed = spec(terms.clone());
+            for domain in Domain::ALL {
+                let verdict = verdict(&assessed, domain, now);
+                assert!(verdict.permit().is_none(), "{why}: {domain:?}");
+                let shown = verdict.shown(domain);
+                assert!(shown.writes == May::Never && shown.because.contains("assessment"), "{why}: {shown:?}");
+            }
+            assert_eq!(granted(&assessed, &all), [], "{why}");
+            terms["lifecycle"] = json!({});
+            assert_eq!(granted(&spec(terms), &all), all, "{why}: under the contract it is as the account says");
         }
     }
 

@@ -11,7 +11,7 @@ pub mod exit;
 pub mod undo;
 
 pub use chain::{Broken, Chain, Head, Place, Segment};
-pub use entry::{Actor, Body, Decided, Decision, Entry, Operation, WriteState};
+pub use entry::{AccountBaseline, Actor, Body, Decided, Decision, Entry, Operation, WriteState};
 
 #[cfg(test)]
 mod kills;

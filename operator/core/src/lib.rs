@@ -2,6 +2,7 @@
 //!
 //! Each kind has a file of its own name with `check` (faults as data), `plan` (cannot fail) and `status`; what they share is here.
 
+pub mod assessment;
 pub mod backup_policy;
 pub mod change_request;
 pub mod cloud_account;
@@ -29,6 +30,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod permissions;
 pub mod provider_profile;
+pub mod risks;
 pub mod schema;
 pub mod service_level;
 pub mod service_report;

@@ -1,12 +1,14 @@
 //! `ManagedClient`: what a client's namespace holds, which children it has, and how their conditions sum up.
 
 mod accounts;
+pub mod agreements;
 pub mod deadlines;
 pub mod delivery;
 pub mod destination;
 mod ended;
 pub mod erasure;
 mod guards;
+pub mod lifecycle;
 pub mod readiness;
 mod reports;
 mod status;
@@ -17,6 +19,7 @@ use std::collections::BTreeMap;
 
 use caretaker_api::backup_policy::BackupPolicySpec;
 use caretaker_api::condition::{ConditionType, Reason};
+use caretaker_api::lifecycle::ClientBaseline;
 use caretaker_api::monitoring_stack::MonitoringStackSpec;
 use caretaker_api::names::{self, client_namespace};
 use caretaker_api::{BackupPolicy, ChangeRequest, CloudAccount, Handover, ManagedClient, MonitoringStack, ServiceReport};
@@ -55,6 +58,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::ChangesDecided,
     ConditionType::ExitReady,
     ConditionType::HandedOver,
+    ConditionType::AgreementsInForce,
     ConditionType::DeadlinesMet,
     ConditionType::DataErased,
 ];
@@ -86,6 +90,8 @@ pub struct Observed {
     pub changes: Vec<ChangeRequest>,
     /// What the ledger tells of decisions; `None` where the store did not answer.
     pub decided: Option<Told>,
+    /// The inventory that the ledger says was frozen at the beginning of Active.
+    pub baseline: Option<ClientBaseline>,
     /// A final Handover that has begun to revoke.
     pub ending: Option<Ending>,
     /// Whether a final Handover is under way: what it was begun with stays until it has ended.
@@ -153,6 +159,8 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     }
     faults.extend(deadlines::faults(&client.spec.exit));
     faults.extend(delivery::faults(&client.spec));
+    faults.extend(agreements::faults(&client.spec));
+    faults.extend(lifecycle::faults(client));
     faults.extend(observed.recipient_faults.iter().cloned());
     faults
 }

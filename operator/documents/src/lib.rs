@@ -2,6 +2,7 @@
 //!
 //! Texts are templates: files in `templates`, which are compiled in. No IO, no clock. Which permissions are asked for, and of whom, is decided in `core`.
 
+pub mod assessment;
 pub mod handover;
 pub mod kit;
 pub mod permissions;

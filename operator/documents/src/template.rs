@@ -11,6 +11,7 @@ use crate::quote;
 
 /// Every template by its path under `templates`.
 const TEMPLATES: &[(&str, &str)] = &[
+    ("assessment/report.html", include_str!("../templates/assessment/report.html.j2")),
     ("handover/iac/aws.tf", include_str!("../templates/handover/iac/aws.tf.j2")),
     ("handover/iac/azure.tf", include_str!("../templates/handover/iac/azure.tf.j2")),
     ("handover/iac/gcp.tf", include_str!("../templates/handover/iac/gcp.tf.j2")),

@@ -86,6 +86,7 @@ fn files(mode: HandoverMode, count: usize) -> (BTreeMap<String, String>, BTreeMa
         withheld: &[],
         acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
         ledger: None,
+        risks: &[],
         export: &Export::default(),
     };
     (handover::files(&inputs), inputs.files())

@@ -198,6 +198,7 @@ fn the_bundle() {
             withheld: &[],
             acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
             ledger: None,
+            risks: &[],
         };
         insta::assert_snapshot!(name, shown(handover::files(&inputs)));
     }

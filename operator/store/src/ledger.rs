@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::{HandoverStatus, HandoverStep, StepState};
+use caretaker_api::lifecycle::ClientBaseline;
 use caretaker_core::change_request::Progress;
 use caretaker_core::contract::emergency::Told;
 use caretaker_core::digest::sha256_hex;
@@ -46,6 +47,8 @@ struct Open {
     changes: HashMap<String, Progress>,
     /// What was decided.
     decided: Told,
+    /// The inventory that was frozen at the beginning of Active, the first where it was told twice.
+    baseline: Option<ClientBaseline>,
     listed_at: Option<Timestamp>,
 }
 
@@ -165,6 +168,20 @@ impl Ledgers {
         Ok(open.decided.clone())
     }
 
+    /// The inventory that was frozen at the beginning of Active; `None` where none was.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    ///
+    /// # Panics
+    /// Never.
+    pub async fn baseline(&self, place: &Place, known: &Head) -> Result<Option<ClientBaseline>, StoreError> {
+        let ledger = self.ledger(place);
+        let mut open = ledger.lock().await;
+        self.read_once(&mut open, place, known).await?;
+        Ok(open.baseline.clone())
+    }
+
     /// The end of a ledger and what is wrong with it. Every segment is read once in a process; afterwards, once an hour, it is looked whether all are there.
     ///
     /// # Errors
@@ -218,6 +235,7 @@ impl Open {
                     let known = self.erasures.entry(*store).or_default();
                     *known = (*known).max((*objects, *bytes));
                 }
+                Body::Baseline { baseline, .. } => drop(self.baseline.get_or_insert_with(|| baseline.clone())),
                 Body::Decision(decision) => drop(self.decided.insert((decision.about.clone(), decision.decided))),
                 _ => {}
             }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use caretaker_api::ManagedClient;
-use caretaker_core::ledger::undo::{Undo, UndoPlan};
+use caretaker_core::ledger::undo::{Undo, UndoPlan, Undoable};
 use caretaker_core::ledger::{Entry, Head, Place};
 use caretaker_store::Store;
 use caretaker_store::ledger::{Verdict, follow, places};
@@ -192,13 +192,18 @@ async fn undo_plan(which: &Which) -> anyhow::Result<()> {
     for (index, undo) in plan.iter().enumerate() {
         out!("{}", undo_text(index + 1, undo));
     }
+    outln!("\nThis is a plan, and nothing of it was done. Newest first: later writes may stand on earlier ones.");
     Ok(())
 }
 
 fn undo_text(number: usize, undo: &Undo) -> String {
     let head = format!("{number:>3}. ");
-    let doubt = if undo.is_proved { "" } else { " (no receipt: look first whether it was done)" };
-    let reverse = if undo.reverse.is_empty() { "nothing can take it back" } else { &undo.reverse };
-    let done = format!("{} in {}, {} of {}{doubt}", undo.done, undo.account, undo.operation, undo.at);
-    paragraph(&head, &done, width()) + &paragraph("     undo: ", reverse, width())
+    let done = format!("{} in {}, {} of {}", undo.done, undo.account, undo.operation, undo.at);
+    let reverse = match undo.undoable {
+        Undoable::Yes => undo.reverse.clone(),
+        Undoable::LookFirst => format!("{} (there is no receipt: look first whether it was done)", undo.reverse),
+        Undoable::ByTheClient => format!("{} (only the client can: our access has ended)", undo.reverse),
+        Undoable::No => "nothing can take it back".into(),
+    };
+    paragraph(&head, &done, width()) + &paragraph("     undo: ", &reverse, width())
 }

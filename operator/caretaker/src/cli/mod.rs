@@ -19,12 +19,14 @@ macro_rules! out {
 
 mod access;
 mod account;
+mod assessment;
 mod backups;
 mod bundle;
 mod changes;
 mod closing;
 mod cluster;
 mod exit;
+mod gates;
 mod incidents;
 mod intake;
 mod inventory;
@@ -36,10 +38,12 @@ mod page_test;
 mod progress;
 mod readiness;
 mod report;
+mod risks;
 mod run;
 mod status;
 #[cfg(test)]
 mod told;
+mod world;
 
 use std::process::ExitCode;
 
@@ -92,6 +96,12 @@ enum Command {
     Kit(account::KitArgs),
     /// Show whether clients could leave today, and what stands in the way.
     Readiness(readiness::Args),
+    /// Report on a client: what is there, how much of it was read, what is not protected, and what is not as it should be.
+    Assessment(assessment::Args),
+    /// Show in which phase of the contract clients are, what stands before the next one, and who must act.
+    Gates(gates::Args),
+    /// Show what is not as it should be, who must act, until when, and what helps.
+    Risks(risks::Args),
     /// Show what of clients can be restored and from when, what cannot and why; plan shows what is written next.
     Backups(backups::Args),
     /// Show planned changes that wait for the client's yes; approve and reject say the client's word.
@@ -136,6 +146,9 @@ pub fn main() -> ExitCode {
         Command::Permissions(args) => access::permissions(&args),
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Readiness(args) => block_on(readiness::run(args)),
+        Command::Assessment(args) => block_on(assessment::run(args)),
+        Command::Gates(args) => block_on(gates::run(args)),
+        Command::Risks(args) => block_on(risks::run(args)),
         Command::Backups(args) => block_on(backups::run(args)),
         Command::Changes(args) => block_on(changes::run(args)),
         Command::Report(args) => block_on(report::run(*args)),

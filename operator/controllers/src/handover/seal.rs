@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use caretaker_api::cloud_account::{CellStatus, InventoryStatus};
 use caretaker_api::handover::{BundleStatus, FinalReading, HandoverMode};
-use caretaker_api::{BackupPolicy, Handover, ProviderProfile};
+use caretaker_api::names::client_namespace;
+use caretaker_api::{BackupPolicy, ChangeRequest, Handover, Incident, ManagedClient, MonitoringStack, ProviderProfile, ServiceReport};
 use caretaker_bundle::{About, Entry, Mode, SigningKey, Source, count, file_name, portable};
 use caretaker_core::handover::acceptance::code_digest;
 use caretaker_core::handover::advance::StepResult;
@@ -15,6 +16,7 @@ use caretaker_core::handover::iac::Export;
 use caretaker_core::handover::parts::Gap;
 use caretaker_core::handover::redact;
 use caretaker_core::inventory::{Line, Verdicts, gap};
+use caretaker_core::risks::{Risk, World};
 use caretaker_documents::handover as documents;
 use kube::ResourceExt;
 use tempfile::{NamedTempFile, TempPath};
@@ -93,11 +95,29 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         withheld: &found.withheld,
         acceptance_code: code.as_deref(),
         ledger: told.as_ref(),
+        risks: &risks(ctx, client, sight),
     };
     let files = inputs.files().into_iter().chain(documents::files(&inputs));
     found.entries.extend(files.map(|(path, text)| Entry::text(path, text)));
     let gaps = inputs.gaps().len();
     Ok(Files { entries: found.entries, gaps, code, _copies: found.copies })
+}
+
+/// What is not as it should be at this moment. That an exit is made is none of it.
+fn risks(ctx: &Context, client: &ManagedClient, sight: &Sight) -> Vec<Risk> {
+    let namespace = client_namespace(&client.name_any());
+    let within = Some(namespace.as_str());
+    let world = World {
+        client,
+        accounts: &sight.accounts,
+        backups: &sight.policies,
+        monitoring: &ctx.cache.list_typed::<MonitoringStack>(within),
+        reports: &ctx.cache.list_typed::<ServiceReport>(within),
+        changes: &ctx.cache.list_typed::<ChangeRequest>(within),
+        incidents: &ctx.cache.list_typed::<Incident>(within),
+        handovers: &[],
+    };
+    caretaker_core::risks::risks(&world, ctx.now())
 }
 
 /// What is copied out of the store.

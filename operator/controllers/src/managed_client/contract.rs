@@ -1,10 +1,11 @@
-//! What the contract says is told: emergencies to the ledger and in an event, and to the policies that who decides has
-//! changed.
+//! What the contract says is told: emergencies to the ledger and in an event, to the policies that who decides has
+//! changed, and to the ledger the inventory at the beginning of Active.
 
 use caretaker_api::condition::Reason;
 use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, ManagedClient};
 use caretaker_core::ledger::{Decided, Decision};
+use caretaker_core::managed_client::lifecycle::baseline::Frozen;
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
 use caretaker_engine::cache::Wake;
@@ -14,9 +15,17 @@ use kube::{Resource, ResourceExt};
 use crate::context::Context;
 use crate::ledger::Scribe;
 
-/// Tells both. `turned` says that another answer holds in a domain than the status shows.
-pub(super) async fn act(ctx: &Context, client: &ManagedClient, decisions: &[Decision], turned: bool) -> Result<(), Failure> {
+/// Tells all. `turned` says that another answer holds in a domain than the status shows.
+pub(super) async fn act(
+    ctx: &Context,
+    client: &ManagedClient,
+    decisions: &[Decision],
+    (turned, freeze): (bool, Option<&Frozen>),
+) -> Result<(), Failure> {
     let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
+    if let Some(frozen) = freeze {
+        scribe.freeze(frozen).await?;
+    }
     for decision in decisions {
         scribe.decide(decision).await?;
         let is_open = decision.decided == Decided::EmergencyOpened;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::iac::Export;
 use super::parts::{self, Gap, LedgerTold};
+use crate::risks::Risk;
 
 /// Everything that goes in.
 pub struct Inputs<'a> {
@@ -41,6 +42,8 @@ pub struct Inputs<'a> {
     pub acceptance_code: Option<&'a str>,
     /// What the client's ledger told; `None` where it could not be read.
     pub ledger: Option<&'a LedgerTold>,
+    /// What was not as it should be when the bundle was made.
+    pub risks: &'a [Risk],
 }
 
 /// How a bundle is called.

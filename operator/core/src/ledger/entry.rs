@@ -3,6 +3,7 @@
 use caretaker_api::contract::BreakGlass;
 use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStep, RevocationStatus, StepRecord};
+use caretaker_api::lifecycle::ClientBaseline;
 use caretaker_cloud::{CloudStep, Receipt, RestoreTestTerms};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,21 @@ impl Actor {
     }
 }
 
+/// The inventory of one account, as it was frozen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountBaseline {
+    /// CloudAccount.
+    pub account: String,
+    /// The cloud's own id.
+    pub id: String,
+    /// SHA-256 of the assets.
+    pub digest: String,
+    /// Number of assets.
+    pub assets: u64,
+    /// Complete and planned cells.
+    pub coverage: String,
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -188,6 +204,13 @@ pub enum Body {
         /// Their size in bytes, as far as they lay in the store.
         bytes: u64,
     },
+    /// The inventories at the beginning of Active, frozen once.
+    Baseline {
+        /// Their digest and numbers.
+        baseline: ClientBaseline,
+        /// Each account.
+        accounts: Vec<AccountBaseline>,
+    },
     /// The certificate of what was erased and what is kept.
     Certified {
         /// Address, relative to the store.
@@ -235,6 +258,10 @@ impl Entry {
             Body::Erasure { store, state: WriteState::Done, .. } => format!("erased {store:?}: a listing shows nothing of it"),
             Body::Erasure { store, state: WriteState::Failed, .. } => format!("not erased yet: {store:?}"),
             Body::Erasure { store, objects, bytes, .. } => format!("intends: erase {store:?}, {objects} object(s), {bytes} bytes"),
+            Body::Baseline { baseline, .. } => {
+                let ClientBaseline { digest, accounts, assets, coverage, .. } = baseline;
+                format!("baseline frozen: {assets} asset(s) of {accounts} account(s), coverage {coverage}, sha256 {digest}")
+            }
             Body::Certified { address, sha256 } => format!("certificate of erasure: {address}, sha256 {sha256}"),
         }
     }

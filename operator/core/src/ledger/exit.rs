@@ -67,7 +67,8 @@ impl Fold {
                     at.steps.push(line);
                 }
             }
-            Body::Failure { .. } | Body::Decision(_) | Body::Destination { .. } | Body::Erasure { .. } | Body::Certified { .. } => {}
+            Body::Failure { .. } | Body::Decision(_) | Body::Destination { .. } | Body::Erasure { .. } => {}
+            Body::Certified { .. } | Body::Baseline { .. } => {}
             Body::Frozen(frozen) => state.frozen = Some(frozen.clone()),
             Body::Sealed(bundle) => state.bundle = Some(bundle.clone()),
             Body::Read(reading) => match state.readings.iter_mut().find(|known| known.account == reading.account) {

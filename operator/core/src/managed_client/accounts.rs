@@ -13,6 +13,7 @@ use kube::core::ObjectMeta;
 use super::{Observed, erasure};
 use crate::cloud_account::roster::object_name;
 use crate::cloud_account::was_kind;
+use crate::contract;
 use crate::desired::{Desired, named};
 
 /// Longest time that the API lets inventories be kept, in days.
@@ -143,7 +144,7 @@ fn spec(client: &ManagedClient, wanted: Wanted<'_>, external_id: Option<&String>
     CloudAccountSpec {
         provider_profile: client.spec.provider_profile.clone(),
         target,
-        allow: allow.clone(),
+        allow: contract::granted(&client.spec, allow),
         discovery_interval_minutes: *discovery_interval_minutes,
         // What a legal hold keeps does not go for its age either.
         inventory_retention_days: if erasure::is_held(client) { LONGEST_RETENTION } else { *inventory_retention_days },

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
+use super::agreements;
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::life::{Life, life};
 use crate::outcome::Fault;
@@ -246,6 +247,9 @@ pub fn deadlines(client: &ManagedClient, handovers: &[Handover], now: Timestamp)
     if let Some(left) = facts.left.or(moved) {
         found.extend(after(client, left, &facts));
     }
+    if facts.left.is_none() {
+        found.extend(agreements::deadlines(client, now));
+    }
     found.sort_by_key(|deadline| (deadline.at.0, deadline.kind));
     found
 }
@@ -260,6 +264,17 @@ fn notice(calendar: &Calendar<'_>, facts: &Facts) -> Option<Deadline> {
     let message =
         format!("the contract ends on {end} and wants {days} day(s) of notice: record it in spec.exit.contract.notice, or move endsOn");
     Some(row(DeadlineKind::Notice, "Contract", (at, facts.passing(at, DeadlineState::Passed)), message))
+}
+
+/// When the last day on which notice can be given begins; `None` without a last day of the contract, and once notice was given.
+#[must_use]
+pub(super) fn notice_begins(exit: &ExitTerms) -> Option<Timestamp> {
+    let calendar = Calendar::of(exit.contract.as_ref()?)?;
+    if calendar.noticed_on.is_some() {
+        return None;
+    }
+    let day = calendar.ends_on?.saturating_sub(i64::from(calendar.terms.notice_days).days());
+    day.to_zoned(calendar.zone.clone()).ok().map(|zoned| zoned.timestamp())
 }
 
 fn feasibility(calendar: &Calendar<'_>, exit: &ExitTerms, facts: &Facts) -> Option<Deadline> {
@@ -335,7 +350,7 @@ pub fn condition(set: &mut ConditionSet, deadlines: &[Deadline]) {
     if !missed.is_empty() {
         set.set(kind, Is::False, Reason::DeadlineMissed, format!("missed: {}", missed.join("; ")));
     } else if deadlines.is_empty() {
-        set.set(kind, Is::Unknown, Reason::NotRequested, "spec.exit.contract names no end, and no exit has ended");
+        set.set(kind, Is::Unknown, Reason::NotRequested, "spec.exit.contract names no end, no agreement expires, and no exit has ended");
     } else {
         set.set(
             kind,
@@ -349,7 +364,9 @@ pub fn condition(set: &mut ConditionSet, deadlines: &[Deadline]) {
 /// Why the deadlines may not be kept: one was missed, or the delivery is near and no exit has begun.
 #[must_use]
 pub fn blocker(deadlines: &[Deadline], client: &ManagedClient) -> Option<String> {
-    if let Some(missed) = named(deadlines, DeadlineState::Missed).into_iter().next() {
+    // An agreement that has expired keeps nobody from leaving.
+    let deadlines: Vec<Deadline> = deadlines.iter().filter(|deadline| deadline.kind != DeadlineKind::Agreement).cloned().collect();
+    if let Some(missed) = named(&deadlines, DeadlineState::Missed).into_iter().next() {
         return Some(format!("missed: {missed}"));
     }
     let near = deadlines.iter().find(|deadline| deadline.kind == DeadlineKind::Delivery && deadline.state == DeadlineState::Near)?;

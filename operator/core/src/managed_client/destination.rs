@@ -4,6 +4,7 @@ use caretaker_api::ManagedClient;
 use caretaker_api::destination::{Destination, DestinationStatus};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::contract::is_assessment;
 use crate::handover::redact;
 
 /// Time between two tries of a destination that takes bundles.
@@ -15,10 +16,16 @@ fn last<'a>(client: &'a ManagedClient, destination: &Destination) -> Option<&'a 
     client.status.as_ref()?.destination.as_ref().filter(|tried| tried.destination == *destination)
 }
 
+/// The client's destination. Before the contract there is none: a try and a bundle are writes in the client's cloud.
+#[must_use]
+pub fn destination(client: &ManagedClient) -> Option<&Destination> {
+    client.spec.exit.destination.as_ref().filter(|_| !is_assessment(&client.spec))
+}
+
 /// The destination that is to be tried now.
 #[must_use]
 pub fn due(client: &ManagedClient, now: Timestamp) -> Option<&Destination> {
-    let destination = client.spec.exit.destination.as_ref()?;
+    let destination = destination(client)?;
     let Some(tried) = last(client, destination) else { return Some(destination) };
     let rest = if tried.fault.is_empty() { DAILY } else { AGAIN };
     let is_due = tried.tried_at.as_ref().is_none_or(|at| now.duration_since(at.0) >= rest);
@@ -38,7 +45,7 @@ pub fn shown(client: &ManagedClient, tried: Option<&DestinationStatus>) -> Optio
 /// Why the client could not get its bundle there; `None` where it could, and where none is asked for.
 #[must_use]
 pub fn blocker(client: &ManagedClient, shown: Option<&DestinationStatus>) -> Option<String> {
-    let destination = client.spec.exit.destination.as_ref()?;
+    let destination = destination(client)?;
     match shown {
         None => Some(format!("{} was not tried yet", destination.url)),
         Some(tried) if tried.fault.is_empty() => None,
@@ -82,6 +89,15 @@ mod tests {
         ] {
             assert_eq!(due(&client(destination, status), at(after)).is_some(), is_due, "{why}");
         }
+    }
+
+    #[test]
+    fn before_the_contract_nothing_is_put_there() {
+        let mut client = client(json!({"url": "s3://one"}), Value::Null);
+        assert!(due(&client, Timestamp::UNIX_EPOCH).is_some() && destination(&client).is_some());
+        client.spec.lifecycle = serde_json::from_value(json!({"stage": "Assessment"})).unwrap();
+        assert!(due(&client, Timestamp::UNIX_EPOCH).is_none() && destination(&client).is_none());
+        assert_eq!(blocker(&client, None), None, "and nobody waits for it");
     }
 
     #[test]

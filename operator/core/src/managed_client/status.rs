@@ -17,7 +17,7 @@ use super::accounts::Wanted;
 use super::ended::{end, end_monitoring, told_before};
 use super::erasure::{self, Erased};
 use super::reports::latest_report;
-use super::{CONDITIONS, Observed, accounts, deadlines, delivery, destination, external_ids, readiness};
+use super::{CONDITIONS, Observed, accounts, agreements, deadlines, delivery, destination, external_ids, lifecycle, readiness};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
@@ -72,6 +72,7 @@ pub fn status(
     let tried = destination::shown(client, report.destination.as_ref());
     let deadlines = deadlines::deadlines(client, &observed.handovers, now);
     deadlines::condition(&mut set, &deadlines);
+    agreements::condition(&mut set, &client.spec, now);
     let readiness = readiness(&mut set, (client, observed), (tried.as_ref(), &deadlines), now);
     match &ended {
         Some(message) => end(&mut set, message),
@@ -88,7 +89,8 @@ pub fn status(
     let standing = erasure::standing(client, observed, now);
     let erasure = erasure::settle(client, (&standing, &report.erased), &mut set, now);
     let (delivery, turn) = delivery::settle(client, (observed, ended.is_some()), &mut set, now);
-    let look = look.into_iter().chain(turn).min();
+    let (lifecycle, gates) = lifecycle::settle(client, observed, &set, now);
+    let look = look.into_iter().chain(turn).chain(lifecycle::look((client, observed), (&lifecycle, &gates), now)).min();
     let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
     let outcome = match ended {
         _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
@@ -107,6 +109,8 @@ pub fn status(
         destination: tried,
         ledger,
         readiness,
+        lifecycle: Some(lifecycle),
+        gates,
         deadlines,
         erasure,
         delivery: Some(delivery),

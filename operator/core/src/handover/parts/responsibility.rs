@@ -1,5 +1,5 @@
 //! 10: who does what and who answers for it, domain by domain, as the contract says. The client is always accountable: a provider can be asked to do the work,
-//! and never to answer for it towards others. Nothing here says that a rule of anybody's is met.
+//! and never to answer for it towards others. Nothing here says that a rule of anybody's is met. Beside the matrix: what was not as it should be, with who acts.
 
 use caretaker_api::contract::{Authority, DeliveryModel, Domain};
 use caretaker_api::managed_client::ManagedClientSpec;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{File, Gap, Part};
 use crate::contract::{WRITTEN, authority};
 use crate::handover::contents::Inputs;
+use crate::risks::Risk;
 
 pub(super) struct Responsibility;
 
@@ -27,6 +28,13 @@ struct Row {
     after_the_exit: &'static str,
     by: String,
     evidence: &'static str,
+}
+
+/// What was not as it should be. An empty list says that nothing was known.
+#[derive(Serialize)]
+struct Risks<'a> {
+    of: &'static str,
+    risks: &'a [Risk],
 }
 
 /// What the domain is about, and where the bundle tells what was done.
@@ -86,11 +94,14 @@ impl Part for Responsibility {
     }
 
     fn holds(&self) -> &'static str {
-        "who is accountable for what"
+        "who is accountable for what, and what is not as it should be"
     }
 
     fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
-        vec![File::json(format!("{PATH}/matrix.json"), &rows(&inputs.client.spec))]
+        vec![
+            File::json(format!("{PATH}/matrix.json"), &rows(&inputs.client.spec)),
+            File::json(format!("{PATH}/risks.json"), &Risks { of: "the moment at which the bundle was made", risks: inputs.risks }),
+        ]
     }
 
     fn gaps(&self, _inputs: &Inputs<'_>) -> Vec<Gap> {

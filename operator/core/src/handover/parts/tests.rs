@@ -118,6 +118,7 @@ impl World {
             withheld: &self.withheld,
             acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
             ledger: None,
+            risks: &[],
             export: &self.export,
         }
     }
