@@ -1,4 +1,5 @@
-//! `BackupPolicy`: what a policy is in AWS Backup, how it differs from what is there, and which steps close the gap.
+//! `BackupPolicy`: what a policy is on each cloud, how it differs from what is there, and which steps close the gap. AWS Backup is here; where a schedule is
+//! attached to each disk, see [`schedules`].
 
 mod contract;
 pub mod conversation;
@@ -8,6 +9,7 @@ pub mod preview;
 pub mod protection;
 pub mod recovery;
 pub mod restore_test;
+pub mod schedules;
 mod waits;
 
 use std::time::Duration;
@@ -25,7 +27,8 @@ use crate::change_request::{Change, Settled};
 use crate::conditions::{ConditionSet, Is};
 use crate::contract::Verdict;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
-use waits::{account_wait, error_wait, lock_wait};
+use schedules::Selected;
+use waits::{account_wait, error_wait, told_waits};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady, ConditionType::BackupsProtected, ConditionType::RestoreTested];
@@ -34,6 +37,9 @@ pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady, Conditio
 const RESYNC: Duration = Duration::from_secs(600);
 /// Wait for an account whose access is not proven.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// Reasons for which a policy is known not to be kept.
+const FALSE: [Reason; 5] = [Reason::Denied, Reason::Failed, Reason::LockForbids, Reason::NotOffered, Reason::ScheduleTaken];
 
 /// Time between two looks while a final handover keeps every write out.
 const FROZEN: Duration = Duration::from_secs(3600);
@@ -83,6 +89,8 @@ pub struct AccountView {
     pub backup_role: String,
     /// Whether access is proven.
     pub is_proven: bool,
+    /// What of it is selected, or why that cannot be said; `None` where the cloud selects by tag itself.
+    pub selected: Option<Result<Selected, String>>,
     /// What is there; the error of looking; `None` while nothing was read.
     pub state: Option<Result<ProtectionState, CloudError>>,
 }
@@ -91,7 +99,7 @@ impl AccountView {
     /// Whether plans can be made on its cloud.
     #[must_use]
     pub const fn has_plans(&self) -> bool {
-        Offers::of(self.cloud).plans
+        Offers::of(self.cloud).plans.is_some()
     }
 }
 
@@ -146,7 +154,7 @@ pub struct RegionPlan {
     pub account: String,
     /// Region.
     pub region: String,
-    /// Name of vault, plan and selection.
+    /// Name of our objects there.
     pub name: String,
     /// Id of the plan that is there.
     pub plan_id: Option<String>,
@@ -154,10 +162,20 @@ pub struct RegionPlan {
     pub steps: Vec<CloudStep>,
     /// Whether writing is granted.
     pub may_write: bool,
-    /// Why the plan would make jobs that fail, whatever is written: then nothing is.
-    pub blocked: Option<String>,
+    /// Why the plan would save nothing, whatever is written: then nothing is.
+    pub blocked: Option<(Reason, String)>,
+    /// What no step of ours can mend.
+    pub told: Vec<String>,
     /// Whether the contract keeps a write that is granted out.
     pub held: Held,
+}
+
+impl RegionPlan {
+    /// Whether anything there is not as the policy says.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        !self.steps.is_empty() || !self.told.is_empty()
+    }
 }
 
 /// What the contract does to a write that the account allows.
@@ -179,24 +197,48 @@ pub fn plan(client: &str, policy: &BackupPolicy, accounts: &[AccountView]) -> Ve
     let mut plans = Vec::new();
     for account in accounts {
         let Some(Ok(state)) = &account.state else { continue };
+        let Some(offer) = Offers::of(account.cloud).plans else { continue };
         for region in &regions_of(&policy.spec.terms, account.cloud) {
-            let held = state.plans.iter().find(|plan| plan.region == *region && plan.name == name);
-            let vault = state.vaults.iter().find(|vault| vault.region == *region && vault.name == name);
-            let blocked = vault.and_then(|vault| lock_forbids(vault, policy.spec.terms.retention_days));
-            let steps = steps(&policy.spec.terms, account, (region, &name), (state, held));
-            plans.push(RegionPlan {
+            let found = RegionPlan {
                 account: account.name.clone(),
                 region: region.clone(),
                 name: name.clone(),
-                plan_id: held.map(|plan| plan.id.clone()),
-                steps: if blocked.is_none() { steps } else { Vec::new() },
+                plan_id: None,
+                steps: Vec::new(),
                 may_write: account.allow.contains(&Capability::Backup),
-                blocked,
+                blocked: None,
+                told: Vec::new(),
                 held: Held::No,
-            });
+            };
+            let of = if offer.selects_by_tag { by_tag } else { by_disk };
+            plans.push(of(&policy.spec.terms, (account, state), found));
         }
     }
     plans
+}
+
+/// Where a plan selects what has the tag.
+fn by_tag(terms: &BackupTerms, (account, state): (&AccountView, &ProtectionState), found: RegionPlan) -> RegionPlan {
+    let (region, name) = (&found.region, &found.name);
+    let held = state.plans.iter().find(|plan| plan.region == *region && plan.name == *name);
+    let vault = state.vaults.iter().find(|vault| vault.region == *region && vault.name == *name);
+    let blocked = vault.and_then(|vault| lock_forbids(vault, terms.retention_days)).map(|why| (Reason::LockForbids, why));
+    let steps = if blocked.is_none() { steps(terms, account, (region, name), (state, held)) } else { Vec::new() };
+    RegionPlan { plan_id: held.map(|plan| plan.id.clone()), steps, blocked, ..found }
+}
+
+/// Where a schedule is attached to each disk.
+fn by_disk(terms: &BackupTerms, (account, state): (&AccountView, &ProtectionState), found: RegionPlan) -> RegionPlan {
+    let at = (found.region.as_str(), found.name.as_str());
+    let plan_id = schedules::held(state, at.0, at.1).map(|held| held.name.clone());
+    match schedules::refusal(terms, account.cloud) {
+        Some(why) if found.may_write => RegionPlan { plan_id, blocked: Some((Reason::NotOffered, why)), ..found },
+        Some(why) => RegionPlan { plan_id, told: vec![why], ..found },
+        None => {
+            let (told, steps) = (schedules::conflicts(terms, at, state), schedules::steps(terms, at, (account, state)));
+            RegionPlan { plan_id, told, steps, ..found }
+        }
+    }
 }
 
 /// A lock fails every job that wants its point kept for fewer or more days: it is told before a plan is written, not by the jobs.
@@ -294,12 +336,12 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     }
     let mut waits: Vec<Wait> = accounts.iter().filter_map(account_wait).collect();
     waits.extend(done.iter().filter_map(|done| done.error.as_ref().map(|error| error_wait(&done.plan.account, error))));
-    waits.extend(done.iter().filter_map(lock_wait));
+    waits.extend(done.iter().flat_map(told_waits));
     waits.extend(changes);
     let never = contract::never(&observed.verdict, done);
     let observing: Vec<&str> = done
         .iter()
-        .filter(|done| !done.plan.may_write && done.plan.held == Held::No && !done.plan.steps.is_empty())
+        .filter(|done| !done.plan.may_write && done.plan.held == Held::No && done.plan.differs())
         .map(|done| done.plan.account.as_str())
         .collect();
     if done.iter().any(|done| repaired(done).is_some()) {
@@ -307,8 +349,7 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     }
     if let Some(wait) = waits.iter().min_by_key(|wait| wait.after) {
         let is_told = matches!(wait.reason, Reason::WaitingForApproval | Reason::ChangeRejected);
-        let is =
-            if is_told || matches!(wait.reason, Reason::Denied | Reason::Failed | Reason::LockForbids) { Is::False } else { Is::Unknown };
+        let is = if is_told || FALSE.contains(&wait.reason) { Is::False } else { Is::Unknown };
         set.set(kind, is, wait.reason, &wait.message);
     } else if let Some(message) = never {
         set.set(kind, Is::True, Reason::ObserveOnly, message);
@@ -317,11 +358,11 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
             format!("observe only: {} lack(s) the capability Backup; what would be written stands in status.plans", observing.join(", "));
         set.set(kind, Is::True, Reason::ObserveOnly, message);
     } else if !accounts.is_empty() && accounts.iter().all(|account| !account.has_plans()) {
-        let message = "observe only: plans are written on AWS alone in this release; the recovery points that others make are watched";
+        let message = "observe only: no plan is written on this cloud in this release; the recovery points that others make are watched";
         set.set(kind, Is::True, Reason::ObserveOnly, message);
     } else {
         // That something was put back is an event of that moment, and its time stands in the status.
-        set.set(kind, Is::True, Reason::Settled, "vault, plan and selection are as the policy says");
+        set.set(kind, Is::True, Reason::Settled, "what makes the backups is as the policy says");
     }
     protect(policy, &mut set, &mut status, protected.as_ref());
     let asked = policy.spec.terms.restore_test.as_ref();
@@ -345,10 +386,10 @@ fn protect(policy: &BackupPolicy, set: &mut ConditionSet, status: &mut BackupPol
     status.protection = Some(found.clone());
 }
 
-/// Vault, plan and selection are the client's and stay. Nobody of ours may look at them any more, so that nothing can be said of how they are.
+/// What makes the backups is the client's and stays. Nobody of ours may look at them any more, so that nothing can be said of how they are.
 fn ended(policy: &BackupPolicy, mut status: BackupPolicyStatus, ending: &str, now: Timestamp) -> (BackupPolicyStatus, Outcome) {
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
-    let message = format!("{ending}; vault, plan and selection stay in the client's accounts, where we cannot look any more");
+    let message = format!("{ending}; what makes the backups stays in the client's accounts, where we cannot look any more");
     for kind in CONDITIONS {
         set.set(*kind, Is::Unknown, Reason::HandedOver, &message);
     }
@@ -368,17 +409,24 @@ pub fn repaired(done: &RegionDone) -> Option<String> {
 }
 
 fn is_repair(plan: &RegionPlan) -> bool {
-    plan.plan_id.is_some() && !plan.steps.is_empty()
+    // A disk that comes is no drift, nor one that goes.
+    let is_of_disks = |step: &CloudStep| matches!(step, CloudStep::AttachSchedule { .. } | CloudStep::DetachSchedule { .. });
+    plan.plan_id.is_some() && plan.steps.iter().any(|step| !is_of_disks(step))
 }
 
 fn plan_status(done: &RegionDone) -> PlanStatus {
-    let state = match (&done.error, done.plan.may_write, done.plan.steps.is_empty()) {
-        _ if done.plan.blocked.is_some() => PlanState::Failed,
-        (Some(_), ..) => PlanState::Failed,
-        (None, false, false) => PlanState::Planned,
+    let plan = &done.plan;
+    let state = match (&done.error, plan.may_write) {
+        (Some(_), _) => PlanState::Failed,
+        _ if matches!(plan.blocked, Some((Reason::LockForbids, _))) => PlanState::Failed,
+        (None, false) if plan.differs() => PlanState::Planned,
+        _ if plan.blocked.is_some() || !plan.told.is_empty() => PlanState::Blocked,
         _ => PlanState::InSync,
     };
-    let told = done.plan.blocked.iter().cloned().chain(done.plan.steps.iter().map(CloudStep::describe));
+    let blocked = plan.blocked.iter().map(|(_, why)| why.clone());
+    // What was written stands there no more.
+    let left = if state == PlanState::Blocked { &[][..] } else { plan.steps.as_slice() };
+    let told = blocked.chain(plan.told.iter().cloned()).chain(left.iter().map(CloudStep::describe));
     let changes = if state == PlanState::InSync { Vec::new() } else { told.collect() };
     PlanStatus {
         account: done.plan.account.clone(),
@@ -412,6 +460,7 @@ mod tests {
             allow: vec![Capability::Backup],
             backup_role: "role".into(),
             is_proven: true,
+            selected: None,
             state: Some(Ok(state)),
         }
     }
@@ -438,6 +487,7 @@ mod tests {
                 rules: 1,
                 selections: vec![selection],
             }],
+            ..ProtectionState::default()
         }
     }
 
