@@ -132,7 +132,8 @@ fn hindrance(asset: &Asset, source: &Source, (known, measure): (Option<&Known>, 
         return Some((by.why.clone(), by.cure.clone()));
     }
     let others_save = known.is_some_and(|known| known.usable.is_some() && !known.is_ours);
-    // Where no plan is ours, that others have none is known only once the first point is overdue: of a cloud whose plans we have always written it is told at once.
+    // Where no plan is ours, that others have none is known only once the first point is overdue. Where a plan selects by
+    // tag it is told at once.
     if Offers::of(asset.cloud).plans.is_none_or(|plans| !plans.selects_by_tag && !measure.may_write) {
         return None;
     }

@@ -252,9 +252,7 @@ pub fn reverse(step: &CloudStep) -> String {
         CloudStep::CreateSelection { region, plan, name, .. } => format!("delete the selection {name} of the plan {plan} in {region}"),
         CloudStep::DeleteSelection { region, plan_id, .. } => format!("add the selection to the plan {plan_id} in {region} again"),
         CloudStep::CreateSchedule { region, name, .. } => {
-            format!(
-                "take the snapshot schedule {name} in {region} from its disks, and then delete it; its snapshots stay until somebody deletes them"
-            )
+            format!("take the snapshot schedule {name} in {region} from its disks, and then delete it; its snapshots stay")
         }
         // Google Cloud keeps no earlier version; its audit log has the request.
         CloudStep::UpdateSchedule { region, name, .. } => {

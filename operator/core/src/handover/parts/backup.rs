@@ -99,7 +99,7 @@ fn keep_schedules(inputs: &Inputs<'_>, (account, account_id): (String, String)) 
     let of = inputs.policies.iter().filter(|policy| policy.spec.accounts.contains(&account));
     let schedules = of.map(|policy| object_name(&inputs.client.name_any(), &policy.name_any())).collect();
     let how = "They are in each region of the policy, and go on without us. A disk that you make from now on gets none by itself: attach one with gcloud compute \
-               disks add-resource-policies. Snapshots of a disk that is taken from its schedule are kept until you delete them."
+               disks add-resource-policies. See yourself how long the snapshots of a disk are kept that is taken from its schedule."
         .into();
     Keep { account, account_id, role: None, schedules, why: SCHEDULES, how }
 }
