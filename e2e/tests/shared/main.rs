@@ -3,6 +3,7 @@
 
 mod backups;
 mod backups_clouds;
+mod backups_plans;
 mod cases_from_practice;
 mod chart;
 mod closing;

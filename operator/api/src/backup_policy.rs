@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::{BackupState, PlanState, RestoreResult};
 
-/// What must be protected, how often and for how long. It becomes a vault, a plan and a selection by tag in each AWS account that allows `Backup`;
-/// elsewhere it shows what is missing and writes nothing. What can be restored is watched on every cloud.
+/// What must be protected, how often and for how long. It becomes a vault, a plan and a selection by tag in each AWS account that allows `Backup`, and a
+/// snapshot schedule on the disks of each Google Cloud project that does; elsewhere it shows what is missing and writes nothing. What can be restored is
+/// watched on every cloud.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "caretaker.dev",
@@ -43,7 +44,7 @@ pub struct BackupPolicySpec {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTerms {
-    /// Time of day at which the backup starts, `HH:MM` in UTC.
+    /// Time of day at which the backup starts, `HH:MM` in UTC. Google Cloud takes full hours only.
     #[schemars(length(min = 5, max = 5))]
     #[x_kube(validation = Rule::new("self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')").message("dailyAt must be a time of day in UTC such as 03:30"))]
     pub daily_at: String,
@@ -156,9 +157,9 @@ pub struct PlanStatus {
     pub account: String,
     /// Region.
     pub region: String,
-    /// InSync, Planned (observe only) or Failed.
+    /// InSync, Planned (observe only), Failed, or Blocked where no write of ours mends it.
     pub state: PlanState,
-    /// Vault in the client's account.
+    /// Vault in the client's account, or snapshot schedule.
     pub vault: String,
     /// Id of the plan in the client's account.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -201,6 +201,10 @@ words! {
         NothingSelected,
         /// The lock of a vault does not let recovery points be kept as the policy wants it.
         LockForbids,
+        /// A cloud cannot do what the policy asks; the message says which form works there.
+        NotOffered,
+        /// A disk has the schedule of somebody else, and the cloud takes one for each disk.
+        ScheduleTaken,
         /// Machines that are covered and run are not watched.
         NotAllWatched,
         /// Pods do not run or are not ready.

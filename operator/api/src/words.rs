@@ -46,12 +46,14 @@ words! {
 words! {
     /// How far a backup policy is in one account and region.
     PlanState {
-        /// Vault, plan and selection are as the policy says.
+        /// All is as the policy says.
         InSync,
         /// Observe only: it is shown what would be written.
         Planned,
         /// The last write failed.
         Failed,
+        /// Something stands in the way that no write of ours mends.
+        Blocked,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Ground, Identity, Member, Narrowing, PermissionGap, Presence, ProtectionState,
-    Receipt, RecoverySink, Register, RestoreTestState, Result, Scope, WantedPermission,
+    Asset, AssetSink, CloudLink, CloudStep, ExcessReport, Ground, Identity, Intent, Member, Narrowing, PermissionGap, Presence,
+    ProtectionState, Receipt, RecoverySink, Register, RestoreTestState, Result, Scope, WantedPermission,
 };
 use jiff::Timestamp;
 
@@ -44,8 +44,8 @@ impl CloudLink for Session {
         Ok(presence::exists(asset))
     }
 
-    async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {
-        protection::read(self, regions, prefix).await
+    async fn protection(&self, of: &Intent) -> Result<ProtectionState> {
+        protection::read(self, &of.regions, &of.name).await
     }
 
     async fn recovery(&self, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {

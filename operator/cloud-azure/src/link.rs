@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    Asset, AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Ground, Identity, Member, PermissionGap, Presence,
-    ProtectionState, Purpose, Receipt, RecoverySink, Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Ground, Identity, Intent, Member, PermissionGap,
+    Presence, ProtectionState, Purpose, Receipt, RecoverySink, Register, Result, Scope, WantedPermission,
 };
 
 use crate::session::Session;
@@ -39,7 +39,7 @@ impl CloudLink for Session {
         presence::exists(self, asset).await
     }
 
-    async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {
+    async fn protection(&self, _of: &Intent) -> Result<ProtectionState> {
         Err(CloudError::new(ErrorClass::Unsupported, "Microsoft.RecoveryServices/vaults/read", "backups on Azure are not supported yet"))
     }
 

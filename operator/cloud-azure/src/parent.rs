@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use caretaker_cloud::budget::Work;
 use caretaker_cloud::runtime::Listing;
 use caretaker_cloud::{
-    Asset, AssetSink, AzureTenantGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Member, MemberState,
+    Asset, AssetSink, AzureTenantGrant, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Identity, Intent, Member, MemberState,
     PermissionGap, Presence, Presented, ProtectionState, Receipt, Register, Result, Scope, WantedPermission,
 };
 use serde_json::Value;
@@ -166,7 +166,7 @@ impl CloudLink for TenantLink {
         Self::unsupported("exists")
     }
 
-    async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {
+    async fn protection(&self, _of: &Intent) -> Result<ProtectionState> {
         Self::unsupported("protection")
     }
 

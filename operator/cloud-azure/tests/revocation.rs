@@ -107,6 +107,6 @@ async fn a_session_does_what_it_is_for_and_no_more() {
     assert_eq!(link.perform("revoke", &elsewhere).await.expect_err("another subscription").class, ErrorClass::Invalid);
     let vault = CloudStep::CreateVault { region: "westeurope".into(), name: "v".into() };
     assert_eq!(link.perform("backup", &vault).await.expect_err("not yet").class, ErrorClass::Unsupported);
-    assert_eq!(link.protection(&[], "").await.expect_err("not yet").class, ErrorClass::Unsupported);
+    assert_eq!(link.protection(&caretaker_cloud::Intent::default()).await.expect_err("not yet").class, ErrorClass::Unsupported);
     assert_eq!(writes(&stage), 0);
 }

@@ -20,6 +20,7 @@ mod permissions;
 mod presence;
 mod recovery;
 mod register;
+mod schedules;
 mod session;
 mod token;
 

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    Asset, AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Ground, Identity, Member, PermissionGap, Presence,
-    ProtectionState, Receipt, RecoverySink, Register, Result, Scope, WantedPermission,
+    Asset, AssetSink, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Ground, Identity, Intent, Member, PermissionGap,
+    Presence, ProtectionState, Receipt, RecoverySink, Register, Result, Scope, WantedPermission,
 };
 
 use crate::session::Session;
-use crate::{deletions, exit, inventory, parent, permissions, presence, recovery, register};
+use crate::{deletions, exit, inventory, parent, permissions, presence, recovery, register, schedules};
 
 #[async_trait]
 impl CloudLink for Session {
@@ -46,8 +46,8 @@ impl CloudLink for Session {
         deletions::deleted(self, assets).await
     }
 
-    async fn protection(&self, _regions: &[String], _prefix: &str) -> Result<ProtectionState> {
-        Err(CloudError::new(ErrorClass::Unsupported, "protection", "backups are not read on Google Cloud in this release"))
+    async fn protection(&self, of: &Intent) -> Result<ProtectionState> {
+        schedules::read(self, of).await
     }
 
     async fn recovery(&self, region: &str, since: jiff::Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {
@@ -64,10 +64,7 @@ impl CloudLink for Session {
     async fn perform(&self, _key: &str, step: &CloudStep) -> Result<Receipt> {
         match step {
             CloudStep::RemoveBinding { project_id, member } => exit::remove_binding(self, project_id, member).await,
-            other => {
-                let message = format!("not a step on Google Cloud in this release: {}", other.describe());
-                Err(CloudError::new(ErrorClass::Unsupported, "perform", message))
-            }
+            other => schedules::perform(self, other).await,
         }
     }
 }

@@ -25,7 +25,7 @@ const OPERATION: &str = "nextPageToken,items/*/operations(selfLink,status,insert
 /// Reads all of one region.
 pub async fn read(session: &Session, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> Result<Ground> {
     let mut disks = Disks::default();
-    let list = List { session, work: Work::once(&session.grant.client) };
+    let list = List::of(session);
     list.each("compute:snapshots.list", ("global/snapshots", SNAPSHOT, &[]), |page| {
         for row in page["items"].as_array().into_iter().flatten() {
             match read::snapshot(row, region) {
@@ -69,14 +69,26 @@ pub async fn read(session: &Session, region: &str, since: Timestamp, sink: &mut 
 }
 
 /// Lists of the project, page by page.
-struct List<'a> {
+pub(crate) struct List<'a> {
     session: &'a Session,
     work: Work,
 }
 
+impl<'a> List<'a> {
+    /// The lists of a session, as one piece of work.
+    pub(crate) fn of(session: &'a Session) -> Self {
+        Self { session, work: Work::once(&session.grant.client) }
+    }
+}
+
 impl List<'_> {
     /// A list of Compute Engine.
-    async fn each(&self, operation: &str, (what, fields, more): (&str, &str, &[(&str, &str)]), take: impl FnMut(&Value)) -> Result<()> {
+    pub(crate) async fn each(
+        &self,
+        operation: &str,
+        (what, fields, more): (&str, &str, &[(&str, &str)]),
+        take: impl FnMut(&Value),
+    ) -> Result<()> {
         let path = format!("/compute/v1/projects/{}/{what}", self.session.grant.project_id);
         let mut query = vec![("maxResults", PAGE_SIZE), ("fields", fields)];
         query.extend(more);

@@ -240,6 +240,6 @@ impl Session {
 
     /// How far writes of this session reach: one for reading is refused by Google itself.
     pub fn reach_of_writes(&self) -> Reach {
-        if self.purpose == Purpose::Revoke { Reach::Full } else { Reach::Read }
+        if matches!(self.purpose, Purpose::Revoke | Purpose::Backup) { Reach::Full } else { Reach::Read }
     }
 }

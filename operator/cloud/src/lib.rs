@@ -52,11 +52,12 @@ pub use model::{
 pub use patch::{PatchFacts, patch_cell, patch_service};
 pub use presence::Presence;
 pub use protection::{
-    BackupJob, BackupPlanState, Ground, Hindrance, JobState, Offers, PointState, ProtectionState, RecoveryPoint, RecoverySink, Removal,
-    RestoreRun, RestoreState, RestoreTestState, RestoreTestTerms, SelectionState, Source, VaultState, source_of,
+    BackupJob, BackupPlanState, DiskState, Ground, Hindrance, Intent, JobState, Offers, Plans, PointState, ProtectionState, RecoveryPoint,
+    RecoverySink, Removal, RestoreRun, RestoreState, RestoreTestState, RestoreTestTerms, ScheduleState, SelectionState, Source, VaultState,
+    source_of,
 };
 pub use scope::Scope;
-pub use step::{CloudStep, Receipt, StepOutcome};
+pub use step::{CloudStep, Receipt, StepOutcome, listed};
 pub use usage::{HeldKey, Usage};
 
 /// Result of a call to a cloud.
@@ -122,8 +123,11 @@ pub trait CloudLink: Send + Sync {
         Ok(vec![false; assets.len()])
     }
 
-    /// Reads the state of the backup objects whose name starts with `prefix` in the regions given.
-    async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState>;
+    /// Reads what is there of an intent: the objects of its name in its regions, and what they hold. Writes nothing. Only where [`Offers::plans`].
+    ///
+    /// # Errors
+    /// Something was not read to its end: an absence may not be concluded from what came.
+    async fn protection(&self, of: &Intent) -> Result<ProtectionState>;
 
     /// Reads every recovery point of one region, whoever made it, and the jobs that were made since a time, page by page into the sink; and what decides
     /// there whether anything is saved at all. Writes nothing. Only where [`Offers::points`].

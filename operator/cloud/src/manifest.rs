@@ -13,7 +13,7 @@ pub use action::{Action, On};
 
 use aws::{AWS_ENTRY, BACKUP, MEMBERS, READ, RESTORE_TEST, REVOKE};
 use azure::{AZURE_ENTRY, AZURE_MEMBERS, AZURE_READ, AZURE_REVOKE};
-use gcp::{GCP_ENTRY, GCP_MEMBERS, GCP_READ, GCP_REVOKE};
+use gcp::{GCP_BACKUP, GCP_ENTRY, GCP_MEMBERS, GCP_READ, GCP_REVOKE};
 
 /// The calls by which we get into an AWS account, made with our own credentials.
 #[must_use]
@@ -44,8 +44,9 @@ pub fn gcp_entry() -> &'static [Action] {
 pub fn gcp_permissions(purpose: Purpose) -> &'static [Action] {
     match purpose {
         Purpose::Read => &GCP_READ,
-        // Backups are not made on Google Cloud in this release.
-        Purpose::Backup | Purpose::RestoreTest => &[],
+        Purpose::Backup => GCP_BACKUP,
+        // Restores are not tested on Google Cloud in this release.
+        Purpose::RestoreTest => &[],
         Purpose::Revoke => GCP_REVOKE,
         Purpose::Members => GCP_MEMBERS,
     }

@@ -1,5 +1,6 @@
 //! Backup objects as a cloud shows them: plain data.
 
+mod intent;
 mod offers;
 mod points;
 mod restores;
@@ -8,7 +9,8 @@ mod source;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use offers::Offers;
+pub use intent::{DiskState, Intent, ScheduleState};
+pub use offers::{Offers, Plans};
 pub use points::{BackupJob, Ground, Hindrance, JobState, PointState, RecoveryPoint, RecoverySink};
 pub use restores::{Removal, RestoreRun, RestoreState, RestoreTestState, RestoreTestTerms};
 pub use source::{Source, source_of};
@@ -20,6 +22,12 @@ pub struct ProtectionState {
     pub vaults: Vec<VaultState>,
     /// Plans, by region and name.
     pub plans: Vec<BackupPlanState>,
+    /// Schedules that are attached to disks, by region and name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ScheduleState>,
+    /// Disks that are selected, or that have such a schedule, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<DiskState>,
 }
 
 /// A vault as the cloud shows it.

@@ -67,6 +67,46 @@ pub enum CloudStep {
         /// Id of the selection.
         id: String,
     },
+    /// Makes a schedule of daily snapshots.
+    CreateSchedule {
+        /// Region.
+        region: String,
+        /// Name.
+        name: String,
+        /// Full hour at which it begins, `HH:00` in UTC.
+        at: String,
+        /// Days that a snapshot is kept.
+        retention_days: u32,
+    },
+    /// Puts a schedule back to what it should be, while it stays attached.
+    UpdateSchedule {
+        /// Region.
+        region: String,
+        /// Name.
+        name: String,
+        /// Full hour at which it begins, `HH:00` in UTC.
+        at: String,
+        /// Days that a snapshot is kept.
+        retention_days: u32,
+    },
+    /// Attaches a schedule to disks that have none.
+    AttachSchedule {
+        /// Region.
+        region: String,
+        /// Name of the schedule.
+        name: String,
+        /// The disks, in the words of [`source_of`](crate::source_of).
+        disks: Vec<String>,
+    },
+    /// Takes our schedule from disks that are selected no more. Their snapshots stay.
+    DetachSchedule {
+        /// Region.
+        region: String,
+        /// Name of the schedule.
+        name: String,
+        /// The disks, in the words of [`source_of`](crate::source_of).
+        disks: Vec<String>,
+    },
     /// Makes the restore test of a region, or puts it back.
     SetRestoreTest {
         /// What it is to do.
@@ -133,6 +173,10 @@ impl CloudStep {
             | Self::UpdatePlan { region, .. }
             | Self::CreateSelection { region, .. }
             | Self::DeleteSelection { region, .. }
+            | Self::CreateSchedule { region, .. }
+            | Self::UpdateSchedule { region, .. }
+            | Self::AttachSchedule { region, .. }
+            | Self::DetachSchedule { region, .. }
             | Self::NoteRestore { region, .. } => region,
             Self::SetRestoreTest { terms } => &terms.region,
             Self::StripOwnRole { .. }
@@ -158,6 +202,18 @@ impl CloudStep {
             }
             Self::CreateSelection { region, plan, name, .. } => format!("add the selection {name} to the plan {plan} in {region}"),
             Self::DeleteSelection { region, plan_id, id } => format!("remove the selection {id} of the plan {plan_id} in {region}"),
+            Self::CreateSchedule { region, name, at, retention_days } => {
+                format!("make the snapshot schedule {name} in {region}: daily at {at} UTC, {retention_days} days")
+            }
+            Self::UpdateSchedule { region, name, at, retention_days } => {
+                format!("put the snapshot schedule {name} in {region} back to daily at {at} UTC, {retention_days} days")
+            }
+            Self::AttachSchedule { region, name, disks } => {
+                format!("attach the snapshot schedule {name} in {region} to {}", listed(disks))
+            }
+            Self::DetachSchedule { region, name, disks } => {
+                format!("take the snapshot schedule {name} in {region} from {}", listed(disks))
+            }
             Self::SetRestoreTest { terms } => {
                 format!("have {} disk(s) in {} restored by the test {}, {}", terms.sources.len(), terms.region, terms.name, terms.schedule)
             }
@@ -174,6 +230,18 @@ impl CloudStep {
             }
         }
     }
+}
+
+/// Disks that a line names.
+const NAMED: usize = 5;
+
+/// Disks for a person: the last part of each name, and how many more there are.
+#[must_use]
+pub fn listed(disks: &[String]) -> String {
+    let names: Vec<&str> = disks.iter().take(NAMED).map(|disk| disk.rsplit('/').next().unwrap_or(disk)).collect();
+    let more = disks.len().saturating_sub(NAMED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{} disk(s): {}{rest}", disks.len(), names.join(", "))
 }
 
 /// What a step came to.

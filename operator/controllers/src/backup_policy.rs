@@ -2,6 +2,7 @@
 
 mod changes;
 mod prove;
+mod selected;
 mod watch;
 
 use std::sync::Arc;
@@ -44,15 +45,22 @@ fn is_proven(account: &CloudAccount) -> bool {
     is_true_at(conditions, ConditionType::AccessProven, account.metadata.generation)
 }
 
-async fn look(ctx: &Context, account: &CloudAccount) -> Result<AccountView, Failure> {
+async fn look(ctx: &Context, policy: &BackupPolicy, account: &CloudAccount) -> Result<AccountView, Failure> {
     let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
     let provider = profile.and_then(|profile| profile.spec.aws);
     let backup_role = match (&account.spec.target.aws, &provider) {
         (Some(aws), Some(provider)) => backup_role_arn(aws, provider),
         _ => String::new(),
     };
-    let (name, allow) = (account.name_any(), account.spec.allow.clone());
-    Ok(AccountView { name, cloud: core::cloud_of(&account.spec.target), allow, backup_role, is_proven: is_proven(account), state: None })
+    Ok(AccountView {
+        name: account.name_any(),
+        cloud: core::cloud_of(&account.spec.target),
+        allow: account.spec.allow.clone(),
+        backup_role,
+        is_proven: is_proven(account),
+        selected: selected::of(ctx, policy, account).await,
+        state: None,
+    })
 }
 
 #[async_trait]
@@ -73,7 +81,7 @@ impl Reconciler for BackupPolicies {
         let (mut accounts, mut found) = (Vec::new(), Vec::new());
         for name in &policy.spec.accounts {
             if let Some(account) = ctx.find::<CloudAccount>(&namespace, name).await? {
-                accounts.push(look(ctx, &account).await?);
+                accounts.push(look(ctx, policy, &account).await?);
                 found.push(account);
             }
         }
@@ -203,7 +211,7 @@ impl Caller<'_> {
                     Ok(None) | Err(_) => Answer::Connected(Ok(false)),
                 }
             }
-            Ask::Protection(prefix, regions) => Answer::Protection(self.link()?.protection(&regions, &prefix).await),
+            Ask::Protection(intent) => Answer::Protection(self.link()?.protection(&intent).await),
             Ask::Begin(name) => {
                 self.approved = changes::begin(self.ctx, self.policy, &name).await?;
                 Answer::Begun(self.approved.is_some())

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use caretaker_cloud::{
-    AccessGrant, Asset, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Ground, Identity, Member,
-    Narrowing, PermissionGap, Presence, Presented, ProtectionState, Purpose, Receipt, RecoverySink, Register, RestoreTestState, Scope,
-    WantedPermission,
+    AccessGrant, Asset, AssetSink, CloudConnector, CloudError, CloudLink, CloudStep, ErrorClass, ExcessReport, Ground, Identity, Intent,
+    Member, Narrowing, PermissionGap, Presence, Presented, ProtectionState, Purpose, Receipt, RecoverySink, Register, RestoreTestState,
+    Scope, WantedPermission,
 };
 use caretaker_engine::write_gate::Writes;
 use jiff::Timestamp;
@@ -78,8 +78,8 @@ impl CloudLink for CountedLink {
         self.inner.deleted(assets).await
     }
 
-    async fn protection(&self, regions: &[String], prefix: &str) -> caretaker_cloud::Result<ProtectionState> {
-        self.inner.protection(regions, prefix).await
+    async fn protection(&self, of: &Intent) -> caretaker_cloud::Result<ProtectionState> {
+        self.inner.protection(of).await
     }
 
     async fn recovery(&self, region: &str, since: Timestamp, sink: &mut dyn RecoverySink) -> caretaker_cloud::Result<Ground> {

@@ -1,4 +1,5 @@
-//! `BackupPolicy`: what a policy is in AWS Backup, how it differs from what is there, and which steps close the gap.
+//! `BackupPolicy`: what a policy is on each cloud, how it differs from what is there, and which steps close the gap. Where a schedule
+//! is attached to each disk, see [`schedules`].
 
 mod contract;
 pub mod conversation;
@@ -8,6 +9,8 @@ pub mod preview;
 pub mod protection;
 pub mod recovery;
 pub mod restore_test;
+pub mod schedules;
+mod vaults;
 mod waits;
 
 use std::time::Duration;
@@ -17,7 +20,7 @@ use caretaker_api::backup_policy::{BackupPolicyStatus, BackupTerms, PlanStatus, 
 use caretaker_api::cloud_account::{self, Capability, CloudTarget};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::words::PlanState;
-use caretaker_cloud::{BackupPlanState, Cloud, CloudError, CloudStep, Offers, ProtectionState, VaultState};
+use caretaker_cloud::{Cloud, CloudError, CloudStep, Offers, ProtectionState};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -25,7 +28,8 @@ use crate::change_request::{Change, Settled};
 use crate::conditions::{ConditionSet, Is};
 use crate::contract::Verdict;
 use crate::outcome::{Fault, Outcome, Wait, shortest};
-use waits::{account_wait, error_wait, lock_wait};
+use schedules::Selected;
+use waits::{account_wait, error_wait, told_waits};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady, ConditionType::BackupsProtected, ConditionType::RestoreTested];
@@ -34,6 +38,9 @@ pub const CONDITIONS: &[ConditionType] = &[ConditionType::BackupsReady, Conditio
 const RESYNC: Duration = Duration::from_secs(600);
 /// Wait for an account whose access is not proven.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// Reasons for which a policy is known not to be kept.
+const FALSE: [Reason; 5] = [Reason::Denied, Reason::Failed, Reason::LockForbids, Reason::NotOffered, Reason::ScheduleTaken];
 
 /// Time between two looks while a final handover keeps every write out.
 const FROZEN: Duration = Duration::from_secs(3600);
@@ -83,6 +90,8 @@ pub struct AccountView {
     pub backup_role: String,
     /// Whether access is proven.
     pub is_proven: bool,
+    /// What of it is selected, or why that cannot be said; `None` where the cloud selects by tag itself.
+    pub selected: Option<Result<Selected, String>>,
     /// What is there; the error of looking; `None` while nothing was read.
     pub state: Option<Result<ProtectionState, CloudError>>,
 }
@@ -91,7 +100,7 @@ impl AccountView {
     /// Whether plans can be made on its cloud.
     #[must_use]
     pub const fn has_plans(&self) -> bool {
-        Offers::of(self.cloud).plans
+        Offers::of(self.cloud).plans.is_some()
     }
 }
 
@@ -118,14 +127,6 @@ pub fn object_name(client: &str, policy: &str) -> String {
     if name.len() <= 50 { name } else { format!("caretaker-{}", &crate::digest::sha256_hex(name)[..32]) }
 }
 
-/// The daily schedule in AWS's words, UTC.
-#[must_use]
-pub fn schedule(terms: &BackupTerms) -> String {
-    let (hour, minute) = terms.daily_at.split_once(':').unwrap_or(("0", "0"));
-    let number = |text: &str| text.parse::<u8>().unwrap_or_default();
-    format!("cron({} {} * * ? *)", number(minute), number(hour))
-}
-
 /// Faults of what the policy refers to.
 #[must_use]
 pub fn check(policy: &BackupPolicy, observed: &Observed) -> Vec<Fault> {
@@ -146,7 +147,7 @@ pub struct RegionPlan {
     pub account: String,
     /// Region.
     pub region: String,
-    /// Name of vault, plan and selection.
+    /// Name of our objects there.
     pub name: String,
     /// Id of the plan that is there.
     pub plan_id: Option<String>,
@@ -154,10 +155,20 @@ pub struct RegionPlan {
     pub steps: Vec<CloudStep>,
     /// Whether writing is granted.
     pub may_write: bool,
-    /// Why the plan would make jobs that fail, whatever is written: then nothing is.
-    pub blocked: Option<String>,
+    /// Why the plan would save nothing, whatever is written: then nothing is.
+    pub blocked: Option<(Reason, String)>,
+    /// What no step of ours can mend.
+    pub told: Vec<String>,
     /// Whether the contract keeps a write that is granted out.
     pub held: Held,
+}
+
+impl RegionPlan {
+    /// Whether anything there is not as the policy says.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        !self.steps.is_empty() || !self.told.is_empty()
+    }
 }
 
 /// What the contract does to a write that the account allows.
@@ -179,87 +190,38 @@ pub fn plan(client: &str, policy: &BackupPolicy, accounts: &[AccountView]) -> Ve
     let mut plans = Vec::new();
     for account in accounts {
         let Some(Ok(state)) = &account.state else { continue };
+        let Some(offer) = Offers::of(account.cloud).plans else { continue };
         for region in &regions_of(&policy.spec.terms, account.cloud) {
-            let held = state.plans.iter().find(|plan| plan.region == *region && plan.name == name);
-            let vault = state.vaults.iter().find(|vault| vault.region == *region && vault.name == name);
-            let blocked = vault.and_then(|vault| lock_forbids(vault, policy.spec.terms.retention_days));
-            let steps = steps(&policy.spec.terms, account, (region, &name), (state, held));
-            plans.push(RegionPlan {
+            let found = RegionPlan {
                 account: account.name.clone(),
                 region: region.clone(),
                 name: name.clone(),
-                plan_id: held.map(|plan| plan.id.clone()),
-                steps: if blocked.is_none() { steps } else { Vec::new() },
+                plan_id: None,
+                steps: Vec::new(),
                 may_write: account.allow.contains(&Capability::Backup),
-                blocked,
+                blocked: None,
+                told: Vec::new(),
                 held: Held::No,
-            });
+            };
+            let of = if offer.selects_by_tag { vaults::by_tag } else { by_disk };
+            plans.push(of(&policy.spec.terms, (account, state), found));
         }
     }
     plans
 }
 
-/// A lock fails every job that wants its point kept for fewer or more days: it is told before a plan is written, not by the jobs.
-/// Source: <https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html>
-fn lock_forbids(vault: &VaultState, days: u32) -> Option<String> {
-    let VaultState { region, name, least_days, most_days, .. } = vault;
-    let told = |bound: &str, lock: u32, cure: &str| {
-        format!(
-            "the vault {name} in {region} is locked and keeps recovery points {bound} {lock} days, while the policy says {days}: every job would fail; set              retentionDays to {lock} or {cure}"
-        )
-    };
-    match (least_days, most_days) {
-        (Some(least), _) if days < *least => Some(told("at least", *least, "more")),
-        (_, Some(most)) if days > *most => Some(told("at most", *most, "fewer")),
-        _ => None,
-    }
-}
-
-fn steps(
-    terms: &BackupTerms,
-    account: &AccountView,
-    (region, name): (&str, &str),
-    (state, held): (&ProtectionState, Option<&BackupPlanState>),
-) -> Vec<CloudStep> {
-    let (region, name, schedule, retention_days) = (region.to_owned(), name.to_owned(), schedule(terms), terms.retention_days);
-    let mut steps = Vec::new();
-    if !state.vaults.iter().any(|vault| vault.region == region && vault.name == name) {
-        steps.push(CloudStep::CreateVault { region: region.clone(), name: name.clone() });
-    }
-    match held {
+/// Where a schedule is attached to each disk.
+fn by_disk(terms: &BackupTerms, (account, state): (&AccountView, &ProtectionState), found: RegionPlan) -> RegionPlan {
+    let at = (found.region.as_str(), found.name.as_str());
+    let plan_id = schedules::held(state, at.0, at.1).map(|held| held.name.clone());
+    match schedules::refusal(terms, account.cloud) {
+        Some(why) if found.may_write => RegionPlan { plan_id, blocked: Some((Reason::NotOffered, why)), ..found },
+        Some(why) => RegionPlan { plan_id, told: vec![why], ..found },
         None => {
-            steps.push(CloudStep::CreatePlan { region: region.clone(), name: name.clone(), vault: name.clone(), schedule, retention_days })
-        }
-        Some(plan) if plan.vault != name || plan.schedule != schedule || plan.retention_days != retention_days || plan.rules != 1 => {
-            let (region, name, id, vault) = (region.clone(), name.clone(), plan.id.clone(), name.clone());
-            steps.push(CloudStep::UpdatePlan { region, id, name, vault, schedule, retention_days });
-        }
-        Some(_) => {}
-    }
-    let wanted = |selection: &caretaker_cloud::SelectionState| {
-        selection.name == name
-            && selection.tag_key == terms.tag.key
-            && selection.tag_value == terms.tag.value
-            && selection.role_arn == account.backup_role
-            && selection.beyond.is_empty()
-    };
-    let selections = held.map(|plan| plan.selections.as_slice()).unwrap_or_default();
-    if let Some(plan) = held {
-        for selection in selections.iter().filter(|selection| !wanted(selection)) {
-            steps.push(CloudStep::DeleteSelection { region: region.clone(), plan_id: plan.id.clone(), id: selection.id.clone() });
+            let (told, steps) = (schedules::conflicts(terms, at, state), schedules::steps(terms, at, (account, state)));
+            RegionPlan { plan_id, told, steps, ..found }
         }
     }
-    if !selections.iter().any(wanted) {
-        steps.push(CloudStep::CreateSelection {
-            region,
-            plan: name.clone(),
-            name,
-            tag_key: terms.tag.key.clone(),
-            tag_value: terms.tag.value.clone(),
-            role_arn: account.backup_role.clone(),
-        });
-    }
-    steps
 }
 
 /// What was done in one account and region.
@@ -294,12 +256,12 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     }
     let mut waits: Vec<Wait> = accounts.iter().filter_map(account_wait).collect();
     waits.extend(done.iter().filter_map(|done| done.error.as_ref().map(|error| error_wait(&done.plan.account, error))));
-    waits.extend(done.iter().filter_map(lock_wait));
+    waits.extend(done.iter().flat_map(told_waits));
     waits.extend(changes);
     let never = contract::never(&observed.verdict, done);
     let observing: Vec<&str> = done
         .iter()
-        .filter(|done| !done.plan.may_write && done.plan.held == Held::No && !done.plan.steps.is_empty())
+        .filter(|done| !done.plan.may_write && done.plan.held == Held::No && done.plan.differs())
         .map(|done| done.plan.account.as_str())
         .collect();
     if done.iter().any(|done| repaired(done).is_some()) {
@@ -307,8 +269,7 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
     }
     if let Some(wait) = waits.iter().min_by_key(|wait| wait.after) {
         let is_told = matches!(wait.reason, Reason::WaitingForApproval | Reason::ChangeRejected);
-        let is =
-            if is_told || matches!(wait.reason, Reason::Denied | Reason::Failed | Reason::LockForbids) { Is::False } else { Is::Unknown };
+        let is = if is_told || FALSE.contains(&wait.reason) { Is::False } else { Is::Unknown };
         set.set(kind, is, wait.reason, &wait.message);
     } else if let Some(message) = never {
         set.set(kind, Is::True, Reason::ObserveOnly, message);
@@ -321,11 +282,11 @@ pub fn status(policy: &BackupPolicy, observed: &Observed, faults: &[Fault], done
         let message = format!("{why}; what would be written stands in status.plans");
         set.set(kind, Is::True, Reason::ObserveOnly, message);
     } else if !accounts.is_empty() && accounts.iter().all(|account| !account.has_plans()) {
-        let message = "observe only: plans are written on AWS alone in this release; the recovery points that others make are watched";
+        let message = "observe only: no plan is written on this cloud in this release; the recovery points that others make are watched";
         set.set(kind, Is::True, Reason::ObserveOnly, message);
     } else {
         // That something was put back is an event of that moment, and its time stands in the status.
-        set.set(kind, Is::True, Reason::Settled, "vault, plan and selection are as the policy says");
+        set.set(kind, Is::True, Reason::Settled, "what makes the backups is as the policy says");
     }
     protect(policy, &mut set, &mut status, protected.as_ref());
     let asked = policy.spec.terms.restore_test.as_ref();
@@ -349,10 +310,10 @@ fn protect(policy: &BackupPolicy, set: &mut ConditionSet, status: &mut BackupPol
     status.protection = Some(found.clone());
 }
 
-/// Vault, plan and selection are the client's and stay. Nobody of ours may look at them any more, so that nothing can be said of how they are.
+/// What makes the backups is the client's and stays. Nobody of ours may look at them any more, so that nothing can be said of how they are.
 fn ended(policy: &BackupPolicy, mut status: BackupPolicyStatus, ending: &str, now: Timestamp) -> (BackupPolicyStatus, Outcome) {
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, policy.metadata.generation.unwrap_or_default(), now);
-    let message = format!("{ending}; vault, plan and selection stay in the client's accounts, where we cannot look any more");
+    let message = format!("{ending}; what makes the backups stays in the client's accounts, where we cannot look any more");
     for kind in CONDITIONS {
         set.set(*kind, Is::Unknown, Reason::HandedOver, &message);
     }
@@ -372,17 +333,24 @@ pub fn repaired(done: &RegionDone) -> Option<String> {
 }
 
 fn is_repair(plan: &RegionPlan) -> bool {
-    plan.plan_id.is_some() && !plan.steps.is_empty()
+    // A disk that comes is no drift, nor one that goes.
+    let is_of_disks = |step: &CloudStep| matches!(step, CloudStep::AttachSchedule { .. } | CloudStep::DetachSchedule { .. });
+    plan.plan_id.is_some() && plan.steps.iter().any(|step| !is_of_disks(step))
 }
 
 fn plan_status(done: &RegionDone) -> PlanStatus {
-    let state = match (&done.error, done.plan.may_write, done.plan.steps.is_empty()) {
-        _ if done.plan.blocked.is_some() => PlanState::Failed,
-        (Some(_), ..) => PlanState::Failed,
-        (None, false, false) => PlanState::Planned,
+    let plan = &done.plan;
+    let state = match (&done.error, plan.may_write) {
+        (Some(_), _) => PlanState::Failed,
+        _ if matches!(plan.blocked, Some((Reason::LockForbids, _))) => PlanState::Failed,
+        (None, false) if plan.differs() => PlanState::Planned,
+        _ if plan.blocked.is_some() || !plan.told.is_empty() => PlanState::Blocked,
         _ => PlanState::InSync,
     };
-    let told = done.plan.blocked.iter().cloned().chain(done.plan.steps.iter().map(CloudStep::describe));
+    let blocked = plan.blocked.iter().map(|(_, why)| why.clone());
+    // What was written stands there no more.
+    let left = if state == PlanState::Blocked { &[][..] } else { plan.steps.as_slice() };
+    let told = blocked.chain(plan.told.iter().cloned()).chain(left.iter().map(CloudStep::describe));
     let changes = if state == PlanState::InSync { Vec::new() } else { told.collect() };
     PlanStatus {
         account: done.plan.account.clone(),
@@ -396,7 +364,7 @@ fn plan_status(done: &RegionDone) -> PlanStatus {
 
 #[cfg(test)]
 mod tests {
-    use caretaker_cloud::{ErrorClass, SelectionState, VaultState};
+    use caretaker_cloud::{BackupPlanState, ErrorClass, SelectionState, VaultState};
     use serde_json::json;
 
     use super::*;
@@ -416,6 +384,7 @@ mod tests {
             allow: vec![Capability::Backup],
             backup_role: "role".into(),
             is_proven: true,
+            selected: None,
             state: Some(Ok(state)),
         }
     }
@@ -442,6 +411,7 @@ mod tests {
                 rules: 1,
                 selections: vec![selection],
             }],
+            ..ProtectionState::default()
         }
     }
 

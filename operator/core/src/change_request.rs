@@ -168,6 +168,7 @@ fn units(policy: &BackupPolicy, steps: &[CloudStep], assets: Option<u64>) -> Vec
     let mut units = vec![
         ("backup vault", count(|step| matches!(step, CloudStep::CreateVault { .. }))),
         ("backup plan", count(|step| matches!(step, CloudStep::CreatePlan { .. }))),
+        ("snapshot schedule", count(|step| matches!(step, CloudStep::CreateSchedule { .. }))),
     ];
     if let Some(assets) = assets {
         let days = u64::from(policy.spec.terms.retention_days);

@@ -19,6 +19,7 @@ mod projects;
 pub mod recovery;
 mod register;
 mod request;
+pub mod schedules;
 mod seed;
 mod services;
 mod tls;
@@ -159,6 +160,7 @@ fn route(world: &mut World, request: &Request) -> std::result::Result<Answer, An
         "cloudasset.assets.list" => os_inventory::list(world, request),
         "cloudasset.batchGetAssetsHistory" => history::show(world, request),
         "policyanalyzer.projects.locations.activityTypes.activities.query" => register::key_uses(world, request),
+        call if schedules::knows(call) => schedules::route(world, request),
         call if recovery::knows(call) => recovery::list(world, request),
         call if services::knows(call) => services::show(world, request),
         _ => Err(envelope::error(404, "NOT_FOUND", "Method not found.")),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderMap, Method, Uri};
 use serde_json::{Value, json};
 
-use crate::{recovery, services};
+use crate::{recovery, schedules, services};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -63,7 +63,8 @@ impl Request {
             Some((service, rest)) => (service, format!("/{rest}")),
             None => ("", asked.clone()),
         };
-        let known = recovery::name(method.as_str(), service, &path).or_else(|| services::name(method.as_str(), service, &path));
+        let names = [schedules::name, recovery::name, services::name];
+        let known = names.iter().find_map(|name| name(method.as_str(), service, &path));
         let (call, resource) = known.unwrap_or_else(|| name(method.as_str(), &path));
         let mut query: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, value) in pairs(uri.query().unwrap_or_default()) {

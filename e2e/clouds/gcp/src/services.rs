@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::envelope;
 use crate::request::{Answer, Request};
+use crate::schedules;
 use crate::world::{Token, World};
 
 /// A call by which a service shows one thing.
@@ -121,8 +122,9 @@ pub fn show(world: &World, request: &Request) -> Result<Answer, Answer> {
     readable(world, (get, path), (&caller, &name))?;
     let is_there =
         |project: &&crate::Project| project.assets.iter().any(|row| row["name"] == name.as_str()) && !project.ghosts.contains(&name);
-    world.projects.values().find(is_there).ok_or_else(unknown)?;
-    Ok(Answer::ok(shown(get, path)))
+    let project = world.projects.values().find(is_there).ok_or_else(unknown)?;
+    let disk = path.strip_prefix(&format!("projects/{}/", project.id)).filter(|path| path.contains("/disks/"));
+    Ok(Answer::ok(disk.map_or_else(|| shown(get, path), |path| schedules::disk(project, path))))
 }
 
 /// Whether the caller may read it: in the project that its path names; of a bucket, in the one that has it.

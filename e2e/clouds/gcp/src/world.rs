@@ -78,6 +78,12 @@ pub struct Project {
     pub instances: Vec<Value>,
     /// Operations: see [`crate::recovery::operation`].
     pub operations: Vec<Value>,
+    /// Policies of regions: see [`crate::schedules::policy`].
+    pub policies: Vec<Value>,
+    /// Names of the policies that are attached to each disk, by its name as an asset.
+    pub attached: BTreeMap<String, BTreeSet<String>>,
+    /// Operations that writes have begun, by their paths.
+    pub(crate) writes: BTreeMap<String, Value>,
     /// Number of the folder that it is in.
     pub folder: Option<String>,
     /// Whether its deletion was asked for.

@@ -5,9 +5,8 @@ use caretaker_api::names::client_namespace;
 use caretaker_api::words::PlanState;
 use caretaker_api::{BackupPolicy, ManagedClient};
 use caretaker_cloud::Cloud;
-use caretaker_core::backup_policy::preview::next_runs;
+use caretaker_core::backup_policy::preview::by_cloud;
 use caretaker_core::backup_policy::protection::named;
-use caretaker_core::backup_policy::regions_of;
 use jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
@@ -203,7 +202,11 @@ async fn plan(which: &Which) -> anyhow::Result<()> {
     let (policies, now) = (which.policies().await?, Timestamp::now());
     if which.output == Form::Json {
         let entry = |(client, policy): &(String, BackupPolicy)| {
-            let runs: Vec<String> = next_runs(&policy.spec.terms, now, RUNS).iter().map(ToString::to_string).collect();
+            let of = |(cloud, runs): (Cloud, Result<Vec<Timestamp>, String>)| match runs {
+                Ok(runs) => (cloud.to_string(), value!(runs.iter().map(ToString::to_string).collect::<Vec<_>>())),
+                Err(why) => (cloud.to_string(), value!({"none": why})),
+            };
+            let runs: serde_json::Map<_, _> = by_cloud(&policy.spec.terms, now, RUNS).into_iter().map(of).collect();
             value!({"client": client, "policy": policy.name_any(), "plans": status(policy).plans, "nextRuns": runs})
         };
         return json(&policies.iter().map(entry).collect::<Vec<_>>());
@@ -218,21 +221,22 @@ async fn plan(which: &Which) -> anyhow::Result<()> {
 
 fn preview(client: &str, policy: &BackupPolicy, now: Timestamp, width: usize) -> String {
     let mut text = paragraph("", &format!("{client}, policy {}: {}", policy.name_any(), terms(&policy.spec)), width);
-    let runs: Vec<String> = next_runs(&policy.spec.terms, now, RUNS).iter().map(ToString::to_string).collect();
-    let others: Vec<&str> = [(Cloud::Azure, "Azure"), (Cloud::Gcp, "Google Cloud")]
-        .into_iter()
-        .filter_map(|(cloud, name)| (!regions_of(&policy.spec.terms, cloud).is_empty()).then_some(name))
-        .collect();
-    let is_planned = !regions_of(&policy.spec.terms, Cloud::Aws).is_empty();
-    if is_planned {
-        text.push_str(&paragraph(&format!("  {:LABEL$}", "next runs"), &runs.join(", "), width));
-    }
-    if !others.is_empty() {
-        let told = format!("no plan is written on {} in this release: what others save there is watched", others.join(" and "));
-        text.push_str(&paragraph(&format!("  {:LABEL$}", "observe"), &told, width));
+    let runs = by_cloud(&policy.spec.terms, now, RUNS);
+    for (cloud, runs) in &runs {
+        let told = match runs {
+            Ok(runs) => runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            Err(why) => why.clone(),
+        };
+        let name = match cloud {
+            Cloud::Aws => "AWS",
+            Cloud::Azure => "Azure",
+            Cloud::Gcp => "Google Cloud",
+        };
+        let label = if runs.is_ok() { "next runs" } else { "no runs" };
+        text.push_str(&paragraph(&format!("  {label:LABEL$}"), &format!("{name}: {told}"), width));
     }
     let plans = status(policy).plans;
-    if plans.is_empty() && is_planned {
+    if plans.is_empty() && runs.iter().any(|(_, runs)| runs.is_ok()) {
         text.push_str(&paragraph(&format!("  {:LABEL$}", "plans"), "not looked at yet", width));
     }
     plans.iter().for_each(|plan| text.push_str(&told_plan(plan, width)));
@@ -244,6 +248,7 @@ fn told_plan(plan: &PlanStatus, width: usize) -> String {
         PlanState::InSync => "as the policy says",
         PlanState::Planned => "observe only; this would be written",
         PlanState::Failed => "not as the policy says",
+        PlanState::Blocked => "not as the policy says; somebody else must act",
         PlanState::Unknown => "told by another release",
     };
     let mut text = paragraph("  ", &format!("{}, {}: {how}", plan.account, plan.region), width);
@@ -323,6 +328,10 @@ mod tests {
         let mut watched = policy(value!({}));
         watched.spec.terms.regions = vec!["westeurope".into(), "europe-west1".into()];
         let text = preview("acme", &watched, "2026-11-28T12:00:00Z".parse().unwrap(), 200);
-        assert!(text.contains("no plan is written on Azure and Google Cloud") && !text.contains("next runs"), "{text}");
+        assert!(text.contains("Azure: no plan is written on this cloud") && !text.contains("next runs"), "{text}");
+        assert!(text.contains("Google Cloud: dailyAt 03:30") && text.contains("set dailyAt to 03:00 or 04:00"), "{text}");
+        watched.spec.terms.daily_at = "03:00".into();
+        let text = preview("acme", &watched, "2026-11-28T12:00:00Z".parse().unwrap(), 200);
+        assert!(text.contains("next runs   Google Cloud: 2026-11-29T03:00:00Z, 2026-11-30T03:00:00Z"), "{text}");
     }
 }

@@ -33,6 +33,8 @@ pub struct Call<'a> {
     pub form: Option<&'a [(&'a str, &'a str)]>,
     /// POST also without a body.
     pub post: bool,
+    /// PATCH instead of POST.
+    pub patch: bool,
 }
 
 /// The client for all calls.
@@ -67,7 +69,12 @@ pub fn url(base: &str, path: &str, query: &[(&str, &str)]) -> Result<Url> {
 /// Makes a call. The answer's body where the status is one of success.
 pub async fn send(client: &reqwest::Client, url: Url, call: Call<'_>) -> std::result::Result<Value, Refusal> {
     let posts = call.post || call.json.is_some() || call.form.is_some();
-    let mut request = client.request(if posts { Method::POST } else { Method::GET }, url.clone());
+    let method = match (call.patch, posts) {
+        (true, _) => Method::PATCH,
+        (false, true) => Method::POST,
+        (false, false) => Method::GET,
+    };
+    let mut request = client.request(method, url.clone());
     if let Some(token) = call.token {
         request = request.bearer_auth(token.reveal());
     }

@@ -191,6 +191,4 @@ async fn grants_of_another_cloud_or_form_are_refused() {
         assert_eq!(class(stage.connector().connect(&grant, Purpose::Read).await), Some(ErrorClass::Invalid));
     }
     assert!(stage.simulator.exchanges().is_empty());
-    let protection = stage.link(Purpose::Backup).await.protection(&[], "").await;
-    assert_eq!(class(protection), Some(ErrorClass::Unsupported));
 }

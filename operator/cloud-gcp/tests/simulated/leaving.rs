@@ -95,7 +95,6 @@ async fn what_cannot_be_done_is_said() {
     assert_eq!(link.perform("key", &elsewhere).await.expect_err("not here").class, ErrorClass::Invalid);
     let vault = CloudStep::CreateVault { region: "europe-west1".into(), name: "caretaker".into() };
     assert_eq!(link.perform("key", &vault).await.expect_err("not in this release").class, ErrorClass::Unsupported);
-    assert_eq!(link.protection(&[], "caretaker").await.expect_err("not in this release").class, ErrorClass::Unsupported);
     assert_eq!(stage.simulator.calls("iam."), 0);
     stage.judged().await;
 }

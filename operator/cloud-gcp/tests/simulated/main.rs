@@ -12,4 +12,5 @@ mod patches;
 mod presence;
 mod quota;
 mod register;
+mod schedules;
 mod stage;

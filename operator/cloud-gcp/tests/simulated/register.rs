@@ -164,6 +164,8 @@ async fn every_call_that_is_made_is_in_the_manifest() {
     link.deleted(&[&asset]).await.expect("an answer");
     let vaults = vault((CLIENT.0, "europe-west1", "acme"), "zones/europe-west1-b/instances/shop", "2026-11-01T00:00:00Z");
     stage.simulator.world().projects.get_mut(CLIENT.0).expect("it is there").vaults.extend(vaults);
+    let of = caretaker_cloud::Intent { name: "ours".into(), regions: vec!["europe-west1".into()], ..Default::default() };
+    link.protection(&of).await.expect("an answer");
     link.recovery("europe-west1", jiff::Timestamp::UNIX_EPOCH, &mut Nothing).await.expect("an answer");
     let step = caretaker_cloud::CloudStep::RemoveBinding { project_id: CLIENT.0.into(), member: format!("serviceAccount:{}", stage.us) };
     stage.link(Purpose::Revoke).await.perform("key", &step).await.expect("we may leave");

@@ -8,7 +8,7 @@ use super::{At, FakeAccount, FakeCloud, FakeRole, Trust};
 use crate::manifest::aws_actions;
 use crate::{
     Asset, AssetSink, AwsGrant, AwsType, BackupJob, Cell, CellKey, CloudError, CloudLink, CloudStep, EVERYWHERE, ErrorClass, ExcessReport,
-    Ground, Identity, Member, PermissionGap, Presence, ProtectionState, Purpose, Receipt, RecoveryPoint, RecoverySink, Register,
+    Ground, Identity, Intent, Member, PermissionGap, Presence, ProtectionState, Purpose, Receipt, RecoveryPoint, RecoverySink, Register,
     RestoreTestState, Result, Scope, SelectionState, StepOutcome, VaultState, Verdict, WantedPermission, verdict_of,
 };
 
@@ -246,9 +246,9 @@ impl CloudLink for FakeLink {
         Ok(if self.reads_an_index(&asset.service) { Presence::Unknown } else { Presence::Gone })
     }
 
-    async fn protection(&self, regions: &[String], prefix: &str) -> Result<ProtectionState> {
-        let mut state = ProtectionState::default();
-        for region in regions {
+    async fn protection(&self, of: &Intent) -> Result<ProtectionState> {
+        let (mut state, prefix) = (ProtectionState::default(), of.name.as_str());
+        for region in &of.regions {
             let vaults = self.call("backup:ListBackupVaults", region, |account| Ok(account.vaults.clone()))?;
             let locks = self.cloud.account(&self.grant.account_id, |account| account.locks.clone()).unwrap_or_default();
             let ours = vaults.into_iter().filter(|((found, name), _)| found == region && name.starts_with(prefix));
@@ -341,7 +341,11 @@ impl CloudLink for FakeLink {
             CloudStep::DeleteDelegation { .. } => {
                 Err(CloudError::new(ErrorClass::Unsupported, "perform", "a delegation is a thing of Azure, and this account is on AWS"))
             }
-            CloudStep::RemoveBinding { .. } => Err(CloudError::new(ErrorClass::Unsupported, "perform", "the answers are those of AWS")),
+            CloudStep::RemoveBinding { .. }
+            | CloudStep::CreateSchedule { .. }
+            | CloudStep::UpdateSchedule { .. }
+            | CloudStep::AttachSchedule { .. }
+            | CloudStep::DetachSchedule { .. } => Err(CloudError::new(ErrorClass::Unsupported, "perform", "the answers are those of AWS")),
         }
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::manifest::aws_actions;
 use crate::suite::{Capability, On, Stage, Trouble, When};
-use crate::{Address, AwsType, BackupJob, CloudStep, EVERYWHERE, Power, RecoveryPoint, WantedPermission};
+use crate::{Address, AwsType, BackupJob, CloudStep, EVERYWHERE, Intent, Power, RecoveryPoint, WantedPermission};
 
 const PROVIDER: &str = "arn:aws:iam::111111111111:user/caretaker";
 const STRANGER: &str = "arn:aws:iam::111111111111:user/of-another-client";
@@ -261,7 +261,7 @@ async fn a_region_that_is_not_enabled_is_disabled_and_a_deleted_role_ends_its_se
     let regional = crate::AwsType::ALL.into_iter().filter(|kind| !kind.is_global()).count();
     assert_eq!(counts.disabled, regional, "what is asked once for the account is still read");
     stage.cloud.account(&grant.account_id, |account| account.roles.clear());
-    let answer = link.protection(&[REGIONS[0].to_owned()], "").await;
+    let answer = link.protection(&Intent { regions: vec![REGIONS[0].to_owned()], ..Intent::default() }).await;
     assert!(answer.is_err_and(|error| error.is_refusal()));
 }
 

@@ -26,7 +26,7 @@ pub(super) const GCP_MEMBERS: &[Action] = &[
 /// Google Cloud, on the project and on our own service account: what is asked of the project itself, then what tells whether something is really gone.
 pub(super) static GCP_READ: LazyLock<Vec<Action>> = LazyLock::new(|| {
     let things = SERVICES.iter().flat_map(|service| service.things);
-    PROJECT.iter().copied().chain(things.map(|thing| thing.get)).chain(RECOVERY.iter().copied()).collect()
+    PROJECT.iter().copied().chain(things.map(|thing| thing.get)).chain(RECOVERY.iter().chain(SCHEDULES).copied()).collect()
 });
 
 /// What is asked of the project itself.
@@ -71,6 +71,29 @@ const RECOVERY: &[Action] = &[
     action("compute.globalOperations.list", "read why a snapshot failed, and keep it longer than Google Cloud does")
         .by("compute.globalOperations.aggregatedList"),
 ];
+
+/// The state of snapshot schedules.
+const SCHEDULES: &[Action] = &[
+    action("compute.resourcePolicies.list", "compare our snapshot schedule with the policy, and tell which ones are not ours")
+        .by("compute.resourcePolicies.list"),
+    action("compute.disks.list", "see which disks have a snapshot schedule").by("compute.disks.aggregatedList"),
+];
+
+/// Making, repairing and attaching snapshot schedules. Nothing is deleted, and no schedule but ours is taken off.
+pub(super) const GCP_BACKUP: &[Action] = &[
+    action("compute.resourcePolicies.create", "make the snapshot schedule").by("compute.resourcePolicies.insert"),
+    action("compute.resourcePolicies.get", "see right before a write what the schedule is").by("compute.resourcePolicies.get"),
+    action("compute.resourcePolicies.update", "put the snapshot schedule back to the policy").by("compute.resourcePolicies.patch"),
+    action("compute.resourcePolicies.use", "attach the snapshot schedule to a disk").by(ATTACH),
+    action("compute.disks.addResourcePolicies", "attach the snapshot schedule to a disk").by(ATTACH),
+    action("compute.disks.removeResourcePolicies", "take our own snapshot schedule from a disk that is selected no more")
+        .by("compute.disks.removeResourcePolicies, compute.regionDisks.removeResourcePolicies"),
+    action("compute.regionOperations.get", "see what came of a write").by("compute.regionOperations.get"),
+    action("compute.zoneOperations.get", "see what came of a write").by("compute.zoneOperations.get"),
+];
+
+/// Attaching a schedule to a disk of a zone, or of a region.
+const ATTACH: &str = "compute.disks.addResourcePolicies, compute.regionDisks.addResourcePolicies";
 
 /// Google Cloud, on our own service account only.
 pub(super) const GCP_REVOKE: &[Action] = &[action("iam.serviceAccounts.setIamPolicy", "remove ourselves from our own service account")

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Capability, PAGE, Stage, link};
 use crate::{
-    AccessGrant, BackupJob, CloudLink, CloudStep, Ground, JobState, PointState, ProtectionState, Purpose, Receipt, RecoveryPoint,
+    AccessGrant, BackupJob, CloudLink, CloudStep, Ground, Intent, JobState, PointState, ProtectionState, Purpose, Receipt, RecoveryPoint,
     RecoverySink, RestoreTestTerms, Result, StepOutcome,
 };
 
@@ -48,8 +48,12 @@ impl Objects {
         }
     }
 
+    fn intent(&self) -> Intent {
+        Intent { name: self.name.clone(), regions: vec![self.region.clone()], ..Intent::default() }
+    }
+
     async fn state(&self, link: &dyn CloudLink) -> ProtectionState {
-        link.protection(std::slice::from_ref(&self.region), &self.name).await.expect("the state can be read")
+        link.protection(&self.intent()).await.expect("the state can be read")
     }
 
     async fn make(&self, link: &dyn CloudLink) -> Vec<Receipt> {
@@ -121,8 +125,7 @@ pub async fn an_answer_that_did_not_come_is_an_error(stage: &dyn Stage) {
     let (objects, link) = (Objects::of(stage, &grant), link(stage, &grant, Purpose::Backup).await);
     objects.make(link.as_ref()).await;
     stage.forbid_action(&grant, "backup:GetBackupPlan").await;
-    let regions = [objects.region.clone()];
-    let answer = link.protection(&regions, &objects.name).await;
+    let answer = link.protection(&objects.intent()).await;
     assert!(answer.as_ref().is_err_and(crate::CloudError::is_refusal), "{answer:?}");
 }
 

@@ -36,7 +36,7 @@ pub async fn prove(ctx: &Context, policy: &BackupPolicy, accounts: &[CloudAccoun
     for account in accounts {
         let of = account.name_any();
         if !Offers::of(cloud_of(&account.spec.target)).restores {
-            unread.push(format!("account {of}: restores are tested on AWS alone in this release"));
+            unread.push(format!("account {of}: restores are not tested on this cloud in this release"));
             continue;
         }
         if !account.spec.allow.contains(&Capability::RestoreTest) {

@@ -33,6 +33,6 @@ pub(super) fn wait(done: &Done) -> Option<Wait> {
 /// What is said where nothing is ever written; `None` where something may be, or nothing is to be.
 pub(super) fn never(verdict: &Verdict, done: &[RegionDone]) -> Option<String> {
     let Verdict::Never(why) = verdict else { return None };
-    let differs = done.iter().any(|done| done.plan.held == Held::Never && !done.plan.steps.is_empty());
+    let differs = done.iter().any(|done| done.plan.held == Held::Never && done.plan.differs());
     differs.then(|| format!("{why}; what would be written stands in status.plans"))
 }

@@ -3,10 +3,10 @@
 
 mod changing;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use caretaker_api::BackupPolicy;
-use caretaker_cloud::{CloudError, CloudStep, ProtectionState, Purpose, Receipt};
+use caretaker_cloud::{CloudError, CloudStep, Intent, ProtectionState, Purpose, Receipt};
 
 use self::changing::Changing;
 use super::{AccountView, Done, Observed, RegionDone, RegionPlan, plan};
@@ -22,8 +22,8 @@ const DIGITS: usize = 12;
 pub enum Ask {
     /// Find the way in, and open a session for a purpose. The questions that follow are asked in it.
     Connect(Purpose),
-    /// Read the backup objects whose name starts with the first, in these regions.
-    Protection(String, Vec<String>),
+    /// Read what is there of an intent.
+    Protection(Intent),
     /// Do a step under a key.
     Perform(String, CloudStep),
     /// Take up the client's yes to the change of this name: what is written until the next one is written under it.
@@ -163,10 +163,14 @@ impl Conversation {
         let account: &mut AccountView = &mut self.done.accounts[place];
         match answer {
             Answer::Connected(Ok(true)) => {
-                let prefix = super::object_name(&self.client, self.policy.metadata.name.as_deref().unwrap_or_default());
+                let name = super::object_name(&self.client, self.policy.metadata.name.as_deref().unwrap_or_default());
                 self.at = At::Reading(place);
                 let regions = super::regions_of(&self.policy.spec.terms, account.cloud);
-                return Some((account.name.clone(), Ask::Protection(prefix, regions)));
+                let sources = match &account.selected {
+                    Some(Ok(selected)) => selected.sources.clone(),
+                    Some(Err(_)) | None => BTreeSet::new(),
+                };
+                return Some((account.name.clone(), Ask::Protection(Intent { name, regions, sources })));
             }
             Answer::Connected(Err(error)) => account.state = Some(Err(error)),
             Answer::Protection(answer) => account.state = Some(answer),
@@ -188,7 +192,7 @@ impl Conversation {
                 None
             }
             Answer::Performed(Ok(receipt)) => {
-                if let Some(CloudStep::CreatePlan { .. }) = left.pop_front() {
+                if let Some(CloudStep::CreatePlan { .. } | CloudStep::CreateSchedule { .. }) = left.pop_front() {
                     plan_id = receipt.id;
                 }
                 None
@@ -246,6 +250,7 @@ mod tests {
             allow: allow.to_vec(),
             backup_role: "role".into(),
             is_proven,
+            selected: None,
             state: None,
         }
     }
@@ -270,7 +275,7 @@ mod tests {
         while let Some((name, ask)) = conversation.next(last.take()) {
             let what = match &ask {
                 Ask::Connect(purpose) => format!("{purpose:?}"),
-                Ask::Protection(prefix, _) => format!("look for {prefix}"),
+                Ask::Protection(intent) => format!("look for {}", intent.name),
                 Ask::Perform(_, step) => step.describe().split(' ').take(4).collect::<Vec<_>>().join(" "),
                 Ask::Begin(name) => format!("begin {name}"),
             };

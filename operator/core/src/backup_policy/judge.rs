@@ -132,8 +132,9 @@ fn hindrance(asset: &Asset, source: &Source, (known, measure): (Option<&Known>, 
         return Some((by.why.clone(), by.cure.clone()));
     }
     let others_save = known.is_some_and(|known| known.usable.is_some() && !known.is_ours);
-    // Where no plan is ours, that others have none is known only once the first point is overdue.
-    if !Offers::of(asset.cloud).plans {
+    // Where no plan is ours, that others have none is known only once the first point is overdue. Where a plan selects by
+    // tag it is told at once.
+    if Offers::of(asset.cloud).plans.is_none_or(|plans| !plans.selects_by_tag && !measure.may_write) {
         return None;
     }
     if !measure.may_write && !others_save {
@@ -148,12 +149,12 @@ fn hindrance(asset: &Asset, source: &Source, (known, measure): (Option<&Known>, 
     })
 }
 
-/// Where plans are not written in this release: who has to save it, and with what.
+/// Where nothing says why there is no point: who has to save it, and with what.
 const fn unplanned(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Gcp => {
-            "no plan is written on this cloud in this release; the client attaches a snapshot schedule to the disk, or to each disk of the machine: gcloud compute \
-             disks add-resource-policies"
+            "see what status.plans says of its region; where the account lacks the capability Backup no schedule is attached by us, and the client attaches one to \
+             the disk, or to each disk of the machine: gcloud compute disks add-resource-policies"
         }
         _ => {
             "no plan is written on this cloud in this release; the client protects the machine in a Recovery Services vault of its region: az backup protection \
@@ -250,7 +251,7 @@ fn look(asset: &Asset, known: Option<&Known>) -> String {
     match known.and_then(|known| known.job.as_deref()) {
         Some(job) => show(asset, &job.id),
         None if known.is_some_and(|known| known.is_under_way) => "a job is under way: look again when it has ended".into(),
-        None if asset.cloud == Cloud::Aws => {
+        None if Offers::of(asset.cloud).plans.is_some_and(|plans| plans.selects_by_tag) => {
             "no job was made for it: see that the plan's selection is as status.plans says, and that the tag has exactly these letters"
                 .into()
         }

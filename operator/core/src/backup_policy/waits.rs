@@ -1,9 +1,10 @@
 //! What a policy waits for, and when it is looked at again.
 
+use caretaker_api::cloud_account::Capability;
 use caretaker_api::condition::Reason;
 use caretaker_cloud::{CloudError, ErrorClass};
 
-use super::{AccountView, PAUSE, RESYNC, RegionDone};
+use super::{AccountView, Held, PAUSE, RESYNC, RegionDone};
 use crate::outcome::Wait;
 
 pub(super) fn account_wait(account: &AccountView) -> Option<Wait> {
@@ -15,13 +16,22 @@ pub(super) fn account_wait(account: &AccountView) -> Option<Wait> {
             after: PAUSE,
         }),
         Some(Err(error)) => Some(error_wait(&account.name, error)),
-        Some(Ok(_)) => None,
+        Some(Ok(_)) => {
+            let Some(Err(why)) = account.selected.as_ref().filter(|_| account.allow.contains(&Capability::Backup)) else { return None };
+            Some(Wait { reason: Reason::Incomplete, message: format!("account {}: {why}", account.name), after: PAUSE })
+        }
     }
 }
 
-pub(super) fn lock_wait(done: &RegionDone) -> Option<Wait> {
-    let message = format!("account {}: {}", done.plan.account, done.plan.blocked.as_ref()?);
-    Some(Wait { reason: Reason::LockForbids, message, after: RESYNC })
+/// What stands in the way in a region. Where we may not write it is shown, and no fault.
+pub(super) fn told_waits(done: &RegionDone) -> Option<Wait> {
+    let plan = &done.plan;
+    let wait = |reason: Reason, why: &str| Some(Wait { reason, message: format!("account {}: {why}", plan.account), after: RESYNC });
+    if let Some((reason, why)) = &plan.blocked {
+        return wait(*reason, why);
+    }
+    let is_ours = plan.may_write || plan.held == Held::Waits;
+    plan.told.first().filter(|_| is_ours).and_then(|why| wait(Reason::ScheduleTaken, why))
 }
 
 pub(super) fn error_wait(account: &str, error: &CloudError) -> Wait {

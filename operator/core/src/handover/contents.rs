@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use caretaker_api::cloud_account::Capability;
 use caretaker_api::handover::{FinalReading, Frozen, HandoverMode};
 use caretaker_api::{BackupPolicy, CloudAccount, ManagedClient, ProviderProfile};
+use caretaker_cloud::{Cloud, Offers};
 use kube::ResourceExt;
 use serde_json::Value;
 
 use super::iac::Export;
 use super::parts::{self, Gap, LedgerTold};
 use crate::risks::Risk;
+use crate::backup_policy::cloud_of;
 
 /// Everything that goes in.
 pub struct Inputs<'a> {
@@ -82,10 +84,18 @@ impl Inputs<'_> {
     /// Name and id of the AWS accounts in which backups are made.
     #[must_use]
     pub fn backup_accounts(&self) -> Vec<(String, String)> {
+        self.planned_on(Cloud::Aws)
+    }
+
+    /// Name and id of the accounts of a cloud in which backups are made by what we wrote.
+    #[must_use]
+    pub fn planned_on(&self, cloud: Cloud) -> Vec<(String, String)> {
         let has_backups = |account: &&CloudAccount| {
             let is_named = self.policies.iter().any(|policy| policy.spec.accounts.contains(&account.name_any()));
-            is_named && account.spec.target.aws.is_some() && account.spec.allow.contains(&Capability::Backup)
+            let target = &account.spec.target;
+            is_named && !target.is_parent() && cloud_of(target) == cloud && account.spec.allow.contains(&Capability::Backup)
         };
-        self.accounts.iter().filter(has_backups).map(|account| (account.name_any(), account.spec.target.id())).collect()
+        let planned = self.accounts.iter().filter(|_| Offers::of(cloud).plans.is_some());
+        planned.filter(has_backups).map(|account| (account.name_any(), account.spec.target.id())).collect()
     }
 }

@@ -4,7 +4,7 @@ use caretaker_api::contract::BreakGlass;
 use caretaker_api::exit_terms::DataStore;
 use caretaker_api::handover::{BundleStatus, FinalReading, Frozen, HandoverStep, RevocationStatus, StepRecord};
 use caretaker_api::lifecycle::ClientBaseline;
-use caretaker_cloud::{CloudStep, Receipt, RestoreTestTerms};
+use caretaker_cloud::{CloudStep, Receipt, RestoreTestTerms, listed};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -278,6 +278,19 @@ pub fn reverse(step: &CloudStep) -> String {
         }
         CloudStep::CreateSelection { region, plan, name, .. } => format!("delete the selection {name} of the plan {plan} in {region}"),
         CloudStep::DeleteSelection { region, plan_id, .. } => format!("add the selection to the plan {plan_id} in {region} again"),
+        CloudStep::CreateSchedule { region, name, .. } => {
+            format!("take the snapshot schedule {name} in {region} from its disks, and then delete it; its snapshots stay")
+        }
+        // Google Cloud keeps no earlier version; its audit log has the request.
+        CloudStep::UpdateSchedule { region, name, .. } => {
+            format!("set the snapshot schedule {name} in {region} to what it was, as the audit log of the project tells it")
+        }
+        CloudStep::AttachSchedule { region, name, disks } => {
+            format!("take the snapshot schedule {name} in {region} from {}; snapshots that it made stay", listed(disks))
+        }
+        CloudStep::DetachSchedule { region, name, disks } => {
+            format!("attach the snapshot schedule {name} in {region} to {} again", listed(disks))
+        }
         CloudStep::SetRestoreTest { terms } => {
             let RestoreTestTerms { region, name, .. } = terms;
             format!("delete the selection {name} of the restore testing plan {name} in {region}, and then the plan")

@@ -92,7 +92,7 @@ impl GcpKit<'_> {
             Role {
                 id: "caretakerAccess",
                 label: "caretaker_access",
-                title: "Caretaker: reading",
+                title: if self.purposes.contains(&Purpose::Backup) { "Caretaker: reading and backups" } else { "Caretaker: reading" },
                 actions: actions(false),
                 on_account: false,
             },

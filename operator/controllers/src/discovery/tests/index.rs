@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use caretaker_cloud::{
-    CloudStep, EVERYWHERE, ExcessReport, Identity, Member, PermissionGap, Presence, ProtectionState, Receipt, Register, Verdict,
+    CloudStep, EVERYWHERE, ExcessReport, Identity, Intent, Member, PermissionGap, Presence, ProtectionState, Receipt, Register, Verdict,
     WantedPermission,
 };
 
@@ -53,8 +53,8 @@ impl CloudLink for Index {
     async fn discover(&self, scope: &Scope, sink: &mut dyn AssetSink) -> CloudResult<()> {
         self.inner.discover(scope, sink).await
     }
-    async fn protection(&self, regions: &[String], prefix: &str) -> CloudResult<ProtectionState> {
-        self.inner.protection(regions, prefix).await
+    async fn protection(&self, of: &Intent) -> CloudResult<ProtectionState> {
+        self.inner.protection(of).await
     }
     async fn perform(&self, key: &str, step: &CloudStep) -> CloudResult<Receipt> {
         self.inner.perform(key, step).await

@@ -169,6 +169,7 @@ impl World {
                 allow,
                 backup_role: "role".into(),
                 is_proven: true,
+                selected: None,
                 state: None,
             }
         };

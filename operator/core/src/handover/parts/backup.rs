@@ -2,10 +2,12 @@
 
 use caretaker_api::backup_policy::{BackupPolicySpec, BackupPolicyStatus};
 use caretaker_api::{BackupPolicy, CloudAccount};
+use caretaker_cloud::{Cloud, Offers};
 use kube::ResourceExt;
 use serde::Serialize;
 
 use super::{File, Gap, Part};
+use crate::backup_policy::{cloud_of, object_name};
 use crate::handover::contents::Inputs;
 use crate::kit::BACKUP_ROLE;
 
@@ -26,12 +28,19 @@ struct Policy {
 struct Keep {
     account: String,
     account_id: String,
-    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    /// Names of the snapshot schedules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    schedules: Vec<String>,
     why: &'static str,
     how: String,
 }
 
 const WHY: &str = "AWS Backup makes and restores all backups of the plans by this role. It trusts backup.amazonaws.com alone and gives nobody else access.";
+
+const SCHEDULES: &str =
+    "Google Cloud makes the daily snapshots of the disks that have these snapshot schedules. They are yours and name nobody of ours.";
 
 impl Part for Backup {
     fn path(&self) -> &'static str {
@@ -49,7 +58,8 @@ impl Part for Backup {
         if !policies.is_empty() {
             files.push(File::json("06-backup/policies.json", &policies));
         }
-        let keep: Vec<Keep> = inputs.backup_accounts().into_iter().map(|(account, id)| keep(account, id)).collect();
+        let mut keep: Vec<Keep> = inputs.backup_accounts().into_iter().map(|(account, id)| keep(account, id)).collect();
+        keep.extend(inputs.planned_on(Cloud::Gcp).into_iter().map(|of| keep_schedules(inputs, of)));
         if !keep.is_empty() {
             files.push(File::json("06-backup/keep.json", &keep));
         }
@@ -59,7 +69,8 @@ impl Part for Backup {
     fn gaps(&self, inputs: &Inputs<'_>) -> Vec<Gap> {
         let mut gaps = Vec::new();
         let is_without = |account: &&CloudAccount| {
-            inputs.client.spec.backups.is_some() && account.spec.target.aws_role().is_none() && !account.spec.target.is_parent()
+            let target = &account.spec.target;
+            inputs.client.spec.backups.is_some() && Offers::of(cloud_of(target)).plans.is_none() && !target.is_parent()
         };
         gaps.extend(inputs.accounts.iter().filter(is_without).map(|account| {
             let cloud = account.spec.target.cloud().as_str();
@@ -81,5 +92,14 @@ fn keep(account: String, account_id: String) -> Keep {
          DeletionPolicy of Retain, or terraform state rm), or make one of the same name and trust again. Else the backups end with the stack. The script for an \
          organization in 03-access deletes the stacks of its accounts: do this in each of them before you run it."
     );
-    Keep { account, account_id, role: BACKUP_ROLE, why: WHY, how }
+    Keep { account, account_id, role: Some(BACKUP_ROLE), schedules: Vec::new(), why: WHY, how }
+}
+
+fn keep_schedules(inputs: &Inputs<'_>, (account, account_id): (String, String)) -> Keep {
+    let of = inputs.policies.iter().filter(|policy| policy.spec.accounts.contains(&account));
+    let schedules = of.map(|policy| object_name(&inputs.client.name_any(), &policy.name_any())).collect();
+    let how = "They are in each region of the policy, and go on without us. A disk that you make from now on gets none by itself: attach one with gcloud compute \
+               disks add-resource-policies. See yourself how long the snapshots of a disk are kept that is taken from its schedule."
+        .into();
+    Keep { account, account_id, role: None, schedules, why: SCHEDULES, how }
 }

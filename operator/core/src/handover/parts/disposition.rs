@@ -1,6 +1,7 @@
 //! 12: what becomes of the data that the provider holds. Only what is known is told.
 
 use caretaker_api::exit_terms::{DataStore, DispositionAction};
+use caretaker_cloud::Cloud;
 use kube::ResourceExt;
 use serde::Serialize;
 
@@ -108,13 +109,16 @@ fn of_namespace(inputs: &Inputs<'_>) -> Vec<Store> {
 }
 
 fn of_backups(inputs: &Inputs<'_>) -> Vec<Store> {
-    let of = |(account, id): (String, String)| Store {
+    let of = |(account, place): (String, String)| Store {
         what: format!("recovery points of account {account}"),
         held_by: "client",
-        place: format!("your AWS account {id}"),
+        place,
         disposition: "returned",
         until: "they stay where they are; each ends by its own retention, see 06-backup/policies.json".into(),
         reason: String::new(),
     };
-    inputs.backup_accounts().into_iter().map(of).collect()
+    let on = |cloud: Cloud, word: &'static str| {
+        inputs.planned_on(cloud).into_iter().map(move |(account, id)| (account, format!("your {word} {id}")))
+    };
+    on(Cloud::Aws, "AWS account").chain(on(Cloud::Gcp, "Google Cloud project")).map(of).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use caretaker_cloud::Cloud;
 use serde_json::Value;
 
 use super::{Gap, Part};
@@ -77,7 +78,7 @@ fn alerts(objects: &[Value]) -> BTreeSet<String> {
 
 fn backups(inputs: &Inputs<'_>, accounts: &BTreeMap<String, u64>) -> Vec<String> {
     let told = |policy: &caretaker_api::BackupPolicy| {
-        let made = inputs.backup_accounts();
+        let made = [inputs.backup_accounts(), inputs.planned_on(Cloud::Gcp)].concat();
         let of: Vec<&str> = policy.spec.accounts.iter().filter(|name| accounts.contains_key(*name)).map(String::as_str).collect();
         let of: Vec<&str> = of.into_iter().filter(|name| made.iter().any(|(account, _)| account == name)).collect();
         let terms = &policy.spec.terms;

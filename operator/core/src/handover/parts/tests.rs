@@ -213,6 +213,26 @@ fn what_backups_need_is_named() {
 }
 
 #[test]
+fn the_schedules_of_google_cloud_are_named_and_watching_alone_is_told_on_azure() {
+    let account = |name: &str, mut spec: Value| {
+        spec["providerProfile"] = json!("p");
+        made(json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "CloudAccount", "metadata": {"name": name}, "spec": spec}))
+    };
+    let mut world = world();
+    world.accounts.push(account("gcp", json!({"gcp": {"projectId": "acme-prod"}, "allow": ["Backup"]})));
+    world.accounts.push(account("looked-at", json!({"gcp": {"projectId": "acme-test"}})));
+    world.accounts.push(account("azure", json!({"azure": {"subscriptionId": "cccccccc-0000-4000-8000-000000000001"}})));
+    world.policies[0].spec.accounts.extend(["gcp", "looked-at", "azure"].map(str::to_owned));
+    let inputs = world.inputs(HandoverMode::Final);
+    let keep: Value = serde_json::from_str(&inputs.files()["06-backup/keep.json"]).unwrap();
+    assert_eq!((keep.as_array().unwrap().len(), &keep[1]["accountId"]), (2, &json!("acme-prod")));
+    assert_eq!((&keep[1]["schedules"], &keep[1]["role"]), (&json!(["caretaker-acme-main"]), &Value::Null));
+    let without: Vec<String> =
+        inputs.gaps().into_iter().filter(|gap| gap.reason.contains("no backup plan is made")).map(|gap| gap.account).collect();
+    assert_eq!(without, ["azure"]);
+}
+
+#[test]
 fn first_steps_have_a_day() {
     let world = world();
     let by = |mode: HandoverMode| -> BTreeSet<String> { first_steps(&world.inputs(mode)).into_iter().map(|step| step.by).collect() };
