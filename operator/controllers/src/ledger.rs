@@ -57,7 +57,7 @@ pub async fn decided(ctx: &Context, client: &ManagedClient) -> Result<Told, Fail
 /// The inventory that was frozen at the beginning of Active.
 pub async fn baseline(ctx: &Context, client: &ManagedClient) -> Result<Option<ClientBaseline>, Failure> {
     let (place, known) = place(client);
-    ctx.ledger.ledgers.baseline(&place, &known).await.map_err(Failure::store)
+    ctx.ledger.baseline(&place, &known).await.map_err(Failure::store)
 }
 
 /// A copy of a client's ledger for a bundle, and what it tells; nothing where a segment is lost while it is read.
@@ -153,7 +153,7 @@ impl<'a> Scribe<'a> {
 
     /// Freezes the inventory of the beginning, once. Another process may have been faster: what the ledger has stays.
     pub async fn freeze(&self, (baseline, accounts): &Frozen) -> Result<(), Failure> {
-        let held = self.ctx.ledger.ledgers.baseline(&self.place, &self.known).await.map_err(Failure::store)?;
+        let held = self.ctx.ledger.baseline(&self.place, &self.known).await.map_err(Failure::store)?;
         if held.is_none() {
             let body = Body::Baseline { baseline: baseline.clone(), accounts: accounts.clone() };
             self.write(vec![(String::new(), body)]).await?;

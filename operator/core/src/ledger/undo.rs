@@ -64,6 +64,10 @@ const fn is_own_access(step: &CloudStep) -> bool {
         | CloudStep::UpdatePlan { .. }
         | CloudStep::CreateSelection { .. }
         | CloudStep::DeleteSelection { .. }
+        | CloudStep::CreateSchedule { .. }
+        | CloudStep::UpdateSchedule { .. }
+        | CloudStep::AttachSchedule { .. }
+        | CloudStep::DetachSchedule { .. }
         | CloudStep::SetRestoreTest { .. }
         | CloudStep::NoteRestore { .. } => false,
     }
