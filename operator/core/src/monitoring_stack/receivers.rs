@@ -170,7 +170,9 @@ pub(super) fn ports(way: Way<'_>, name: &str, judged: &Judged) -> Vec<u16> {
             tier.webhook_url.as_deref().and_then(network::port_of).map_or_else(|| network::WEB_PORTS.to_vec(), |port| vec![port])
         }
         Way::Entry(TierReceiver { email: Some(email), .. }) => {
-            email.smarthost.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).into_iter().collect()
+            // Never none: a rule of a network policy without ports opens all of them.
+            let port = email.smarthost.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).filter(|port| *port > 0);
+            vec![port.unwrap_or(WEB)]
         }
         Way::Entry(_) => judged.ports.get(name).map_or_else(|| vec![WEB], |port| vec![*port]),
     }

@@ -102,6 +102,9 @@ fn each_way_has_a_name_of_its_own_and_the_ports_that_it_needs() {
         ("lead", vec![443, 80]),
     ];
     assert_eq!(found, expected.map(|(name, ports)| (name.to_owned(), ports)));
+    let nowhere: TierReceiver =
+        serde_json::from_value(json!({"email": {"to": ["a@x.example"], "from": "a@x.example", "smarthost": "x:99999"}})).unwrap();
+    assert_eq!(ports(Way::Entry(&nowhere), "tier-x.email", &judged), [443], "no port would be every port");
     assert_eq!(beat_port(&judged), Some(8443));
     assert!(needs_secret(&terms));
 }
