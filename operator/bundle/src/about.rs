@@ -48,6 +48,12 @@ pub struct About {
     pub at: Timestamp,
 }
 
+/// The file name of a bundle: it says whose it is and whether it is a rehearsal, and verifying holds it to that.
+#[must_use]
+pub fn file_name(about: &About) -> String {
+    format!("{}-{}-{}.tar.zst.age", about.client, about.mode, about.id)
+}
+
 /// Word that a trusted comment of ours starts with.
 const PREFIX: &str = "caretaker-bundle-v1";
 

@@ -21,7 +21,7 @@ mod unpack;
 mod verdict;
 mod verify;
 
-pub use about::{About, Mode};
+pub use about::{About, Mode, file_name};
 pub use acceptance::acceptance_code;
 pub use bag::{BagFault, Entry, Source, count};
 pub use hashing::sha256_file;
@@ -29,7 +29,7 @@ pub use identity::{Identities, IdentityError};
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use paths::portable;
 pub use recipient::{RecipientFault, RecipientProblem, normalise, recipient_faults};
-pub use seal::{SealError, Sealed, file_name, seal};
+pub use seal::{SealError, Sealed, seal};
 pub use signature::signature_path;
 pub use statement::statement_path;
 pub use unpack::Limits;

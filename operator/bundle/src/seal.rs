@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::about::{About, Comment};
+use crate::about::{About, Comment, file_name};
 use crate::bag::{BagFault, Entry, arrange, write_tar};
 use crate::hashing::Hashing;
 use crate::key::SigningKey;
@@ -58,12 +58,6 @@ pub struct Sealed {
     pub size_bytes: u64,
     /// Number of recipients.
     pub recipients: usize,
-}
-
-/// The file name of a bundle: it says whose it is and whether it is a rehearsal, and verifying holds it to that.
-#[must_use]
-pub fn file_name(about: &About) -> String {
-    format!("{}-{}-{}.tar.zst.age", about.client, about.mode, about.id)
 }
 
 fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> SealError {

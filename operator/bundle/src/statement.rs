@@ -13,9 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signature;
 use serde_json::{Value, json};
 
-use crate::about::Comment;
+use crate::about::{Comment, file_name};
 use crate::key::{PublicKey, SigningKey};
-use crate::seal::file_name;
 use crate::verdict::{Verdict, failed};
 
 /// The media type of an in-toto Statement.

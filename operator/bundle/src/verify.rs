@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use blake2::{Blake2b512, Digest};
 use sha2::Sha256;
 
-use crate::about::{About, Comment};
+use crate::about::{About, Comment, file_name};
 use crate::identity::Identities;
 use crate::key::PublicKey;
-use crate::seal::file_name;
 use crate::signature::Signature;
 use crate::statement;
 use crate::unpack::{Limits, Nowhere, Payload, Sink, read};

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::iac::Export;
 use super::parts::{self, Gap, LedgerTold};
-use crate::risks::Risk;
 use crate::backup_policy::cloud_of;
+use crate::risks::Risk;
 
 /// Everything that goes in.
 pub struct Inputs<'a> {
