@@ -58,7 +58,9 @@ fn told(found: &[(String, Vec<Risk>)], is_one: bool, width: usize) -> String {
         for risk in found.iter().flat_map(|(_, risks)| risks) {
             let since = risk.since.strftime("%Y-%m-%d %H:%MZ");
             let message = format!("since {since}: {} ({})", risk.message, risk.reason);
-            text += &paragraph(&format!("\n{} of {} ", risk.condition, risk.object), &message, width.max(60));
+            text.push('\n');
+            text += &paragraph("", &format!("{} of {}", risk.condition, risk.object), width);
+            text += &paragraph("  ", &message, width);
             text += &paragraph("  cure: ", risk.cure, width);
         }
     } else {
