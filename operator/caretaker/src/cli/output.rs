@@ -60,8 +60,8 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 const GAP: &str = "   ";
 /// Longest word that a column is kept wide for. An address of a cloud may take the whole line.
 const LONG_WORD: usize = 36;
-/// Terminals narrower than this are phones, and halves of a screen.
-const PHONE: usize = 80;
+/// A terminal as a telephone, half a screen or a rescue console has it, in characters. On a wider one a long list stays a table, whatever it tears.
+const NARROW_TERMINAL: usize = 80;
 /// What a table's last column is narrowed to before another is, and what every other one is narrowed to at most.
 const NARROW: [usize; 2] = [18, 8];
 
@@ -78,8 +78,10 @@ pub fn table_within(head: &[&str], rows: &[Vec<String>], width: usize) -> String
     let words = longest_words(head, &rows);
     let room = width.saturating_sub(GAP.len() * head.len().saturating_sub(1));
     narrow(&mut widths, &words, room);
-    let is_torn = words.iter().zip(&widths).any(|(word, width)| word > width) || widths.iter().sum::<usize>() > room;
-    if width < PHONE && is_torn {
+    // A word that no line of a record holds either is torn in any case.
+    let line = width.saturating_sub(label(head));
+    let is_torn = words.iter().zip(&widths).any(|(word, width)| word > width && *word <= line) || widths.iter().sum::<usize>() > room;
+    if width <= NARROW_TERMINAL && is_torn {
         return records(head, &rows, width);
     }
     let line = |cells: Vec<&str>| {
@@ -110,9 +112,14 @@ fn longest_words(head: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
     words
 }
 
+/// Width of the names of columns in a record.
+fn label(head: &[&str]) -> usize {
+    head.iter().map(|name| name.chars().count()).max().unwrap_or_default() + 1
+}
+
 /// One line for each cell, with its column's name before it, and an empty line between rows.
 fn records(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
-    let label = head.iter().map(|name| name.chars().count()).max().unwrap_or_default() + 1;
+    let label = label(head);
     let record = |row: &Vec<String>| -> String {
         let told = head.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
         told.map(|(name, cell)| paragraph(&format!("{name:label$}"), cell.trim_start(), width)).collect()
@@ -236,6 +243,10 @@ mod tests {
         let first = "CLIENT   acme\nINCIDENT demooutage-1c4fe56e\nSTATE    Resolved\nTIER     tier-1\nAGE      4 min\n";
         assert!(told.starts_with(&format!("{first}\nCLIENT   acme\n")), "{told}");
         assert!(table_within(&head, &rows, 80).starts_with("CLIENT   INCIDENT"), "a table where there is room");
+        let long = [row("a-name-that-leaves-no-room-for-what-stands-beside-it-publicaddressdown")];
+        assert!(table_within(&head, &long, 80).starts_with("CLIENT   acme\n"), "none where it would tear");
+        assert!(table_within(&head, &long, 100).starts_with("CLIENT   INCIDENT"), "on a wide terminal it stays a table");
+        assert!(table_within(&head, &[row(&"x".repeat(90))], 80).starts_with("CLIENT   INCIDENT"), "what no line holds is torn anyway");
         assert!(table_within(&head[..2], &[vec!["a".into(), "two words".into()]], 20).starts_with("CLIENT   INCIDENT"), "nothing is torn");
         assert!(table_within(&head, &[], 40).lines().all(|line| line.chars().count() <= 40));
     }
