@@ -89,7 +89,7 @@ fn an_api_server_that_is_late_or_away_is_waited_for() -> Result<()> {
     lab.kubectl.apply(&client.document().to_string())?;
     lab.grant(&client)?;
     // Watches come back by themselves, each after a pause of its own of up to half a minute.
-    lab.kubectl.wait(&["mc/late"], "condition=Ready", PATIENCE * 2).with_context(|| lab.log())?;
+    lab.kubectl.wait(&["mc/late"], "condition=Ready", PATIENCE * 3).with_context(|| lab.log())?;
     ensure!(same(), "a restart was needed:\n{}", lab.log());
     ensure!(lab.log().contains("the lease was lost"), "nobody saw that another process had led:\n{}", lab.log());
     Ok(())

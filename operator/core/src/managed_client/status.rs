@@ -74,13 +74,7 @@ pub fn status(
     deadlines::condition(&mut set, &deadlines);
     agreements::condition(&mut set, &client.spec, now);
     let readiness = readiness(&mut set, (client, observed), (tried.as_ref(), &deadlines), now);
-    match &ended {
-        Some(message) => end(&mut set, message),
-        None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
-    }
-    if !deadlines::is_served(client, now) {
-        end_monitoring(&mut set);
-    }
+    tell_end(&mut set, ended.as_deref(), deadlines::is_served(client, now));
     let seen = (&observed.isolation_stage, &observed.isolation);
     let (isolation, look) = isolation::settle(client, seen, report.isolation.as_ref(), &mut set, now);
     if let Some(open) = set.get(ConditionType::Isolated).filter(|condition| Is::of(condition) == Is::False) {
@@ -118,6 +112,16 @@ pub fn status(
         ..last
     };
     (status, outcome)
+}
+
+fn tell_end(set: &mut ConditionSet, ended: Option<&str>, is_served: bool) {
+    match ended {
+        Some(message) => end(set, message),
+        None => set.set(ConditionType::HandedOver, Is::False, Reason::NotRequested, ""),
+    }
+    if !is_served {
+        end_monitoring(set);
+    }
 }
 
 /// Blockers of an exit that a message names.

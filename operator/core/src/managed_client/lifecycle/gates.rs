@@ -49,9 +49,7 @@ fn by_condition(set: &ConditionSet, kind: ConditionType) -> Judged {
 
 /// Known is what was planned: an account of which no reading has planned anything says nothing.
 fn coverage((client, observed): (&ManagedClient, &Observed), set: &ConditionSet) -> Judged {
-    if let Err(found) = by_condition(set, ConditionType::MembersListed) {
-        return Err(found);
-    }
+    by_condition(set, ConditionType::MembersListed)?;
     let live: Vec<String> =
         accounts(client, observed).into_iter().filter(|wanted| wanted.is_live_account()).map(|wanted| wanted.name).collect();
     let cells = |name: &String| {
