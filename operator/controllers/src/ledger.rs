@@ -16,7 +16,7 @@ use caretaker_core::ledger::{Actor, Body, Decision, Entry, Head, Operation, Plac
 use caretaker_core::managed_client::lifecycle::baseline::Frozen;
 use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
-use caretaker_store::ledger::{Verdict, export};
+use caretaker_store::ledger::{ErasureTold, Verdict, export};
 use kube::{Resource, ResourceExt};
 use tempfile::NamedTempFile;
 
@@ -139,8 +139,8 @@ impl<'a> Scribe<'a> {
         Ok(LedgerHead { segments: head.number, digest: head.digest })
     }
 
-    /// What was found of a kind of the client's data when its erasure began; `None` where it did not begin.
-    pub async fn erasure(&self, store: DataStore) -> Result<Option<(u64, u64)>, Failure> {
+    /// How far the erasure of a kind of the client's data is; `None` where it did not begin.
+    pub async fn erasure(&self, store: DataStore) -> Result<Option<ErasureTold>, Failure> {
         self.ctx.ledger.erasure(&self.place, &self.known, store).await.map_err(Failure::store)
     }
 

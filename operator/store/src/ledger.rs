@@ -11,7 +11,7 @@ use caretaker_core::change_request::Progress;
 use caretaker_core::contract::emergency::Told;
 use caretaker_core::digest::sha256_hex;
 use caretaker_core::ledger::exit::Fold;
-use caretaker_core::ledger::{Body, Broken, Chain, Entry, Head, Place, chain};
+use caretaker_core::ledger::{Body, Broken, Chain, Entry, Head, Place, WriteState, chain};
 use caretaker_core::ownership::Kind;
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -39,8 +39,8 @@ struct Open {
     head: Head,
     faults: Vec<Broken>,
     exits: HashMap<String, Fold>,
-    /// What was found of each kind of data when its erasure began: objects and bytes, the most where it began twice.
-    erasures: HashMap<DataStore, (u64, u64)>,
+    /// How far the erasure of each kind of data is.
+    erasures: HashMap<DataStore, ErasureTold>,
     /// Keys of writes of which it is not known whether they were made.
     open_intents: HashSet<String>,
     /// ChangeRequests by UID.
@@ -50,6 +50,17 @@ struct Open {
     /// The inventory that was frozen at the beginning of Active, the first where it was told twice.
     baseline: Option<ClientBaseline>,
     listed_at: Option<Timestamp>,
+}
+
+/// What a ledger tells of the erasure of one kind of data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErasureTold {
+    /// Objects that were found when it began, the most where it began twice.
+    pub objects: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Whether it is told that they are gone.
+    pub is_done: bool,
 }
 
 /// The end of a ledger, and what is wrong with it.
@@ -126,14 +137,14 @@ impl Ledgers {
         Ok(open.open_intents.contains(key))
     }
 
-    /// What was found of a kind of data when its erasure began, as objects and bytes; `None` where it did not begin.
+    /// How far the erasure of a kind of data is; `None` where it did not begin.
     ///
     /// # Errors
     /// See [`StoreError`].
     ///
     /// # Panics
     /// Never.
-    pub async fn erasure(&self, place: &Place, known: &Head, store: DataStore) -> Result<Option<(u64, u64)>, StoreError> {
+    pub async fn erasure(&self, place: &Place, known: &Head, store: DataStore) -> Result<Option<ErasureTold>, StoreError> {
         let ledger = self.ledger(place);
         let mut open = ledger.lock().await;
         self.read_once(&mut open, place, known).await?;
@@ -231,9 +242,10 @@ impl Open {
             match &entry.body {
                 Body::Intent { key, .. } => drop(self.open_intents.insert(key.clone())),
                 Body::Receipt { key, .. } | Body::Failure { key, .. } => drop(self.open_intents.remove(key)),
-                Body::Erasure { store, objects, bytes, .. } => {
+                Body::Erasure { store, objects, bytes, state } => {
                     let known = self.erasures.entry(*store).or_default();
-                    *known = (*known).max((*objects, *bytes));
+                    (known.objects, known.bytes) = (known.objects, known.bytes).max((*objects, *bytes));
+                    known.is_done |= *state == WriteState::Done;
                 }
                 Body::Baseline { baseline, .. } => drop(self.baseline.get_or_insert_with(|| baseline.clone())),
                 Body::Decision(decision) => drop(self.decided.insert((decision.about.clone(), decision.decided))),
@@ -370,6 +382,24 @@ mod tests {
         // Its key is that of the failure which `entry` makes.
         ledgers.append(&place(), &none, &[entry("refused")]).await.unwrap();
         assert!(!is_open(&ledgers).await && !is_open(&Ledgers::new(store)).await);
+    }
+
+    /// A process that died after it had told the end of an erasure, and before the status had it, must not tell it again.
+    #[tokio::test]
+    async fn how_far_an_erasure_is_outlives_the_process_that_told_it() {
+        let (store, none) = (Store::in_memory(), Head::default());
+        let told = async |kind| Ledgers::new(store.clone()).erasure(&place(), &none, kind).await.unwrap();
+        let tell = async |state, objects| {
+            let body = Body::Erasure { store: DataStore::Bundles, state, objects, bytes: 7 };
+            Ledgers::new(store.clone()).append(&place(), &none, &[Entry { body, ..entry("") }]).await.unwrap();
+        };
+        assert_eq!(told(DataStore::Bundles).await, None);
+        tell(WriteState::Intended, 3).await;
+        assert_eq!(told(DataStore::Bundles).await, Some(ErasureTold { objects: 3, bytes: 7, is_done: false }));
+        tell(WriteState::Intended, 1).await;
+        tell(WriteState::Done, 1).await;
+        assert_eq!(told(DataStore::Bundles).await, Some(ErasureTold { objects: 3, bytes: 7, is_done: true }), "the most that was found");
+        assert_eq!(told(DataStore::Inventories).await, None);
     }
 
     #[tokio::test]

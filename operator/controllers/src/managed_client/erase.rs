@@ -77,8 +77,9 @@ async fn erase(ctx: &Context, client: &ManagedClient, store: DataStore) -> Resul
     let objects = kind.map(|kind| ctx.cache.list(kind.as_str(), Some(&client_namespace(&client.name_any())))).unwrap_or_default();
     let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
     let count = u64::try_from(stored.len() + objects.len()).unwrap_or(u64::MAX);
-    let (objects_found, bytes) = match scribe.erasure(store).await? {
-        Some(known) => known,
+    let told = scribe.erasure(store).await?;
+    let (objects_found, bytes) = match told {
+        Some(told) => (told.objects, told.bytes),
         None if count == 0 => (0, 0),
         None => {
             let bytes = stored.iter().map(|(_, bytes)| bytes).sum();
@@ -96,8 +97,11 @@ async fn erase(ctx: &Context, client: &ManagedClient, store: DataStore) -> Resul
     let mut found = StoreErasure { store, action, reason, objects: objects_found, bytes, erased_at: None };
     // An object of the cluster that is still there has a finalizer to go through; the next visit sees it gone.
     if objects.is_empty() && self::stored(ctx, folder.as_deref()).await?.is_empty() {
-        let done = Body::Erasure { store, state: WriteState::Done, objects: objects_found, bytes };
-        scribe.write(vec![(String::new(), done)]).await?;
+        // A process that died before the status had it has told the ledger already.
+        if count > 0 || !told.is_some_and(|told| told.is_done) {
+            let done = Body::Erasure { store, state: WriteState::Done, objects: objects_found, bytes };
+            scribe.write(vec![(String::new(), done)]).await?;
+        }
         found.erased_at = Some(Time(ctx.now()));
     }
     Ok(found)
