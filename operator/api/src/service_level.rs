@@ -114,6 +114,23 @@ pub enum Weekday {
     Sunday,
 }
 
+impl Weekday {
+    /// The same day of the calendar.
+    #[must_use]
+    pub const fn civil(self) -> jiff::civil::Weekday {
+        use jiff::civil::Weekday as Civil;
+        match self {
+            Self::Monday => Civil::Monday,
+            Self::Tuesday => Civil::Tuesday,
+            Self::Wednesday => Civil::Wednesday,
+            Self::Thursday => Civil::Thursday,
+            Self::Friday => Civil::Friday,
+            Self::Saturday => Civil::Saturday,
+            Self::Sunday => Civil::Sunday,
+        }
+    }
+}
+
 /// A single time that does not count.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -35,6 +35,7 @@ pub mod schema;
 pub mod service_level;
 pub mod service_report;
 pub mod visit_request;
+pub mod zone;
 
 pub use conditions::ConditionSet;
 pub use desired::Desired;

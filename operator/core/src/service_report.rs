@@ -18,6 +18,7 @@ use crate::service_level::day::SETTLES;
 use crate::service_level::percent::Share;
 use crate::service_level::report::ObjectiveReport;
 use crate::service_level::{Month, Report, Span, days, faults, start_of_day};
+use crate::zone::zone;
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::LevelsCollected, ConditionType::ReportStored];
@@ -124,7 +125,7 @@ fn is_other_trial(report: &ServiceReport) -> bool {
 /// The month as seconds, under the terms that are known.
 #[must_use]
 pub fn span(report: &ServiceReport, observed: &Observed) -> Option<Span> {
-    let zone = TimeZone::get(&observed.terms.as_ref()?.zone).ok()?;
+    let zone = zone(&observed.terms.as_ref()?.zone).ok()?;
     Some(Month::parse(&report.spec.month)?.span(&zone))
 }
 

@@ -35,7 +35,7 @@ fn date(text: &str) -> Option<Date> {
 
 /// The zone in which days begin and end: that of the contract.
 fn zone(spec: &ManagedClientSpec) -> TimeZone {
-    let named = spec.exit.contract.as_ref().and_then(|contract| TimeZone::get(&contract.zone).ok());
+    let named = spec.exit.contract.as_ref().and_then(|contract| crate::zone::zone(&contract.zone).ok());
     named.unwrap_or(TimeZone::UTC)
 }
 

@@ -18,6 +18,7 @@ use super::agreements;
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::life::{Life, life};
 use crate::outcome::Fault;
+use crate::zone::zone;
 
 /// How long before its moment a deadline is near.
 const NEAR: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -56,7 +57,7 @@ fn plus(date: Date, days: u32) -> Date {
 
 impl<'a> Calendar<'a> {
     fn of(terms: &'a ContractTerms) -> Option<Self> {
-        let zone = TimeZone::get(&terms.zone).ok()?;
+        let zone = zone(&terms.zone).ok()?;
         let noticed_on = terms.notice.as_ref().and_then(|notice| date(&notice.given_on));
         // Without a last day the notice makes one.
         let ends_on = date(&terms.ends_on).or_else(|| noticed_on.map(|day| plus(day, terms.notice_days)));
@@ -92,9 +93,8 @@ pub fn faults(exit: &ExitTerms) -> Vec<Fault> {
     let mut fault = |field: &str, message: String| faults.push(Fault::spec(format!("spec.exit.{field}"), message));
     let contract = exit.contract.as_ref();
     if let Some(terms) = contract {
-        if TimeZone::get(&terms.zone).is_err() {
-            let zone = &terms.zone;
-            fault("contract.zone", format!("there is no time zone {zone}: give an IANA name such as Europe/Zurich or America/New_York"));
+        if let Err(message) = zone(&terms.zone) {
+            fault("contract.zone", message);
         }
         let notice = terms.notice.as_ref().map(|notice| notice.given_on.as_str());
         let told = terms.transition.as_ref().map(|transition| transition.told_on.as_str());

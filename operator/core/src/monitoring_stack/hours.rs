@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 
 use caretaker_api::escalation::{ContractHours, QuietWindow};
 use caretaker_api::monitoring_stack::{MonitoringTerms, Tier};
-use caretaker_api::service_level::Weekday;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::prometheus_operator::{DayRange, NamedIntervals, TimeInterval, TimeRange};
 use crate::outcome::Fault;
+use crate::zone::zone;
 
 /// Months that are worked out, the present one included. They begin with a month in UTC, so that the objects change once a month.
 const MONTHS: i64 = 14;
@@ -105,7 +105,7 @@ fn active(hours: &ContractHours, horizon: Horizon) -> Option<Vec<Span>> {
     let mut found = Vec::new();
     let (mut date, last) = (horizon.from.checked_sub(2.days()).ok()?, horizon.to.checked_add(1.day()).ok()?);
     while date <= last {
-        let begins = hours.times.iter().filter(|time| time.days.iter().any(|day| weekday(*day) == date.weekday()));
+        let begins = hours.times.iter().filter(|time| time.days.iter().any(|day| day.civil() == date.weekday()));
         if !holidays.contains(&date) {
             found.extend(begins.filter_map(|time| of_day(date, (&time.from, &time.to), &zone)));
         }
@@ -195,30 +195,6 @@ fn ranges(days: &[i8]) -> Vec<DayRange> {
         }
     }
     all
-}
-
-fn weekday(day: Weekday) -> jiff::civil::Weekday {
-    use jiff::civil::Weekday as W;
-    match day {
-        Weekday::Monday => W::Monday,
-        Weekday::Tuesday => W::Tuesday,
-        Weekday::Wednesday => W::Wednesday,
-        Weekday::Thursday => W::Thursday,
-        Weekday::Friday => W::Friday,
-        Weekday::Saturday => W::Saturday,
-        Weekday::Sunday => W::Sunday,
-    }
-}
-
-/// The zone of a name, or why there is none.
-fn zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| {
-        let plain = |name: &str| name.replace(['_', '-', ' '], "").to_ascii_lowercase();
-        let like = jiff::tz::db().available().map(|known| known.to_string()).find(|known| plain(known) == plain(name));
-        let hint =
-            like.map_or_else(|| "give an IANA name such as Europe/Zurich or America/New_York".to_owned(), |known| format!("write {known}"));
-        format!("there is no time zone {name}: {hint}")
-    })
 }
 
 /// The name as the tz database writes it today.

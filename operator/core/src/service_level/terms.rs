@@ -1,6 +1,6 @@
 //! The terms: their faults, their versions, and the times that do not count under them.
 
-use caretaker_api::service_level::{Exclusion, Objective, ServiceLevelTerms, Weekday, WeeklyWindow};
+use caretaker_api::service_level::{Exclusion, Objective, ServiceLevelTerms, WeeklyWindow};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -11,6 +11,7 @@ use super::percent::Percent;
 use super::spans::{Span, Spans};
 use crate::digest::json_digest;
 use crate::outcome::Fault;
+use crate::zone;
 
 /// Word at the head of a version's file.
 pub const FORMAT: &str = "caretaker-levels-terms-1";
@@ -41,15 +42,14 @@ impl Version {
 /// The time zone of the terms; `None` where there is none of the name.
 #[must_use]
 pub fn zone(terms: &ServiceLevelTerms) -> Option<TimeZone> {
-    TimeZone::get(&terms.zone).ok()
+    zone::zone(&terms.zone).ok()
 }
 
 /// What the schema cannot tell.
 #[must_use]
 pub fn faults(terms: &ServiceLevelTerms, field: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if zone(terms).is_none() {
-        let message = format!("there is no time zone {}: give an IANA name such as Europe/Zurich or America/New_York", terms.zone);
+    if let Err(message) = zone::zone(&terms.zone) {
         faults.push(Fault::spec(format!("{field}.zone"), message));
     }
     let mut percent = |place: String, text: &str| {
@@ -145,25 +145,12 @@ fn occurrences(window: &WeeklyWindow, month: Month, zone: &TimeZone) -> Vec<Span
     let (Ok(hour), Ok(minute)) = (hour.parse(), minute.parse()) else { return Vec::new() };
     let Ok(time) = Time::new(hour, minute, 0, 0) else { return Vec::new() };
     let day_before = month.dates().next().into_iter().map(|first| first.saturating_sub(1.day()));
-    let days = day_before.chain(month.dates()).filter(|date| date.weekday() == weekday(window.day));
+    let days = day_before.chain(month.dates()).filter(|date| date.weekday() == window.day.civil());
     let span = |date: jiff::civil::Date| {
         let from = date.to_datetime(time).to_zoned(zone.clone()).ok()?.timestamp().as_second();
         Some(Span(from, from + 60 * i64::from(window.minutes)))
     };
     days.filter_map(span).collect()
-}
-
-fn weekday(day: Weekday) -> jiff::civil::Weekday {
-    use jiff::civil::Weekday as W;
-    match day {
-        Weekday::Monday => W::Monday,
-        Weekday::Tuesday => W::Tuesday,
-        Weekday::Wednesday => W::Wednesday,
-        Weekday::Thursday => W::Thursday,
-        Weekday::Friday => W::Friday,
-        Weekday::Saturday => W::Saturday,
-        Weekday::Sunday => W::Sunday,
-    }
 }
 
 /// The versions that were in force in a month, each with its time in it.

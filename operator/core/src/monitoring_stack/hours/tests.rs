@@ -48,7 +48,7 @@ fn by_the_clock(hours: &ContractHours, zone: &TimeZone, at: Timestamp) -> bool {
     let local = at.to_zoned(zone.clone());
     let (date, clock) = (local.date(), format!("{:02}:{:02}", local.hour(), local.minute()));
     let begins = |date: Date, time: &caretaker_api::escalation::HoursSpan| {
-        time.days.iter().any(|day| weekday(*day) == date.weekday()) && !hours.holidays.contains(&date.to_string())
+        time.days.iter().any(|day| day.civil() == date.weekday()) && !hours.holidays.contains(&date.to_string())
     };
     hours.times.iter().any(|time| {
         let over_midnight = time.to <= time.from;
