@@ -42,8 +42,8 @@ pub struct Risk {
     pub due: Timestamp,
     /// Whether that time is over.
     pub overdue: bool,
-    /// What helps.
-    pub cure: &'static str,
+    /// What helps, with commands that name the client.
+    pub cure: String,
 }
 
 /// An object with its conditions.
@@ -155,7 +155,7 @@ fn risk(looked: &Looked<'_>, condition: &Condition, now: Timestamp) -> Risk {
         since,
         due,
         overdue: now >= due,
-        cure: rules::cure(kind),
+        cure: rules::cure(kind).into(),
     }
 }
 
@@ -197,7 +197,7 @@ fn of_gates(client: &ManagedClient, now: Timestamp) -> Vec<Risk> {
             since: gate.since.0,
             due,
             overdue: now >= due,
-            cure: "do what the gate says: it is open as soon as the spec says so",
+            cure: "do what the gate says: it is open as soon as the spec says so".into(),
         }
     };
     gates.iter().filter(|gate| gate.state == GateState::Closed).filter(is_untold).map(of).collect()
@@ -214,6 +214,10 @@ pub fn risks(world: &World<'_>, now: Timestamp) -> Vec<Risk> {
     let reasons: Vec<String> = all.iter().map(|risk| risk.reason.clone()).collect();
     all.extend(of(&own, &mirrored, &reasons.iter().map(String::as_str).collect(), now));
     all.extend(of_gates(world.client, now));
+    let name = world.client.name_any();
+    for risk in &mut all {
+        risk.cure = risk.cure.replace("CLIENT", &name);
+    }
     all.sort_by(|one, other| {
         (!one.overdue, one.due, &one.object, &one.condition).cmp(&(!other.overdue, other.due, &other.object, &other.condition))
     });

@@ -106,7 +106,7 @@ fn told(risk: &Risk) -> Told<'_> {
         since: day(risk.since),
         due: day(risk.due),
         overdue: risk.overdue,
-        cure: risk.cure,
+        cure: &risk.cure,
     }
 }
 

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use caretaker_api::ManagedClient;
 use caretaker_core::assessment::{Assessment, assessment};
 use caretaker_documents::assessment as documents;
 use clap::ValueEnum;
 use jiff::Timestamp;
+use kube::Api;
 
-use super::cluster::{ClusterArgs, connect};
+use super::cluster::{ClusterArgs, connect, explain};
 use super::output::{json, paragraph, table_within, width};
 use super::world::Read;
 
@@ -41,8 +43,10 @@ pub struct Args {
 
 /// Answers.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let read = Read::of(&connect(&args.cluster).await?, &args.client).await?;
-    let report = assessment(&read.world(), Timestamp::now());
+    let kube = connect(&args.cluster).await?;
+    let client = Api::<ManagedClient>::all(kube.clone()).get(&args.client).await.map_err(explain)?;
+    let read = Read::of(&kube, vec![client]).await?;
+    let report = assessment(&read.first().context("nothing was read of the client")?.world(), Timestamp::now());
     if let Some(folder) = &args.to {
         std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         for (name, text) in documents::files(&report) {

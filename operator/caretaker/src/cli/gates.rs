@@ -2,24 +2,11 @@
 
 use caretaker_api::ManagedClient;
 use caretaker_api::lifecycle::{Gate, GateState, LifecycleStatus, Phase};
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use serde_json::json as value;
 
-use super::cluster::{ClusterArgs, connect, explain};
+use super::clients::Clients;
 use super::output::{Form, json, paragraph, table_within, width};
-
-/// Which clients.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Name of the ManagedClient; without it all are listed.
-    client: Option<String>,
-    /// Form of the output.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-}
 
 fn of(client: &ManagedClient) -> (LifecycleStatus, Vec<Gate>) {
     let status = client.status.clone().unwrap_or_default();
@@ -28,12 +15,8 @@ fn of(client: &ManagedClient) -> (LifecycleStatus, Vec<Gate>) {
 }
 
 /// Answers.
-pub async fn run(args: Args) -> anyhow::Result<()> {
-    let api: Api<ManagedClient> = Api::all(connect(&args.cluster).await?);
-    let clients = match &args.client {
-        Some(name) => vec![api.get(name).await.map_err(explain)?],
-        None => api.list(&ListParams::default()).await.map_err(explain)?.items,
-    };
+pub async fn run(args: Clients) -> anyhow::Result<()> {
+    let clients = args.read(&args.connect().await?).await?;
     if args.output == Form::Json {
         let told = |client: &ManagedClient| {
             let (lifecycle, gates) = of(client);

@@ -23,6 +23,7 @@ mod assessment;
 mod backups;
 mod bundle;
 mod changes;
+mod clients;
 mod closing;
 mod cluster;
 mod exit;
@@ -78,7 +79,7 @@ enum Command {
     /// List, verify and open handover bundles, without a cluster.
     Bundle(bundle::Args),
     /// Show clients: what is ready, what is not, and what to do next.
-    Status(status::Args),
+    Status(clients::Clients),
     /// Show how many assets of which type a client has, and what has changed; with --store every one.
     Inventory(inventory::InventoryArgs),
     /// Show which parts of a client's accounts were read completely, and why others were not.
@@ -95,13 +96,13 @@ enum Command {
     /// List or write the grant kits for a client: what they apply to let us in.
     Kit(account::KitArgs),
     /// Show whether clients could leave today, and what stands in the way.
-    Readiness(readiness::Args),
+    Readiness(clients::Clients),
     /// Report on a client: what is there, how much of it was read, what is not protected, and what is not as it should be.
     Assessment(assessment::Args),
     /// Show in which phase of the contract clients are, what stands before the next one, and who must act.
-    Gates(gates::Args),
+    Gates(clients::Clients),
     /// Show what is not as it should be, who must act, until when, and what helps.
-    Risks(risks::Args),
+    Risks(clients::Clients),
     /// Show what of clients can be restored and from when, what cannot and why; plan shows what is written next.
     Backups(backups::Args),
     /// Show planned changes that wait for the client's yes; approve and reject say the client's word.

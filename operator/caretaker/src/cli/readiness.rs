@@ -3,12 +3,11 @@
 use anyhow::Context;
 use caretaker_api::ManagedClient;
 use caretaker_api::managed_client::{ReadinessCheck, ReadinessStatus};
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use serde_json::json as value;
 
+use super::clients::Clients;
 use super::closing;
-use super::cluster::{ClusterArgs, connect, explain};
 use super::output::{Form, json, paragraph, table, width};
 
 /// Every question in its order.
@@ -27,25 +26,9 @@ const QUESTIONS: [(ReadinessCheck, &str); 12] = [
     (ReadinessCheck::Deadlines, "Can the deadlines of the exit be kept?"),
 ];
 
-/// Which clients.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Name of the ManagedClient; without it all are listed.
-    client: Option<String>,
-    /// Form of the output.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-}
-
 /// Answers.
-pub async fn run(args: Args) -> anyhow::Result<()> {
-    let api: Api<ManagedClient> = Api::all(connect(&args.cluster).await?);
-    let clients = match &args.client {
-        Some(name) => vec![api.get(name).await.map_err(explain)?],
-        None => api.list(&ListParams::default()).await.map_err(explain)?.items,
-    };
+pub async fn run(args: Clients) -> anyhow::Result<()> {
+    let clients = args.read(&args.connect().await?).await?;
     let of = |client: &ManagedClient| client.status.as_ref().and_then(|status| status.readiness.clone());
     if args.output == Form::Json {
         return json(&clients.iter().map(|client| value!({"client": client.name_any(), "readiness": of(client)})).collect::<Vec<_>>());

@@ -1,40 +1,20 @@
 //! `risks`: what of clients is not as it should be, who must act, until when, and what helps.
 
-use caretaker_api::ManagedClient;
 use caretaker_core::risks::{Risk, risks};
 use jiff::Timestamp;
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use serde_json::json as value;
 
-use super::cluster::{ClusterArgs, connect, explain};
+use super::clients::Clients;
 use super::output::{Form, json, paragraph, table_within, width};
 use super::world::Read;
 
-/// Which clients.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Name of the ManagedClient; without it all are listed.
-    client: Option<String>,
-    /// Form of the output.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-}
-
 /// Answers.
-pub async fn run(args: Args) -> anyhow::Result<()> {
-    let kube = connect(&args.cluster).await?;
-    let mut found: Vec<(String, Vec<Risk>)> = Vec::new();
-    let clients: Vec<ManagedClient> = match &args.client {
-        Some(name) => vec![Api::all(kube.clone()).get(name).await.map_err(explain)?],
-        None => Api::all(kube.clone()).list(&ListParams::default()).await.map_err(explain)?.items,
-    };
-    for client in clients {
-        let name = client.name_any();
-        found.push((name, risks(&Read::with(&kube, client).await?.world(), Timestamp::now())));
-    }
+pub async fn run(args: Clients) -> anyhow::Result<()> {
+    let kube = args.connect().await?;
+    let read = Read::of(&kube, args.read(&kube).await?).await?;
+    let of = |read: &Read| (read.client.name_any(), risks(&read.world(), Timestamp::now()));
+    let found: Vec<(String, Vec<Risk>)> = read.iter().map(of).collect();
     if args.output == Form::Json {
         return json(&found.iter().map(|(client, risks)| value!({"client": client, "risks": risks})).collect::<Vec<_>>());
     }
@@ -61,7 +41,7 @@ fn told(found: &[(String, Vec<Risk>)], is_one: bool, width: usize) -> String {
             text.push('\n');
             text += &paragraph("", &format!("{} of {}", risk.condition, risk.object), width);
             text += &paragraph("  ", &message, width);
-            text += &paragraph("  cure: ", risk.cure, width);
+            text += &paragraph("  cure: ", &risk.cure, width);
         }
     } else {
         text += "\nNext: kubectl caretaker risks CLIENT says why, and what helps\n";
@@ -86,7 +66,7 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             due: Timestamp::UNIX_EPOCH,
             overdue,
-            cure: "the client applies the grant kit: kubectl caretaker kit CLIENT --to FOLDER",
+            cure: "the client applies the grant kit: kubectl caretaker kit acme --to FOLDER".into(),
         }
     }
 

@@ -5,24 +5,13 @@ use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, CloudAccount, Handover, ManagedClient, MonitoringStack};
 use kube::{Api, ResourceExt};
 
-use super::cluster::{ClusterArgs, connect, explain};
+use super::clients::Clients;
+use super::cluster::explain;
 use super::output::{Form, json, paragraph, table, width};
 
-/// Which client, in which form.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Name of a ManagedClient; without it all.
-    client: Option<String>,
-    /// Form of the output.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-}
-
 /// Shows.
-pub async fn run(args: Args) -> anyhow::Result<()> {
-    let kube = connect(&args.cluster).await?;
+pub async fn run(args: Clients) -> anyhow::Result<()> {
+    let kube = args.connect().await?;
     match &args.client {
         None => all(&kube, args.output).await,
         Some(client) => one(&kube, client, args.output).await,
