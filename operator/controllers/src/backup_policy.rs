@@ -28,6 +28,8 @@ use jiff::Timestamp;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 
+use selected::Selections;
+
 use crate::access::{client_of, enter};
 use crate::context::Context;
 use crate::ledger::{self, Scribe};
@@ -37,15 +39,18 @@ use caretaker_engine::{Acted, CleanUp, Reconciler, Seen};
 /// Longest note of an event, in characters; the API takes 1,024 bytes.
 const EVENT: usize = 250;
 
-/// The reconciler.
-pub struct BackupPolicies;
+/// The reconciler. Keeps what each account's last inventory selects, so that a resync reads nothing again.
+#[derive(Default)]
+pub struct BackupPolicies {
+    selections: Selections,
+}
 
 fn is_proven(account: &CloudAccount) -> bool {
     let conditions = account.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     is_true_at(conditions, ConditionType::AccessProven, account.metadata.generation)
 }
 
-async fn look(ctx: &Context, policy: &BackupPolicy, account: &CloudAccount) -> Result<AccountView, Failure> {
+async fn look((ctx, selections): (&Context, &Selections), policy: &BackupPolicy, account: &CloudAccount) -> Result<AccountView, Failure> {
     let profile = ctx.find::<ProviderProfile>("", &account.spec.provider_profile).await?;
     let provider = profile.and_then(|profile| profile.spec.aws);
     let backup_role = match (&account.spec.target.aws, &provider) {
@@ -58,7 +63,7 @@ async fn look(ctx: &Context, policy: &BackupPolicy, account: &CloudAccount) -> R
         allow: account.spec.allow.clone(),
         backup_role,
         is_proven: is_proven(account),
-        selected: selected::of(ctx, policy, account).await,
+        selected: selections.of(ctx, policy, account).await,
         state: None,
     })
 }
@@ -81,7 +86,7 @@ impl Reconciler for BackupPolicies {
         let (mut accounts, mut found) = (Vec::new(), Vec::new());
         for name in &policy.spec.accounts {
             if let Some(account) = ctx.find::<CloudAccount>(&namespace, name).await? {
-                accounts.push(look(ctx, policy, &account).await?);
+                accounts.push(look((ctx, &self.selections), policy, &account).await?);
                 found.push(account);
             }
         }

@@ -34,8 +34,8 @@ fn accounts(sight: &Sight) -> Vec<CloudAccount> {
     sight.accounts.iter().cloned().chain(excluded(&sight.accounts)).collect()
 }
 
-/// Publishes the scripts, and revokes where we may, as far as one visit comes. What was done before a failure is kept. A script that cannot be put in its place keeps nobody's access
-/// from ending: the step after this one tells it, and tries again.
+/// Publishes the scripts, and revokes where we may, as far as one visit comes. What was done before a failure is kept. A script
+/// that cannot be put in its place keeps nobody's access from ending: the step after this one tells it, and tries again.
 pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
     if let Err(failure) = publish_scripts(ctx, handover, sight).await {
         tracing::warn!("the revocation scripts could not be put in their place: {failure}");
@@ -44,13 +44,11 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<
     let provider = sight.profile.as_ref().map(|profile| profile.spec.clone());
     let mut revoking = Revoking::new(accounts(sight), provider, status.frozen.as_ref(), status.revocations);
     let mut caller = Caller { ctx, scribe: sight.client.as_ref().map(|client| Scribe::of(ctx, client, handover)), way: None, link: None };
-    let (mut visit, mut answer) = (Visit::begin(), None);
+    let (mut visit, mut answer, mut is_cut) = (Visit::begin(), None, false);
     while let Some((account, ask)) = revoking.next(answer.take()) {
-        if visit.ends_before(&account.name_any()) {
-            return match revoking.into_done() {
-                (done, None) => Acted { done: StepResult::PartlyRevoked(done), failure: None },
-                (done, Some(error)) => Acted { done: StepResult::PartlyRevoked(done), failure: Some(Failure::Cloud(error)) },
-            };
+        is_cut = visit.ends_before(&account.name_any());
+        if is_cut {
+            break;
         }
         match caller.carry(account, ask).await {
             Ok(answered) => answer = Some(answered),
@@ -58,6 +56,7 @@ pub async fn revoke(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<
         }
     }
     match revoking.into_done() {
+        (done, None) if is_cut => Acted { done: StepResult::PartlyRevoked(done), failure: None },
         (done, None) => Acted { done: StepResult::Revoked(done), failure: None },
         (done, Some(error)) => Acted { done: StepResult::PartlyRevoked(done), failure: Some(Failure::Cloud(error)) },
     }
