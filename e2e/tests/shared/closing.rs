@@ -79,6 +79,8 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
         Ok(())
     })?;
 
+    lab.condition(&["ms", "main", "-n", "client-closing"], "MonitoringReady", "Unknown", "HandedOver")?;
+
     // A hold keeps all of it, whatever else is over.
     lab.condition(&["mc", "closing"], "DataErased", "False", "LegalHold")?;
     let store = lab.installed.volume("store").join("clients/closing");

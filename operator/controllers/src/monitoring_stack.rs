@@ -16,7 +16,7 @@ use caretaker_api::cloud_account::InventoryStatus;
 use caretaker_api::condition::ConditionType;
 use caretaker_api::escalation::RECEIVERS_SECRET;
 use caretaker_api::monitoring_stack::MonitoringStackStatus;
-use caretaker_api::{CloudAccount, MonitoringStack};
+use caretaker_api::{CloudAccount, ManagedClient, MonitoringStack};
 use caretaker_core::inventory::Line;
 use caretaker_core::monitoring_stack::{self as core, Done, Judged, LostInventory, Observed, Plan, Watched};
 use caretaker_core::outcome::{Fault, Outcome};
@@ -97,6 +97,15 @@ async fn receivers(ctx: &Context, stack: &MonitoringStack) -> Result<Judged, Fai
     Ok(Judged::of(&stack.spec.terms, secret.as_ref()))
 }
 
+/// Whether the client has left and its stack is given nothing more to watch.
+async fn has_left(ctx: &Context, stack: &MonitoringStack) -> Result<bool, Failure> {
+    if !stack.spec.accounts.is_empty() {
+        return Ok(false);
+    }
+    let client = ctx.find::<ManagedClient>("", &client_of(stack)).await?;
+    Ok(client.and_then(|client| client.status?.handed_over_by).is_some())
+}
+
 fn owner(stack: &MonitoringStack) -> Owner {
     Owner {
         kind: Kind::MonitoringStack,
@@ -125,6 +134,7 @@ impl Reconciler for MonitoringStacks {
             layout: ctx.layout.monitoring.clone(),
             receivers: receivers(ctx, stack).await?,
             now: ctx.now(),
+            has_left: has_left(ctx, stack).await?,
             missing_kinds: core::NEEDED_KINDS.into_iter().filter(|kind| !ctx.cache.has_kind(kind)).collect(),
             ..Observed::default()
         };

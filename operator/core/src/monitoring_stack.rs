@@ -50,6 +50,9 @@ use crate::ownership::{Kind, OWNED, PULL_SECRET};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady, ConditionType::IncidentsRecorded, ConditionType::PagesProven];
+/// What is said of monitoring whose client has left.
+pub const ENDED: &str =
+    "ended with the exit and its transition: no machine is watched and nobody is paged; what was measured stays until it is erased";
 /// Kinds without which no monitoring can be made.
 pub const NEEDED_KINDS: [&str; 6] = ["Prometheus", "Alertmanager", "PrometheusRule", "Probe", "ScrapeConfig", "AlertmanagerConfig"];
 
@@ -109,6 +112,8 @@ pub struct Observed {
     pub receivers: Judged,
     /// The time of the look: hours and windows are worked out from its month on.
     pub now: Timestamp,
+    /// Whether the client has left and is looked after no more: then nothing is watched, and nobody paged.
+    pub has_left: bool,
     /// Why the prometheus-operator refused objects, by their names.
     pub refused: BTreeMap<String, String>,
 }

@@ -4,6 +4,7 @@ use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::managed_client::ManagedClientStatus;
 
 use crate::conditions::{ConditionSet, Is, find};
+use crate::monitoring_stack::ENDED;
 
 /// The end and its proof as an earlier visit told them: the Handover may be gone by now.
 pub(super) fn told_before(last: &ManagedClientStatus, by: &str) -> String {
@@ -33,8 +34,6 @@ pub(super) fn end(set: &mut ConditionSet, message: &str) {
 /// Of a client that is looked after no more.
 pub(super) fn end_monitoring(set: &mut ConditionSet) {
     if set.get(ConditionType::MonitoringReady).is_none_or(|condition| condition.reason != Reason::NotRequested.as_str()) {
-        let message =
-            "ended with the exit and its transition: no machine is watched and nobody is paged; what was measured stays until it is erased";
-        set.set(ConditionType::MonitoringReady, Is::Unknown, Reason::HandedOver, message);
+        set.set(ConditionType::MonitoringReady, Is::Unknown, Reason::HandedOver, ENDED);
     }
 }

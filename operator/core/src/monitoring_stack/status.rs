@@ -45,7 +45,10 @@ pub fn status(
             status.unwatched = observed.watched.status();
             status.inventories.clone_from(&observed.inventories);
         }
-        if observed.lost.is_empty() {
+        if observed.has_left {
+            set.set(KIND, Is::Unknown, Reason::HandedOver, super::ENDED);
+            Outcome::Ended(super::ENDED.into(), RESYNC)
+        } else if observed.lost.is_empty() {
             watching(&mut set, stack, (observed, done), now)
         } else {
             lost(&mut set, &observed.lost, status.targets)

@@ -59,6 +59,17 @@ fn said(stack: &MonitoringStack, observed: &Observed) -> ((String, String), Stri
 }
 
 #[test]
+fn the_stack_of_a_client_that_has_left_says_that_it_ended() {
+    let mut ended = stack(MonitoringStackStatus { targets: 4, ..MonitoringStackStatus::default() });
+    ended.spec.accounts.clear();
+    let running = seen(0, 0, 0);
+    assert_eq!(said(&ended, &running).0, ("True".into(), "Settled".into()), "a client of whose accounts none is listed yet");
+    let (is, message, status, outcome) = said(&ended, &Observed { has_left: true, ..running });
+    assert_eq!((is, status.targets), (("Unknown".into(), "HandedOver".into()), 0), "{message}");
+    assert!(matches!(outcome, Outcome::Ended(told, _) if told == message));
+}
+
+#[test]
 fn the_condition_is_true_only_where_all_that_runs_is_watched() {
     for (watched, without_address, unsaid, expected, why) in [
         (3, 0, 0, ("True", "Settled"), "all are watched"),
