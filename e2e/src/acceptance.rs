@@ -47,4 +47,30 @@ impl Lab {
         let args = ["accept", &client.name, "--digest", &digest, "--code", &code, "--by", "Jo Doe"];
         self.plugin(&[&args, further].concat())
     }
+
+    /// A bucket in the client's account, and the Secret with the keys to it that a destination names. Gives the keys.
+    ///
+    /// # Errors
+    /// The emulator or the API server refuses.
+    pub fn bucket(&self, client: &Client, bucket: &str, secret: &str) -> Result<Value> {
+        let keys = self.cloud.call(&["bucket", &client.account, bucket], "")?;
+        let data = serde_json::json!({
+            "aws_access_key_id": keys["accessKeyId"], "aws_secret_access_key": keys["secretAccessKey"], "aws_region": "us-east-1",
+            "aws_endpoint": self.cloud.endpoint, "aws_allow_http": "true",
+        });
+        let object = serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": caretaker_testkit::operator::NAMESPACE}, "stringData": data,
+        });
+        self.kubectl.apply(&object.to_string())?;
+        Ok(keys)
+    }
+
+    /// Names of what lies in a bucket of the client's.
+    ///
+    /// # Errors
+    /// The emulator refuses.
+    pub fn in_bucket(&self, client: &Client, bucket: &str) -> Result<Vec<String>> {
+        let objects = self.cloud.call(&["objects", &client.account, bucket], "")?;
+        Ok(objects.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
 }

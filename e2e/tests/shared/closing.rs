@@ -87,7 +87,9 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
     let held = |folder: &str| files(&store.join(folder)).len();
     ensure!(held("inventory") > 0 && held("handovers") == 3, "{:?}", files(&store));
     ensure!(lab.plugin(&["closing", "closing"])?.contains("Held"), "{}", lab.plugin(&["closing", "closing"])?);
-    exit_terms(lab, &json!({"legalHold": null}))?;
+    lab.bucket(&client, "closing-archive", "destination-closing")?;
+    let archive = json!({"url": "s3://closing-archive/from-us", "secretName": "destination-closing"});
+    exit_terms(lab, &json!({"legalHold": null, "destination": archive}))?;
 
     lab.condition(&["mc", "closing"], "DataErased", "True", "Settled")?;
     ensure!(["inventory", "handovers", "service-levels"].iter().all(|folder| held(folder) == 0), "{:?}", files(&store));
@@ -110,6 +112,13 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
         |store: &str| certificate["stores"].as_array().into_iter().flatten().find(|row| row["store"] == store).cloned().unwrap_or_default();
     ensure!(of("Bundles")["objects"] == 3 && of("Bundles")["erasedAt"].is_string(), "{certificate}");
     ensure!(of("Ledger")["action"] == "Retain" && of("BackupEvidence")["reason"] == "insurance", "{certificate}");
+
+    // The client has it, too.
+    let delivered = lab.kubectl.get(&["mc", "closing"])?["status"]["erasure"]["certificateDelivery"].clone();
+    ensure!(delivered["fault"].is_null(), "{delivered}");
+    let named = delivered["to"].as_str().and_then(|to| to.strip_prefix("s3://closing-archive/")).context("an address")?;
+    let names = lab.in_bucket(&client, "closing-archive")?;
+    ensure!(names.contains(&named.to_owned()) && names.contains(&format!("{named}.minisig")), "{delivered} is not in {names:?}");
 
     // A second pass finds nothing to do.
     let before = (lab.kubectl.get(&["mc", "closing"])?["metadata"]["resourceVersion"].clone(), files(&store));

@@ -160,32 +160,20 @@ fn in_an_emergency_our_access_goes_before_the_bundle_is_made() -> Result<()> {
 fn a_bundle_comes_to_the_client_s_own_bucket_and_a_bucket_that_refuses_is_told_before() -> Result<()> {
     let lab = lab();
     let client = Client::new("bucket", "200000000035", "eu-west-1");
-    let keys = lab.cloud.call(&["bucket", &client.account, "acme-handover"], "")?;
     lab.onboard(&client)?;
     let wanted = |secret: &str| {
         let exit = format!(r#"{{"spec":{{"exit":{{"destination":{{"url":"s3://acme-handover/in","secretName":"{secret}"}}}}}}}}"#);
         lab.kubectl.run(&["patch", "mc", "bucket", "--type=merge", "-p", &exit])
     };
     refused(wanted("aws-base"), "must begin with destination-")?;
-    let secret = |name: &str, key: &str| {
-        let data = serde_json::json!({
-            "aws_access_key_id": keys["accessKeyId"], "aws_secret_access_key": key, "aws_region": "us-east-1",
-            "aws_endpoint": lab.cloud.endpoint, "aws_allow_http": "true",
-        });
-        let object = serde_json::json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": caretaker_testkit::operator::NAMESPACE}, "stringData": data,
-        });
-        lab.kubectl.apply(&object.to_string())
-    };
     wanted("destination-bucket")?;
     let told = || lab.plugin(&["readiness", "bucket"]);
     lab.until("the word that the Secret is missing", || {
         ensure!(told()?.contains("Secret destination-bucket does not exist"), "{}", told()?);
         Ok(())
     })?;
-    secret("destination-bucket", keys["secretAccessKey"].as_str().context("a key")?)?;
     // The next try of one that failed comes in ten minutes; another name is tried at once.
-    secret("destination-two", keys["secretAccessKey"].as_str().context("a key")?)?;
+    let keys = lab.bucket(&client, "acme-handover", "destination-two")?;
     wanted("destination-two")?;
     lab.until("the word that the bucket takes a bundle", || {
         let tried = lab.kubectl.get(&["mc", "bucket"])?["status"]["destination"].clone();
@@ -194,8 +182,7 @@ fn a_bundle_comes_to_the_client_s_own_bucket_and_a_bucket_that_refuses_is_told_b
     })?;
     let said = lab.plugin(&["exit", "bucket", "--wait"])?;
     ensure!(said.contains("s3://acme-handover/in/") && said.contains("and read back"), "{said}");
-    let objects = lab.cloud.call(&["objects", &client.account, "acme-handover"], "")?;
-    let names: Vec<&str> = objects.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+    let names = lab.in_bucket(&client, "acme-handover")?;
     for end in ["caretaker-probe.txt", ".tar.zst.age", ".tar.zst.age.minisig", ".tar.zst.age.intoto.json"] {
         ensure!(names.iter().any(|name| name.starts_with("in/") && name.ends_with(end)), "no {end} in {names:?}");
     }

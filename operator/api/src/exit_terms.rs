@@ -29,6 +29,10 @@ pub struct ContractTerms {
     #[serde(default = "default_notice")]
     #[schemars(range(min = 0, max = 730))]
     pub notice_days: u32,
+    /// Public holidays where working days are counted, such as `2026-12-25`. Saturdays and Sundays are left out anyway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200), inner(length(max = 10), regex(pattern = "^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")))]
+    pub holidays: Vec<String>,
     /// The notice, once it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Notice>,
@@ -270,4 +274,18 @@ pub struct ErasureStatus {
     /// SHA-256 of the certificate, hexadecimal.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub certificate_sha256: String,
+    /// What came of bringing the certificate to `spec.exit.destination`, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_delivery: Option<CertificateDelivery>,
+}
+
+/// What came of bringing the certificate of erasure to the client's own destination. It is tried once: the client may have closed its bucket since the exit.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateDelivery {
+    /// Where the client finds it. Its signature is beside it, with `.minisig`.
+    pub to: String,
+    /// Why it is not there; empty where it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fault: String,
 }

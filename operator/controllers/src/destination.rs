@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use caretaker_api::ManagedClient;
 use caretaker_api::destination::{Destination, DestinationStatus};
+use caretaker_api::exit_terms::CertificateDelivery;
 use caretaker_bundle::{sha256_file, signature_path, statement_path};
 use caretaker_core::handover::redact;
 use caretaker_core::ledger::{Body, WriteState};
@@ -15,6 +17,7 @@ use caretaker_core::ownership::Kind;
 use caretaker_engine::Failure;
 use caretaker_store::{Store, StoreError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 
 use crate::access::own_secret;
 use crate::context::Context;
@@ -100,6 +103,44 @@ pub async fn deliver(
             Err(failure)
         }
     }
+}
+
+/// Brings the certificate of erasure and its signature to the client's destination, the signature first. Says what came of it; `None` where the client has none.
+///
+/// # Errors
+/// A call to the API server failed, or the ledger takes no entry. What the destination says is no error, but told: the client may have closed its bucket.
+pub async fn deliver_certificate(
+    ctx: &Context,
+    client: &ManagedClient,
+    (certificate, signature): (&Bytes, &Bytes),
+) -> Result<Option<CertificateDelivery>, Failure> {
+    let Some(destination) = wanted(client) else { return Ok(None) };
+    let name = format!("caretaker-certificate-{}-{}.json", client.name_any(), client.uid().unwrap_or_default());
+    let to = format!("{}/{name}", destination.url.trim_end_matches('/'));
+    let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
+    let entry = |state: WriteState, detail: String| {
+        let what = "deliver the certificate of erasure and its signature".to_owned();
+        vec![(String::new(), Body::Destination { to: to.clone(), what, state, detail })]
+    };
+    scribe.write(entry(WriteState::Intended, String::new())).await?;
+    let fault = match open(ctx, destination).await? {
+        Err(fault) => fault,
+        Ok(store) => {
+            let put = async {
+                store.put(&format!("{name}.minisig"), signature.clone()).await?;
+                store.put(&name, certificate.clone()).await
+            };
+            match tokio::time::timeout(PATIENCE, put).await {
+                Ok(Ok(())) => String::new(),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+            }
+        }
+    };
+    let fault = steady(&redact::text(&fault));
+    let state = if fault.is_empty() { WriteState::Done } else { WriteState::Failed };
+    scribe.write(entry(state, fault.clone())).await?;
+    Ok(Some(CertificateDelivery { to, fault }))
 }
 
 async fn put(ctx: &Context, destination: &Destination, (file, name): (&Path, &str), sha256: &str) -> Result<&'static str, Failure> {

@@ -120,7 +120,7 @@ async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> R
     Ok(())
 }
 
-/// One fresh attempt for each account that is not proved yet. What was tried before a failure is kept. As long as the client is told to run a script, what
+/// One fresh attempt for each account that is not proved yet, as far as one visit comes. What was tried before a failure is kept. As long as the client is told to run a script, what
 /// stands in the ConfigMap is ours: their administrator will run it.
 pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
     let status = handover.status.clone().unwrap_or_default();
@@ -135,8 +135,11 @@ pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted
     let accounts = accounts(sight);
     let mut attempts = Attempts::new(&accounts, revocations, pace);
     let mut controls = Controls { ctx, last: HashMap::new() };
-    let (mut answer, mut failure) = (None, None);
+    let (mut visit, mut answer, mut failure) = (Visit::begin(), None, None);
     while let Some(account) = attempts.next(answer.take(), ctx.now()) {
+        if visit.ends_before(&account.name_any()) {
+            break;
+        }
         answer = match one_attempt(ctx, account, &mut controls).await {
             Ok(answer) => Some(answer),
             Err(failed) => {

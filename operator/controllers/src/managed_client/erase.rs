@@ -6,7 +6,7 @@ use caretaker_api::names::client_namespace;
 use caretaker_api::{ManagedClient, ProviderProfile};
 use caretaker_core::digest::sha256_hex;
 use caretaker_core::ledger::{Body, WriteState};
-use caretaker_core::managed_client::erasure::{self, Erased, Erasing, Proof};
+use caretaker_core::managed_client::erasure::{self, Certified, Erased, Erasing, Proof};
 use caretaker_core::ownership::Kind;
 use caretaker_engine::{Failure, apply};
 use caretaker_store::ledger::places;
@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::context::Context;
+use crate::destination;
 use crate::ledger::Scribe;
 use crate::signing;
 
@@ -22,6 +23,7 @@ use crate::signing;
 const AT_MOST: usize = 2000;
 /// Removals at once.
 const AT_ONCE: usize = 8;
+const CERTIFY: &str = "make the certificate of erasure";
 
 /// Erases one kind of data after the other, as far as one visit comes, and makes the certificate once nothing is left. What a killed process left undone is
 /// found by listing again. What was erased before a failure is told: it is not done, nor written into the ledger, a second time.
@@ -120,14 +122,35 @@ async fn remove(ctx: &Context, stored: &[(String, u64)]) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Makes the certificate, signs it, and puts both into the store, the signature first.
-async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &[StoreErasure])) -> Result<(String, String), Failure> {
-    let local = |error: String| Failure::local("make the certificate of erasure", error);
+/// Makes the certificate, signs it, puts both into the store, the signature first, and brings them to the client's destination. A process that died before the
+/// status had the certificate has made it already: that one counts.
+async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &[StoreErasure])) -> Result<Certified, Failure> {
     let all: Vec<String> =
         stored(ctx, Some(&format!("clients/{}", client.name_any()))).await?.into_iter().map(|(address, _)| address).collect();
     if let Some(first) = erasure::left_over(client, &all).first() {
-        return Err(local(format!("the store still has {first}, which belongs to nothing that is kept: remove it by hand")));
+        let why = format!("the store still has {first}, which belongs to nothing that is kept: remove it by hand");
+        return Err(Failure::local(CERTIFY, why));
     }
+    let address = erasure::certificate_address(client);
+    let beside = format!("{address}.minisig");
+    let (bytes, signature) = if all.contains(&address) && all.contains(&beside) {
+        (ctx.store.get(&address).await.map_err(Failure::store)?, ctx.store.get(&beside).await.map_err(Failure::store)?)
+    } else {
+        let (bytes, signature) = signed(ctx, client, (proof, now)).await?;
+        ctx.store.put(&beside, signature.clone()).await.map_err(Failure::store)?;
+        ctx.store.put(&address, bytes.clone()).await.map_err(Failure::store)?;
+        (bytes, signature)
+    };
+    let sha256 = sha256_hex(&bytes);
+    let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
+    scribe.write(vec![(String::new(), Body::Certified { address: address.clone(), sha256: sha256.clone() })]).await?;
+    let delivery = destination::deliver_certificate(ctx, client, (&bytes, &signature)).await?;
+    Ok(Certified { address, sha256, delivery })
+}
+
+/// The certificate of what was erased, and the provider's signature of it.
+async fn signed(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &[StoreErasure])) -> Result<(Bytes, Bytes), Failure> {
+    let local = |error: String| Failure::local(CERTIFY, error);
     let profile = ctx.fetch::<ProviderProfile>("", &client.spec.provider_profile).await?;
     let profile = profile.ok_or_else(|| local(format!("ProviderProfile {} does not exist", client.spec.provider_profile)))?;
     let key = signing::load(ctx, &profile).await?.map_err(|fault| local(fault.message))?;
@@ -139,13 +162,8 @@ async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &
     });
     let certificate = erasure::certificate(client, proof, stores.collect(), ctx.now());
     let bytes = serde_json::to_vec_pretty(&certificate).map_err(|error| local(error.to_string()))?;
-    let (sha256, uid) = (sha256_hex(&bytes), client.uid().unwrap_or_default());
-    let address = erasure::certificate_address(client);
+    let (uid, sha256) = (client.uid().unwrap_or_default(), sha256_hex(&bytes));
     let comment = format!("caretaker certificate client={} uid={uid} sha256={sha256}", client.name_any());
     let signature = key.sign(&bytes, &comment).map_err(|error| local(error.to_string()))?;
-    ctx.store.put(&format!("{address}.minisig"), Bytes::from(signature)).await.map_err(Failure::store)?;
-    ctx.store.put(&address, Bytes::from(bytes)).await.map_err(Failure::store)?;
-    let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
-    scribe.write(vec![(String::new(), Body::Certified { address: address.clone(), sha256: sha256.clone() })]).await?;
-    Ok((address, sha256))
+    Ok((bytes.into(), signature.into()))
 }

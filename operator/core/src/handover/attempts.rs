@@ -57,42 +57,42 @@ pub enum Answer {
     Attempted(Result<Identity, CloudError>, Option<Control>),
 }
 
-/// One round of attempts: one in each account that is not proved yet and has rested.
+/// One round of attempts: one in each account that is not proved yet and has rested. Who was tried longest ago comes first, so that a round that is cut off
+/// leaves nobody out for good.
 #[derive(Clone, Debug)]
 pub struct Attempts<'a> {
     accounts: &'a [CloudAccount],
     revocations: Vec<RevocationStatus>,
     pace: (Timestamp, bool),
-    at: usize,
-    asked: bool,
+    /// Places in `revocations`, the next one last.
+    order: Vec<usize>,
+    asked: Option<usize>,
 }
 
 impl<'a> Attempts<'a> {
     /// A round in `accounts`, beside what was known before it. `pace` is since when the step waits, and whether somebody asked for an attempt now.
     #[must_use]
     pub fn new(accounts: &'a [CloudAccount], revocations: Vec<RevocationStatus>, pace: (Timestamp, bool)) -> Self {
-        Self { accounts, revocations, pace, at: 0, asked: false }
+        let mut order: Vec<usize> = (0..revocations.len()).rev().collect();
+        order.sort_by_key(|place| std::cmp::Reverse(revocations[*place].last_attempt_at.as_ref().map(|last| last.0)));
+        Self { accounts, revocations, pace, order, asked: None }
     }
 
     /// Takes the answer of the last account and names the next one to try; `None` at the end. The first call brings no answer.
     pub fn next(&mut self, answer: Option<Answer>, now: Timestamp) -> Option<&'a CloudAccount> {
-        if self.asked {
-            if let (Some(revocation), Some(answer)) = (self.revocations.get_mut(self.at), answer) {
-                take(revocation, answer, now);
-            }
-            self.at += 1;
-            self.asked = false;
+        if let (Some(place), Some(answer)) = (self.asked.take(), answer) {
+            take(&mut self.revocations[place], answer, now);
         }
-        while let Some(revocation) = self.revocations.get_mut(self.at) {
+        while let Some(place) = self.order.pop() {
+            let revocation = &mut self.revocations[place];
             if is_due(revocation, self.pace, now) {
                 if let Some(account) = self.accounts.iter().find(|account| account.name_any() == revocation.account) {
-                    self.asked = true;
+                    self.asked = Some(place);
                     return Some(account);
                 }
                 revocation.last_answer =
                     "the CloudAccount is gone: make it again with the same ExternalId, so that the refusal can be proved".into();
             }
-            self.at += 1;
         }
         None
     }
@@ -156,6 +156,16 @@ mod tests {
         assert_eq!((known[3].refusals, known[3].last_attempt_at.clone()), (1, Some(Time(at(100)))));
         let (tried, known) = round(known, 103, &refusal);
         assert_eq!((tried, known[3].refusals), (vec!["two".to_owned()], 1), "three rests now");
+    }
+
+    #[test]
+    fn who_was_tried_longest_ago_comes_first() {
+        let last = |name: &str, second: i64| RevocationStatus { last_attempt_at: Some(Time(at(second))), ..open(name) };
+        let silence = Answer::Attempted(Err(CloudError::new(ErrorClass::Unreachable, "call", "silence")), None);
+        let (tried, _) = round(vec![last("one", 60), open("two"), last("three", 20)], 100, &silence);
+        assert_eq!(tried, ["two", "three", "one"]);
+        let (tried, _) = round(vec![open("three"), open("one"), open("two")], 100, &silence);
+        assert_eq!(tried, ["three", "one", "two"], "nobody was tried: as they stand");
     }
 
     #[test]

@@ -77,11 +77,11 @@ impl<'a> Calendar<'a> {
     }
 }
 
-/// A day that many working days after another, Saturdays and Sundays left out. Public holidays are not known.
-fn working_days_after(mut day: Date, mut days: u32) -> Date {
+/// A day that many working days after another. Saturdays, Sundays and `holidays` are left out.
+fn working_days_after(mut day: Date, mut days: u32, holidays: &[Date]) -> Date {
     while days > 0 {
         day = plus(day, 1);
-        days -= u32::from(day.weekday().to_monday_one_offset() <= 5);
+        days -= u32::from(day.weekday().to_monday_one_offset() <= 5 && !holidays.contains(&day));
     }
     day
 }
@@ -104,6 +104,9 @@ pub fn faults(exit: &ExitTerms) -> Vec<Fault> {
             if let Some(text) = text.filter(|text| !text.is_empty() && date(text).is_none()) {
                 fault(field, format!("there is no day {text}: correct it"));
             }
+        }
+        for (number, text) in terms.holidays.iter().enumerate().filter(|(_, text)| date(text).is_none()) {
+            fault(&format!("contract.holidays[{number}]"), format!("there is no day {text}: correct it"));
         }
         if let (Some(given), Some(end)) = (notice.and_then(date), date(&terms.ends_on))
             && given > end
@@ -280,11 +283,16 @@ pub(super) fn notice_begins(exit: &ExitTerms) -> Option<Timestamp> {
 fn feasibility(calendar: &Calendar<'_>, exit: &ExitTerms, facts: &Facts) -> Option<Deadline> {
     let transition = calendar.terms.transition.as_ref().filter(|transition| transition.days > DATA_ACT_TRANSITION)?;
     let noticed = calendar.noticed_on.filter(|_| exit.regimes.contains(&Regime::DataAct))?;
-    let at = calendar.end_of(working_days_after(noticed, DATA_ACT_TELL))?;
+    let holidays: Vec<Date> = calendar.terms.holidays.iter().filter_map(|text| date(text)).collect();
+    let at = calendar.end_of(working_days_after(noticed, DATA_ACT_TELL, &holidays))?;
     let told = date(&transition.told_on).and_then(|day| day.to_zoned(calendar.zone.clone()).ok()).map(|zoned| zoned.timestamp());
-    let message = "Data Act, Article 25(4): within 14 working days of the notice the client is told why the transition takes more than 30 days; record \
-                   the day in spec.exit.contract.transition.toldOn (public holidays are not counted here)";
-    Some(row(DeadlineKind::Feasibility, "DataAct", (at, facts.by(at, told)), message.into()))
+    // Without holidays the day comes too early at the worst, and that is said.
+    let unknown = if holidays.is_empty() { "; public holidays are not known: give them in spec.exit.contract.holidays" } else { "" };
+    let message = format!(
+        "Data Act, Article 25(4): within 14 working days of the notice the client is told why the transition takes more than 30 days; record the day in \
+         spec.exit.contract.transition.toldOn{unknown}"
+    );
+    Some(row(DeadlineKind::Feasibility, "DataAct", (at, facts.by(at, told)), message))
 }
 
 fn delivery(calendar: &Calendar<'_>, exit: &ExitTerms, facts: &Facts) -> Option<Deadline> {

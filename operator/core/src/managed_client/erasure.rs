@@ -2,7 +2,7 @@
 
 use caretaker_api::ManagedClient;
 use caretaker_api::condition::{ConditionType, Reason};
-use caretaker_api::exit_terms::{DataStore, DispositionAction, ErasureStatus, StoreErasure};
+use caretaker_api::exit_terms::{CertificateDelivery, DataStore, DispositionAction, ErasureStatus, StoreErasure};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -172,13 +172,24 @@ pub fn ends(client: &ManagedClient, standing: &Standing, kind: &str) -> bool {
     }
 }
 
+/// A certificate that was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certified {
+    /// Address in the store.
+    pub address: String,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// What came of bringing it to the client's own destination; `None` where there is none.
+    pub delivery: Option<CertificateDelivery>,
+}
+
 /// What a visit did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Erased {
     /// What it came to for each kind of data that it touched.
     pub stores: Vec<StoreErasure>,
-    /// Address and SHA-256 of the certificate, once all was erased.
-    pub certificate: Option<(String, String)>,
+    /// The certificate, once all was erased.
+    pub certificate: Option<Certified>,
     /// Why it does not go on.
     pub stopped: Option<String>,
 }
@@ -211,8 +222,9 @@ pub fn settle(
         });
         status.stores = stores.collect();
     }
-    if let Some((address, sha256)) = &erased.certificate {
+    if let Some(Certified { address, sha256, delivery }) = &erased.certificate {
         (status.certificate, status.certificate_sha256) = (address.clone(), sha256.clone());
+        status.certificate_delivery.clone_from(delivery);
         status.completed_at = Some(Time(now));
     }
     match &erased.stopped {
@@ -234,11 +246,16 @@ fn told(client: &ManagedClient, standing: &Standing, status: &ErasureStatus) -> 
             .map(|store| format!("{:?}", store.store))
             .collect();
         let kept = if kept.is_empty() { String::new() } else { format!("; kept for a stated reason: {}", kept.join(", ")) };
-        return (
-            Is::True,
-            Reason::Settled,
-            format!("erased{kept}; certificate {} with sha256 {}", status.certificate, status.certificate_sha256),
-        );
+        let (name, sha256) = (&status.certificate, &status.certificate_sha256);
+        let delivered = match &status.certificate_delivery {
+            None => String::new(),
+            Some(CertificateDelivery { to, fault }) if fault.is_empty() => format!("; the client has it in {to}"),
+            Some(CertificateDelivery { to, fault }) => {
+                let fetch = format!("kubectl caretaker closing {} --store URL --to FOLDER", client.name_any());
+                format!("; {to} did not take it ({fault}): fetch it with {fetch} and hand it over another way")
+            }
+        };
+        return (Is::True, Reason::Settled, format!("erased{kept}; certificate {name} with sha256 {sha256}{delivered}"));
     }
     match standing {
         Standing::NotLeft => (Is::False, Reason::NotRequested, String::new()),
@@ -492,6 +509,28 @@ mod tests {
         let told = set.get(ConditionType::DataErased).unwrap();
         assert_eq!((told.status.as_str(), told.reason.as_str()), ("False", "Failed"));
         assert!(told.message.ends_with("the store still has x"), "{}", told.message);
+    }
+
+    #[test]
+    fn what_came_of_bringing_the_certificate_is_told_and_nothing_waits_for_it() {
+        let (client, now) = (client(&json!({}), &Value::Null), at(OVER));
+        let to = || "s3://acme/in/certificate.json".to_owned();
+        for (delivery, said) in [
+            (None, "sha256 abc"),
+            (Some(CertificateDelivery { to: to(), fault: String::new() }), "; the client has it in s3://acme/in/certificate.json"),
+            (
+                Some(CertificateDelivery { to: to(), fault: "NoSuchBucket".into() }),
+                "(NoSuchBucket): fetch it with kubectl caretaker closing acme --store URL --to FOLDER and hand it over another way",
+            ),
+        ] {
+            let certificate = Some(Certified { address: "c".into(), sha256: "abc".into(), delivery: delivery.clone() });
+            let mut set = ConditionSet::new(&[], CONDITIONS, 1, now);
+            let status = settle(&client, (&Standing::Due, &Erased { certificate, ..Erased::default() }), &mut set, now).unwrap();
+            assert_eq!((status.completed_at, status.certificate_delivery), (Some(Time(now)), delivery));
+            let told = set.get(ConditionType::DataErased).unwrap();
+            assert_eq!(told.status, "True");
+            assert!(told.message.ends_with(said), "{}", told.message);
+        }
     }
 
     #[test]

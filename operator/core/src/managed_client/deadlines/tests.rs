@@ -127,6 +127,10 @@ fn the_rules_set_their_clocks() {
     let longer = told(&client(noticed(moved(90), json!(["DataAct"])), Value::Null), &[], now);
     assert_eq!(longer[0], "Feasibility DataAct 2026-12-25T00:00:00Z Pending");
     assert_eq!(longer[1], "Delivery DataAct 2027-05-04T00:00:00Z Pending");
+    // Tuesday, 8 December, is a holiday of the client's, and one that falls on a Sunday moves nothing.
+    let mut with_holidays = noticed(moved(90), json!(["DataAct"]));
+    with_holidays["contract"]["holidays"] = json!(["2026-12-08", "2026-12-13", "2026-12-25"]);
+    assert_eq!(told(&client(with_holidays, Value::Null), &[], now)[0], "Feasibility DataAct 2026-12-29T00:00:00Z Pending");
     let mut told_so = noticed(moved(90), json!(["DataAct"]));
     told_so["contract"]["transition"]["toldOn"] = json!("2026-12-24");
     assert_eq!(told(&client(told_so.clone(), Value::Null), &[], "2027-01-05T00:00:00Z")[0], "Feasibility DataAct 2026-12-25T00:00:00Z Met");
@@ -173,6 +177,7 @@ fn terms_that_a_rule_forbids_are_refused_with_the_cure() {
             json!({"regimes": ["DataAct"], "contract": {"transition": {"days": 216, "reason": "x"}}}),
             vec!["contract.transition.days"],
         ),
+        ("a holiday that is no day", json!({"contract": {"holidays": ["2026-12-25", "2026-02-30"]}}), vec!["contract.holidays[1]"]),
         ("DORA without a transition", json!({"regimes": ["Dora"]}), vec!["contract.transition"]),
         ("DORA with one", json!({"regimes": ["Dora"], "contract": {"transition": {"days": 90}}}), vec![]),
     ] {
