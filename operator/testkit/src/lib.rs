@@ -12,6 +12,7 @@ pub mod process;
 pub mod python;
 pub mod read;
 pub mod receiver;
+pub mod tofu;
 pub mod tools;
 pub mod worker;
 

@@ -13,7 +13,7 @@ use crate::python;
 
 mod list;
 
-pub use self::list::{CONTROL_PLANE, EVERYWHERE, NODE};
+pub use self::list::{CONTROL_PLANE, EVERYWHERE, NODE, TOFU};
 use self::list::{TOOLS, Tool};
 
 /// What the tests use on this machine: what a node is made of only where the machine can have one.

@@ -1,6 +1,7 @@
 //! `demo`: the main job on real parts, from nothing to a verified exit.
 
 mod next;
+mod plan;
 mod pods;
 mod stage;
 
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use caretaker_testkit::process::run;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::world::{Progress, build, node_or_why};
+use crate::world::{Progress, Tools, build, node_or_why};
 use stage::Stage;
 
 /// Account of the provider in the demo.
@@ -54,7 +55,8 @@ pub fn demo(args: &Args) -> Result<()> {
     }
     std::fs::create_dir_all(&folder)?;
     let node = if args.context.is_some() { Err("your own cluster is used".to_owned()) } else { node_or_why(&folder) };
-    build(&progress, &["build", "--workspace", "--bin", "caretaker", "--bin", "clouds", "--quiet"], node.is_ok())?;
+    let wanted = if node.is_ok() { Tools::DemoOnNode } else { Tools::Demo };
+    build(&progress, &["build", "--workspace", "--bin", "caretaker", "--bin", "clouds", "--quiet"], wanted)?;
     std::fs::write(folder.join("pid"), std::process::id().to_string())?;
     let mut stage = Stage::set(&progress, &folder, args.context.as_deref(), node)?;
     stage.provider(&progress)?;

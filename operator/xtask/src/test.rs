@@ -147,7 +147,7 @@ fn of_crate(root: &Path, package: &Package) -> Result<Vec<Job>> {
 /// Starts the parts and leaves them running until Ctrl-C, so that single tests can be run many times.
 pub fn up() -> Result<()> {
     let progress = Progress::start();
-    build(&progress, &["build", "--workspace", "--all-targets", "--quiet"], false)?;
+    build(&progress, &["build", "--workspace", "--all-targets", "--quiet"], Tools::ControlPlane)?;
     let folder = tempfile::tempdir()?;
     let world = World::start(&progress, folder.path())?;
     progress.say("up until Ctrl-C. In another terminal:");

@@ -47,8 +47,10 @@ pub fn node_or_why(folder: &Path) -> Result<(), String> {
 pub enum Tools {
     /// A control plane.
     ControlPlane,
-    /// A control plane and a real node.
-    Node,
+    /// What the demo uses where there is no real node.
+    Demo,
+    /// What the demo uses on a real node.
+    DemoOnNode,
     /// Everything that the tests use on this machine.
     Tests,
 }
@@ -66,7 +68,8 @@ pub fn prepare(wanted: Tools) -> JoinHandle<Result<()>> {
         });
         tools::build(&match wanted {
             Tools::ControlPlane => tools::CONTROL_PLANE.to_vec(),
-            Tools::Node => [tools::CONTROL_PLANE, tools::NODE].concat(),
+            Tools::Demo => [tools::CONTROL_PLANE, tools::TOFU].concat(),
+            Tools::DemoOnNode => [tools::CONTROL_PLANE, tools::NODE, tools::TOFU].concat(),
             Tools::Tests => tools::for_tests(),
         })?;
         environments.join().map_err(|_| anyhow::anyhow!("the making of the Python environments panicked"))?
@@ -74,10 +77,10 @@ pub fn prepare(wanted: Tools) -> JoinHandle<Result<()>> {
 }
 
 /// Builds the operator with cargo while the tools of a control plane are built.
-pub fn build(progress: &Progress, cargo_args: &[&str], with_node: bool) -> Result<()> {
-    let cold = if with_node { "three quarters of an hour" } else { "half an hour" };
+pub fn build(progress: &Progress, cargo_args: &[&str], wanted: Tools) -> Result<()> {
+    let cold = if wanted == Tools::DemoOnNode { "three quarters of an hour" } else { "half an hour" };
     progress.say(format!("building the operator, and the tools that are missing (cold: about {cold} on two cores)"));
-    let aside = prepare(if with_node { Tools::Node } else { Tools::ControlPlane });
+    let aside = prepare(wanted);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo).args(cargo_args).current_dir(crate::root()).status().context("run cargo")?;
     let aside = aside.join().map_err(|_| anyhow::anyhow!("the building of the tools panicked"))?;

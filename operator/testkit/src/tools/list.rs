@@ -133,6 +133,8 @@ pub(super) const TOOLS: &[Tool] = &[
 
 /// Tools of a control plane with the chart on it, in the order in which it starts them.
 pub const CONTROL_PLANE: &[&str] = &["etcd", "kubernetes", "kwok", "prometheus-operator", "helm"];
+/// What runs the code of a bundle.
+pub const TOFU: &[&str] = &["opentofu", "tofu-providers"];
 /// What the tests use on every machine, in the order in which they come to need it.
 pub const EVERYWHERE: &[&str] = &[
     "etcd",

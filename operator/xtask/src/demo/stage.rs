@@ -15,7 +15,7 @@ use caretaker_testkit::process::run;
 use caretaker_testkit::receiver::Receiver;
 use caretaker_testkit::tools;
 
-use super::{CLIENT, CONTROL, PATIENCE, PROVIDER, ended, example, pods};
+use super::{CLIENT, CONTROL, PATIENCE, PROVIDER, ended, example, plan, pods};
 use crate::clouds::Clouds;
 use crate::world::{Progress, World, binary};
 
@@ -242,6 +242,7 @@ impl Stage {
         let mut open = Command::new(binary());
         open.args(["bundle", "open"]).arg(&file).args(["--public-key", &key, "--identity"]).arg(&identity).arg("--into").arg(&opened);
         print!("{}", run(&mut open)?);
+        plan::show(progress, self)?;
         let told = self.opened()?.join("data/15-acceptance.json");
         let told: serde_json::Value = serde_json::from_slice(&std::fs::read(told)?)?;
         let code = told["code"].as_str().context("a code")?;
