@@ -9,8 +9,8 @@ use caretaker_testkit::emulator::Emulator;
 use caretaker_testkit::{python, tools};
 use serde_json::{Value, json};
 
-use crate::bench_clouds;
 use crate::world::target;
+use crate::{bench_bundle, bench_clouds};
 
 /// Largest ratio of the operator's time to the floor's.
 const MAX_RATIO: f64 = 2.0;
@@ -25,6 +25,10 @@ const FEW: usize = 10_000;
 const MANY: usize = 100_000;
 /// Largest ratio of the time that the last of many throttled accounts takes to what its quota alone allows: so none is starved.
 const MAX_THROTTLED_RATIO: f64 = 1.2;
+/// Least speed of sealing as a part of that of `tar | zstd | age`.
+const MIN_SEALING: f64 = 0.9;
+/// Largest peak of memory while a bundle of any size is sealed or verified, in MiB.
+const MAX_SEALING_MIB: f64 = 64.0;
 /// Turns of bare loop and adapter.
 const ROUNDS: usize = 31;
 /// Where the machines of the discovery are.
@@ -43,6 +47,9 @@ pub struct Args {
     /// Number of clients of the line.
     #[arg(long, default_value_t = 200)]
     clients: usize,
+    /// Mebibytes of the files in the bundle.
+    #[arg(long, default_value_t = 1024)]
+    mebibytes: usize,
     /// Number of machines of the discovery.
     #[arg(long, default_value_t = 10_000)]
     instances: usize,
@@ -61,6 +68,8 @@ enum Part {
     Memory,
     /// Many accounts at once, each under a throttle, on the simulator of Google Cloud.
     Throttle,
+    /// A bundle sealed and verified, beside stock tools.
+    Bundle,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -116,6 +125,11 @@ pub fn run(args: &Args) -> Result<()> {
         let found = throttle()?;
         figures.extend(judge_throttle(&found)?);
         raw["throttle"] = found;
+    }
+    if args.part.is_none_or(|part| part == Part::Bundle) {
+        let found = bundle(&folder, args.mebibytes)?;
+        figures.extend(judge_bundle(&found)?);
+        raw["bundle"] = found;
     }
     if args.part.is_none_or(|part| part == Part::Discovery) {
         let found = discovery(&folder, args.instances)?;
@@ -285,6 +299,27 @@ fn judge_throttle(found: &Value) -> Result<Vec<Figure>> {
     ])
 }
 
+fn bundle(folder: &Path, mebibytes: usize) -> Result<Value> {
+    tools::build(&["age"])?;
+    build(&["-p", "caretaker-bundle", "--example", "sealing"])?;
+    bench_bundle::bundle(&folder.join("bundle"), mebibytes)
+}
+
+fn judge_bundle(found: &Value) -> Result<Vec<Figure>> {
+    let mib = |name: &str| Ok::<_, anyhow::Error>(median(found, name)? / f64::from(1 << 20));
+    let (ours, stock) = (median(found, "sealSeconds")?, median(found, "stockSealSeconds")?);
+    Ok(vec![
+        Figure::told("bundle: MiB of files", number(found, "mebibytes")?),
+        Figure::told("bundle: seconds, sealing", ours),
+        Figure::told("bundle: seconds, tar | zstd | age", stock),
+        Figure::at_least("bundle: tar | zstd | age / sealing", stock / ours, MIN_SEALING),
+        Figure::at_most("bundle: peak while sealing, MiB", mib("sealPeakRssBytes")?, MAX_SEALING_MIB),
+        Figure::told("bundle: seconds, verifying", median(found, "verifySeconds")?),
+        Figure::told("bundle: seconds, age | zstd | sha256sum", median(found, "stockOpenSeconds")?),
+        Figure::at_most("bundle: peak while verifying, MiB", mib("verifyPeakRssBytes")?, MAX_SEALING_MIB),
+    ])
+}
+
 fn median(found: &Value, name: &str) -> Result<f64> {
     let rounds = found["rounds"].as_array().context("the rounds are missing")?;
     let mut values = rounds.iter().map(|round| number(round, name)).collect::<Result<Vec<f64>>>()?;
@@ -316,6 +351,20 @@ mod tests {
         let shown = table(&judge_line(&found).unwrap());
         assert!(shown.lines().any(|line| line.contains("operator / floor") && line.ends_with("NOT MET")), "{shown}");
         assert!(shown.lines().any(|line| line.contains("peak resident") && line.ends_with(" met")), "{shown}");
+    }
+
+    #[test]
+    fn a_bundle_that_is_sealed_slowly_shows() {
+        let judged = |seconds: f64| {
+            let round = json!({
+                "sealSeconds": seconds, "sealPeakRssBytes": 1 << 24, "stockSealSeconds": 9.0,
+                "verifySeconds": 1.0, "verifyPeakRssBytes": 65 << 20, "stockOpenSeconds": 1.0,
+            });
+            table(&judge_bundle(&json!({"mebibytes": 1024, "rounds": [round]})).unwrap())
+        };
+        let ends = |seconds: f64, part: &str, end: &str| judged(seconds).lines().any(|line| line.contains(part) && line.ends_with(end));
+        assert!(ends(10.0, "/ sealing", " met") && ends(10.1, "/ sealing", "NOT MET"), "{}", judged(10.1));
+        assert!(ends(10.0, "while sealing", " met") && ends(10.0, "while verifying", "NOT MET"), "{}", judged(10.0));
     }
 
     #[test]

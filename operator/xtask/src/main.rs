@@ -1,6 +1,7 @@
 //! Project tasks: `cargo xtask --help`.
 
 mod bench;
+mod bench_bundle;
 mod bench_clouds;
 mod check;
 mod circles;
