@@ -7,6 +7,7 @@ pub mod account_access;
 pub mod account_budget;
 pub mod agreements;
 pub mod backup_policy;
+pub mod billing;
 pub mod change_request;
 pub mod cloud_account;
 pub mod cloud_target;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreements::{Agreement, RegulatedData};
 use crate::backup_policy::BackupTerms;
+use crate::billing::{BillingStatus, BillingTerms};
 use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
 use crate::contract::{BreakGlass, DeliveryModel, DeliveryStatus, DomainTerms};
 use crate::destination::{Destination, DestinationStatus};
@@ -88,6 +89,9 @@ pub struct ManagedClientSpec {
     /// Service levels that were agreed. Without them no report is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_levels: Option<ServiceLevelTerms>,
+    /// What is billed. Without it nothing is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing: Option<BillingTerms>,
     /// How provider and client share the work.
     #[serde(default, skip_serializing_if = "DeliveryModel::is_default")]
     pub delivery_model: DeliveryModel,
@@ -388,6 +392,9 @@ pub struct ManagedClientStatus {
     /// What the delivery model comes to now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryStatus>,
+    /// What is billed, in numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing: Option<BillingStatus>,
     /// Name of the Handover that ended the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_over_by: Option<String>,

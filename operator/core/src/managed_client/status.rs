@@ -18,6 +18,7 @@ use super::ended::{end, end_monitoring, told_before};
 use super::erasure::{self, Erased};
 use super::reports::latest_report;
 use super::{CONDITIONS, Observed, accounts, agreements, deadlines, delivery, destination, external_ids, lifecycle, readiness};
+use crate::billing::{self, Counted, Due};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
@@ -41,6 +42,8 @@ pub struct Report {
     pub destination: Option<DestinationStatus>,
     /// What came of the beginning of an isolation test, where one was due.
     pub isolation: Option<Began>,
+    /// What was counted for the client's bill, where that was due.
+    pub billing: Option<(Due, Counted)>,
     /// What was erased of the client's data.
     pub erased: Erased,
 }
@@ -108,6 +111,7 @@ pub fn status(
         deadlines,
         erasure,
         delivery: Some(delivery),
+        billing: billing::settle(client, report.billing.as_ref()),
         handed_over_by,
         ..last
     };
