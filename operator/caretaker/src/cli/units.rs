@@ -47,7 +47,7 @@ enum Shape {
 
 /// A record of the store.
 enum Record {
-    Day(DayUnits),
+    Day(Box<DayUnits>),
     Month(Box<MonthUnits>),
 }
 
@@ -83,7 +83,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let units = Units::new(open(store)?, place);
     let record = match &args.month {
         Some(month) => Record::Month(Box::new(month_of(&units, &billing, month).await?)),
-        None => Record::Day(units.day(&billing.day).await.with_context(|| format!("read the record of {}", billing.day))?),
+        None => Record::Day(Box::new(units.day(&billing.day).await.with_context(|| format!("read the record of {}", billing.day))?)),
     };
     match args.output {
         Shape::Csv => csv(&units, record.day()).await,

@@ -55,6 +55,9 @@ async fn go_on(store: &Store, (units, due): (&Units, &Due), now: Timestamp, done
 /// Counts the day. What the store has lost of an inventory is told as a gap, and one shard is in memory at a time.
 async fn count(store: &Store, due: &Due, now: Timestamp) -> Result<(DayUnits, Assets), StoreError> {
     let (mut counter, mut assets) = (Counter::new(&due.terms), Assets::new()?);
+    for (name, why) in &due.unknown {
+        counter.spoil_account(name, why);
+    }
     for (account, wrong) in &due.accounts {
         counter.account(counted(account), wrong.as_deref());
         let Some(inventory) = account.status.as_ref().and_then(|status| status.inventory.as_ref()) else { continue };

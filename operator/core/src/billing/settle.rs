@@ -1,6 +1,7 @@
 //! When a client's units are counted, from which inventories, and what the status tells of them.
 
 use caretaker_api::billing::{BilledMonth, BillingStatus, BillingTerms, UnitStatus};
+use caretaker_api::condition::ConditionType;
 use caretaker_api::lifecycle::Stage;
 use caretaker_api::{CloudAccount, ManagedClient};
 use jiff::{SignedDuration, Timestamp};
@@ -8,8 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::count::{CountedAccount, DayUnits, UnitCount};
+use crate::conditions::is_true_at;
 use crate::digest::json_digest;
-use crate::managed_client::{Observed, accounts};
+use crate::managed_client::{Observed, Wanted, accounts};
 use crate::service_level::Month;
 use crate::zone::zone;
 
@@ -37,6 +39,8 @@ pub struct Due {
     pub basis: String,
     /// The accounts, sorted, each with what is wrong with its inventory as a whole.
     pub accounts: Vec<(CloudAccount, Option<String>)>,
+    /// Accounts and parents of which nothing is known yet, and why: none of their assets can be counted.
+    pub unknown: Vec<(String, String)>,
 }
 
 /// What came of it.
@@ -65,15 +69,32 @@ pub fn due(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Optio
     let mut found: Vec<(CloudAccount, Option<String>)> =
         observed.accounts.iter().filter(is_live).map(|account| (account.clone(), wrong(account, now))).collect();
     found.sort_by_key(|(account, _)| account.name_any());
+    let unknown: Vec<(String, String)> = wanted.iter().filter_map(|wanted| unknown(wanted, observed)).collect();
     let of = |(account, wrong): &(CloudAccount, Option<String>)| (account.name_any(), counted(account).digest, wrong.is_some());
     let agreed = json_digest(&terms);
-    let basis = format!("{agreed}/{}", json_digest(&found.iter().map(of).collect::<Vec<_>>()));
+    let basis = format!("{agreed}/{}", json_digest(&(found.iter().map(of).collect::<Vec<_>>(), &unknown)));
     let (day, present) = (now.to_zoned(zone.clone()).date().to_string(), Month::at(now, &zone));
     let wait = AGAIN[usize::from(!last.complete)];
     let is_early = last.basis.starts_with(&agreed) && last.counted_at.as_ref().is_some_and(|at| now.duration_since(at.0) < wait);
     let counts = last.day != day || last.basis != basis && !is_early || !last.problem.is_empty();
     let fixes = last.fixed_before < present.text();
-    (counts || fixes).then_some(Due { terms, day, present, counts, fixes, basis, accounts: found })
+    (counts || fixes).then_some(Due { terms, day, present, counts, fixes, basis, accounts: found, unknown })
+}
+
+/// Why nothing is known of what an account or the accounts of a parent hold.
+fn unknown(wanted: &Wanted<'_>, observed: &Observed) -> Option<(String, String)> {
+    let object = observed.accounts.iter().find(|account| account.name_any() == wanted.name);
+    let is_listed = |account: &CloudAccount| {
+        let conditions = account.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        is_true_at(conditions, ConditionType::MembersListed, account.metadata.generation)
+    };
+    let why = match object {
+        _ if !wanted.target.is_parent() && !wanted.is_live_account() => return None,
+        None => "it was not looked at yet",
+        Some(parent) if wanted.target.is_parent() && !is_listed(parent) => "its accounts are not listed",
+        Some(_) => return None,
+    };
+    Some((wanted.name.clone(), why.into()))
 }
 
 /// The account as a record tells it.

@@ -297,6 +297,22 @@ fn a_day_is_counted_once_and_again_where_something_has_changed() {
     assert!(next_month.accounts[0].1.as_ref().is_some_and(|wrong| wrong.starts_with("its last inventory is of 2026-11-03")), "it is stale");
 }
 
+/// The first visit of a client sees no account: no assets of accounts that nobody has looked at are not no assets.
+#[test]
+fn an_account_that_was_not_looked_at_yet_leaves_the_count_open() {
+    let (client, observed) = client(json!({}));
+    let noon = at("2026-11-03T12:00:00Z");
+    let first = due(&client, &Observed::default(), noon).unwrap();
+    assert_eq!(first.unknown, [("prod".to_owned(), "it was not looked at yet".to_owned())]);
+    let open = with(&client, &first, DayUnits { complete: false, ..Counter::new(&first.terms).day("2026-11-03", noon) });
+    let second = due(&open, &observed, at("2026-11-03T12:01:00Z")).unwrap();
+    assert!(second.counts && second.unknown.is_empty(), "{second:?}");
+    let mut parent = client.clone();
+    let organization = json!([{"name": "org", "awsOrganization": {"accountId": "333333333333"}}]);
+    parent.spec.accounts = serde_json::from_value(organization).unwrap();
+    assert_eq!(due(&parent, &Observed::default(), noon).unwrap().unknown.len(), 1, "its accounts are not known");
+}
+
 #[test]
 fn nothing_is_counted_before_the_contract_or_after_the_exit() {
     let noon = at("2026-11-03T12:00:00Z");
