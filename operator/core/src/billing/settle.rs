@@ -15,8 +15,9 @@ use crate::managed_client::{Observed, Wanted, accounts};
 use crate::service_level::Month;
 use crate::zone::zone;
 
-/// Least time between two counts of one day where the first was complete, and where it was not.
-const AGAIN: [SignedDuration; 2] = [SignedDuration::from_hours(1), SignedDuration::from_mins(1)];
+/// Least time between two counts of one day where the first was complete. One that was not is made again as soon as an account tells something else, which
+/// wakes the client: nothing else would before the hour is over.
+const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// Age at which an inventory says nothing of a day any more, however seldom it is read.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 /// Months that the status shows.
@@ -74,8 +75,8 @@ pub fn due(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Optio
     let agreed = json_digest(&terms);
     let basis = format!("{agreed}/{}", json_digest(&(found.iter().map(of).collect::<Vec<_>>(), &unknown)));
     let (day, present) = (now.to_zoned(zone.clone()).date().to_string(), Month::at(now, &zone));
-    let wait = AGAIN[usize::from(!last.complete)];
-    let is_early = last.basis.starts_with(&agreed) && last.counted_at.as_ref().is_some_and(|at| now.duration_since(at.0) < wait);
+    let is_early =
+        last.complete && last.basis.starts_with(&agreed) && last.counted_at.as_ref().is_some_and(|at| now.duration_since(at.0) < AGAIN);
     let counts = last.day != day || last.basis != basis && !is_early || !last.problem.is_empty();
     let fixes = last.fixed_before < present.text();
     (counts || fixes).then_some(Due { terms, day, present, counts, fixes, basis, accounts: found, unknown })

@@ -288,7 +288,7 @@ fn a_day_is_counted_once_and_again_where_something_has_changed() {
     assert_eq!(due(&complete, &observed, at("2026-11-03T12:59:59Z")), None, "it is not counted with each reading");
     assert!(due(&complete, &observed, at("2026-11-03T13:00:00Z")).is_some_and(|due| due.counts));
     let open = with(&client, &first, counted(false));
-    assert!(due(&open, &observed, at("2026-11-03T12:01:00Z")).is_some_and(|due| due.counts), "an incomplete one is tried sooner");
+    assert!(due(&open, &observed, at("2026-11-03T12:00:01Z")).is_some_and(|due| due.counts), "an incomplete one is made again at once");
     let mut other = complete.clone();
     other.spec.billing.as_mut().unwrap().units[0].name = "machine".into();
     assert!(due(&other, &observed, at("2026-11-03T12:00:01Z")).is_some_and(|due| due.counts), "other terms are counted at once");
@@ -305,7 +305,7 @@ fn an_account_that_was_not_looked_at_yet_leaves_the_count_open() {
     let first = due(&client, &Observed::default(), noon).unwrap();
     assert_eq!(first.unknown, [("prod".to_owned(), "it was not looked at yet".to_owned())]);
     let open = with(&client, &first, DayUnits { complete: false, ..Counter::new(&first.terms).day("2026-11-03", noon) });
-    let second = due(&open, &observed, at("2026-11-03T12:01:00Z")).unwrap();
+    let second = due(&open, &observed, at("2026-11-03T12:00:01Z")).unwrap();
     assert!(second.counts && second.unknown.is_empty(), "{second:?}");
     let mut parent = client.clone();
     let organization = json!([{"name": "org", "awsOrganization": {"accountId": "333333333333"}}]);
