@@ -27,6 +27,7 @@ pub mod names;
 pub mod parents;
 pub mod provider_identity;
 pub mod provider_profile;
+mod quota;
 mod recipients;
 pub mod scope;
 pub mod service_level;

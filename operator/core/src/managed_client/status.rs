@@ -100,7 +100,7 @@ pub fn status(
         conditions: set.finish(),
         namespace: Some(client_namespace(&client.name_any())),
         accounts: u32::try_from(wanted.iter().filter(|wanted| wanted.is_live_account()).count()).unwrap_or(u32::MAX),
-        assets: assets(observed),
+        assets: accounts::assets(observed),
         external_ids: external_ids(client, observed),
         isolation,
         destination: tried,
@@ -186,11 +186,6 @@ fn ledger(set: &mut ConditionSet, observed: &Observed, last: &ManagedClientStatu
     set.set(ConditionType::LedgerIntact, Is::False, Reason::LedgerBroken, &message);
     // The end that was recorded while all was whole stays: a chain that was replaced is not taken for good after a restart.
     last.ledger.clone()
-}
-
-fn assets(observed: &Observed) -> u64 {
-    let live = observed.accounts.iter().filter(|account| account.spec.is_live());
-    live.filter_map(|account| account.status.as_ref()?.inventory.as_ref()).map(|inventory| inventory.assets).sum()
 }
 
 fn namespace_condition(set: &mut ConditionSet, report: &Report, faults: &[Fault]) {
