@@ -23,3 +23,4 @@ mod receivers;
 mod scope;
 mod service_levels;
 mod stock_tools;
+mod units;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agreements::{Agreement, RegulatedData};
 use crate::backup_policy::BackupTerms;
+use crate::billing::{BillingStatus, BillingTerms};
 use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
 use crate::contract::{BreakGlass, DeliveryModel, DeliveryStatus, DomainTerms};
 use crate::destination::{Destination, DestinationStatus};
@@ -15,6 +16,7 @@ use crate::isolation::IsolationStatus;
 use crate::lifecycle::{Gate, LifecycleStatus, LifecycleTerms};
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
+pub use crate::quota::QuotaTerms;
 use crate::scope::ScopeTerms;
 use crate::service_level::ServiceLevelTerms;
 
@@ -88,6 +90,9 @@ pub struct ManagedClientSpec {
     /// Service levels that were agreed. Without them no report is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_levels: Option<ServiceLevelTerms>,
+    /// What is billed. Without it nothing is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing: Option<BillingTerms>,
     /// How provider and client share the work.
     #[serde(default, skip_serializing_if = "DeliveryModel::is_default")]
     pub delivery_model: DeliveryModel,
@@ -152,54 +157,6 @@ pub enum GroupRole {
     View,
     /// Read and write, Secrets included.
     Edit,
-}
-
-/// Limits of the client's namespace.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct QuotaTerms {
-    /// CPU that all pods together may request, in cores.
-    #[serde(default = "default_cpu")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub cpu_cores: u32,
-    /// Memory that all pods together may request, in GiB.
-    #[serde(default = "default_memory")]
-    #[schemars(range(min = 1, max = 10000))]
-    pub memory_gib: u32,
-    /// Number of pods.
-    #[serde(default = "default_pods")]
-    #[schemars(range(min = 5, max = 10000))]
-    pub pods: u32,
-    /// Storage that all volume claims together may request, in GiB.
-    #[serde(default = "default_storage")]
-    #[schemars(range(min = 1, max = 100_000))]
-    pub storage_gib: u32,
-}
-
-impl Default for QuotaTerms {
-    fn default() -> Self {
-        Self { cpu_cores: default_cpu(), memory_gib: default_memory(), pods: default_pods(), storage_gib: default_storage() }
-    }
-}
-
-/// Cores when nothing is said.
-fn default_cpu() -> u32 {
-    4
-}
-
-/// GiB when nothing is said.
-fn default_memory() -> u32 {
-    8
-}
-
-/// Pods when nothing is said.
-fn default_pods() -> u32 {
-    50
-}
-
-/// GiB of volumes when nothing is said.
-fn default_storage() -> u32 {
-    100
 }
 
 /// One cloud account of the client, or one parent that stands for many.
@@ -388,6 +345,9 @@ pub struct ManagedClientStatus {
     /// What the delivery model comes to now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryStatus>,
+    /// What is billed, in numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing: Option<BillingStatus>,
     /// Name of the Handover that ended the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_over_by: Option<String>,

@@ -4,6 +4,7 @@ mod contract;
 mod erase;
 mod isolation;
 mod rehearsals;
+mod units;
 
 use async_trait::async_trait;
 use caretaker_api::condition::ConditionType;
@@ -12,6 +13,7 @@ use caretaker_api::handover::{HandoverMode, HandoverSpec};
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
 use caretaker_api::{BackupPolicy, ChangeRequest, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile, ServiceReport};
+use caretaker_core::billing::{self, Due};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::ending::Ending;
 use caretaker_core::handover::life::{Life, has_come_to, is_leaving};
@@ -49,6 +51,7 @@ pub struct Plan {
     decisions: Vec<Decision>,
     turned: bool,
     freeze: Option<Frozen>,
+    billing: Option<Due>,
 }
 
 impl Plan {
@@ -146,6 +149,7 @@ impl Reconciler for ManagedClients {
             decisions: core::delivery::owed(client, observed, now),
             turned: core::delivery::turned(client, observed, now),
             freeze: core::lifecycle::baseline::due(client, observed, now),
+            billing: billing::due(client, observed, now),
             destination: core::destination::due(client, now).filter(|_| observed.ending.is_none()).cloned(),
         }
     }
@@ -181,6 +185,10 @@ impl Reconciler for ManagedClients {
                     Ok(tried) => report.destination = Some(tried),
                     Err(failure) => return Acted { done: report, failure: Some(failure) },
                 }
+            }
+            if let Some(due) = plan.billing {
+                let counted = units::act(ctx, client, &due).await;
+                report.billing = Some((due, counted));
             }
             if let Some(erasing) = &plan.erasing {
                 let failure;

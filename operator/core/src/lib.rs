@@ -4,6 +4,7 @@
 
 pub mod assessment;
 pub mod backup_policy;
+pub mod billing;
 pub mod change_request;
 pub mod cloud_account;
 pub mod conditions;

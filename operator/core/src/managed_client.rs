@@ -31,6 +31,7 @@ pub use accounts::{Wanted, accounts};
 pub use reports::reports;
 pub use status::{Report, status};
 
+use crate::billing;
 use crate::contract::emergency::Told;
 use crate::desired::{Desired, named as named_object};
 use crate::handover::ending::Ending;
@@ -156,6 +157,9 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     }
     if let Some(terms) = &client.spec.service_levels {
         faults.extend(service_level::faults(terms, "spec.serviceLevels"));
+    }
+    if let Some(terms) = &client.spec.billing {
+        faults.extend(billing::faults(terms, "spec.billing"));
     }
     faults.extend(deadlines::faults(&client.spec.exit));
     faults.extend(delivery::faults(&client.spec));

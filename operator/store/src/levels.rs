@@ -147,7 +147,7 @@ fn line<T: Serialize>(value: &T) -> Bytes {
     text.into()
 }
 
-fn parse<T: DeserializeOwned>(address: &str, bytes: &[u8]) -> Result<T, StoreError> {
+pub(crate) fn parse<T: DeserializeOwned>(address: &str, bytes: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| StoreError::Damaged(format!("{address}: {error}")))
 }
 

@@ -7,5 +7,6 @@ pub mod inventory;
 pub mod ledger;
 pub mod levels;
 pub mod object;
+pub mod units;
 
 pub use object::{Guard, Store, StoreError};

@@ -44,6 +44,7 @@ mod run;
 mod status;
 #[cfg(test)]
 mod told;
+mod units;
 mod world;
 
 use std::process::ExitCode;
@@ -109,6 +110,8 @@ enum Command {
     Changes(changes::Args),
     /// Show what the service levels of a client's months came to, and whether a month would have passed.
     Report(Box<report::Args>),
+    /// Show how many units clients are billed for, and with --store the assets behind them.
+    Units(units::Args),
     /// Show the outages that a person must own: which tier was told, who took them.
     Incidents(incidents::Args),
     /// Take an incident: further tiers are not told of it.
@@ -153,6 +156,7 @@ pub fn main() -> ExitCode {
         Command::Backups(args) => block_on(backups::run(args)),
         Command::Changes(args) => block_on(changes::run(args)),
         Command::Report(args) => block_on(report::run(*args)),
+        Command::Units(args) => block_on(units::run(args)),
         Command::Incidents(args) => block_on(incidents::run(args)),
         Command::Ack(args) => block_on(incidents::ack(args)),
         Command::PageTest(args) => block_on(page_test::run(args)),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use caretaker_api::cloud_account::Cloud;
 use caretaker_api::scope::{Exclusion, ScopeTerms, Selector, TagSelector};
-use caretaker_cloud::{Asset, AssetType};
+use caretaker_cloud::{Asset, AssetType, AwsType, CellKey, EVERYWHERE};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Fault;
@@ -82,14 +82,42 @@ impl Rules {
     }
 
     fn fits(&self, selector: &Selector, asset: &Asset) -> bool {
-        let cloud = self.account.cloud;
+        self.account.selects(selector, asset)
+    }
+}
+
+impl Named {
+    /// Whether a selector names an asset of this account.
+    #[must_use]
+    pub fn selects(&self, selector: &Selector, asset: &Asset) -> bool {
+        let cloud = self.cloud;
         let given = |part: &Option<String>, fits: &dyn Fn(&str) -> bool| part.as_deref().is_none_or(fits);
-        given(&selector.account, &|account| self.account.is(account) || same(cloud, &asset.account, account))
+        given(&selector.account, &|account| self.is(account) || same(cloud, &asset.account, account))
             && given(&selector.region, &|region| is_within(cloud, &asset.region, region))
             && given(&selector.kind, &|kind| same_word(asset.asset_type.as_str(), kind) || same_word(&asset.native_type, kind))
             && given(&selector.resource_group, &|group| cloud == Cloud::Azure && asset.groups.iter().any(|of| same(cloud, of, group)))
             && given(&selector.folder, &|folder| cloud == Cloud::Gcp && asset.groups.iter().any(|of| number(of) == number(folder)))
             && selector.tag.as_ref().is_none_or(|tag| has_tag(cloud, asset, tag))
+    }
+
+    /// Whether a part of this account may hold what a selector names. Of AWS it is known which types a part shows; of other clouds' parts any.
+    #[must_use]
+    pub fn may_hold(&self, selector: &Selector, part: &CellKey) -> bool {
+        let cloud = self.cloud;
+        let given = |part: &Option<String>, fits: &dyn Fn(&str) -> bool| part.as_deref().is_none_or(fits);
+        given(&selector.account, &|account| self.is(account) || same(cloud, &part.account, account))
+            && given(&selector.region, &|region| part.region == EVERYWHERE || is_within(cloud, &part.region, region))
+            && given(&selector.kind, &|kind| cloud != Cloud::Aws || shows(part, kind))
+    }
+}
+
+/// Whether a part of an AWS account shows a type. What no list of a service shows, an index does.
+fn shows(part: &CellKey, kind: &str) -> bool {
+    let is = |known: AwsType| same_word(known.asset_type().as_str(), kind) || same_word(known.native_type(), kind);
+    match AwsType::of_service(&part.service) {
+        Some(shown) if shown.is_of_an_index() => is(shown) || !AwsType::ALL.into_iter().any(is),
+        Some(shown) => is(shown),
+        None => true,
     }
 }
 
@@ -150,7 +178,9 @@ pub fn faults(terms: &ScopeTerms, accounts: &[Named], field: &str) -> Vec<Fault>
     faults
 }
 
-fn selector_fault(selector: &Selector, at: &str) -> Option<Fault> {
+/// What is wrong with a selector that stands at a field.
+#[must_use]
+pub fn selector_fault(selector: &Selector, at: &str) -> Option<Fault> {
     if *selector == Selector::default() {
         let message = "an empty selector names nothing: give at least one of account, region, tag, type, resourceGroup and folder";
         return Some(Fault::spec(at, message));

@@ -40,6 +40,12 @@ impl Wanted<'_> {
     }
 }
 
+/// Number of assets in the last inventories of all live accounts.
+pub(super) fn assets(observed: &Observed) -> u64 {
+    let live = observed.accounts.iter().filter(|account| account.spec.is_live());
+    live.filter_map(|account| account.status.as_ref()?.inventory.as_ref()).map(|inventory| inventory.assets).sum()
+}
+
 /// All CloudAccounts of a client. An account that has an entry of its own is not made a second time for its parent; one that was made once stays,
 /// whatever its parent says of it, unless the spec excludes it.
 #[must_use]

@@ -18,6 +18,7 @@ use super::ended::{end, end_monitoring, told_before};
 use super::erasure::{self, Erased};
 use super::reports::latest_report;
 use super::{CONDITIONS, Observed, accounts, agreements, deadlines, delivery, destination, external_ids, lifecycle, readiness};
+use crate::billing::{self, Counted, Due};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
@@ -41,6 +42,8 @@ pub struct Report {
     pub destination: Option<DestinationStatus>,
     /// What came of the beginning of an isolation test, where one was due.
     pub isolation: Option<Began>,
+    /// What was counted for the client's bill, where that was due.
+    pub billing: Option<(Due, Counted)>,
     /// What was erased of the client's data.
     pub erased: Erased,
 }
@@ -97,7 +100,7 @@ pub fn status(
         conditions: set.finish(),
         namespace: Some(client_namespace(&client.name_any())),
         accounts: u32::try_from(wanted.iter().filter(|wanted| wanted.is_live_account()).count()).unwrap_or(u32::MAX),
-        assets: assets(observed),
+        assets: accounts::assets(observed),
         external_ids: external_ids(client, observed),
         isolation,
         destination: tried,
@@ -108,6 +111,7 @@ pub fn status(
         deadlines,
         erasure,
         delivery: Some(delivery),
+        billing: billing::settle(client, report.billing.as_ref()),
         handed_over_by,
         ..last
     };
@@ -182,11 +186,6 @@ fn ledger(set: &mut ConditionSet, observed: &Observed, last: &ManagedClientStatu
     set.set(ConditionType::LedgerIntact, Is::False, Reason::LedgerBroken, &message);
     // The end that was recorded while all was whole stays: a chain that was replaced is not taken for good after a restart.
     last.ledger.clone()
-}
-
-fn assets(observed: &Observed) -> u64 {
-    let live = observed.accounts.iter().filter(|account| account.spec.is_live());
-    live.filter_map(|account| account.status.as_ref()?.inventory.as_ref()).map(|inventory| inventory.assets).sum()
 }
 
 fn namespace_condition(set: &mut ConditionSet, report: &Report, faults: &[Fault]) {

@@ -45,7 +45,7 @@ impl Month {
     }
 
     /// Its days.
-    pub(super) fn dates(self) -> impl Iterator<Item = Date> {
+    pub(crate) fn dates(self) -> impl Iterator<Item = Date> {
         (0..i64::from(self.0.days_in_month())).map(move |day| self.0.saturating_add(day.days()))
     }
 }

@@ -76,7 +76,7 @@ fn held(inputs: &Inputs<'_>) -> Vec<Store> {
     };
     let is_there = |store: &DataStore| match store {
         DataStore::Monitoring | DataStore::Incidents => inputs.client.spec.monitoring.is_some(),
-        DataStore::ServiceLevels => inputs.client.spec.service_levels.is_some(),
+        DataStore::ServiceLevels => inputs.client.spec.service_levels.is_some() || inputs.client.spec.billing.is_some(),
         _ => true,
     };
     erasure::ORDER.into_iter().filter(is_there).map(of).collect()
@@ -87,7 +87,7 @@ fn words(store: DataStore) -> (&'static str, &'static str) {
     match store {
         DataStore::Inventories => ("inventories of your accounts", "02-inventory"),
         DataStore::BackupEvidence => ("what was seen of your backups", "06-backup"),
-        DataStore::ServiceLevels => ("measured days and reports of service levels", "07-service-levels"),
+        DataStore::ServiceLevels => ("measured days and reports of service levels, and billed units", "07-service-levels"),
         DataStore::Monitoring => ("metrics and alerts", "none"),
         DataStore::Incidents => ("incidents, open and closed", "09-incidents-tickets"),
         DataStore::Bundles => {

@@ -15,7 +15,7 @@ impl Part for ServiceLevels {
     }
 
     fn holds(&self) -> &'static str {
-        "service reports by month, the measurements of each day behind them, and each version of what was agreed"
+        "service reports by month, the measurements of each day behind them, each version of what was agreed, and the units that were billed"
     }
 
     fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
