@@ -75,7 +75,8 @@ pub fn skip(test: &str, reason: &str) -> Result<()> {
     Ok(())
 }
 
-fn runtime() -> &'static tokio::runtime::Runtime {
+/// The runtime of everything that a test awaits.
+pub fn runtime() -> &'static tokio::runtime::Runtime {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| tokio::runtime::Runtime::new().expect("a runtime"))
 }

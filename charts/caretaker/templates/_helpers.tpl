@@ -42,7 +42,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "caretaker.name" . }}
 
 {{- define "caretaker.monitoring" -}}
 {{- /* Ids that are set to null are not among the values any more: what is not named is left to the cluster. */ -}}
-{{- pick (.Values.monitoring | default dict) "podSecurityContext" "imagePullSecret" "images" | toJson -}}
+{{- pick (.Values.monitoring | default dict) "podSecurityContext" "imagePullSecret" "images" "storageClassName" | toJson -}}
 {{- end }}
 
 {{- /* Who cleans up after a deleted client: under an identity for each controller, or under one for all (without --use-service-account-credentials). */ -}}

@@ -9,6 +9,7 @@ mod monitoring;
 mod names;
 mod pods;
 mod upgrade;
+mod volumes;
 
 use anyhow::Result;
 use caretaker_e2e::in_pod::InPod;
@@ -21,5 +22,6 @@ fn clients_are_watched_and_kept_apart_by_an_operator_in_a_pod() -> Result<()> {
     let Some(lab) = InPod::start("clients_are_watched_and_kept_apart_by_an_operator_in_a_pod")? else { return Ok(()) };
     alerts::reach_their_tier_and_a_lost_receiver_is_told(&lab)?;
     levels::are_read_out_of_a_pod(&lab)?;
+    volumes::hold_what_was_measured_and_silenced(&lab)?;
     isolation::openings_are_named(&lab)
 }

@@ -90,6 +90,9 @@ words! {
         PagesHeld,
         /// At the last page test a page for each tier was delivered to its receiver. A warning: `Ready` does not depend on it.
         PagesProven,
+        /// Metrics and silences lie on volumes that are bound and as asked for, and the days that are to be kept fit. Unknown, with the reason NotRequested,
+        /// where no volume is asked for. A warning: `Ready` does not depend on it.
+        DataKept,
         /// The signing key of the provider is at hand.
         SigningKeyReady,
         /// The provider's own cloud identity answers and is the declared one.
@@ -209,6 +212,14 @@ words! {
         NotAllWatched,
         /// Pods do not run or are not ready.
         PodsNotReady,
+        /// A volume claim has no volume.
+        VolumeNotBound,
+        /// A volume claim has another size or storage class than is asked for: a claim that was made keeps both.
+        VolumeNotAsAsked,
+        /// The days that Prometheus is to keep need more than its volume, by a rough figure.
+        RetentionDoesNotFit,
+        /// The quota of the client's namespace has no room for a volume that is asked for.
+        QuotaTooSmall,
         /// What was asked for is not what Prometheus and Alertmanager have loaded.
         NotLoaded,
         /// A way by which a tier is paged, or by which the heartbeat goes, cannot be used: its key of the Secret is missing or holds something else.

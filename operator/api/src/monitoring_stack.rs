@@ -51,6 +51,9 @@ pub struct MonitoringTerms {
     #[serde(default = "default_retention")]
     #[schemars(range(min = 1, max = 400))]
     pub retention_days: u32,
+    /// Volumes for the data of Prometheus and Alertmanager. Without them metrics and silences go with the pod that holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageTerms>,
     /// Port of the exporter on each running machine of the inventory.
     #[serde(default = "default_port")]
     #[schemars(range(min = 1, max = 65535))]
@@ -82,6 +85,28 @@ pub struct MonitoringTerms {
     /// A beat for a dead man's switch outside: when it stays away, this client's monitoring has stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Heartbeat>,
+}
+
+/// Volumes for the data of Prometheus and Alertmanager: one claim each.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageTerms {
+    /// Size of the volume of Prometheus, in GiB. Blocks of samples take four fifths of it; beyond, the oldest go before `retentionDays` are over.
+    #[schemars(range(min = 1, max = 65536))]
+    pub size_gib: u32,
+    /// Size of the volume of Alertmanager, in GiB: silences, and what was sent.
+    #[serde(default = "default_alertmanager_size")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub alertmanager_size_gib: u32,
+    /// StorageClass of both. Without it the chart's `monitoring.storageClassName`, or the cluster's default. A claim that was made keeps its class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+}
+
+/// GiB of Alertmanager's volume when nothing is said.
+fn default_alertmanager_size() -> u32 {
+    1
 }
 
 /// Days that Prometheus keeps its data when nothing is said.

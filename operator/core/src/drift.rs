@@ -6,7 +6,7 @@
 //! (<https://kubernetes.io/docs/reference/using-api/server-side-apply/>).
 
 mod fields;
-mod quantity;
+pub(crate) mod quantity;
 
 use serde_json::{Value, json};
 

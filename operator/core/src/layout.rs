@@ -29,6 +29,9 @@ pub struct MonitoringLayout {
     pub image_pull_secret: Option<String>,
     /// Images in place of the prometheus-operator's own.
     pub images: Images,
+    /// StorageClass of volumes of which the client's terms name none; none for the cluster's default.
+    #[serde(deserialize_with = "given")]
+    pub storage_class_name: Option<String>,
 }
 
 /// Images in place of the prometheus-operator's own, with tag or digest.
@@ -94,7 +97,7 @@ mod tests {
         assert_eq!(of(r#"{"podSecurityContext": {}}"#), Ok(Ids { run_as_user: None, run_as_group: None, fs_group: None }));
         let some = Ids { run_as_user: Some(1000), run_as_group: None, fs_group: None };
         assert_eq!(of(r#"{"podSecurityContext": {"runAsUser": 1000, "fsGroup": null}}"#), Ok(some));
-        let empty = r#"{"imagePullSecret": "", "images": {"prometheus": "", "alertmanager": null}}"#;
+        let empty = r#"{"imagePullSecret": "", "images": {"prometheus": "", "alertmanager": null}, "storageClassName": ""}"#;
         assert_eq!(empty.parse(), Ok(MonitoringLayout::default()), "what is empty is not given");
         assert!(of(r#"{"podSecurityContext": {"runAsUsr": 1000}}"#).is_err_and(|fault| fault.to_string().contains("runAsUsr")));
     }

@@ -28,6 +28,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 pub use accounts::{Wanted, accounts};
+pub use guards::NAME as QUOTA;
 pub use reports::reports;
 pub use status::{Report, status};
 

@@ -15,6 +15,7 @@ mod receivers;
 mod rules;
 mod shards;
 mod status;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -27,6 +28,8 @@ use std::time::Duration;
 use caretaker_api::MonitoringStack;
 use caretaker_api::condition::{ConditionType, Reason};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 
 pub use attendants::{Attendants, Attended, PODS as ATTENDANTS};
@@ -39,6 +42,7 @@ pub use pull::PullSecret;
 pub use receivers::{Judged, keys_of, needs_secret};
 pub use rules::{GROUP, HEARTBEAT, MACHINES_JOB, PAUSE_MINUTES, PUBLIC_JOB, WATCHDOG};
 pub use status::{status, what_runs};
+pub use storage::{CLAIMS, claim};
 pub use tiers::{GROUP_BY, in_order as tiers_in_order, receivers as receivers_of};
 pub use watched::{Target, Watch, Watched};
 
@@ -49,7 +53,8 @@ use crate::outcome::{Fault, Wait};
 use crate::ownership::{Kind, OWNED, PULL_SECRET};
 
 /// The kind's own conditions.
-pub const CONDITIONS: &[ConditionType] = &[ConditionType::MonitoringReady, ConditionType::IncidentsRecorded, ConditionType::PagesProven];
+pub const CONDITIONS: &[ConditionType] =
+    &[ConditionType::MonitoringReady, ConditionType::IncidentsRecorded, ConditionType::PagesProven, ConditionType::DataKept];
 /// What is said of monitoring whose client has left.
 pub const ENDED: &str =
     "ended with the exit and its transition: no machine is watched and nobody is paged; what was measured stays until it is erased";
@@ -114,6 +119,10 @@ pub struct Observed {
     pub now: Timestamp,
     /// Whether the client has left and is looked after no more: then nothing is watched, and nobody paged.
     pub has_left: bool,
+    /// Volume claims of the namespace, other people's too: a quota counts them all.
+    pub claims: Vec<PersistentVolumeClaim>,
+    /// What the quota of the namespace allows; `None` before it is made.
+    pub quota: Option<BTreeMap<String, Quantity>>,
     /// Why the prometheus-operator refused objects, by their names.
     pub refused: BTreeMap<String, String>,
 }
@@ -145,6 +154,7 @@ pub fn check(stack: &MonitoringStack, observed: &Observed) -> Vec<Fault> {
         Fault::outside(Reason::ReferenceMissing, format!("spec.accounts[{index}]"), message)
     });
     faults.extend(accounts);
+    faults.extend(storage::fault(stack, observed));
     faults
 }
 

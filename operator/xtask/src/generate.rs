@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use caretaker_api::escalation::RECEIVERS_SECRET;
+use caretaker_core::monitoring_stack::CLAIMS;
 use caretaker_core::ownership::{Kind, NAMED_VERBS, OWNED, OWNED_VERBS};
 use serde_json::{Value, json};
 
@@ -92,7 +93,9 @@ fn cluster_rules() -> Vec<Value> {
     // The pod of an isolation test: a name, since a pod can do what its ServiceAccount can. The chart's admission policy keeps it to namespaces of clients.
     rules.push(json!({"apiGroups": [""], "resources": ["pods"], "resourceNames": [caretaker_core::isolation::NAME], "verbs": NAMED_VERBS}));
     // Whether the pods of a client's monitoring run, and why not.
-    rules.push(rule(&[""], &["pods".into(), "events".into()], &["list"]));
+    rules.push(rule(&[""], &["pods".into(), "events".into(), "persistentvolumeclaims".into()], &["list"]));
+    // What is measured of a client is erased after its exit, and a claim outlives the Prometheus that it was made for.
+    rules.push(json!({"apiGroups": [""], "resources": ["persistentvolumeclaims"], "resourceNames": CLAIMS, "verbs": ["delete"]}));
     let ours: Vec<String> = Kind::ALL.iter().map(|kind| kind.plural().to_owned()).collect();
     let statuses: Vec<String> = ours.iter().map(|plural| format!("{plural}/status")).collect();
     let finalizers: Vec<String> = ours.iter().map(|plural| format!("{plural}/finalizers")).collect();

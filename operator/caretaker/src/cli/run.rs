@@ -38,7 +38,7 @@ pub struct Args {
     /// nothing is said.
     #[arg(long, env = "CARETAKER_DNS")]
     dns: Option<Dns>,
-    /// What clients' monitoring needs in this cluster, as JSON: {"podSecurityContext", "imagePullSecret", "images"}.
+    /// What clients' monitoring needs in this cluster, as JSON: {"podSecurityContext", "imagePullSecret", "images", "storageClassName"}.
     #[arg(long, env = "CARETAKER_MONITORING")]
     monitoring: Option<MonitoringLayout>,
     /// Endpoint of all AWS services, for private endpoints and emulators.

@@ -7,12 +7,15 @@ use caretaker_api::{ManagedClient, ProviderProfile};
 use caretaker_core::digest::sha256_hex;
 use caretaker_core::ledger::{Body, WriteState};
 use caretaker_core::managed_client::erasure::{self, Certified, Erased, Erasing, Proof};
+use caretaker_core::monitoring_stack::CLAIMS;
 use caretaker_core::ownership::Kind;
 use caretaker_engine::{Failure, apply};
 use caretaker_store::ledger::places;
 use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
 use crate::context::Context;
 use crate::destination;
@@ -77,8 +80,9 @@ async fn erase(ctx: &Context, client: &ManagedClient, store: DataStore) -> Resul
     let (folder, kind) = erasure::place(client, store);
     let stored = stored(ctx, folder.as_deref()).await?;
     let objects = kind.map(|kind| ctx.cache.list(kind.as_str(), Some(&client_namespace(&client.name_any())))).unwrap_or_default();
+    let claims = if store == DataStore::Monitoring { claims(ctx, client).await? } else { Vec::new() };
     let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
-    let count = u64::try_from(stored.len() + objects.len()).unwrap_or(u64::MAX);
+    let count = u64::try_from(stored.len() + objects.len() + claims.len()).unwrap_or(u64::MAX);
     let told = scribe.erasure(store).await?;
     let (objects_found, bytes) = match told {
         Some(told) => (told.objects, told.bytes),
@@ -94,11 +98,15 @@ async fn erase(ctx: &Context, client: &ManagedClient, store: DataStore) -> Resul
             apply::delete_child(ctx, kind.as_str(), object).await?;
         }
     }
+    // Not before what writes into them is on its way out: a StatefulSet makes a claim that is missing anew.
+    if objects.is_empty() {
+        give_back(ctx, client, &claims).await?;
+    }
     remove(ctx, &stored).await?;
     let (action, reason) = erasure::disposition(client, store);
     let mut found = StoreErasure { store, action, reason, objects: objects_found, bytes, erased_at: None };
     // An object of the cluster that is still there has a finalizer to go through; the next visit sees it gone.
-    if objects.is_empty() && self::stored(ctx, folder.as_deref()).await?.is_empty() {
+    if objects.is_empty() && claims.is_empty() && self::stored(ctx, folder.as_deref()).await?.is_empty() {
         // A process that died before the status had it has told the ledger already.
         if count > 0 || !told.is_some_and(|told| told.is_done) {
             let done = Body::Erasure { store, state: WriteState::Done, objects: objects_found, bytes };
@@ -107,6 +115,29 @@ async fn erase(ctx: &Context, client: &ManagedClient, store: DataStore) -> Resul
         found.erased_at = Some(Time(ctx.now()));
     }
     Ok(found)
+}
+
+/// The volume claims of the client's Prometheus and Alertmanager, those on their way out too: a claim goes when no pod uses it any more.
+async fn claims(ctx: &Context, client: &ManagedClient) -> Result<Vec<PersistentVolumeClaim>, Failure> {
+    let namespace = client_namespace(&client.name_any());
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(ctx.client.clone(), &namespace);
+    let found = api.list(&ListParams::default()).await.map_err(Failure::kubernetes(format!("list the volume claims of {namespace}")))?;
+    Ok(found.items.into_iter().filter(|claim| CLAIMS.contains(&claim.name_any().as_str())).collect())
+}
+
+async fn give_back(ctx: &Context, client: &ManagedClient, claims: &[PersistentVolumeClaim]) -> Result<(), Failure> {
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(ctx.client.clone(), &client_namespace(&client.name_any()));
+    for claim in claims.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()) {
+        let name = claim.name_any();
+        let only_this = Preconditions { uid: claim.uid(), resource_version: None };
+        let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::background() };
+        match api.delete(&name, &params).await {
+            Ok(_) => ctx.metrics.write("PersistentVolumeClaim", "delete"),
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(Failure::kubernetes(format!("delete volume claim {name}"))(error)),
+        }
+    }
+    Ok(())
 }
 
 /// Addresses and sizes of what is in a folder of the store.

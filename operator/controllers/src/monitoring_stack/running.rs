@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use caretaker_api::MonitoringStack;
 use caretaker_core::monitoring_stack::{self as core, Observed, Part, PartSeen, State};
 use caretaker_engine::Failure;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use crate::context::Context;
+use caretaker_core::managed_client::QUOTA;
 use caretaker_core::ownership::PULL_SECRET;
 
 /// What the prometheus-operator calls itself in the labels of its pods.
@@ -22,6 +23,11 @@ pub async fn look(ctx: &Context, stack: &MonitoringStack, observed: &mut Observe
     let selector = format!("{PODS},app.kubernetes.io/instance={name}");
     let pods =
         api.list(&ListParams::default().labels(&selector)).await.map_err(Failure::kubernetes(format!("list the pods of {name}")))?.items;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(ctx.client.clone(), &namespace);
+    let claims = claims.list(&ListParams::default()).await;
+    observed.claims = claims.map_err(Failure::kubernetes(format!("list the volume claims of {namespace}")))?.items;
+    observed.quota =
+        ctx.cache.get("ResourceQuota", &namespace, QUOTA).and_then(|quota| serde_json::from_value(quota.data["spec"]["hard"].clone()).ok());
     note(ctx, stack, observed, (&pods, &[]));
     if let (Some(ask), State::Runs(prometheus), State::Runs(alertmanager)) = (&ctx.pods, &observed.prometheus, &observed.alertmanager) {
         observed.loaded = Some(ask.loaded(*prometheus, *alertmanager).await);
@@ -49,7 +55,7 @@ fn note(ctx: &Context, stack: &MonitoringStack, observed: &mut Observed, (pods, 
     let state = |part: Part| {
         let object = ctx.cache.get(part.kind(), &namespace, &name);
         let object = object.as_ref().map(|object| (object.metadata.generation, &object.data["status"]));
-        core::state(part, &name, PartSeen { pods, events, object })
+        core::state(part, &name, PartSeen { pods, events, claims: &observed.claims, object })
     };
     (observed.prometheus, observed.alertmanager) = (state(Part::Prometheus), state(Part::Alertmanager));
 }

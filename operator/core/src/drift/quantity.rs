@@ -2,11 +2,18 @@
 //!
 //! Source: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::Value;
 
 /// Whether two values are one amount, however it is written.
 pub fn is_same_amount(one: &Value, other: &Value) -> bool {
     matches!((billionths(one), billionths(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// The amount in whole units, such as bytes, rounded up; `None` where it is negative or no quantity.
+pub fn whole(quantity: &Quantity) -> Option<u64> {
+    let billionths = u128::try_from(billionths(&Value::String(quantity.0.clone()))?).ok()?;
+    u64::try_from(billionths.div_ceil(1_000_000_000)).ok()
 }
 
 /// The amount in billionths, the finest that a quantity holds; `None` for what is no quantity.
@@ -55,6 +62,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_amount_is_told_in_whole_units() {
+        for (text, expected) in [
+            ("10Gi", Some(10 << 30)),
+            ("1.5Gi", Some(3 << 29)),
+            ("1T", Some(1_000_000_000_000)),
+            ("2e9", Some(2_000_000_000)),
+            ("20", Some(20)),
+            ("100m", Some(1)),
+            ("-1Gi", None),
+            ("1Gib", None),
+            ("", None),
+            ("20Ei", None),
+        ] {
+            assert_eq!(whole(&Quantity(text.into())), expected, "{text}");
+        }
+    }
 
     #[test]
     fn an_amount_is_the_same_however_it_is_written() {

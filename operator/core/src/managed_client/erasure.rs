@@ -323,7 +323,7 @@ pub struct Certificate {
 }
 
 const METHOD: &str = "objects were deleted through the interface of the store and of the cluster, and a listing afterwards showed none. What the storage \
-                      service keeps by itself, such as versions, snapshots, replicas and backups of the cluster, is not reached by this; media were not \
+                      service keeps by itself, such as versions, snapshots, replicas, volumes that their reclaim policy retains, and backups of the cluster, is not reached by this; media were not \
                       overwritten. The client's own clouds were not touched.";
 
 /// The certificate of what a client's status records.

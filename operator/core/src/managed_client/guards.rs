@@ -18,7 +18,7 @@ use crate::layout::Dns;
 /// API group of roles and bindings.
 const RBAC: &str = "rbac.authorization.k8s.io";
 /// Name of the one ResourceQuota and the one LimitRange of a client.
-const NAME: &str = "caretaker";
+pub const NAME: &str = "caretaker";
 /// ConfigMaps, Secrets, Services and Jobs that a client's namespace may hold beside ours, each.
 const OWN_OBJECTS: usize = 200;
 /// ConfigMaps of ours for each account, with room for two exits at once.

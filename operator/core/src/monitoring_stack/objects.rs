@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::prometheus_operator::{
     AlertmanagerSpec, MatcherStrategy, ProbeSpec, ProbeTargets, Prober, PrometheusSpec, ScrapeConfigSpec, Spec, StaticConfig, StaticProbes,
 };
-use super::{ALERTMANAGER_PORT, Observed, PROMETHEUS_PORT, Target, name, network, rules, shards, tiers};
+use super::{ALERTMANAGER_PORT, Observed, PROMETHEUS_PORT, Part, Target, name, network, rules, shards, storage, tiers};
 use crate::desired::Desired;
 use crate::layout::Ids;
 use crate::ownership::{ALERTMANAGER_SECRET, Kind, PULL_SECRET};
@@ -139,6 +139,8 @@ fn prometheus(stack: &MonitoringStack, observed: &Observed) -> PrometheusSpec {
         image_pull_secrets: pull_secrets(observed),
         replicas: 1,
         retention: format!("{}d", stack.spec.terms.retention_days),
+        retention_size: storage::retention_size(stack, observed),
+        storage: storage::spec(stack, observed, Part::Prometheus),
         service_account_name: name(stack, "monitoring"),
         automount_service_account_token: false,
         external_labels: [("client".to_owned(), observed.client.clone())].into(),
@@ -160,6 +162,7 @@ fn alertmanager(stack: &MonitoringStack, observed: &Observed) -> AlertmanagerSpe
         image: observed.layout.images.alertmanager.clone(),
         image_pull_secrets: pull_secrets(observed),
         replicas: 1,
+        storage: storage::spec(stack, observed, Part::Alertmanager),
         service_account_name: name(stack, "monitoring"),
         automount_service_account_token: false,
         alertmanager_config_selector: own_objects(stack),

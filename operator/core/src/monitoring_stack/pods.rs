@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use serde_json::Value;
+
+use super::storage;
 
 /// One of the two programs of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,8 @@ pub struct Seen<'a> {
     pub pods: &'a [Pod],
     /// Events of the namespace.
     pub events: &'a [Event],
+    /// Volume claims of the namespace.
+    pub claims: &'a [PersistentVolumeClaim],
     /// Generation and status of the part's object of the prometheus-operator.
     pub object: Option<(Option<i64>, &'a Value)>,
 }
@@ -80,8 +84,34 @@ pub fn state(part: Part, stack: &str, seen: Seen<'_>) -> State {
     match pods.next() {
         None => State::Waits(why_none(part, &owner, seen)),
         Some(pod) if is_ready(pod) => State::Runs(pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok())),
-        Some(pod) => State::Waits(format!("pod {} {}", pod.name_any(), why_not_ready(pod))),
+        Some(pod) => {
+            let why = format!("pod {} {}", pod.name_any(), why_not_ready(pod));
+            let volume = storage::unbound(part, stack, (seen.claims, seen.events), &why).or_else(|| why_not_mounted(pod, seen.events));
+            State::Waits(volume.unwrap_or(why))
+        }
     }
+}
+
+/// Why a volume of a pod cannot be used, where none of its containers has begun for it.
+fn why_not_mounted(pod: &Pod, events: &[Event]) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let containers = || status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let has_begun = |container: &ContainerStatus| {
+        container.started == Some(true)
+            || container.restart_count > 0
+            || container.state.as_ref().is_some_and(|state| state.waiting.is_none())
+    };
+    if containers().next().is_none() || containers().any(has_begun) {
+        return None;
+    }
+    let name = pod.name_any();
+    let is_of_volume = |event: &&Event| {
+        let about = &event.involved_object;
+        matches!(event.reason.as_deref(), Some("FailedMount" | "FailedAttachVolume"))
+            && (about.kind.as_deref(), about.name.as_deref()) == (Some("Pod"), Some(name.as_str()))
+    };
+    let message = events.iter().rev().find(is_of_volume)?.message.as_deref()?;
+    Some(format!("pod {name} cannot use a volume: {message}"))
 }
 
 /// Why there is no pod: what the controller of the StatefulSet says, else the prometheus-operator.

@@ -5,7 +5,9 @@ mod alertmanager_config;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{LocalObjectReference, PodSecurityContext, ResourceRequirements, SecretKeySelector};
+use k8s_openapi::api::core::v1::{
+    LocalObjectReference, PersistentVolumeClaimSpec, PodSecurityContext, ResourceRequirements, SecretKeySelector,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Serialize;
 
@@ -31,6 +33,12 @@ pub struct PrometheusSpec {
     pub replicas: u32,
     /// How long data is kept, such as `15d`.
     pub retention: String,
+    /// Bytes of blocks that are kept, such as `819MB`, by powers of two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_size: Option<String>,
+    /// Where the data lies; none for a folder that goes with the pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageSpec>,
     /// ServiceAccount of the pods.
     pub service_account_name: String,
     /// Whether the pods get a token of the ServiceAccount.
@@ -67,6 +75,9 @@ pub struct AlertmanagerSpec {
     pub image_pull_secrets: Vec<LocalObjectReference>,
     /// Number of pods.
     pub replicas: u32,
+    /// Where the data lies; none for a folder that goes with the pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageSpec>,
     /// ServiceAccount of the pods.
     pub service_account_name: String,
     /// Whether the pods get a token of the ServiceAccount.
@@ -86,6 +97,21 @@ pub struct AlertmanagerSpec {
 
 impl Spec for AlertmanagerSpec {
     const KIND: &'static str = "Alertmanager";
+}
+
+/// Where the data of a program lies.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageSpec {
+    /// The claim of each pod.
+    pub volume_claim_template: ClaimTemplate,
+}
+
+/// A claim that is made for each pod.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClaimTemplate {
+    /// What is asked for.
+    pub spec: PersistentVolumeClaimSpec,
 }
 
 /// Which alerts an AlertmanagerConfig is about.

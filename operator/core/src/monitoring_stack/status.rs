@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     Attended, CONDITIONS, Done, LOOK, LostInventory, Observed, PAUSE, Part, PullSecret, RESYNC, SOON, State, Watched, hours, loaded,
-    outages, page_test, plan,
+    outages, page_test, plan, storage,
 };
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
@@ -30,6 +30,7 @@ pub fn status(
     let mut status = stack.status.clone().unwrap_or_default();
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, stack.metadata.generation.unwrap_or_default(), now);
     outages::tell(&mut set, observed);
+    storage::tell(&mut set, stack, observed);
     let (test, _) = page_test::next(stack, observed, now);
     // What Alertmanager did not take is tried again at the next visit.
     let test = if done.page_failed.is_some() { status.page_test.clone() } else { test };

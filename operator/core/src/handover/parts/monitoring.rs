@@ -99,6 +99,11 @@ pub fn placeholders(inputs: &Inputs<'_>) -> Vec<Placeholder> {
             let (field, placeholder, meaning) = receivers::placeholder(number, receiver);
             take(field, placeholder, meaning);
         }
+        if object["spec"]["storage"]["volumeClaimTemplate"].is_object() {
+            let of = "the provider's storage class is left out, and your cluster's default is taken: name one of yours where there is none. The volume is empty \
+                      at first, for what was measured and silenced before stays behind";
+            take("spec.storage.volumeClaimTemplate.spec.storageClassName".into(), String::new(), of.into());
+        }
         if kind == "Probe" {
             let of = "put the host and port of your own blackbox exporter here: the provider's is left out";
             take("spec.prober.url".into(), text(&object["spec"]["prober"]["url"]), of.into());
@@ -200,6 +205,10 @@ fn program(fields: &mut Map<String, Value>, stack: &str) {
             *held = json!({"matchLabels": {LABEL: stack}});
         }
     }
+    // Of the claim only what any cluster can give: classes, volumes and labels are the provider's.
+    if let Some(claim) = fields.get_mut("storage").and_then(|storage| storage.get_mut("volumeClaimTemplate")) {
+        *claim = json!({"spec": {"accessModes": claim["spec"]["accessModes"], "resources": claim["spec"]["resources"]}});
+    }
     if let Some(held) = fields.get_mut("additionalAlertManagerConfigs") {
         *held = json!({"name": alertmanager_secret(stack), "key": ALERTMANAGER_KEY});
     }
@@ -262,6 +271,19 @@ mod tests {
         assert!(!all.contains("mirror.example") && !all.contains("imagePullSecrets") && !all.contains("client-"), "{all}");
         assert!(made.iter().all(|object| object["metadata"]["namespace"].is_null()), "{all}");
         assert!(!all.contains(names::MANAGED_BY), "another Caretaker would take it for its own: {all}");
+    }
+
+    #[test]
+    fn a_volume_keeps_its_size_and_names_no_class_of_the_provider_s() {
+        let claim =
+            json!({"storageClassName": "provider-ssd", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "20Gi"}}});
+        let template = json!({"metadata": {"creationTimestamp": null}, "spec": claim, "status": {}});
+        let spec = json!({"retentionSize": "16384MB", "storage": {"volumeClaimTemplate": template}});
+        let made = export(&[object("Prometheus", "main", spec)]);
+        let kept = json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "20Gi"}}}});
+        assert_eq!(made[0]["spec"]["storage"]["volumeClaimTemplate"], kept);
+        assert_eq!(made[0]["spec"]["retentionSize"], "16384MB");
+        assert!(!json!(made).to_string().contains("provider-ssd"));
     }
 
     #[test]

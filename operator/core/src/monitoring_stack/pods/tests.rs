@@ -13,7 +13,7 @@ fn pod(status: Value) -> Pod {
 }
 
 fn waits(status: Value) -> String {
-    match state(Part::Prometheus, "main", Seen { pods: &[pod(status)], events: &[], object: None }) {
+    match state(Part::Prometheus, "main", Seen { pods: &[pod(status)], events: &[], claims: &[], object: None }) {
         State::Waits(why) => why,
         State::Runs(_) => panic!("it does not run"),
     }
@@ -28,14 +28,14 @@ fn container(state: Value, last: Value) -> Value {
 #[test]
 fn a_pod_that_is_ready_runs_at_its_address() {
     let ready = json!({"podIP": "10.231.1.7", "conditions": [{"type": "Ready", "status": "True"}]});
-    let found = state(Part::Prometheus, "main", Seen { pods: &[pod(ready.clone())], events: &[], object: None });
+    let found = state(Part::Prometheus, "main", Seen { pods: &[pod(ready.clone())], events: &[], claims: &[], object: None });
     assert_eq!(found, State::Runs(Some("10.231.1.7".parse().unwrap())));
-    let others = state(Part::Prometheus, "other", Seen { pods: &[pod(ready.clone())], events: &[], object: None });
+    let others = state(Part::Prometheus, "other", Seen { pods: &[pod(ready.clone())], events: &[], claims: &[], object: None });
     assert!(matches!(others, State::Waits(_)), "it is another stack's");
     let mut leaving = pod(ready);
     leaving.metadata.deletion_timestamp = Some(serde_json::from_value(json!("2026-11-28T00:00:00Z")).unwrap());
     assert!(
-        matches!(state(Part::Prometheus, "main", Seen { pods: &[leaving], events: &[], object: None }), State::Waits(_)),
+        matches!(state(Part::Prometheus, "main", Seen { pods: &[leaving], events: &[], claims: &[], object: None }), State::Waits(_)),
         "it is going"
     );
 }
@@ -91,9 +91,11 @@ fn what_keeps_a_pod_from_being_made_is_named() {
         (none, Some((Some(2), &fine)), "its pod is not made yet"),
         (none, None, "Prometheus is not made yet"),
     ] {
-        let State::Waits(why) = state(Part::Prometheus, "main", Seen { pods: &[], events, object }) else { panic!("{expected}") };
+        let State::Waits(why) = state(Part::Prometheus, "main", Seen { pods: &[], events, claims: &[], object }) else {
+            panic!("{expected}")
+        };
         assert!(why.contains(expected), "{why}: {expected}");
     }
-    let other = state(Part::Alertmanager, "main", Seen { pods: &[], events: &[event], object: Some((Some(2), &fine)) });
+    let other = state(Part::Alertmanager, "main", Seen { pods: &[], events: &[event], claims: &[], object: Some((Some(2), &fine)) });
     assert_eq!(other, State::Waits("its pod is not made yet".into()), "the event is the other part's");
 }
