@@ -49,6 +49,16 @@ fn certified(lab: &Lab) -> Result<Value> {
     Ok(serde_json::from_slice(&bytes)?)
 }
 
+/// The client has the certificate, too.
+fn brought(lab: &Lab, client: &Client) -> Result<()> {
+    let delivered = lab.kubectl.get(&["mc", "closing"])?["status"]["erasure"]["certificateDelivery"].clone();
+    ensure!(delivered["fault"].is_null(), "{delivered}");
+    let named = delivered["to"].as_str().and_then(|to| to.strip_prefix("s3://closing-archive/")).context("an address")?;
+    let names = lab.in_bucket(client, "closing-archive")?;
+    ensure!(names.contains(&named.to_owned()) && names.contains(&format!("{named}.minisig")), "{delivered} is not in {names:?}");
+    Ok(())
+}
+
 #[test]
 fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Result<()> {
     let lab = lab();
@@ -113,12 +123,7 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
     ensure!(of("Bundles")["objects"] == 3 && of("Bundles")["erasedAt"].is_string(), "{certificate}");
     ensure!(of("Ledger")["action"] == "Retain" && of("BackupEvidence")["reason"] == "insurance", "{certificate}");
 
-    // The client has it, too.
-    let delivered = lab.kubectl.get(&["mc", "closing"])?["status"]["erasure"]["certificateDelivery"].clone();
-    ensure!(delivered["fault"].is_null(), "{delivered}");
-    let named = delivered["to"].as_str().and_then(|to| to.strip_prefix("s3://closing-archive/")).context("an address")?;
-    let names = lab.in_bucket(&client, "closing-archive")?;
-    ensure!(names.contains(&named.to_owned()) && names.contains(&format!("{named}.minisig")), "{delivered} is not in {names:?}");
+    brought(lab, &client)?;
 
     // A second pass finds nothing to do.
     let before = (lab.kubectl.get(&["mc", "closing"])?["metadata"]["resourceVersion"].clone(), files(&store));

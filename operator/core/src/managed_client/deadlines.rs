@@ -3,6 +3,8 @@
 //! Sources of the numbers: Regulation (EU) 2023/2854 (Data Act), Article 25(2)(a), (d), (g) and (4); Regulation (EU) 2022/2554 (DORA), Article 30(3)(f);
 //! FAR 52.237-3(b); 45 CFR 164.504(e)(2)(ii)(J). Whether a rule applies is a question for lawyers.
 
+mod working_days;
+
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::exit_terms::{AtEnd, ContractTerms, Deadline, DeadlineKind, DeadlineState, Regime};
 use caretaker_api::handover::{HandoverMode, HandoverSpec, HandoverStep, StepState};
@@ -14,6 +16,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
+use self::working_days::working_days_after;
 use super::agreements;
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::life::{Life, life};
@@ -75,15 +78,6 @@ impl<'a> Calendar<'a> {
         let days = agreed.unwrap_or(if regimes.contains(&Regime::DataAct) { DATA_ACT_TRANSITION } else { 0 });
         Some(plus(self.ends_on?, days))
     }
-}
-
-/// A day that many working days after another. Saturdays, Sundays and `holidays` are left out.
-fn working_days_after(mut day: Date, mut days: u32, holidays: &[Date]) -> Date {
-    while days > 0 {
-        day = plus(day, 1);
-        days -= u32::from(day.weekday().to_monday_one_offset() <= 5 && !holidays.contains(&day));
-    }
-    day
 }
 
 /// Terms that cannot be kept, or that a named rule forbids.
