@@ -28,6 +28,8 @@ use serde_json::{Value, json};
 
 /// Longest wait for a state.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+/// Longest end of an operator that is asked to: what the chart's `terminationGracePeriodSeconds` gives it. It waits for visits in flight.
+pub const ENDS_WITHIN: Duration = Duration::from_secs(40);
 /// Name of the client whose account is the provider's own.
 pub const CONTROL: &str = "control";
 /// Account of the provider.
@@ -253,7 +255,7 @@ impl Lab {
     /// Another thread of the test panicked meanwhile.
     pub fn stop(&self) -> Result<()> {
         let stopped = self.operator.lock().expect("no panic while held").take();
-        stopped.map_or(Ok(()), |mut operator| operator.process.stop(Duration::from_secs(20)).map(drop))
+        stopped.map_or(Ok(()), |mut operator| operator.process.stop(ENDS_WITHIN).map(drop))
     }
 
     /// Gives the running operator to a closure.

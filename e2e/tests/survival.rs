@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use caretaker_e2e::{Client, Lab, PATIENCE};
+use caretaker_e2e::{Client, ENDS_WITHIN, Lab, PATIENCE};
 use caretaker_testkit::process::run;
 use serde_json::Value;
 
@@ -178,7 +178,7 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     let (one, other) = (made(lab, &calm)?, made(lab, &client)?);
     let lost: Vec<_> = one.difference(&other).collect();
     ensure!(lost.is_empty(), "missing beside an undisturbed client: {lost:?}");
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    lab.with_operator(|operator| operator.process.stop(ENDS_WITHIN))?;
     erased_once(lab, &mut lives)?;
     lab.start(&[])?;
     a_restart_writes_nothing(lab)?;
@@ -221,7 +221,7 @@ fn a_restart_writes_nothing(lab: &Lab) -> Result<()> {
         Ok(())
     })?;
     let log = tempfile::NamedTempFile::new()?;
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    lab.with_operator(|operator| operator.process.stop(ENDS_WITHIN))?;
     lab.start(&[("CARETAKER_WRITE_LOG", &log.path().display().to_string())])?;
     lab.until("an operator that leads", || {
         ensure!(lab.metrics()?.contains("caretaker_leader 1"), "not yet");
@@ -230,7 +230,7 @@ fn a_restart_writes_nothing(lab: &Lab) -> Result<()> {
     std::thread::sleep(Duration::from_secs(5));
     let wrote = writes(log.path());
     ensure!(wrote.is_empty(), "a restart wrote {wrote:#?}");
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    lab.with_operator(|operator| operator.process.stop(ENDS_WITHIN))?;
     Ok(())
 }
 
@@ -238,7 +238,7 @@ fn a_restart_writes_nothing(lab: &Lab) -> Result<()> {
 fn two_operators(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let logs = [folder.path().join("first"), folder.path().join("second")];
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    lab.with_operator(|operator| operator.process.stop(ENDS_WITHIN))?;
     let mut first = lab.installed.start("caretaker-0", &[("CARETAKER_WRITE_LOG", &logs[0].display().to_string())])?;
     let client = Client::new("pair", "200000000103", "eu-west-3");
     lab.kubectl.apply(&client.document().to_string())?;
@@ -265,7 +265,7 @@ fn two_operators(lab: &Lab) -> Result<()> {
     ensure!(second.process.is_running(), "the second operator must go on");
     let held = lab.cloud.call(&["backup", &client.account, "eu-west-3"], "")?;
     ensure!(held["plans"].as_array().is_some_and(|plans| plans.len() == 1 && plans[0]["selections"] == 1), "{held}");
-    first.process.stop(Duration::from_secs(20))?;
-    second.process.stop(Duration::from_secs(20))?;
+    first.process.stop(ENDS_WITHIN)?;
+    second.process.stop(ENDS_WITHIN)?;
     lab.start(&[])
 }

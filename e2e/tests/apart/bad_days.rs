@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use caretaker_aws_shim::{Answer, Fault};
-use caretaker_e2e::{Client, Lab, PATIENCE, PROVIDER, skip};
+use caretaker_e2e::{Client, ENDS_WITHIN, Lab, PATIENCE, PROVIDER, skip};
 use caretaker_testkit::operator::NAMESPACE;
 use caretaker_testkit::process::run;
 use caretaker_testkit::python;
@@ -123,7 +123,7 @@ fn a_store_that_is_full_or_takes_no_writes_is_told_and_nothing_is_lost() -> Resu
         Ok(lab.kubectl.get(&account)?["status"]["inventory"]["address"].as_str().context("the inventory has an address")?.to_owned())
     };
     let (before, store) = (address(lab)?, lab.installed.volume("store"));
-    let stop = || lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20))).map(drop);
+    let stop = || lab.with_operator(|operator| operator.process.stop(ENDS_WITHIN)).map(drop);
     stop()?;
     // A volume with what was there, other clients' inventories too, and no room for one byte more: the filler alone decides what is free.
     let shown = store.display();
@@ -172,7 +172,7 @@ fn a_store_that_is_full_or_takes_no_writes_is_told_and_nothing_is_lost() -> Resu
 fn in_a_bucket(lab: &Lab, client: &Client) -> Result<()> {
     let keys = lab.cloud.call(&["bucket", "300000000001", "caretaker-store"], "")?;
     let text = |name: &str| keys[name].as_str().unwrap_or_default().to_owned();
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    lab.with_operator(|operator| operator.process.stop(ENDS_WITHIN))?;
     lab.start(&[
         ("CARETAKER_STORE_URL", "s3://caretaker-store/one"),
         ("AWS_ENDPOINT_URL_S3", &lab.cloud.endpoint),
@@ -192,7 +192,7 @@ fn in_a_bucket(lab: &Lab, client: &Client) -> Result<()> {
     let listed = lab.cloud.call(&["objects", "300000000001", "caretaker-store"], "")?;
     let wanted = format!("one/{}", address.as_str().unwrap_or_default());
     ensure!(listed.as_array().into_iter().flatten().any(|key| *key == json!(wanted)), "{wanted} is not in {listed}");
-    lab.with_operator(|operator| operator.process.stop(Duration::from_secs(20)))?;
+    lab.with_operator(|operator| operator.process.stop(ENDS_WITHIN))?;
     lab.start(&[])
 }
 

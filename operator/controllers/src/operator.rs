@@ -244,7 +244,10 @@ async fn lead(
     signal: &mut (impl Future<Output = ()> + Unpin),
 ) -> Result<(), Ended> {
     while !ctx.cache.is_synced() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::select! {
+            () = &mut *signal => return Ok(()),
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
         if !*leads.borrow() {
             return Err(Ended::LeaseLost);
         }
@@ -264,7 +267,10 @@ async fn lead(
     let _ = stop.send(true);
     if !matches!(ended, Err(Ended::ControllerEnded(_))) {
         tracing::info!("stopping: waits for visits in flight");
-        let _ = tokio::time::timeout(DRAIN, async { while controllers.join_next().await.is_some() {} }).await;
+        let all = async { while controllers.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, all).await.is_err() {
+            tracing::warn!(seconds = DRAIN.as_secs(), "visits in flight did not end and are cut off: the next process begins them again");
+        }
     }
     // No visit of this term may last into the next one.
     controllers.shutdown().await;

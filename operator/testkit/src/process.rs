@@ -120,7 +120,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        bail!("{} did not end within {} s; see {}", self.name, within.as_secs(), self.log.display())
+        bail!("{} did not end within {} s; see {}:\n{}", self.name, within.as_secs(), self.log.display(), tail(&self.log, 15))
     }
 
     /// Waits until a check passes; names the end of the log where the process dies meanwhile.
