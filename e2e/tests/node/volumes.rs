@@ -73,21 +73,41 @@ pub fn hold_what_was_measured_and_silenced(lab: &InPod) -> Result<()> {
     a_class_that_does_not_exist_is_named(lab)
 }
 
+/// The prometheus-operator refuses a class that does not exist, and makes nothing; a class that nobody serves leaves a claim without a volume.
 fn a_class_that_does_not_exist_is_named(lab: &InPod) -> Result<()> {
-    let client = Client::new("classless", "200000000508", "eu-west-1");
+    let (kubectl, client) = (lab.cluster.kubectl(), Client::new("classless", "200000000508", "eu-west-1"));
+    let stack = ["ms", "main", "-n", "client-classless"];
     let mut document = client.document();
     document["spec"]["monitoring"]["storage"] = json!({"sizeGib": 2, "storageClassName": "nobody-made-this"});
-    lab.cluster.kubectl().apply(&document.to_string())?;
+    kubectl.apply(&document.to_string())?;
     lab.grant(&client)?;
-    let stack = ["ms", "main", "-n", "client-classless"];
-    lab.until("the claim", || lab.cluster.kubectl().get(&["pvc", "prometheus-main-db-prometheus-main-0", "-n", "client-classless"]))?;
+    told_within_a_minute(lab, &["storage class \"nobody-made-this\" does not exist"])?;
+    lab.condition(&stack, "DataKept", "Unknown", "Pending")?;
+
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "nobody-serves-this"}, "provisioner": "example.com/nobody",
+    });
+    kubectl.apply(&class.to_string())?;
+    document["spec"]["monitoring"]["storage"]["storageClassName"] = json!("nobody-serves-this");
+    kubectl.apply(&document.to_string())?;
+    let claim = "volume claim prometheus-main-db-prometheus-main-0 (storage class nobody-serves-this) is not bound";
+    told_within_a_minute(lab, &[claim, "unbound immediate PersistentVolumeClaims"])?;
+    lab.condition(&stack, "DataKept", "False", "VolumeNotBound").map(drop)
+}
+
+fn told_within_a_minute(lab: &InPod, words: &[&str]) -> Result<()> {
     let began = Instant::now();
     lab.until("the word about the storage class", || {
-        let message = lab.condition(&stack, "MonitoringReady", "False", "PodsNotReady")?;
-        let words = ["prometheus-main-db-prometheus-main-0", "storage class nobody-made-this", "not found"];
-        ensure!(words.iter().all(|words| message.contains(words)), "{message}");
+        let stack = lab.cluster.kubectl().get(&["ms", "main", "-n", "client-classless"])?;
+        let told = stack["status"]["conditions"].as_array().into_iter().flatten().find(|found| found["type"] == "MonitoringReady").cloned();
+        let told = told.context("MonitoringReady is not told yet")?;
+        let message = told["message"].as_str().unwrap_or_default();
+        ensure!(
+            told["status"] == "False" && told["reason"] == "PodsNotReady" && words.iter().all(|words| message.contains(words)),
+            "{told}"
+        );
         Ok(())
     })?;
     ensure!(began.elapsed() < Duration::from_secs(60), "it took {:?}", began.elapsed());
-    lab.condition(&stack, "DataKept", "False", "VolumeNotBound").map(drop)
+    Ok(())
 }
