@@ -22,14 +22,12 @@ use anyhow::{Context, Result, bail, ensure};
 use caretaker_aws_shim::Watch;
 use caretaker_testkit::control_plane::{ControlPlane, Kubectl};
 use caretaker_testkit::emulator::{Cloud, Emulator};
-use caretaker_testkit::operator::{self, Installed, NAMESPACE, Operator};
+use caretaker_testkit::operator::{self, ENDS_WITHIN, Installed, NAMESPACE, Operator};
 use caretaker_testkit::process::run;
 use serde_json::{Value, json};
 
 /// Longest wait for a state.
 pub const PATIENCE: Duration = Duration::from_secs(90);
-/// Longest end of an operator that is asked to: what the chart's `terminationGracePeriodSeconds` gives it. It waits for visits in flight.
-pub const ENDS_WITHIN: Duration = Duration::from_secs(40);
 /// Name of the client whose account is the provider's own.
 pub const CONTROL: &str = "control";
 /// Account of the provider.

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use caretaker_e2e::{Client, ENDS_WITHIN, Lab, PATIENCE};
+use caretaker_e2e::{Client, Lab, PATIENCE};
+use caretaker_testkit::operator::ENDS_WITHIN;
 use caretaker_testkit::process::run;
 use serde_json::Value;
 

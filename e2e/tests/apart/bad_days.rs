@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use caretaker_aws_shim::{Answer, Fault};
-use caretaker_e2e::{Client, ENDS_WITHIN, Lab, PATIENCE, PROVIDER, skip};
-use caretaker_testkit::operator::NAMESPACE;
+use caretaker_e2e::{Client, Lab, PATIENCE, PROVIDER, skip};
+use caretaker_testkit::operator::{ENDS_WITHIN, NAMESPACE};
 use caretaker_testkit::process::run;
 use caretaker_testkit::python;
 use serde_json::{Value, json};

@@ -18,6 +18,9 @@ pub const NAMESPACE: &str = "caretaker-system";
 /// Name of the release, and of its Deployment and ServiceAccount.
 pub const RELEASE: &str = "caretaker";
 
+/// Longest end of an operator that is asked to: what the chart's `terminationGracePeriodSeconds` gives it. It waits for visits in flight.
+pub const ENDS_WITHIN: Duration = Duration::from_secs(40);
+
 /// An installed chart, and what is needed to run its pod as a process.
 pub struct Installed {
     kubectl: Kubectl,
