@@ -9,6 +9,9 @@ use caretaker_testkit::process::run;
 use caretaker_testkit::tools;
 use serde_json::{Value, json};
 
+/// The volume claim of a client's Prometheus.
+const CLAIM: &str = "prometheus-main-db-prometheus-main-0";
+
 /// Files below a folder of the store.
 fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
@@ -59,6 +62,14 @@ fn brought(lab: &Lab, client: &Client) -> Result<()> {
     Ok(())
 }
 
+/// A volume claim as the prometheus-operator makes it, which outlives the Prometheus that it was made for.
+fn a_volume_of_monitoring(lab: &Lab) -> Result<()> {
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+    let metadata = json!({"name": CLAIM, "namespace": "client-closing"});
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec});
+    lab.kubectl.apply(&claim.to_string()).map(drop)
+}
+
 #[test]
 fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Result<()> {
     let lab = lab();
@@ -99,12 +110,13 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
     ensure!(lab.plugin(&["closing", "closing"])?.contains("Held"), "{}", lab.plugin(&["closing", "closing"])?);
     lab.bucket(&client, "closing-archive", "destination-closing")?;
     let archive = json!({"url": "s3://closing-archive/from-us", "secretName": "destination-closing"});
+    a_volume_of_monitoring(lab)?;
     exit_terms(lab, &json!({"legalHold": null, "destination": archive}))?;
 
     lab.condition(&["mc", "closing"], "DataErased", "True", "Settled")?;
     ensure!(["inventory", "handovers", "service-levels"].iter().all(|folder| held(folder) == 0), "{:?}", files(&store));
     ensure!(held("ledger") > 0 && held("closing") == 2, "{:?}", files(&store));
-    for kind in ["cloudaccounts", "monitoringstacks"] {
+    for kind in ["cloudaccounts", "monitoringstacks", "pvc"] {
         let left = lab.kubectl.get(&[kind, "-n", "client-closing"])?;
         ensure!(left["items"] == json!([]), "{left}");
     }
@@ -120,6 +132,7 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
     let certificate = certified(lab)?;
     let of =
         |store: &str| certificate["stores"].as_array().into_iter().flatten().find(|row| row["store"] == store).cloned().unwrap_or_default();
+    ensure!(of("Monitoring")["objects"] == 2, "the stack and its volume claim: {certificate}");
     ensure!(of("Bundles")["objects"] == 3 && of("Bundles")["erasedAt"].is_string(), "{certificate}");
     ensure!(of("Ledger")["action"] == "Retain" && of("BackupEvidence")["reason"] == "insurance", "{certificate}");
 

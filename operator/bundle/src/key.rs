@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 
 use crate::recipient::normalise;
 
+/// What the untrusted comment of a signature says that is not a bundle's.
+pub(crate) const UNTRUSTED_OF_BYTES: &str = "signature from caretaker";
+
 /// A key that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -73,7 +76,7 @@ impl SigningKey {
     /// # Errors
     /// The comment has line ends, or the key cannot sign.
     pub fn sign(&self, bytes: &[u8], trusted_comment: &str) -> Result<String, KeyError> {
-        let signed = minisign::sign(None, &self.secret, bytes, Some(trusted_comment), Some("signature from caretaker"));
+        let signed = minisign::sign(None, &self.secret, bytes, Some(trusted_comment), Some(UNTRUSTED_OF_BYTES));
         Ok(signed.map_err(|_| KeyError::MalformedSecret)?.into_string())
     }
 

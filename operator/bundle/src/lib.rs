@@ -30,7 +30,7 @@ pub use key::{KeyError, PublicKey, SigningKey};
 pub use paths::portable;
 pub use recipient::{RecipientFault, RecipientProblem, normalise, recipient_faults};
 pub use seal::{SealError, Sealed, seal};
-pub use signature::signature_path;
+pub use signature::{is_signed, signature_path};
 pub use statement::statement_path;
 pub use unpack::Limits;
 pub use verdict::Verdict;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use blake2::{Blake2b512, Digest};
 use ed25519_dalek::Signature as Ed25519;
 
 use crate::about::Comment;
-use crate::key::PublicKey;
+use crate::key::{PublicKey, UNTRUSTED_OF_BYTES};
 use crate::verdict::{Verdict, failed};
 
 /// The untrusted comment. No signature covers it, so nothing but this constant is taken.
@@ -45,14 +46,14 @@ impl Signature {
             Err(error) => return Err(failed(format!("read {}", path.display()))(error)),
         };
         let text = String::from_utf8(bytes).map_err(|_| Verdict::MalformedSignature)?;
-        Self::parse(&text.replace("\r\n", "\n")).ok_or(Verdict::MalformedSignature)
+        Self::parse(&text.replace("\r\n", "\n"), UNTRUSTED).ok_or(Verdict::MalformedSignature)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str, says: &str) -> Option<Self> {
         let text = text.trim_end_matches('\n');
         let lines: Vec<&str> = text.split('\n').collect();
         let [untrusted, signature, comment, global] = lines.as_slice() else { return None };
-        if untrusted.strip_prefix("untrusted comment: ") != Some(UNTRUSTED) {
+        if untrusted.strip_prefix("untrusted comment: ") != Some(says) {
             return None;
         }
         let signature = STANDARD.decode(signature).ok()?;
@@ -91,9 +92,36 @@ impl Signature {
     }
 }
 
+/// Whether the text of a signature file is a key's signature of these bytes, its trusted comment included.
+#[must_use]
+pub fn is_signed(bytes: &[u8], signature: &str, key: &PublicKey) -> bool {
+    let digest: [u8; 64] = Blake2b512::digest(bytes).into();
+    Signature::parse(&signature.replace("\r\n", "\n"), UNTRUSTED_OF_BYTES)
+        .is_some_and(|signature| signature.covers_comment(key) && signature.covers_bytes(key, &digest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SigningKey;
+
+    #[test]
+    fn bytes_are_signed_by_the_key_that_signed_them_alone() {
+        let (key, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let signature = key.sign(b"certificate", "client=acme").unwrap();
+        assert!(
+            is_signed(b"certificate", &signature, key.public())
+                && is_signed(b"certificate", &signature.replace('\n', "\r\n"), key.public())
+        );
+        for (why, bytes, signature, by) in [
+            ("other bytes", b"Certificate".as_slice(), signature.clone(), &key),
+            ("another key", b"certificate", signature.clone(), &other),
+            ("another comment", b"certificate", signature.replace("acme", "beta"), &key),
+            ("no signature", b"certificate", String::new(), &key),
+        ] {
+            assert!(!is_signed(bytes, &signature, by.public()), "{why}");
+        }
+    }
 
     fn sample() -> String {
         let (signature, global) = (STANDARD.encode([b"ED".as_slice(), &[7; 72]].concat()), STANDARD.encode([0; 64]));
@@ -103,10 +131,10 @@ mod tests {
     #[test]
     fn only_the_form_that_we_write_is_read() {
         let good = sample();
-        let fine = Signature::parse(&good).expect("the sample");
+        let fine = Signature::parse(&good, UNTRUSTED).expect("the sample");
         assert_eq!((fine.key_id(), fine.comment.as_str()), ("07".repeat(8), "x"));
-        assert!(Signature::parse(good.trim_end()).is_some(), "without the last line end");
-        assert!(Signature::parse(&format!("{good}\n")).is_some(), "with one more");
+        assert!(Signature::parse(good.trim_end(), UNTRUSTED).is_some(), "without the last line end");
+        assert!(Signature::parse(&format!("{good}\n"), UNTRUSTED).is_some(), "with one more");
         for (reason, text) in [
             ("empty", String::new()),
             ("a leading line", format!("\n{good}")),
@@ -119,7 +147,7 @@ mod tests {
             ("another word for the trusted comment", good.replace("trusted comment: x", "trusted  comment: x")),
         ] {
             assert_ne!(text, good, "{reason}: the case changes nothing");
-            assert!(Signature::parse(&text).is_none(), "{reason}");
+            assert!(Signature::parse(&text, UNTRUSTED).is_none(), "{reason}");
         }
     }
 }

@@ -58,21 +58,34 @@ pub async fn attempt(ctx: &Context, client: &ManagedClient, destination: &Destin
     if last.is_none() {
         scribe.write(vec![entry(WriteState::Intended, "")]).await?;
     }
-    let fault = match open(ctx, destination).await? {
-        Err(fault) => fault,
-        Ok(store) => match tokio::time::timeout(PATIENCE, store.put(PROBE, PROBE_TEXT.into())).await {
-            Ok(Ok(())) => String::new(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
-        },
-    };
-    // Without what changes by itself, such as the ids of requests: the same refusal is told once.
-    let fault = steady(&redact::text(&fault));
+    let fault = put_small(ctx, destination, &[(PROBE, &Bytes::from_static(PROBE_TEXT.as_bytes()))]).await?;
     if last.is_none_or(|last| last.fault != fault) {
         let state = if fault.is_empty() { WriteState::Done } else { WriteState::Failed };
         scribe.write(vec![entry(state, &fault)]).await?;
     }
     Ok(DestinationStatus { destination: destination.clone(), tried_at: Some(Time(ctx.now())), fault })
+}
+
+/// Puts small objects into a destination, in their order. Says why it could not; empty where it could.
+async fn put_small(ctx: &Context, destination: &Destination, objects: &[(&str, &Bytes)]) -> Result<String, Failure> {
+    let fault = match open(ctx, destination).await? {
+        Err(fault) => fault,
+        Ok(store) => {
+            let put = async {
+                for (name, bytes) in objects {
+                    store.put(name, (*bytes).clone()).await?;
+                }
+                Ok::<(), StoreError>(())
+            };
+            match tokio::time::timeout(PATIENCE, put).await {
+                Ok(Ok(())) => String::new(),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+            }
+        }
+    };
+    // Without what changes by itself, such as the ids of requests: the same refusal is told once.
+    Ok(steady(&redact::text(&fault)))
 }
 
 /// Delivers a sealed file and its signature, the signature first, and reads back what may be read back. Says where it lies; `None` where the client has no
@@ -105,7 +118,8 @@ pub async fn deliver(
     }
 }
 
-/// Brings the certificate of erasure and its signature to the client's destination, the signature first. Says what came of it; `None` where the client has none.
+/// Brings the certificate of erasure and its signature to the client's destination, the signature first. Says what came of it; `None` where the client
+/// has none.
 ///
 /// # Errors
 /// A call to the API server failed, or the ledger takes no entry. What the destination says is no error, but told: the client may have closed its bucket.
@@ -123,21 +137,7 @@ pub async fn deliver_certificate(
         vec![(String::new(), Body::Destination { to: to.clone(), what, state, detail })]
     };
     scribe.write(entry(WriteState::Intended, String::new())).await?;
-    let fault = match open(ctx, destination).await? {
-        Err(fault) => fault,
-        Ok(store) => {
-            let put = async {
-                store.put(&format!("{name}.minisig"), signature.clone()).await?;
-                store.put(&name, certificate.clone()).await
-            };
-            match tokio::time::timeout(PATIENCE, put).await {
-                Ok(Ok(())) => String::new(),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
-            }
-        }
-    };
-    let fault = steady(&redact::text(&fault));
+    let fault = put_small(ctx, destination, &[(&format!("{name}.minisig"), signature), (&name, certificate)]).await?;
     let state = if fault.is_empty() { WriteState::Done } else { WriteState::Failed };
     scribe.write(entry(state, fault.clone())).await?;
     Ok(Some(CertificateDelivery { to, fault }))

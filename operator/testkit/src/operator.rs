@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::control_plane::Kubectl;
@@ -108,6 +108,8 @@ impl Installed {
     pub fn start_after(&self, pod: &str, extra: &[(&str, &str)], prepare: &str) -> Result<Operator> {
         let deployment = self.kubectl.get(&["deployment", RELEASE, "-n", NAMESPACE])?;
         let pod_spec = &deployment["spec"]["template"]["spec"];
+        let given = pod_spec["terminationGracePeriodSeconds"].as_u64();
+        ensure!(given == Some(ENDS_WITHIN.as_secs()), "the chart gives the pod {given:?} s to end, and the harness {ENDS_WITHIN:?}");
         let container = &pod_spec["containers"][0];
         let mounts = self.mounts(pod_spec, container)?;
         let mut env = self.environment(container, pod)?;

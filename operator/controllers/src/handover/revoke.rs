@@ -120,8 +120,8 @@ async fn publish_scripts(ctx: &Context, handover: &Handover, sight: &Sight) -> R
     Ok(())
 }
 
-/// One fresh attempt for each account that is not proved yet, as far as one visit comes. What was tried before a failure is kept. As long as the client is told to run a script, what
-/// stands in the ConfigMap is ours: their administrator will run it.
+/// One fresh attempt for each account that is not proved yet, as far as one visit comes. What was tried before a failure is kept. As long as the client is
+/// told to run a script, what stands in the ConfigMap is ours: their administrator will run it.
 pub async fn attempt(ctx: &Context, handover: &Handover, sight: &Sight) -> Acted<StepResult> {
     let status = handover.status.clone().unwrap_or_default();
     let asked = is_asked(&handover.metadata, status.last_handled_request.as_ref());

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use caretaker_api::exit_terms::{DataStore, DispositionAction, StoreErasure};
 use caretaker_api::names::client_namespace;
 use caretaker_api::{ManagedClient, ProviderProfile};
+use caretaker_bundle::{SigningKey, is_signed};
 use caretaker_core::digest::sha256_hex;
 use caretaker_core::ledger::{Body, WriteState};
 use caretaker_core::managed_client::erasure::{self, Certified, Erased, Erasing, Proof};
@@ -12,6 +13,7 @@ use caretaker_core::ownership::Kind;
 use caretaker_engine::{Failure, apply};
 use caretaker_store::ledger::places;
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -164,13 +166,24 @@ async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &
     }
     let address = erasure::certificate_address(client);
     let beside = format!("{address}.minisig");
-    let (bytes, signature) = if all.contains(&address) && all.contains(&beside) {
-        (ctx.store.get(&address).await.map_err(Failure::store)?, ctx.store.get(&beside).await.map_err(Failure::store)?)
+    let profile = ctx.fetch::<ProviderProfile>("", &client.spec.provider_profile).await?;
+    let missing = || Failure::local(CERTIFY, format!("ProviderProfile {} does not exist", client.spec.provider_profile));
+    let key = signing::load(ctx, &profile.ok_or_else(missing)?).await?.map_err(|fault| Failure::local(CERTIFY, fault.message))?;
+    let held = if all.contains(&address) && all.contains(&beside) {
+        let held = (ctx.store.get(&address).await.map_err(Failure::store)?, ctx.store.get(&beside).await.map_err(Failure::store)?);
+        // What anybody else put there is replaced.
+        Some(held).filter(|(bytes, signature)| is_signed(bytes, &String::from_utf8_lossy(signature), key.public()))
     } else {
-        let (bytes, signature) = signed(ctx, client, (proof, now)).await?;
-        ctx.store.put(&beside, signature.clone()).await.map_err(Failure::store)?;
-        ctx.store.put(&address, bytes.clone()).await.map_err(Failure::store)?;
-        (bytes, signature)
+        None
+    };
+    let (bytes, signature) = match held {
+        Some(held) => held,
+        None => {
+            let (bytes, signature) = signed(client, (proof, now), &key, ctx.now())?;
+            ctx.store.put(&beside, signature.clone()).await.map_err(Failure::store)?;
+            ctx.store.put(&address, bytes.clone()).await.map_err(Failure::store)?;
+            (bytes, signature)
+        }
     };
     let sha256 = sha256_hex(&bytes);
     let scribe = Scribe::new(ctx, client, Kind::ManagedClient, client);
@@ -180,18 +193,20 @@ async fn certify(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &
 }
 
 /// The certificate of what was erased, and the provider's signature of it.
-async fn signed(ctx: &Context, client: &ManagedClient, (proof, now): (&Proof, &[StoreErasure])) -> Result<(Bytes, Bytes), Failure> {
+fn signed(
+    client: &ManagedClient,
+    (proof, stores): (&Proof, &[StoreErasure]),
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<(Bytes, Bytes), Failure> {
     let local = |error: String| Failure::local(CERTIFY, error);
-    let profile = ctx.fetch::<ProviderProfile>("", &client.spec.provider_profile).await?;
-    let profile = profile.ok_or_else(|| local(format!("ProviderProfile {} does not exist", client.spec.provider_profile)))?;
-    let key = signing::load(ctx, &profile).await?.map_err(|fault| local(fault.message))?;
-    let stores = erasure::ORDER.into_iter().map(|store| {
+    let all = erasure::ORDER.into_iter().map(|store| {
         let (action, reason) = erasure::disposition(client, store);
-        let known = now.iter().find(|known| known.store == store).or_else(|| erasure::recorded(client, store));
+        let known = stores.iter().find(|known| known.store == store).or_else(|| erasure::recorded(client, store));
         let kept = StoreErasure { store, action: DispositionAction::Retain, reason: String::new(), objects: 0, bytes: 0, erased_at: None };
         StoreErasure { action, reason, ..known.cloned().unwrap_or(kept) }
     });
-    let certificate = erasure::certificate(client, proof, stores.collect(), ctx.now());
+    let certificate = erasure::certificate(client, proof, all.collect(), now);
     let bytes = serde_json::to_vec_pretty(&certificate).map_err(|error| local(error.to_string()))?;
     let (uid, sha256) = (client.uid().unwrap_or_default(), sha256_hex(&bytes));
     let comment = format!("caretaker certificate client={} uid={uid} sha256={sha256}", client.name_any());

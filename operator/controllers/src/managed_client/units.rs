@@ -14,42 +14,50 @@ use kube::ResourceExt;
 
 use crate::context::Context;
 
-/// Counts and fixes what is due. A store that does not answer keeps nothing else of the visit from being done, and is told.
+/// Counts and fixes what is due. A store that does not answer keeps nothing else of the visit from being done, and is told; nor does a month that cannot be fixed,
+/// such as for the damaged record of one day, keep today from being counted.
 pub async fn act(ctx: &Context, client: &ManagedClient, due: &Due) -> Counted {
     let place = UnitsPlace(LevelsPlace { client: client.name_any(), uid: client.uid().unwrap_or_default() });
     let (units, mut done) = (Units::new(ctx.store.clone(), place), Counted::default());
-    if let Err(error) = go_on(&ctx.store, (&units, due), ctx.now(), &mut done).await {
-        done.problem = Some(error.to_string());
+    if due.fixes {
+        match fix(&units, due, ctx.now(), &mut done.months).await {
+            Ok(()) => done.has_fixed = true,
+            Err(error) => done.problem = Some(format!("a month that is over cannot be fixed: {error}")),
+        }
+    }
+    if due.counts {
+        match keep(&ctx.store, (&units, due), ctx.now()).await {
+            Ok(kept) => done.day = Some(kept),
+            Err(error) => done.problem = Some(error.to_string()),
+        }
     }
     done
 }
 
-async fn go_on(store: &Store, (units, due): (&Units, &Due), now: Timestamp, done: &mut Counted) -> Result<(), StoreError> {
-    // First what is over: of the day that lasts nothing is lost.
-    if due.fixes {
-        for month in to_close(&units.days().await?, &units.months().await?, due.present) {
-            let mut days: Vec<DayUnits> = Vec::new();
-            for day in units.days().await?.iter().filter(|day| day.starts_with(&month.text())) {
-                days.push(units.day(day).await?);
-            }
-            let Some(record) = close(month, &days, now) else { continue };
-            let (record, sha256) = units.fix_month(&record).await?;
-            done.months.push(BilledMonth {
-                address: units.place().month(&record.month),
-                month: record.month,
-                state: record.state,
-                units: status_units(&record.billed.units),
-                day: record.billed.day,
-                sha256,
-            });
+async fn fix(units: &Units, due: &Due, now: Timestamp, fixed: &mut Vec<BilledMonth>) -> Result<(), StoreError> {
+    let held = units.days().await?;
+    for month in to_close(&held, &units.months().await?, due.present) {
+        let mut days: Vec<DayUnits> = Vec::new();
+        for day in held.iter().filter(|day| day.starts_with(&month.text())) {
+            days.push(units.day(day).await?);
         }
-        done.has_fixed = true;
-    }
-    if due.counts {
-        let (day, assets) = count(store, due, now).await?;
-        done.day = Some(units.keep_day(day, assets).await?);
+        let Some(record) = close(month, &days, now) else { continue };
+        let (record, sha256) = units.fix_month(&record).await?;
+        fixed.push(BilledMonth {
+            address: units.place().month(&record.month),
+            month: record.month,
+            state: record.state,
+            units: status_units(&record.billed.units),
+            day: record.billed.day,
+            sha256,
+        });
     }
     Ok(())
+}
+
+async fn keep(store: &Store, (units, due): (&Units, &Due), now: Timestamp) -> Result<(DayUnits, String), StoreError> {
+    let (day, assets) = count(store, due, now).await?;
+    units.keep_day(day, assets).await
 }
 
 /// Counts the day. What the store has lost of an inventory is told as a gap, and one shard is in memory at a time.

@@ -2,7 +2,6 @@
 
 use caretaker_api::billing::{BilledMonth, BillingStatus, BillingTerms, UnitStatus};
 use caretaker_api::condition::ConditionType;
-use caretaker_api::lifecycle::Stage;
 use caretaker_api::{CloudAccount, ManagedClient};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -10,6 +9,7 @@ use kube::ResourceExt;
 
 use super::count::{CountedAccount, DayUnits, UnitCount};
 use crate::conditions::is_true_at;
+use crate::contract::is_assessment;
 use crate::digest::json_digest;
 use crate::managed_client::{Observed, Wanted, accounts};
 use crate::service_level::Month;
@@ -61,9 +61,8 @@ pub struct Counted {
 #[must_use]
 pub fn due(client: &ManagedClient, observed: &Observed, now: Timestamp) -> Option<Due> {
     let terms = client.spec.billing.clone()?;
-    let is_before = client.spec.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.stage == Stage::Assessment);
     let has_left = observed.ending.is_some() || client.status.as_ref().is_some_and(|status| status.handed_over_by.is_some());
-    let zone = zone(&terms.zone).ok().filter(|_| !is_before && !has_left)?;
+    let zone = zone(&terms.zone).ok().filter(|_| !is_assessment(&client.spec) && !has_left)?;
     let last = client.status.as_ref().and_then(|status| status.billing.clone()).unwrap_or_default();
     let wanted = accounts(client, observed);
     let is_live = |account: &&CloudAccount| wanted.iter().any(|wanted| wanted.name == account.name_any() && wanted.is_live_account());

@@ -65,3 +65,21 @@ pub(super) fn text(escape: Escape) -> String {
     ]
     .concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_begins_with_the_client_and_the_alert() {
+        for escape in [Escape::Plain, Escape::Slack] {
+            let (title, text) = (title(escape), text(escape));
+            let at = |label: &str| title.find(&format!("with .CommonLabels.{label} ")).unwrap_or_else(|| panic!("no {label} in {title}"));
+            let order = ["client", "alertname", "instance_id", "name", "account", "region", "tier"].map(at);
+            assert!(order.is_sorted(), "{title}");
+            for label in ["client", "account", "region", "instance_id", "name", "instance"] {
+                assert!(text.contains(&format!("with $alert.Labels.{label} ")), "no {label} in {text}");
+            }
+        }
+    }
+}

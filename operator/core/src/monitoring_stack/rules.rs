@@ -150,3 +150,22 @@ fn heartbeat(has_targets: bool) -> AnyRule {
         annotations: [("summary", "Monitoring is alive: raise the alarm when this stays away.")].into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_beats_only_while_all_is_scraped_that_must_be() {
+        let expr = |has_targets: bool| match heartbeat(has_targets) {
+            AnyRule::Alert(rule) => rule.expr,
+            AnyRule::Record(_) => unreachable!("it is an alert"),
+        };
+        let scraped = |expr: &str, job: &str| expr.contains(&format!("and on () (count(count_over_time(up{{job=\"{job}\"}}[10m])) > 0)"));
+        assert!(scraped(&expr(true), "prometheus") && scraped(&expr(true), MACHINES_JOB), "{}", expr(true));
+        assert!(
+            scraped(&expr(false), "prometheus") && !scraped(&expr(false), MACHINES_JOB),
+            "nobody waits for machines that there are none of"
+        );
+    }
+}

@@ -139,3 +139,12 @@ fn a_gate_that_no_condition_tells_is_a_risk() {
     client.status.as_mut().unwrap().gates = serde_json::from_value(gates).unwrap();
     assert_eq!(lines(&client, &[]), ["ManagedClient acme gate Backups", "ManagedClient acme gate Renewal"]);
 }
+
+#[test]
+fn a_cure_can_be_copied_as_it_stands() {
+    let since = "2026-06-01T00:00:00Z";
+    let wrong: Vec<Value> = ConditionType::ALL.iter().map(|kind| condition(kind.as_str(), ("False", "Failed"), since)).collect();
+    let all = found(&client(&wrong), &[account("prod", &wrong)]);
+    assert!(all.iter().any(|risk| risk.cure.contains("kubectl caretaker") && risk.cure.contains(" acme")), "{all:?}");
+    assert!(all.iter().all(|risk| !risk.cure.contains("CLIENT")), "{all:?}");
+}
