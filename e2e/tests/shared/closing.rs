@@ -62,12 +62,14 @@ fn brought(lab: &Lab, client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// A volume claim as the prometheus-operator makes it, which outlives the Prometheus that it was made for.
-fn a_volume_of_monitoring(lab: &Lab) -> Result<()> {
+/// A volume claim as the prometheus-operator makes it, which outlives the Prometheus that it was made for, and a bucket of the client's. Gives the destination.
+fn a_volume_and_a_bucket(lab: &Lab, client: &Client) -> Result<Value> {
     let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
     let metadata = json!({"name": CLAIM, "namespace": "client-closing"});
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec});
-    lab.kubectl.apply(&claim.to_string()).map(drop)
+    lab.kubectl.apply(&claim.to_string())?;
+    lab.bucket(client, "closing-archive", "destination-closing")?;
+    Ok(json!({"url": "s3://closing-archive/from-us", "secretName": "destination-closing"}))
 }
 
 #[test]
@@ -108,9 +110,7 @@ fn a_contract_ends_and_what_the_provider_held_is_erased_and_certified() -> Resul
     let held = |folder: &str| files(&store.join(folder)).len();
     ensure!(held("inventory") > 0 && held("handovers") == 3, "{:?}", files(&store));
     ensure!(lab.plugin(&["closing", "closing"])?.contains("Held"), "{}", lab.plugin(&["closing", "closing"])?);
-    lab.bucket(&client, "closing-archive", "destination-closing")?;
-    let archive = json!({"url": "s3://closing-archive/from-us", "secretName": "destination-closing"});
-    a_volume_of_monitoring(lab)?;
+    let archive = a_volume_and_a_bucket(lab, &client)?;
     exit_terms(lab, &json!({"legalHold": null, "destination": archive}))?;
 
     lab.condition(&["mc", "closing"], "DataErased", "True", "Settled")?;
