@@ -38,11 +38,13 @@ struct Lives<'a> {
     /// Deaths at each write since the last new one.
     deaths: BTreeMap<String, u32>,
     count: u32,
+    /// A line of each life.
+    told: Vec<String>,
 }
 
 impl<'a> Lives<'a> {
     fn new(lab: &'a Lab) -> Result<Self> {
-        Ok(Self { lab, folder: tempfile::tempdir()?, died_at: BTreeSet::new(), deaths: BTreeMap::new(), count: 0 })
+        Ok(Self { lab, folder: tempfile::tempdir()?, died_at: BTreeSet::new(), deaths: BTreeMap::new(), count: 0, told: Vec::new() })
     }
 
     /// The writes at which the next life does not die, as `CARETAKER_KILL_EXCEPT` takes them.
@@ -77,9 +79,14 @@ impl<'a> Lives<'a> {
         }
         self.lab.with_operator(|operator| operator.process.kill());
         let now = writes(&log);
-        eprintln!("life {:3} ended {kill_at} after {:4.1} s: {}", self.count, began.elapsed().as_secs_f64(), now.join(", "));
+        self.told.push(format!("life {:3} ended {kill_at} after {:4.1} s: {}", self.count, began.elapsed().as_secs_f64(), now.join(", ")));
         self.died(&now);
         Ok(reached || goal()?)
+    }
+
+    /// The last lives, for whoever reads that something went wrong: hundreds of lines would hide it.
+    fn last(&self) -> String {
+        self.told[self.told.len().saturating_sub(12)..].join("\n")
     }
 
     /// Dies at each write, by turns after it was answered and before the next is sent, until the goal is reached.
@@ -124,8 +131,16 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     let calm = Client::new("calm", "200000000101", "eu-west-1");
     lab.onboard(&calm)?;
     a_restart_writes_nothing(lab)?;
-
     let mut lives = Lives::new(lab)?;
+    if let Err(error) = dies_and_goes_on(lab, &mut lives, &calm) {
+        return Err(error.context(lives.last()));
+    }
+    lab.start(&[])?;
+    a_restart_writes_nothing(lab)?;
+    two_operators(lab)
+}
+
+fn dies_and_goes_on(lab: &Lab, lives: &mut Lives, calm: &Client) -> Result<()> {
     let client = Client::new("killed", "200000000102", "eu-west-2");
     lab.cloud.call(&["instances", &client.account, "eu-west-2", "2", "web", "db"], "")?;
     lab.kubectl.apply(&client.document().to_string())?;
@@ -176,14 +191,11 @@ fn the_operator_dies_after_every_write_and_ends_in_the_same_state() -> Result<()
     // Undisturbed again, and the same as if it had never died.
     lab.start(&[])?;
     lab.condition(&["mc", "calm"], "Ready", "True", "")?;
-    let (one, other) = (made(lab, &calm)?, made(lab, &client)?);
+    let (one, other) = (made(lab, calm)?, made(lab, &client)?);
     let lost: Vec<_> = one.difference(&other).collect();
     ensure!(lost.is_empty(), "missing beside an undisturbed client: {lost:?}");
     lab.with_operator(|operator| operator.process.stop(ENDS_WITHIN))?;
-    erased_once(lab, &mut lives)?;
-    lab.start(&[])?;
-    a_restart_writes_nothing(lab)?;
-    two_operators(lab)
+    erased_once(lab, lives)
 }
 
 /// What is held of the client that has left is erased under kills: nothing stays, nothing that proves the exit goes, and one certificate tells of it.
