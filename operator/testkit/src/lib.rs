@@ -6,6 +6,8 @@ pub mod certs;
 pub mod cluster;
 pub mod control_plane;
 pub mod emulator;
+pub mod git_server;
+pub mod gitops;
 pub mod node;
 pub mod operator;
 pub mod process;

@@ -82,6 +82,31 @@ pub(super) const TOOLS: &[Tool] = &[
     },
     Tool { name: "tofu-providers", packages: &[("caretaker.dev/e2e/tofu-providers", "terraform-provider-of-tests")], ..PLAIN },
     Tool {
+        name: "source-controller",
+        packages: &[("github.com/fluxcd/source-controller", "source-controller")],
+        assets: &[("config/crd/bases", "crds")],
+        source: "github.com/fluxcd/source-controller",
+        ..PLAIN
+    },
+    Tool {
+        name: "kustomize-controller",
+        packages: &[("github.com/fluxcd/kustomize-controller", "kustomize-controller")],
+        assets: &[("config/crd/bases", "crds")],
+        source: "github.com/fluxcd/kustomize-controller",
+        ..PLAIN
+    },
+    Tool {
+        name: "argo-cd",
+        packages: &[
+            ("github.com/argoproj/argo-cd/v3/cmd", "argocd"),
+            ("sigs.k8s.io/kustomize/kustomize/v5", "kustomize"),
+            ("caretaker.dev/e2e/argo-cd", "miniredis"),
+        ],
+        assets: &[("manifests/crds", "crds")],
+        source: "github.com/argoproj/argo-cd/v3",
+        ..PLAIN
+    },
+    Tool {
         name: "kubelet",
         folder: Some("kubernetes"),
         packages: &[("k8s.io/kubernetes/cmd/kubelet", "kubelet"), ("k8s.io/kubernetes/cmd/kube-proxy", "kube-proxy")],
@@ -148,6 +173,9 @@ pub const EVERYWHERE: &[&str] = &[
     "tofu-providers",
     "alertmanager",
     "prometheus",
+    "source-controller",
+    "kustomize-controller",
+    "argo-cd",
 ];
 /// What a real node and the pods on it are made of, in the order in which they are needed.
 pub const NODE: &[&str] = &[
