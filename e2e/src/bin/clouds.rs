@@ -1,16 +1,17 @@
-//! Azure and Google Cloud, simulated, and the shim in front of the AWS emulator at an address, as a program: `clouds FOLDER AWS [ADDRESS]`. They listen at the address, 127.0.0.1 where
-//! none is given. It prints what must be known
-//! as one line of JSON, and then takes commands, one a line: `azure FILE` and `google FILE` apply a grant kit as the client would, `control AZURE GOOGLE` those of the
-//! provider's own accounts, `furnish ACCOUNT` gives the
-//! client more than machines (on AWS, what only Resource Explorer shows), `judge` has all exchanges judged. Each is answered by `ok` or by what is wrong.
+//! Azure and Google Cloud, simulated, and the shim in front of the AWS emulator at an address, as a program: `clouds FOLDER AWS [ADDRESS]`. They listen at
+//! the address, 127.0.0.1 where none is given. It prints what must be known as one line of JSON, and then takes commands, one a line: `azure FILE` and
+//! `google FILE` apply a grant kit as the client would, `control AZURE GOOGLE` those of the provider's own accounts, `furnish ACCOUNT` gives the client more
+//! than machines (on AWS, what only Resource Explorer shows), `night ACCOUNT REGION VAULT MACHINE...` lets AWS Backup make a recovery point of each machine,
+//! `judge` has all exchanges judged. Each is answered by `ok` or by what is wrong.
 
 use std::io::{BufRead, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use caretaker_aws_shim::{Explorer, Rows, Watch, judge, resource};
+use caretaker_aws_shim::{Explorer, Point, Rows, Watch, judge, resource};
 use caretaker_e2e::three_clouds::{CLIENT_TENANT, Clouds, PROJECT, SUBSCRIPTION};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 fn main() -> Result<()> {
@@ -50,12 +51,27 @@ fn command((clouds, watch): (&Clouds, &Watch), line: &str) -> Result<()> {
             furnish(watch, account);
             Ok(())
         }
+        ("night", what) => night(watch, &what.split(' ').collect::<Vec<_>>()),
         ("judge", _) => {
             clouds.judge()?;
             judge::judge(&watch.exchanges())
         }
         (other, _) => bail!("unknown command {other}"),
     }
+}
+
+/// Each machine has a recovery point, made an hour ago.
+fn night(watch: &Watch, words: &[&str]) -> Result<()> {
+    let [account, region, vault, machines @ ..] = words else { bail!("name account, region, vault and machines") };
+    let made = Timestamp::now() - SignedDuration::from_hours(1);
+    watch.backups(account, region, |held| {
+        for (number, machine) in machines.iter().enumerate() {
+            let (image, source) =
+                (format!("arn:aws:ec2:{region}::image/ami-{number:017x}"), format!("arn:aws:ec2:{region}:{account}:instance/{machine}"));
+            held.points.push(Point::new(&image, vault, &source, made));
+        }
+    });
+    Ok(())
 }
 
 /// Resource Explorer is on in two regions of the client's account on AWS, one of which has the copy of all.

@@ -169,12 +169,27 @@ pub fn hold(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// A free port on 127.0.0.1.
+/// First port that [`free_port`] gives.
+const FIRST_PORT: u16 = 12_000;
+/// First port that the kernel gives to connections that go out, by default (`net.ipv4.ip_local_port_range`).
+const FIRST_OUTGOING: u16 = 32_768;
+
+/// A free port on 127.0.0.1 that no other process of ours is given meanwhile, and no connection that goes out takes.
+///
+/// A port that the kernel picks is free only as long as nobody asks: between this answer and the start of whatever is to listen there, one of the many
+/// connections of the tests beside it may be given the same one.
 ///
 /// # Errors
-/// There is none.
+/// There is none; the cache cannot be written.
 pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    let file = crate::cache().join("ports");
+    let _held = hold(&file.with_extension("lock"))?;
+    let last = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<u16>().ok());
+    let after = last.filter(|last| (FIRST_PORT..FIRST_OUTGOING - 1).contains(last)).map_or(FIRST_PORT, |last| last + 1);
+    let mut ports = (after..FIRST_OUTGOING).chain(FIRST_PORT..after);
+    let port = ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no port is free")?;
+    std::fs::write(&file, port.to_string())?;
+    Ok(port)
 }
 
 /// Runs a command to its end and returns its output.
@@ -193,4 +208,23 @@ pub fn run(command: &mut Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_given_once_and_never_one_that_a_connection_may_take() -> Result<()> {
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(|| (0..20).map(|_| free_port()).collect::<Result<Vec<_>>>())).collect();
+        let mut all = Vec::new();
+        for thread in threads {
+            all.extend(thread.join().expect("no panic")?);
+        }
+        assert!(all.iter().all(|port| (FIRST_PORT..FIRST_OUTGOING).contains(port)), "{all:?}");
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 80, "a port was given twice");
+        Ok(())
+    }
 }

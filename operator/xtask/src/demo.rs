@@ -1,6 +1,7 @@
 //! `demo`: the main job on real parts, from nothing to a verified exit.
 
 mod next;
+mod phases;
 mod plan;
 mod pods;
 mod stage;
@@ -63,12 +64,17 @@ pub fn demo(args: &Args) -> Result<()> {
     stage.start(&progress)?;
     stage.control(&progress)?;
     stage.onboard(&progress)?;
+    phases::assess(&progress, &stage)?;
+    phases::sign(&progress, &mut stage)?;
     stage.show_pods(&progress)?;
+    phases::change_and_undo(&progress, &stage)?;
+    phases::near_the_end(&progress, &stage)?;
     stage.clouds.say("judge").context("the simulators and the operator speak as AWS, Microsoft and Google describe")?;
     stage.leave(&progress)?;
     if args.context.is_none() {
         next::take_in(&progress, &mut stage)?;
     }
+    phases::close(&progress, &stage)?;
     stage.summary(&progress, args.keep)?;
     if args.keep {
         println!("\nEverything stays up until Ctrl-C, or: cargo xtask demo --down");

@@ -1,5 +1,6 @@
 //! Everything that the demo works with, and the acts that it plays.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub(super) struct Stage {
     pub(super) clouds: Clouds,
     /// Takes the pages of tier 1.
     pub(super) receiver: Receiver,
+    /// Ids of the client's machines, by region.
+    pub(super) machines: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Stage {
@@ -73,7 +76,17 @@ impl Stage {
         let endpoint = cloud_of(&place, emulator.as_ref())?.endpoint.clone();
         let clouds = Clouds::start(folder, &endpoint, &host)?;
         let receiver = Receiver::start(&host)?;
-        let mut stage = Self { operator: None, place, emulator, kubectl, folder: folder.into(), installed: None, clouds, receiver };
+        let mut stage = Self {
+            operator: None,
+            place,
+            emulator,
+            kubectl,
+            folder: folder.into(),
+            installed: None,
+            clouds,
+            receiver,
+            machines: BTreeMap::new(),
+        };
         if let Place::Node(cluster) = &stage.place {
             pods::install(progress, cluster, &stage.clouds, folder)?;
         } else {
@@ -156,11 +169,13 @@ impl Stage {
     pub(super) fn onboard(&mut self, progress: &Progress) -> Result<()> {
         progress.say("making the client's machines, databases, clusters and buckets in its own accounts");
         for region in ["eu-west-1", "us-east-1"] {
-            self.cloud()?.call(&["instances", CLIENT, region, "2", "web", "db"], "")?;
+            let made = self.cloud()?.call(&["instances", CLIENT, region, "2", "web", "db"], "")?;
+            let ids = made["ids"].as_array().into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned));
+            self.machines.insert(region, ids.collect());
         }
         self.cloud()?.call(&["furnish", CLIENT, "eu-west-1"], "")?;
         self.clouds.say(&format!("furnish {CLIENT}"))?;
-        progress.say("applying examples/managed-client-aws.yaml, sealed to a key of the client's");
+        progress.say("applying examples/managed-client-aws.yaml in the stage Assessment, sealed to a key of the client's");
         self.kubectl.apply(&self.client_yaml()?)?;
         self.two_more_accounts(progress)?;
         progress.say("the client applies the three grant kits: kubectl caretaker kit acme --to kits");
@@ -196,12 +211,13 @@ impl Stage {
         let text =
             example("managed-client-aws.yaml")?.replace("https://desk.provider.example/alerts", &format!("{}/tier-1", self.receiver.url));
         let at = text.rfind("- age1").context("the example has a recipient")?;
-        Ok(format!("{}- {public}\n", &text[..at]))
+        let text = format!("{}- {public}\n", &text[..at]);
+        Ok(text.replacen("spec:\n", "spec:\n  lifecycle:\n    stage: Assessment\n", 1))
     }
 
     /// Asks for a visit now.
-    fn poke(&self, kind: &str, name: &str, namespace: &str) -> Result<()> {
-        let stamp = format!("caretaker.dev/requested-at={}", std::process::id());
+    pub(super) fn poke(&self, kind: &str, name: &str, namespace: &str) -> Result<()> {
+        let stamp = format!("caretaker.dev/requested-at={}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
         self.kubectl.run(&["annotate", "--overwrite", kind, name, "-n", namespace, &stamp])?;
         Ok(())
     }
@@ -275,10 +291,6 @@ impl Stage {
     pub(super) fn summary(&self, progress: &Progress, keep: bool) -> Result<()> {
         progress.say("done\n");
         self.plugin(&["status"])?;
-        println!();
-        self.plugin(&["coverage", "acme"])?;
-        println!();
-        self.plugin(&["inventory", "acme"])?;
         println!("\nbundles and inventories  {}", self.store()?.display());
         println!("the client's identity    {}", self.folder.join("client-identity.txt").display());
         println!("logs                     {}", self.folder.display());
