@@ -11,6 +11,7 @@ pub mod billing;
 pub mod change_request;
 pub mod cloud_account;
 pub mod cloud_target;
+pub mod compliance;
 pub mod condition;
 pub mod contract;
 pub mod destination;

@@ -42,6 +42,7 @@ use crate::layout::Dns;
 use crate::ledger::{Broken, Head};
 use crate::monitoring_stack;
 use crate::outcome::Fault;
+use crate::responsibility;
 use crate::service_level;
 
 /// The kind's own conditions.
@@ -61,6 +62,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::ExitReady,
     ConditionType::HandedOver,
     ConditionType::AgreementsInForce,
+    ConditionType::ResponsibilityAssigned,
     ConditionType::DeadlinesMet,
     ConditionType::DataErased,
 ];
@@ -165,6 +167,7 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     faults.extend(deadlines::faults(&client.spec.exit));
     faults.extend(delivery::faults(&client.spec));
     faults.extend(agreements::faults(&client.spec));
+    faults.extend(responsibility::terms::faults(client));
     faults.extend(lifecycle::faults(client));
     faults.extend(observed.recipient_faults.iter().cloned());
     faults

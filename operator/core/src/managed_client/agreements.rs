@@ -44,6 +44,13 @@ fn is_in_force(agreement: &Agreement, today: Date) -> bool {
     is_signed && (agreement.expires_on.is_empty() || date(&agreement.expires_on).is_some_and(|end| today <= end))
 }
 
+/// Agreements of a kind that are in force.
+#[must_use]
+pub fn in_force(spec: &ManagedClientSpec, kind: AgreementKind, now: Timestamp) -> Vec<&Agreement> {
+    let today = now.to_zoned(zone(spec)).date();
+    spec.agreements.iter().filter(|agreement| agreement.kind == kind && is_in_force(agreement, today)).collect()
+}
+
 /// Days that do not exist, and agreements that end before they begin.
 #[must_use]
 pub fn faults(spec: &ManagedClientSpec) -> Vec<Fault> {

@@ -23,6 +23,7 @@ use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
+use crate::responsibility;
 
 /// Time between two looks at a client that is as it should be.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
@@ -76,6 +77,7 @@ pub fn status(
     let deadlines = deadlines::deadlines(client, &observed.handovers, now);
     deadlines::condition(&mut set, &deadlines);
     agreements::condition(&mut set, &client.spec, now);
+    let responsibility = responsibility::terms::settle(client, &mut set, now);
     let readiness = readiness(&mut set, (client, observed), (tried.as_ref(), &deadlines), now);
     tell_end(&mut set, ended.as_deref(), deadlines::is_served(client, now));
     let seen = (&observed.isolation_stage, &observed.isolation);
@@ -112,6 +114,7 @@ pub fn status(
         erasure,
         delivery: Some(delivery),
         billing: billing::settle(client, report.billing.as_ref()),
+        responsibility,
         handed_over_by,
         ..last
     };

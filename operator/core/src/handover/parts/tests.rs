@@ -115,6 +115,7 @@ impl World {
             monitoring: &self.monitoring,
             policies: &self.policies,
             further_gaps: &self.gaps,
+            copied: &[],
             withheld: &self.withheld,
             acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
             ledger: None,
