@@ -15,8 +15,8 @@ use caretaker_api::contract::{Authority, DeliveryModel, Domain};
 use caretaker_api::managed_client::ManagedClientSpec;
 use serde::Serialize;
 
-pub use lists::{Evidence, Held, List};
 use lists::{Control, Party};
+pub use lists::{Evidence, Held, List};
 
 use crate::contract::{authority, is_assessment};
 use crate::handover::redact;

@@ -198,14 +198,9 @@ impl List {
     fn new(framework: Framework) -> Self {
         use Framework as F;
         let (title, source, file, partial, prefix, text) = match framework {
-            F::NistCsf2 => (
-                "NIST CSF 2.0",
-                "https://doi.org/10.6028/NIST.CSWP.29",
-                "nist-csf-2",
-                None,
-                "",
-                include_str!("frameworks/nist-csf-2.csv"),
-            ),
+            F::NistCsf2 => {
+                ("NIST CSF 2.0", "https://doi.org/10.6028/NIST.CSWP.29", "nist-csf-2", None, "", include_str!("frameworks/nist-csf-2.csv"))
+            }
             F::Nist800171 => (
                 "NIST SP 800-171 r2",
                 "https://doi.org/10.6028/NIST.SP.800-171r2",

@@ -142,7 +142,9 @@ fn acknowledgement(client: &ManagedClient, now: Timestamp) -> String {
 /// Source: <https://owasp.org/www-community/attacks/CSV_Injection>.
 fn inert(cell: &str) -> String {
     let is_formula = cell.trim_start().starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
-    if is_formula || cell.starts_with(['\t', '\r', '\n']) { format!("'{cell}") } else { cell.to_owned() }
+    // What could speak to a terminal is replaced, as in every table.
+    let cell: String = cell.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect();
+    if is_formula || cell.starts_with(['\t', '\r', '\n']) { format!("'{cell}") } else { cell }
 }
 
 fn written(rows: &[Vec<String>]) -> String {

@@ -1,7 +1,7 @@
 //! What admission cannot know: whether a control is on the list; and the status and the condition that come of it.
 
 use caretaker_api::ManagedClient;
-use caretaker_api::compliance::{ControlOverride, Framework, FrameworkCount, Responsible, ResponsibilityStatus};
+use caretaker_api::compliance::{ControlOverride, Framework, FrameworkCount, ResponsibilityStatus, Responsible};
 use caretaker_api::condition::{ConditionType, Reason};
 use caretaker_api::contract::DeliveryModel;
 use jiff::Timestamp;
@@ -54,7 +54,8 @@ pub fn faults(client: &ManagedClient) -> Vec<Fault> {
         }
         let is_of_provider = matches!(one.responsible, Responsible::Provider | Responsible::Joint);
         if is_of_provider && client.spec.delivery_model == DeliveryModel::StaffAugmentation {
-            let message = "with staff augmentation the provider is responsible for nothing: name Client or Cloud, or choose another deliveryModel";
+            let message =
+                "with staff augmentation the provider is responsible for nothing: name Client or Cloud, or choose another deliveryModel";
             fault("responsible", message.into());
         }
     }
