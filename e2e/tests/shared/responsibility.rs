@@ -24,6 +24,9 @@ fn document(client: &Client, overrides: &Value) -> Value {
     document["spec"]["deliveryModel"] = json!("CoManaged");
     document["spec"]["domains"] = json!([{"name": "Backup", "authority": "Provider"}, {"name": "Network", "authority": "Client"}]);
     document["spec"]["compliance"] = json!({"frameworks": FRAMEWORKS, "overrides": overrides});
+    document["spec"]["externalServices"] = json!([{
+        "name": "domain registrar", "owner": "Provider", "model": "SaaS", "renewal": "2099-12-31", "exitStep": "move the names to the client's registrar",
+    }]);
     document
 }
 
@@ -191,6 +194,11 @@ fn who_does_what_leaves_control_by_control_and_oscal_reads_it() -> Result<()> {
         let (one, other) = (part.join(name), bags[1].join("10-responsibility").join(name));
         ensure!(std::fs::read(&one)? == std::fs::read(&other)?, "{name} differs: {}", run(Command::new("diff").arg(one).arg(other))?);
     }
+    let services = std::fs::read_to_string(bags[0].join("02-inventory/external-services.json"))?;
+    let first_steps = std::fs::read_to_string(bags[0].join("00-READ-ME-FIRST.md"))?;
+    ensure!(services.contains("domain registrar") && first_steps.contains("move the names to the client"), "{services} {first_steps}");
+    let deadlines = lab.plugin(&["closing", "chartered"])?;
+    ensure!(deadlines.contains("domain registrar") && deadlines.contains("2099-12-31"), "{deadlines}");
     let delivered: Value = serde_json::from_slice(&std::fs::read(part.join("oscal/hipaa.json"))?)?;
     let first = |of: &Value| {
         of["component-definition"]["components"][0]["control-implementations"][0]["implemented-requirements"][0]["uuid"].clone()

@@ -17,6 +17,7 @@ pub mod contract;
 pub mod destination;
 pub mod escalation;
 pub mod exit_terms;
+pub mod external_services;
 pub mod handover;
 pub mod incident;
 pub mod isolation;

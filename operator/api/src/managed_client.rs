@@ -13,6 +13,7 @@ use crate::compliance::{ComplianceTerms, ResponsibilityStatus};
 use crate::contract::{BreakGlass, DeliveryModel, DeliveryStatus, DomainTerms};
 use crate::destination::{Destination, DestinationStatus};
 use crate::exit_terms::{ContractTerms, Deadline, Disposition, ErasureStatus, LegalHold, Regime};
+use crate::external_services::ExternalService;
 use crate::isolation::IsolationStatus;
 use crate::lifecycle::{Gate, LifecycleStatus, LifecycleTerms};
 use crate::monitoring_stack::MonitoringTerms;
@@ -128,6 +129,12 @@ pub struct ManagedClientSpec {
     /// Frameworks of controls for which the bundle says who does what. Without it, it says so by domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compliance: Option<ComplianceTerms>,
+    /// Services that no inventory of the accounts shows. They stand in the bundle with what an exit does with them, and `status.deadlines` warns before each
+    /// one's term ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 60))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub external_services: Vec<ExternalService>,
     /// On which terms the client leaves.
     pub exit: ExitTerms,
 }

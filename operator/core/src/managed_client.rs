@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod destination;
 mod ended;
 pub mod erasure;
+pub mod external_services;
 mod guards;
 pub mod lifecycle;
 pub mod readiness;
@@ -167,6 +168,7 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     faults.extend(deadlines::faults(&client.spec.exit));
     faults.extend(delivery::faults(&client.spec));
     faults.extend(agreements::faults(&client.spec));
+    faults.extend(external_services::faults(&client.spec));
     faults.extend(responsibility::terms::faults(client));
     faults.extend(lifecycle::faults(client));
     faults.extend(observed.recipient_faults.iter().cloned());

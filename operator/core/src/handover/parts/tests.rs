@@ -255,6 +255,23 @@ fn runbooks_are_of_what_there_is() {
 }
 
 #[test]
+fn services_beside_the_accounts_stand_in_the_inventory_and_in_the_first_steps() {
+    let mut world = world();
+    let path = "02-inventory/external-services.json";
+    assert!(!world.inputs(HandoverMode::Final).files().contains_key(path), "none is declared");
+    let step = format!("move the contract, see https://u:{SECRET}@wiki.example");
+    let service = |renewal: &str| json!({"name": "mail", "owner": "Provider", "model": "SaaS", "renewal": renewal, "exitStep": step});
+    world.client.spec.external_services = vec![made(service("2027-01-31")), made(service(""))];
+    let inputs = world.inputs(HandoverMode::Final);
+    let told = inputs.files()[path].clone();
+    assert!(told.contains("\"mail\"") && !told.contains(SECRET), "{told}");
+    let steps: Vec<FirstStep> =
+        first_steps(&inputs).into_iter().filter(|step| step.what.contains("mail (SaaS), whose contract the provider has")).collect();
+    assert_eq!(steps.iter().map(|step| step.by.as_str()).collect::<Vec<_>>(), ["2027-01-31", "before the provider leaves"]);
+    assert!(steps.iter().all(|step| !step.what.contains(SECRET)), "{steps:?}");
+}
+
+#[test]
 fn agreed_service_levels_are_told_and_only_their_absence_is_a_gap() {
     let mut world = world();
     let has_gap = |world: &World| world.inputs(HandoverMode::Final).gaps().iter().any(|gap| gap.part == "07-service-levels");
