@@ -102,6 +102,8 @@ words! {
         /// For each account of a client there is another one that lets the same principal in: beside it a refusal after an exit proves something. A warning:
         /// `Ready` does not depend on it.
         ExitProvable,
+        /// No qualification of the provider has expired or expires within 30 days. A warning: `Ready` does not depend on it.
+        QualificationsCurrent,
         /// The definitions of Caretaker's kinds in the cluster hold every field of this release. A warning: `Ready` does not depend on it.
         DefinitionsCurrent,
         /// No planned write waits for the client's yes, and no emergency writes without it. A warning: `Ready` does not depend on it.

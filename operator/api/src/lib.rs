@@ -29,6 +29,7 @@ pub mod names;
 pub mod parents;
 pub mod provider_identity;
 pub mod provider_profile;
+pub mod qualifications;
 mod quota;
 mod recipients;
 pub mod scope;

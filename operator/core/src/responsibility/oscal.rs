@@ -50,9 +50,20 @@ impl Parties {
 
     fn listed(&self, client: &ManagedClient, provider: &str) -> Vec<Value> {
         let party = |uuid: &str, name: &str| json!({"uuid": uuid, "type": "organization", "name": name});
-        let own = [party(&self.client, client.spec.display_name.trim()), party(&self.provider, provider.trim())];
+        let own = [party(&self.client, &name(client)), party(&self.provider, &line(provider, &client.spec.provider_profile))];
         own.into_iter().chain(self.clouds.iter().map(|(cloud, uuid)| party(uuid, cloud.as_str()))).collect()
     }
+}
+
+/// A name as a string of OSCAL: one line, not empty, without blanks at its ends. Source: <https://pages.nist.gov/metaschema/specification/datatypes/#string>.
+fn line(text: &str, otherwise: &str) -> String {
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}').filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { otherwise.to_owned() } else { words.join(" ") }
+}
+
+fn name(client: &ManagedClient) -> String {
+    line(&client.spec.display_name, &client.name_any())
 }
 
 /// One document about some frameworks of a client. Secrets in what people wrote are withheld.
@@ -63,7 +74,9 @@ pub fn document(client: &ManagedClient, profile: Option<&ProviderProfile>, matri
     let body = body(client, &parties, matrices);
     let names = parties.listed(client, provider);
     let digest = json_digest(&(&body, &names));
-    let title = format!("Who does what for {}", client.spec.display_name.trim());
+    let title = format!("Who does what for {}", name(client));
+    // Each role that is defined has somebody who holds it, as rules of FedRAMP ask.
+    let held = ["client", "provider", "cloud"].into_iter().filter(|role| *role != "cloud" || !parties.clouds.is_empty());
     let role = |id: &str, title: &str| json!({"id": id, "title": title});
     let metadata = json!({
         "title": title,
@@ -72,7 +85,7 @@ pub fn document(client: &ManagedClient, profile: Option<&ProviderProfile>, matri
         "oscal-version": VERSION,
         "roles": [role("client", "The client, who is accountable"), role("provider", "The managed service provider"), role("cloud", "The clouds of the client's accounts")],
         "parties": names,
-        "responsible-parties": [{"role-id": "client", "party-uuids": [parties.client]}],
+        "responsible-parties": held.map(|role| parties.role(role)).collect::<Vec<_>>(),
         "remarks": "It says who does the work of each control, not that the work is done. The client is accountable for all of it.",
     });
     let mut definition = json!({"uuid": uuid::of(&identity(client), &format!("document/{digest}")), "metadata": metadata});
@@ -100,7 +113,7 @@ fn body(client: &ManagedClient, parties: &Parties, matrices: &[Matrix]) -> Value
         "components": [{
             "uuid": uuid::of(&id, "component"),
             "type": "service",
-            "title": format!("Managed service for {}", client.spec.display_name.trim()),
+            "title": format!("Managed service for {}", name(client)),
             "description": "What the provider does for the client, and what the client and the clouds do themselves.",
             "control-implementations": implementations,
         }],

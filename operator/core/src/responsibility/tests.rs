@@ -296,6 +296,40 @@ fn an_unchanged_client_gives_the_same_document_and_a_change_moves_what_it_touche
     assert!(uuids(&document(&elsewhere)).iter().all(|uuid| !ids.contains(uuid)), "a client of the same name at another provider");
 }
 
+/// OSCAL takes neither an empty list (usnistgov/OSCAL#870) nor a name with a line break or blanks at its ends (compliance-trestle#1247), and FedRAMP's rules ask
+/// for somebody who holds each role.
+#[test]
+fn names_are_one_line_and_no_list_is_empty() {
+    fn judge(value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for field in ["name", "value", "title"] {
+                    let text = fields.get(field).and_then(Value::as_str).unwrap_or("x");
+                    assert!(!text.is_empty() && text.trim() == text && !text.contains('\n'), "{value}");
+                }
+                fields.values().for_each(judge);
+            }
+            Value::Array(items) => {
+                assert!(!items.is_empty(), "an empty list");
+                items.iter().for_each(judge);
+            }
+            Value::String(text) => assert!(!text.is_empty()),
+            _ => {}
+        }
+    }
+    for display in [" Acme\u{a0}", "Acme\nCorp", "\u{feff}Acme", "  "] {
+        let document = |accounts: Value| {
+            let client = client(json!({"displayName": display, "accounts": accounts}));
+            oscal::document(&client, None, &compile(&client.spec, &everything()))
+        };
+        let roles = |document: &Value| document["component-definition"]["metadata"]["responsible-parties"].as_array().unwrap().len();
+        let (with, without) = (document(json!([{"name": "prod", "gcp": {"projectId": "acme-prod"}}])), document(json!([])));
+        judge(&with);
+        judge(&without);
+        assert_eq!((roles(&with), roles(&without)), (3, 2));
+    }
+}
+
 /// The pattern of tokens: <https://pages.nist.gov/metaschema/specification/datatypes/#token>.
 #[test]
 fn ids_of_controls_are_tokens_and_stay_apart() {

@@ -71,6 +71,7 @@ pub(super) fn due(kind: ConditionType, since: Timestamp) -> Timestamp {
         | Kind::ExitReady
         | Kind::ExitProvable
         | Kind::ResponsibilityAssigned
+        | Kind::QualificationsCurrent
         | Kind::DefinitionsCurrent => days(30),
         _ => days(7),
     };

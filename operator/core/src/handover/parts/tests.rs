@@ -272,6 +272,16 @@ fn services_beside_the_accounts_stand_in_the_inventory_and_in_the_first_steps() 
 }
 
 #[test]
+fn qualifications_of_the_provider_go_with_the_contract() {
+    let mut world = world();
+    let path = "01-contract/provider-qualifications.json";
+    assert!(!world.inputs(HandoverMode::Final).files().contains_key(path), "none is declared");
+    world.profile.spec.qualifications =
+        vec![made(json!({"name": "SOC 2 Type II", "issuer": "Audit Ltd", "reference": "A-7", "expiresOn": "2027-01-31"}))];
+    assert!(world.inputs(HandoverMode::Rehearsal).files()[path].contains("2027-01-31"));
+}
+
+#[test]
 fn agreed_service_levels_are_told_and_only_their_absence_is_a_gap() {
     let mut world = world();
     let has_gap = |world: &World| world.inputs(HandoverMode::Final).gaps().iter().any(|gap| gap.part == "07-service-levels");
