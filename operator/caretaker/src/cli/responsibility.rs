@@ -102,7 +102,7 @@ fn told(client: &ManagedClient, matrices: &[Matrix], width: usize) -> String {
         text += &paragraph("", &nothing(client), width);
         return text;
     }
-    text += "Accountable for all of it is the client. It says who does the work, not that it is done.\n";
+    text += &paragraph("", "Accountable for all of it is the client. It says who does the work, not that it is done.", width);
     text + &format!("Next: kubectl caretaker responsibility {} -o csv has evidence and notes\n", client.name_any())
 }
 
