@@ -86,8 +86,8 @@ fn of(spec: &ManagedClientSpec, framework: Framework, held: &Held) -> Matrix {
 }
 
 fn row(spec: &ManagedClientSpec, framework: Framework, control: &'static Control, held: &Held) -> Row {
-    let overrides = spec.compliance.iter().flat_map(|terms| &terms.overrides);
-    let given = overrides.into_iter().find(|given| given.framework == framework && given.control == control.id);
+    let mut overrides = spec.compliance.iter().flat_map(|terms| &terms.overrides);
+    let given = overrides.find(|given| given.framework == framework && given.control == control.id);
     let mut parties = given.map_or_else(|| usual(spec, control), parties_of);
     parties.sort_unstable();
     parties.dedup();

@@ -89,7 +89,7 @@ pub fn settle(client: &ManagedClient, set: &mut ConditionSet, now: Timestamp) ->
     }
     let matrices = compile(&client.spec, &Held::default());
     let is_kept = |given: &&ControlOverride| is_known(given) || held_before(client, given);
-    let void: Vec<String> = overrides(client).iter().filter(|given| !is_known(given)).map(|given| told_void(given)).collect();
+    let void: Vec<String> = overrides(client).iter().filter(|given| !is_known(given)).map(told_void).collect();
     if void.is_empty() {
         let told = matrices.iter().map(|matrix| format!("{} controls of {}", matrix.rows.len(), matrix.list.title)).collect::<Vec<_>>();
         set.set(kind, Is::True, Reason::Settled, format!("each has somebody who does it: {}", told.join(", ")));
