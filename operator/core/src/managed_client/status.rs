@@ -77,7 +77,6 @@ pub fn status(
     let deadlines = deadlines::deadlines(client, &observed.handovers, now);
     deadlines::condition(&mut set, &deadlines);
     agreements::condition(&mut set, &client.spec, now);
-    let responsibility = responsibility::terms::settle(client, &mut set, now);
     let readiness = readiness(&mut set, (client, observed), (tried.as_ref(), &deadlines), now);
     tell_end(&mut set, ended.as_deref(), deadlines::is_served(client, now));
     let seen = (&observed.isolation_stage, &observed.isolation);
@@ -99,6 +98,7 @@ pub fn status(
         }
     };
     let status = ManagedClientStatus {
+        responsibility: responsibility::terms::settle(client, &mut set, now),
         conditions: set.finish(),
         namespace: Some(client_namespace(&client.name_any())),
         accounts: u32::try_from(wanted.iter().filter(|wanted| wanted.is_live_account()).count()).unwrap_or(u32::MAX),
@@ -114,7 +114,6 @@ pub fn status(
         erasure,
         delivery: Some(delivery),
         billing: billing::settle(client, report.billing.as_ref()),
-        responsibility,
         handed_over_by,
         ..last
     };
