@@ -221,6 +221,7 @@ fn bundle(assets: &[Asset], into: &Path) -> Result<()> {
         policies: &[],
         export: &export,
         further_gaps: &[],
+        copied: &[],
         withheld: &[],
         acceptance_code: None,
         ledger: None,

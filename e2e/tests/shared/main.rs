@@ -20,6 +20,7 @@ mod line;
 mod members;
 mod provider_types;
 mod receivers;
+mod responsibility;
 mod scope;
 mod service_levels;
 mod stock_tools;

@@ -102,6 +102,8 @@ words! {
         /// For each account of a client there is another one that lets the same principal in: beside it a refusal after an exit proves something. A warning:
         /// `Ready` does not depend on it.
         ExitProvable,
+        /// No qualification of the provider has expired or expires within 30 days. A warning: `Ready` does not depend on it.
+        QualificationsCurrent,
         /// The definitions of Caretaker's kinds in the cluster hold every field of this release. A warning: `Ready` does not depend on it.
         DefinitionsCurrent,
         /// No planned write waits for the client's yes, and no emergency writes without it. A warning: `Ready` does not depend on it.
@@ -122,6 +124,8 @@ words! {
         HandedOver,
         /// The agreements that regulated data needs are in force. A warning: `Ready` does not depend on it, and the gate `Agreements` does.
         AgreementsInForce,
+        /// Each control of the frameworks in `spec.compliance` has somebody who does it, and no override is void. A warning: `Ready` does not depend on it.
+        ResponsibilityAssigned,
         /// No deadline of the exit or of an agreement was missed. A warning: `Ready` does not depend on it.
         DeadlinesMet,
         /// The provider's copies of the client's data are erased, but for those that are kept for a stated reason.
@@ -276,6 +280,8 @@ words! {
         DeadlineMissed,
         /// An agreement that regulated data needs is missing, not yet in force, or expired.
         AgreementMissing,
+        /// An override names a control that the framework's list in this release does not have any more.
+        OverrideVoid,
         /// The client can still fetch its bundle: nothing is erased yet.
         RetrievalPeriod,
         /// An order keeps the client's data from being erased.

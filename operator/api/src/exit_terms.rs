@@ -194,6 +194,8 @@ pub enum DeadlineKind {
     Erasure,
     /// An agreement or qualification expires then, and another one must have taken its place.
     Agreement,
+    /// The term of a service in `spec.externalServices` ends then.
+    Renewal,
 }
 
 /// How a deadline stands.
@@ -201,7 +203,7 @@ pub enum DeadlineKind {
 pub enum DeadlineState {
     /// It lies ahead.
     Pending,
-    /// It lies ahead by less than two weeks; of an agreement, by less than 30 days.
+    /// It lies ahead by less than two weeks; of an agreement or a service, by less than 30 days.
     Near,
     /// It was kept.
     Met,

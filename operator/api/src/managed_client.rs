@@ -9,9 +9,11 @@ use crate::agreements::{Agreement, RegulatedData};
 use crate::backup_policy::BackupTerms;
 use crate::billing::{BillingStatus, BillingTerms};
 use crate::cloud_account::{Capability, CloudTarget, default_baseline, default_interval, default_profile, default_retention};
+use crate::compliance::{ComplianceTerms, ResponsibilityStatus};
 use crate::contract::{BreakGlass, DeliveryModel, DeliveryStatus, DomainTerms};
 use crate::destination::{Destination, DestinationStatus};
 use crate::exit_terms::{ContractTerms, Deadline, Disposition, ErasureStatus, LegalHold, Regime};
+use crate::external_services::ExternalService;
 use crate::isolation::IsolationStatus;
 use crate::lifecycle::{Gate, LifecycleStatus, LifecycleTerms};
 use crate::monitoring_stack::MonitoringTerms;
@@ -52,6 +54,7 @@ use crate::service_level::ServiceLevelTerms;
     validation = Rule::new("!has(self.deliveryModel) || self.deliveryModel != 'StaffAugmentation' || self.accounts.all(a, !has(a.allow) || a.allow.all(c, c == 'Revoke'))").message("spec.accounts[].allow: with staff augmentation the operator only observes; allow nothing but Revoke, or choose another deliveryModel"),
     validation = Rule::new("!has(self.monitoring) || !has(self.monitoring.storage) || self.monitoring.storage.sizeGib + self.monitoring.storage.alertmanagerSizeGib <= self.quota.storageGib").message("spec.monitoring.storage: sizeGib and alertmanagerSizeGib together are more than spec.quota.storageGib (100 where it is not given): raise spec.quota.storageGib, or ask for less"),
     validation = Rule::new("!has(self.domains) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.domains: an authority for each domain belongs to deliveryModel CoManaged"),
+    validation = Rule::new("!has(self.compliance) || !has(self.compliance.overrides) || !has(self.deliveryModel) || self.deliveryModel != 'StaffAugmentation' || self.compliance.overrides.all(o, o.responsible in ['Client', 'Cloud'])").message("spec.compliance.overrides[].responsible: with staff augmentation the provider is responsible for nothing; name Client or Cloud, or choose another deliveryModel"),
     validation = Rule::new("!has(self.breakGlass) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.breakGlass: only where writes wait for the client's yes, with deliveryModel CoManaged, is there something to open"),
 )]
 pub struct ManagedClientSpec {
@@ -123,6 +126,15 @@ pub struct ManagedClientSpec {
     #[schemars(length(max = 40))]
     #[x_kube(validation = Rule::new("self.all(a, self.exists_one(o, o.kind == a.kind && o.party == a.party && o.reference == a.reference))").message("each agreement of a party needs a reference of its own"))]
     pub agreements: Vec<Agreement>,
+    /// Frameworks of controls for which the bundle says who does what. Without it, it says so by domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compliance: Option<ComplianceTerms>,
+    /// Services that no inventory of the accounts shows. They stand in the bundle with what an exit does with them, and `status.deadlines` warns before each
+    /// one's term ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 60))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub external_services: Vec<ExternalService>,
     /// On which terms the client leaves.
     pub exit: ExitTerms,
 }
@@ -349,6 +361,9 @@ pub struct ManagedClientStatus {
     /// What is billed, in numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing: Option<BillingStatus>,
+    /// Who does how many controls of the frameworks in `spec.compliance`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsibility: Option<ResponsibilityStatus>,
     /// Name of the Handover that ended the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_over_by: Option<String>,

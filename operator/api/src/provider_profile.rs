@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::provider_identity::{AzureCredentials, AzureProvider, CloudIdentityStatus, GcpCredentials, GcpProvider};
+use crate::qualifications::Qualification;
 
 /// Who the provider (the MSP) is: its identity on each cloud, its contacts and the key that signs its bundles. A ManagedClient
 /// uses the profile named `default` unless it names another.
@@ -54,6 +55,11 @@ pub struct ProviderProfileSpec {
     #[schemars(length(max = 1000), inner(length(min = 1, max = 56)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub clients: Vec<String>,
+    /// Reports and certificates of auditors that clients ask for. They stand in each bundle; `QualificationsCurrent` warns before one expires.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into(), "reference".into()]))]
+    pub qualifications: Vec<Qualification>,
     /// The key that signs bundles. Without it the operator makes one and keeps it in a Secret of its own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<SigningKeySource>,

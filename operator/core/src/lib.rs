@@ -31,6 +31,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod permissions;
 pub mod provider_profile;
+pub mod responsibility;
 pub mod risks;
 pub mod schema;
 pub mod service_level;

@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod destination;
 mod ended;
 pub mod erasure;
+pub mod external_services;
 mod guards;
 pub mod lifecycle;
 pub mod readiness;
@@ -42,6 +43,7 @@ use crate::layout::Dns;
 use crate::ledger::{Broken, Head};
 use crate::monitoring_stack;
 use crate::outcome::Fault;
+use crate::responsibility;
 use crate::service_level;
 
 /// The kind's own conditions.
@@ -61,6 +63,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::ExitReady,
     ConditionType::HandedOver,
     ConditionType::AgreementsInForce,
+    ConditionType::ResponsibilityAssigned,
     ConditionType::DeadlinesMet,
     ConditionType::DataErased,
 ];
@@ -165,6 +168,8 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     faults.extend(deadlines::faults(&client.spec.exit));
     faults.extend(delivery::faults(&client.spec));
     faults.extend(agreements::faults(&client.spec));
+    faults.extend(external_services::faults(&client.spec));
+    faults.extend(responsibility::terms::faults(client));
     faults.extend(lifecycle::faults(client));
     faults.extend(observed.recipient_faults.iter().cloned());
     faults

@@ -1,5 +1,6 @@
 //! `ProviderProfile`: when the provider's own identity is proved, and what the answers mean.
 
+pub mod qualifications;
 pub mod signing;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub const CONDITIONS: &[ConditionType] = &[
     ConditionType::IdentityProven,
     ConditionType::ClientsReadable,
     ConditionType::ExitProvable,
+    ConditionType::QualificationsCurrent,
     ConditionType::DefinitionsCurrent,
 ];
 
@@ -150,7 +152,8 @@ pub fn status(
 ) -> (ProviderProfileStatus, Outcome) {
     let mut status = profile.status.clone().unwrap_or_default();
     let mut set = ConditionSet::new(&status.conditions, CONDITIONS, profile.metadata.generation.unwrap_or_default(), now);
-    let mut faults = Vec::new();
+    let mut faults = qualifications::faults(profile);
+    qualifications::condition(profile, &mut set, now);
     match &done.signing {
         None => {}
         Some(Ok(signing)) => {

@@ -83,6 +83,7 @@ fn files(mode: HandoverMode, count: usize) -> (BTreeMap<String, String>, BTreeMa
         monitoring: &monitoring,
         policies: &policies,
         further_gaps: &[],
+        copied: &[],
         withheld: &[],
         acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
         ledger: None,

@@ -195,6 +195,7 @@ fn the_bundle() {
             policies: &[],
             export: &export,
             further_gaps: &[],
+            copied: &[],
             withheld: &[],
             acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
             ledger: None,

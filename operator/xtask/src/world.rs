@@ -60,8 +60,11 @@ pub fn prepare(wanted: Tools) -> JoinHandle<Result<()>> {
     std::thread::spawn(move || {
         // Fetching takes no processor: it goes on beside the compilers.
         let environments = std::thread::spawn(move || -> Result<()> {
-            for name in if wanted == Tools::Tests { &["ministack", "google", "aws", "judges"][..] } else { &["ministack", "google", "aws"] }
-            {
+            for name in if wanted == Tools::Tests {
+                &["ministack", "google", "aws", "judges", "oscal"][..]
+            } else {
+                &["ministack", "google", "aws"]
+            } {
                 python::environment(name)?;
             }
             Ok(())

@@ -39,6 +39,7 @@ mod page_test;
 mod progress;
 mod readiness;
 mod report;
+mod responsibility;
 mod risks;
 mod run;
 mod status;
@@ -110,6 +111,8 @@ enum Command {
     Changes(changes::Args),
     /// Show what the service levels of a client's months came to, and whether a month would have passed.
     Report(Box<report::Args>),
+    /// Show who does what of the controls of the frameworks that a client asked for.
+    Responsibility(responsibility::Args),
     /// Show how many units clients are billed for, and with --store the assets behind them.
     Units(units::Args),
     /// Show the outages that a person must own: which tier was told, who took them.
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Backups(args) => block_on(backups::run(args)),
         Command::Changes(args) => block_on(changes::run(args)),
         Command::Report(args) => block_on(report::run(*args)),
+        Command::Responsibility(args) => block_on(responsibility::run(args)),
         Command::Units(args) => block_on(units::run(args)),
         Command::Incidents(args) => block_on(incidents::run(args)),
         Command::Ack(args) => block_on(incidents::ack(args)),

@@ -80,6 +80,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
     incidents::add(ctx, client, (&mut found.entries, &mut found.copies, &mut found.gaps)).await?;
     let (file, folder) = (file_name(&about), about.folder());
     let code = code(ctx, (profile, &about)).await?;
+    let copied: Vec<String> = found.entries.iter().map(|entry| entry.path.clone()).collect();
     let inputs = Inputs {
         mode: handover.spec.mode,
         bundle: BundleName { file: &file, folder: &folder },
@@ -92,6 +93,7 @@ async fn files(ctx: &Context, handover: &Handover, sight: &Sight) -> Result<File
         policies: &sight.policies,
         export: &export,
         further_gaps: &found.gaps,
+        copied: &copied,
         withheld: &found.withheld,
         acceptance_code: code.as_deref(),
         ledger: told.as_ref(),

@@ -38,6 +38,8 @@ pub struct Inputs<'a> {
     pub export: &'a Export,
     /// Gaps that the controller found, such as an inventory file that the store has lost.
     pub further_gaps: &'a [Gap],
+    /// Paths below `data/` of what the controller copied in.
+    pub copied: &'a [String],
     /// Tags and facts whose values were taken out of the inventories.
     pub withheld: &'a [Withheld],
     /// The code by which the client accepts; a rehearsal has none.

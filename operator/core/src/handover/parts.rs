@@ -15,7 +15,7 @@ mod incidents;
 mod inventory;
 mod monitoring;
 mod read_me;
-mod responsibility;
+pub mod responsibility;
 mod runbooks;
 mod service_levels;
 #[cfg(test)]
@@ -75,12 +75,19 @@ pub static REGISTRY: [&dyn Part; 16] = [
     &acceptance::Acceptance,
 ];
 
-/// A file of JSON, without secrets.
+/// A file without secrets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct File {
     /// Path below `data/`.
     pub path: String,
-    value: Value,
+    content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Content {
+    Json(Value),
+    /// For programs that read no JSON.
+    Written(String),
 }
 
 impl File {
@@ -90,11 +97,19 @@ impl File {
     /// Never: what is told is made of structs with texts as keys, which are always JSON.
     fn json(path: impl Into<String>, told: &impl Serialize) -> Self {
         let value = serde_json::to_value(told).expect("a struct with texts as keys is JSON");
-        Self { path: path.into(), value: redact::value(value) }
+        Self { path: path.into(), content: Content::Json(redact::value(value)) }
+    }
+
+    /// A file that is no JSON, made of cells from which secrets were withheld one by one.
+    fn written(path: impl Into<String>, text: String) -> Self {
+        Self { path: path.into(), content: Content::Written(text) }
     }
 
     fn text(&self) -> String {
-        format!("{:#}\n", self.value)
+        match &self.content {
+            Content::Json(value) => format!("{value:#}\n"),
+            Content::Written(text) => text.clone(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::conditions::{ConditionSet, Is};
 use crate::outcome::Fault;
 
 /// How long before its end an agreement is near it: to negotiate one takes longer than to press a button.
-const NEAR: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(super) const NEAR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The data in words, the agreement that it needs, and the rule.
 const fn need(data: RegulatedData) -> (&'static str, AgreementKind, &'static str) {
@@ -34,7 +34,7 @@ fn date(text: &str) -> Option<Date> {
 }
 
 /// The zone in which days begin and end: that of the contract.
-fn zone(spec: &ManagedClientSpec) -> TimeZone {
+pub(super) fn zone(spec: &ManagedClientSpec) -> TimeZone {
     let named = spec.exit.contract.as_ref().and_then(|contract| crate::zone::zone(&contract.zone).ok());
     named.unwrap_or(TimeZone::UTC)
 }
@@ -42,6 +42,13 @@ fn zone(spec: &ManagedClientSpec) -> TimeZone {
 fn is_in_force(agreement: &Agreement, today: Date) -> bool {
     let is_signed = date(&agreement.signed_on).is_some_and(|signed| signed <= today);
     is_signed && (agreement.expires_on.is_empty() || date(&agreement.expires_on).is_some_and(|end| today <= end))
+}
+
+/// Agreements of a kind that are in force.
+#[must_use]
+pub fn in_force(spec: &ManagedClientSpec, kind: AgreementKind, now: Timestamp) -> Vec<&Agreement> {
+    let today = now.to_zoned(zone(spec)).date();
+    spec.agreements.iter().filter(|agreement| agreement.kind == kind && is_in_force(agreement, today)).collect()
 }
 
 /// Days that do not exist, and agreements that end before they begin.

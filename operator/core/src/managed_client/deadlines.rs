@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use self::working_days::working_days_after;
-use super::agreements;
+use super::{agreements, external_services};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::life::{Life, life};
 use crate::outcome::Fault;
@@ -246,6 +246,7 @@ pub fn deadlines(client: &ManagedClient, handovers: &[Handover], now: Timestamp)
     }
     if facts.left.is_none() {
         found.extend(agreements::deadlines(client, now));
+        found.extend(external_services::deadlines(client, now));
     }
     found.sort_by_key(|deadline| (deadline.at.0, deadline.kind));
     found
@@ -366,8 +367,9 @@ pub fn condition(set: &mut ConditionSet, deadlines: &[Deadline]) {
 /// Why the deadlines may not be kept: one was missed, or the delivery is near and no exit has begun.
 #[must_use]
 pub fn blocker(deadlines: &[Deadline], client: &ManagedClient) -> Option<String> {
-    // An agreement that has expired keeps nobody from leaving.
-    let deadlines: Vec<Deadline> = deadlines.iter().filter(|deadline| deadline.kind != DeadlineKind::Agreement).cloned().collect();
+    // An agreement or a service whose term is over keeps nobody from leaving.
+    let is_of_exit = |deadline: &&Deadline| !matches!(deadline.kind, DeadlineKind::Agreement | DeadlineKind::Renewal);
+    let deadlines: Vec<Deadline> = deadlines.iter().filter(is_of_exit).cloned().collect();
     if let Some(missed) = named(&deadlines, DeadlineState::Missed).into_iter().next() {
         return Some(format!("missed: {missed}"));
     }

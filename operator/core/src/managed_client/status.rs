@@ -23,6 +23,7 @@ use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
+use crate::responsibility;
 
 /// Time between two looks at a client that is as it should be.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
@@ -97,6 +98,7 @@ pub fn status(
         }
     };
     let status = ManagedClientStatus {
+        responsibility: responsibility::terms::settle(client, &mut set, now),
         conditions: set.finish(),
         namespace: Some(client_namespace(&client.name_any())),
         accounts: u32::try_from(wanted.iter().filter(|wanted| wanted.is_live_account()).count()).unwrap_or(u32::MAX),

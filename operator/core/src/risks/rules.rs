@@ -70,6 +70,8 @@ pub(super) fn due(kind: ConditionType, since: Timestamp) -> Timestamp {
         | Kind::RestoreTested
         | Kind::ExitReady
         | Kind::ExitProvable
+        | Kind::ResponsibilityAssigned
+        | Kind::QualificationsCurrent
         | Kind::DefinitionsCurrent => days(30),
         _ => days(7),
     };
@@ -110,6 +112,7 @@ pub(super) const fn cure(kind: ConditionType) -> &'static str {
         Kind::Accepted => "the client accepts its bundle by its digest: kubectl caretaker accept CLIENT",
         Kind::AccessRevoked => "the client runs the revocation script of its bundle, or sees why it is not refused",
         Kind::AgreementsInForce => "sign the agreement, and record it in spec.agreements",
+        Kind::ResponsibilityAssigned => "correct or take out the override: kubectl caretaker responsibility CLIENT",
         Kind::DeadlinesMet => "do what was missed, and tell the other side: kubectl caretaker closing CLIENT",
         Kind::DataErased => "see what keeps the data from being erased: kubectl caretaker closing CLIENT",
         _ => "see what the message says: kubectl caretaker status CLIENT",

@@ -184,6 +184,7 @@ mod tests {
             gcp: None,
             control_client: None,
             clients: Vec::new(),
+            qualifications: Vec::new(),
             signing_key: None,
         }
     }

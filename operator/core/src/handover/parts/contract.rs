@@ -32,6 +32,9 @@ impl Part for Contract {
                 tier.webhook_url = tier.webhook_url.as_ref().map(|_| monitoring::receiver(&tier.name));
             }
         }
-        vec![File::json("01-contract/managed-client.json", &Told { name: inputs.client.name_any(), spec })]
+        let mut files = vec![File::json("01-contract/managed-client.json", &Told { name: inputs.client.name_any(), spec })];
+        let held = &inputs.profile.spec.qualifications;
+        files.extend((!held.is_empty()).then(|| File::json("01-contract/provider-qualifications.json", held)));
+        files
     }
 }

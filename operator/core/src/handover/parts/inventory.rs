@@ -17,7 +17,10 @@ impl Part for Inventory {
     }
 
     fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
-        vec![File::json("02-inventory/coverage.json", &inputs.readings)]
+        let mut files = vec![File::json("02-inventory/coverage.json", &inputs.readings)];
+        let services = &inputs.client.spec.external_services;
+        files.extend((!services.is_empty()).then(|| File::json("02-inventory/external-services.json", services)));
+        files
     }
 
     fn gaps(&self, inputs: &Inputs<'_>) -> Vec<Gap> {

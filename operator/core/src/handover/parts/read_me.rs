@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Part, monitoring};
 use crate::handover::contents::Inputs;
+use crate::handover::redact;
 use crate::kit::BACKUP_ROLE;
 
 /// Hours that the receiver has for the first steps.
@@ -64,6 +65,13 @@ pub fn first_steps(inputs: &Inputs<'_>) -> Vec<FirstStep> {
             "Keep the role `{BACKUP_ROLE}` in each account that `06-backup/keep.json` names: without it no backup is made and none restored."
         );
         step(what, "before you delete any stack of the provider's");
+    }
+    for service in &inputs.client.spec.external_services {
+        let by = if service.renewal.is_empty() { "before the provider leaves" } else { &service.renewal };
+        let owner = service.owner.as_str().to_lowercase();
+        let what =
+            format!("The service {} ({}), whose contract the {owner} has: {}", service.name, service.model.as_str(), service.exit_step);
+        step(redact::text(&what), by);
     }
     steps
 }

@@ -1,13 +1,17 @@
 //! 10: who does what and who answers for it, domain by domain, as the contract says. The client is always accountable: a provider can be asked to do the work,
-//! and never to answer for it towards others. Nothing here says that a rule of anybody's is met. Beside the matrix: what was not as it should be, with who acts.
+//! and never to answer for it towards others. Nothing here says that a rule of anybody's is met. Where the client asked for frameworks, the same control by
+//! control, also as a spreadsheet and as OSCAL. Beside the matrix: what was not as it should be, with who acts.
 
 use caretaker_api::contract::{Authority, DeliveryModel, Domain};
 use caretaker_api::managed_client::ManagedClientSpec;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{File, Gap, Part};
 use crate::contract::{WRITTEN, authority};
 use crate::handover::contents::Inputs;
+use crate::responsibility::sheet::{self, DomainRow};
+use crate::responsibility::{self, Evidence, Held, Matrix, oscal};
 use crate::risks::Risk;
 
 pub(super) struct Responsibility;
@@ -15,6 +19,9 @@ pub(super) struct Responsibility;
 const PATH: &str = "10-responsibility";
 const BY_DOMAIN: &str = "told by domain only: ask the provider who did single tasks, such as patches, keys, certificates and names of domains, and who does \
                          them from now on";
+
+const BY_CONTROL: &str = "told by domain and by control: ask the provider who did single tasks, such as patches, keys, certificates and names of domains, and \
+                          who does them from now on; lists.json says what each framework's list leaves out";
 
 /// One row: no cell is empty.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -84,6 +91,56 @@ fn always() -> [Row; 2] {
     ]
 }
 
+/// What this bundle holds: what the controller copied, and what the other parts make of what was given to them.
+fn held(inputs: &Inputs<'_>) -> Held {
+    let is_copied = |evidence: &Evidence| inputs.copied.iter().any(|path| path.starts_with(evidence.path()));
+    let is_made = |evidence: &Evidence| match evidence {
+        Evidence::Contract | Evidence::Access | Evidence::Matrix | Evidence::Risks | Evidence::Disposition => true,
+        Evidence::Iac => inputs.export.accounts().next().is_some(),
+        Evidence::Monitoring => !inputs.monitoring.is_empty(),
+        Evidence::Backup => !inputs.policies.is_empty(),
+        Evidence::Levels => inputs.client.spec.service_levels.is_some(),
+        Evidence::Runbooks => !super::runbooks(inputs).is_empty(),
+        Evidence::Inventory | Evidence::Changes | Evidence::Incidents => false,
+    };
+    Held::of(Evidence::ALL.into_iter().filter(|evidence| is_copied(evidence) || is_made(evidence)))
+}
+
+/// The matrix by domain, for a spreadsheet.
+#[must_use]
+pub fn sheet(spec: &ManagedClientSpec, matrices: &[Matrix]) -> String {
+    sheet::matrix(&rows(spec).iter().map(domain_row).collect::<Vec<_>>(), matrices)
+}
+
+fn domain_row(row: &Row) -> DomainRow<'_> {
+    let Row { domain, work, responsible, decides, evidence, by, .. } = row;
+    DomainRow { domain, work, responsible, decides, by, evidence }
+}
+
+/// The rows by domain, and behind them those by control, with the same keys and further ones.
+#[must_use]
+pub fn json(spec: &ManagedClientSpec, matrices: &[Matrix]) -> Vec<serde_json::Value> {
+    // Structs with texts as keys are always JSON.
+    let domains = rows(spec).into_iter().filter_map(|row| serde_json::to_value(row).ok());
+    domains.chain(matrices.iter().flat_map(|matrix| &matrix.rows).filter_map(|row| serde_json::to_value(row).ok())).collect()
+}
+
+/// What is left out of the lists of the frameworks that were asked for.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    framework: &'a str,
+    controls: usize,
+    source: &'a str,
+    partial: &'a str,
+}
+
+fn told(matrix: &Matrix) -> Told<'_> {
+    let list = matrix.list;
+    let partial = list.partial.unwrap_or("no: every control at its level is here");
+    Told { framework: list.title, controls: matrix.rows.len(), source: list.source, partial }
+}
+
 fn rows(spec: &ManagedClientSpec) -> Vec<Row> {
     Domain::ALL.into_iter().map(|domain| row(spec, domain)).chain(always()).collect()
 }
@@ -98,14 +155,29 @@ impl Part for Responsibility {
     }
 
     fn files(&self, inputs: &Inputs<'_>) -> Vec<File> {
-        vec![
-            File::json(format!("{PATH}/matrix.json"), &rows(&inputs.client.spec)),
+        let spec = &inputs.client.spec;
+        let matrices = responsibility::compile(spec, &held(inputs));
+        let mut files = vec![
+            File::json(format!("{PATH}/matrix.json"), &json(spec, &matrices)),
+            File::written(format!("{PATH}/matrix.csv"), sheet(spec, &matrices)),
             File::json(format!("{PATH}/risks.json"), &Risks { of: "the moment at which the bundle was made", risks: inputs.risks }),
-        ]
+        ];
+        if matrices.is_empty() {
+            return files;
+        }
+        files.push(File::json(format!("{PATH}/lists.json"), &matrices.iter().map(told).collect::<Vec<_>>()));
+        let at = inputs.frozen.at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+        let pci = sheet::pci(inputs.client, &matrices, at);
+        files.extend(pci.map(|text| File::written(format!("{PATH}/pci-responsibility.csv"), text)));
+        files.extend(matrices.iter().map(|matrix| {
+            let document = oscal::document(inputs.client, Some(inputs.profile), std::slice::from_ref(matrix));
+            File::json(format!("{PATH}/oscal/{}.json", matrix.list.file), &document)
+        }));
+        files
     }
 
-    fn gaps(&self, _inputs: &Inputs<'_>) -> Vec<Gap> {
-        vec![Gap::new(PATH, BY_DOMAIN)]
+    fn gaps(&self, inputs: &Inputs<'_>) -> Vec<Gap> {
+        vec![Gap::new(PATH, if inputs.client.spec.compliance.is_some() { BY_CONTROL } else { BY_DOMAIN })]
     }
 }
 

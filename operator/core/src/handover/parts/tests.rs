@@ -115,6 +115,7 @@ impl World {
             monitoring: &self.monitoring,
             policies: &self.policies,
             further_gaps: &self.gaps,
+            copied: &[],
             withheld: &self.withheld,
             acceptance_code: (mode == HandoverMode::Final).then_some("K7Q01-00000-00000-00000"),
             ledger: None,
@@ -251,6 +252,33 @@ fn runbooks_are_of_what_there_is() {
     assert!(made[0].alerts.is_empty() && made[0].backups.is_empty(), "nothing watches a bucket: {:?}", made[0]);
     assert_eq!(made[1].alerts.iter().collect::<Vec<_>>(), ["InstanceDown"]);
     assert!(made[1].backups[0].contains("daily at 03:30 UTC") && made[1].tiers.len() == 3, "{:?}", made[1]);
+}
+
+#[test]
+fn services_beside_the_accounts_stand_in_the_inventory_and_in_the_first_steps() {
+    let mut world = world();
+    let path = "02-inventory/external-services.json";
+    assert!(!world.inputs(HandoverMode::Final).files().contains_key(path), "none is declared");
+    let step = format!("move the contract, see https://u:{SECRET}@wiki.example");
+    let service = |renewal: &str| json!({"name": "mail", "owner": "Provider", "model": "SaaS", "renewal": renewal, "exitStep": step});
+    world.client.spec.external_services = vec![made(service("2027-01-31")), made(service(""))];
+    let inputs = world.inputs(HandoverMode::Final);
+    let told = inputs.files()[path].clone();
+    assert!(told.contains("\"mail\"") && !told.contains(SECRET), "{told}");
+    let steps: Vec<FirstStep> =
+        first_steps(&inputs).into_iter().filter(|step| step.what.contains("mail (SaaS), whose contract the provider has")).collect();
+    assert_eq!(steps.iter().map(|step| step.by.as_str()).collect::<Vec<_>>(), ["2027-01-31", "before the provider leaves"]);
+    assert!(steps.iter().all(|step| !step.what.contains(SECRET)), "{steps:?}");
+}
+
+#[test]
+fn qualifications_of_the_provider_go_with_the_contract() {
+    let mut world = world();
+    let path = "01-contract/provider-qualifications.json";
+    assert!(!world.inputs(HandoverMode::Final).files().contains_key(path), "none is declared");
+    world.profile.spec.qualifications =
+        vec![made(json!({"name": "SOC 2 Type II", "issuer": "Audit Ltd", "reference": "A-7", "expiresOn": "2027-01-31"}))];
+    assert!(world.inputs(HandoverMode::Rehearsal).files()[path].contains("2027-01-31"));
 }
 
 #[test]
