@@ -4,6 +4,7 @@
 
 mod doors;
 mod held;
+mod members;
 mod watched;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 
 use doors::Door;
 use held::Held;
+use members::Member;
 pub use watched::api_resource;
 use watched::{Watched, is_served, watched_kinds};
 
@@ -275,6 +277,7 @@ impl Cache {
                 let gone = self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object));
                 self.wake_owners(kind, &key(&object), object.labels());
                 self.wake_profiles(kind, gone.as_deref(), None);
+                self.wake_service_profiles(kind, gone.as_deref(), None);
             }
         }
     }
@@ -295,6 +298,21 @@ impl Cache {
         }
         // What this process has written itself is held before its event comes, which then brings no news.
         self.wake_profiles(kind, before.as_deref(), Some(&held));
+        self.wake_service_profiles(kind, before.as_deref(), Some(&held));
+    }
+
+    /// A client takes a revision, becomes Ready, or names another profile: the profiles that it names or has are to see it.
+    fn wake_service_profiles(&self, kind: &str, before: Option<&Held>, after: Option<&Held>) {
+        if kind != Kind::ManagedClient.as_str() {
+            return;
+        }
+        let (before, after) = (Member::of(before), Member::of(after));
+        if before != after {
+            let names: std::collections::BTreeSet<String> = before.iter().chain(&after).flat_map(Member::profiles).collect();
+            for name in names {
+                self.wake(Wake { kind: Kind::ServiceProfile, namespace: String::new(), name });
+            }
+        }
     }
 
     /// An account begins or ceases to let its principal in: its profile is to say what that means for exits.
@@ -343,6 +361,15 @@ impl Cache {
         match kind {
             "ProviderProfile" => {
                 all_of(&[Kind::ManagedClient, Kind::CloudAccount], None).into_iter().filter(|wake| self.names_profile(wake, name)).collect()
+            }
+            "ServiceProfile" => {
+                let revision = self.held(kind, namespace, name).and_then(|held| members::revision(&held));
+                let is_news = |member: &Member| member.profiles().any(|named| named == *name) && !member.has(name, revision.as_deref());
+                let clients = self.held_in(Kind::ManagedClient.as_str(), None).into_iter();
+                clients
+                    .filter(|(_, held)| Member::of(Some(held)).is_some_and(|member| is_news(&member)))
+                    .map(|((_, client), _)| Wake { kind: Kind::ManagedClient, namespace: String::new(), name: client })
+                    .collect()
             }
             "CloudAccount" => {
                 let mut wakes = all_of(&[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover], Some(namespace));

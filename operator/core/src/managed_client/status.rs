@@ -23,6 +23,7 @@ use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
+use crate::service_profile::{self, Standing};
 
 /// Time between two looks at a client that is as it should be.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
@@ -57,10 +58,13 @@ pub fn status(
     report: &Report,
     now: Timestamp,
 ) -> (ManagedClientStatus, Outcome) {
+    if let Standing::Takes(taken) = &observed.standing {
+        return service_profile::taking(client, taken, CONDITIONS, now);
+    }
     let last = client.status.clone().unwrap_or_default();
     let generation = client.metadata.generation.unwrap_or_default();
     let mut set = ConditionSet::new(&last.conditions, CONDITIONS, generation, now);
-    let mut waits = Vec::new();
+    let mut waits = service_profile::condition(&mut set, client, &observed.standing);
     namespace_condition(&mut set, report, faults);
     let wanted = accounts::accounts(client, observed);
     mirror_accounts(&mut set, &wanted, observed, &mut waits);
@@ -113,6 +117,7 @@ pub fn status(
         delivery: Some(delivery),
         billing: billing::settle(client, report.billing.as_ref()),
         handed_over_by,
+        profile: service_profile::shown(client, &observed.standing),
         ..last
     };
     (status, outcome)
