@@ -460,3 +460,65 @@ fn a_revision_is_of_defaults_and_limits_in_any_order_of_keys() {
     let large = profile(json!({"monitoring": {"tiers": "x".repeat(MOST_BYTES)}}), json!({}));
     assert_eq!(faults(&large.spec)[0].field, "spec.defaults");
 }
+
+/// KubeVirt 9132 and 14726: a reference was changed, and the revision of the other object went on.
+#[test]
+fn a_client_that_names_another_profile_takes_that_one_at_once_and_keeps_what_it_has_until_it_is_there() {
+    let smb = profile(defaults(30), json!({}));
+    let held = taken(&client("a"), &smb, START);
+    let moved = stored(&client_of("a", json!({"profile": {"name": "large"}})), held.status.as_ref().unwrap());
+    assert!(matches!(standing(&moved, None, START), Standing::Waits(_)), "nothing is built of two profiles");
+    assert_eq!(moved.spec.monitoring.as_ref().unwrap().retention_days, 30, "who reads it meanwhile sees what is in force");
+    let mut large = profile(defaults(90), json!({}));
+    large.metadata.name = Some("large".into());
+    let moved = taken(&moved, &large, START);
+    assert_eq!(moved.spec.monitoring.as_ref().unwrap().retention_days, 90);
+    assert_eq!(moved.status.as_ref().unwrap().profile.as_ref().unwrap().name, "large");
+}
+
+/// Capsule 465: what was removed from the standard stayed with the tenants.
+#[test]
+fn what_a_profile_does_not_say_any_more_goes_from_its_clients_too() {
+    let mut smb = profile(defaults(30), json!({}));
+    let mut clients = [ready(taken(&client("a"), &smb, START), Is::False)];
+    let mut less = defaults(30);
+    less.as_object_mut().unwrap().remove("backups");
+    smb.spec = profile(less, json!({})).spec;
+    look(&mut smb, &clients, START);
+    let rows = &smb.status.as_ref().unwrap().change.as_ref().unwrap().rows;
+    assert!(
+        rows.iter().any(|row| row.path == "backups.dailyAt" && row.from.as_deref() == Some("\"03:30\"") && row.to.is_none()),
+        "{rows:?}"
+    );
+    look(&mut smb, &clients, after(60));
+    clients[0] = taken(&clients[0], &smb, after(61));
+    assert!(clients[0].spec.backups.is_none());
+    assert!(!managed_client::plan(&clients[0], &Observed::default(), START).iter().any(|made| made.kind == "BackupPolicy"));
+}
+
+/// Kyverno 7718: a policy that was deleted and made again took what it had made along.
+#[test]
+fn a_profile_that_is_made_again_is_the_same_and_rolls_nothing_out() {
+    let smb = profile(defaults(30), json!({}));
+    let held = ready(taken(&client("a"), &smb, START), Is::True);
+    let mut again = profile(defaults(30), json!({}));
+    again.metadata.uid = Some("another".into());
+    assert_eq!(standing(&held, Some(&again), after(5)), Standing::InForce { newer: None, problem: None });
+    assert!(matches!(look(&mut again, &[held], after(5)), Outcome::Settled(_)));
+}
+
+/// Argo CD 12202: conditions flipped at each look, and each look wrote.
+#[test]
+fn a_second_look_at_the_same_world_writes_nothing() {
+    let mut smb = profile(defaults(30), json!({}));
+    let clients = [ready(taken(&client("a"), &smb, START), Is::True), ready(taken(&client("b"), &smb, START), Is::True)];
+    for (days, at) in [(30, 0), (60, 10), (60, 71)] {
+        smb.spec = profile(defaults(days), json!({})).spec;
+        look(&mut smb, &clients, after(at));
+        let before = smb.status.clone();
+        look(&mut smb, &clients, after(at + 5));
+        assert_eq!(smb.status, before, "{days} days at {at} s");
+    }
+    let shown_once = shown(&clients[0], &standing(&clients[0], Some(&smb), after(80)));
+    assert_eq!(shown_once.as_ref(), clients[0].status.as_ref().unwrap().profile.as_ref());
+}
