@@ -160,7 +160,7 @@ impl Default for RolloutTerms {
 }
 
 fn int_or_percent(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}], "maxLength": 5})
+    json_schema!({"x-kubernetes-int-or-string": true, "maxLength": 5})
 }
 
 /// Clients of a wave when nothing is said.

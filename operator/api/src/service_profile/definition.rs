@@ -29,6 +29,10 @@ pub(crate) fn join(client: &mut Value, profile: &mut Value) {
     if let Some(Value::Array(own)) = own {
         own.extend(rules);
     }
+    // A schema without a type is made one that takes null.
+    if let Some(Value::Object(size)) = profile.pointer_mut(&format!("{SPEC}/properties/rollout/properties/waveSize")) {
+        size.remove("nullable");
+    }
     if let Some(slot) = profile.pointer_mut(&format!("{SPEC}/properties/defaults")) {
         defaults["description"] = slot["description"].take();
         *slot = defaults;
@@ -68,7 +72,9 @@ fn open(node: &mut Value, path: &[&str], rules: &mut Vec<Value>) {
     let required = map.remove("required");
     let required: Vec<&str> = required.iter().filter_map(Value::as_array).flatten().filter_map(Value::as_str).collect();
     rules.extend(required.iter().map(|name| required_rule(path, name)));
-    lift(map, path, rules);
+    if map.get("type").and_then(Value::as_str) == Some("object") {
+        lift(map, path, rules);
+    }
     for (name, field) in map.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         if let Some(field) = field.as_object_mut().filter(|_| required.contains(&name.as_str())) {
             tell(field, "Required where no profile gives it.");
@@ -226,6 +232,15 @@ mod tests {
             "has(self.profile) || !has(self.exit) || !has(self.exit.contract) || !has(self.exit.contract.transition) || has(self.exit.contract.transition.days)",
         ] {
             assert!(rules.contains(&rule), "{rule} is not in {rules:#?}");
+        }
+        let mut client = client.clone();
+        for (path, rule) in [
+            ("monitoring.tiers", "each tier needs a name of its own"),
+            ("billing.units", "each unit needs a name of its own"),
+            ("domains", "each domain stands once"),
+        ] {
+            let stays = field(&mut client, path)["x-kubernetes-validations"].to_string();
+            assert!(stays.contains(rule), "a rule of the list by itself stays with it: {path}: {stays}");
         }
         let lifted = rules.iter().find(|rule| rule.contains("self.monitoring.hours.exists")).unwrap();
         assert!(lifted.starts_with("has(self.profile) || !has(self.monitoring) || (self.monitoring.tiers.all("), "{lifted}");

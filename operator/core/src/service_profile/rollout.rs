@@ -80,6 +80,12 @@ fn open(wave: &Wave, clients: &[&ManagedClient], (profile, newest): (&str, &str)
     wave.clients.iter().filter_map(why).collect()
 }
 
+/// A wave that is under way, in words.
+fn told(wave: &Wave, open: &[String]) -> String {
+    let more = if open.len() > NAMED { format!(" and {} more", open.len() - NAMED) } else { String::new() };
+    format!("wave {}: {}{more}", wave.number, open[..open.len().min(NAMED)].join(", "))
+}
+
 /// What stands before the next wave.
 enum Next {
     /// A wave begins now.
@@ -101,9 +107,7 @@ fn next(
             let open = open(wave, clients, (&profile.name_any(), &change.revision));
             if !open.is_empty() {
                 wave.settled_at = None;
-                let more = if open.len() > NAMED { format!(" and {} more", open.len() - NAMED) } else { String::new() };
-                let message = format!("wave {}: {}{more}", wave.number, open[..open.len().min(NAMED)].join(", "));
-                return Next::Waits(Reason::Progressing, message, LOOK);
+                return Next::Waits(Reason::Progressing, told(wave, &open), LOOK);
             }
             Some(wave.settled_at.get_or_insert(Time(now)).0)
         }
@@ -170,7 +174,7 @@ pub fn status(profile: &ServiceProfile, clients: &[ManagedClient], faults: &[Fau
         status.change = Some(planned);
         let (reason, message, after) = match found {
             Next::Begins(wave) => {
-                let message = format!("wave {} is under way for {} client(s)", wave.number, wave.clients.len());
+                let message = told(&wave, &open(&wave, &all, (&name, &newest)));
                 status.wave = Some(wave);
                 (Reason::Progressing, message, LOOK)
             }

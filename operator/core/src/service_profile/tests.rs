@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::conditions::{ConditionSet, find};
+use crate::conditions::{ConditionSet, Is, find};
 use crate::managed_client::{self, Observed, Report};
 use crate::outcome::Outcome;
 
@@ -70,8 +70,6 @@ fn ready(mut client: ManagedClient, is: Is) -> ManagedClient {
     status.conditions = set.finish();
     client
 }
-
-use crate::conditions::Is;
 
 fn revision_of(client: &ManagedClient) -> &str {
     &client.status.as_ref().unwrap().profile.as_ref().unwrap().revision
