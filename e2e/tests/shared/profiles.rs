@@ -109,7 +109,12 @@ fn a_changed_profile_is_shown_and_then_goes_out_in_waves() -> Result<()> {
     let row = json!({"client": "pack-a", "path": "monitoring.retentionDays", "from": "30", "to": "60"});
     ensure!(shown["rows"].as_array().is_some_and(|rows| rows.contains(&row)), "{shown}");
     let table = lab.plugin(&["profiles", "show", "pack"])?;
-    ensure!(table.contains("changes 3 field(s) of 2 of 2 client(s)") && table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    ensure!(
+        table.contains("changes 3 field(s) of 2 of 2 client(s)")
+            && table.contains("9100")
+            && table.lines().all(|line| line.chars().count() <= 100),
+        "{table}"
+    );
     for client in ["pack-a", "pack-b"] {
         ensure!(held(lab, client)?["revision"] == first["revision"], "{client} has moved");
         ensure!(stack(lab, client)?["exporterPort"] == 9100);

@@ -1,14 +1,16 @@
 //! What a new revision changes for the clients that have an earlier one, told before anything goes out.
 
+use std::collections::BTreeSet;
+
 use caretaker_api::service_profile::{ChangeRow, PlannedChange, ProfileStatus, leaves, merged, taken};
 use caretaker_api::{ManagedClient, ServiceProfile};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::shown_value;
-use super::standing::refusal;
+use super::standing::{refusal, resolved};
 use crate::outcome::join_faults;
 
 /// Rows that a status lists.
@@ -16,17 +18,24 @@ const ROWS: usize = 50;
 /// Refusals that a status lists.
 const REFUSALS: usize = 10;
 
-/// Fields that change for one client.
+/// Fields that change for one client: what holds now and what would hold, defaults of the API included.
 fn rows(client: &ManagedClient, held: &ProfileStatus, profile: &ServiceProfile) -> Vec<ChangeRow> {
-    let without = client.spec.profile.as_ref().map(|choice| choice.without.as_slice()).unwrap_or_default();
-    let written = &client.reading.written;
-    let before = leaves(&merged(&taken(&held.defaults, without), written));
-    let after = leaves(&merged(&taken(&profile.spec.defaults, without), written));
+    let after = client.with_defaults(&profile.spec.defaults).ok().filter(|after| after.reading.unread.is_empty());
+    let (before, after) = match after {
+        Some(after) => (Value::Object(resolved(client)), Value::Object(resolved(&after))),
+        // It could not take it; what was written is told all the same.
+        None => {
+            let without = client.spec.profile.as_ref().map(|choice| choice.without.as_slice()).unwrap_or_default();
+            let whole = |defaults| merged(&taken(defaults, without), &client.reading.written);
+            (whole(&held.defaults), whole(&profile.spec.defaults))
+        }
+    };
+    let (before, after) = (leaves(&before), leaves(&after));
     let row =
         |path: &str, from: Option<String>, to: Option<String>| ChangeRow { client: client.name_any(), path: path.to_owned(), from, to };
-    let mut rows: Vec<ChangeRow> = before
-        .keys()
-        .chain(after.keys().filter(|path| !before.contains_key(*path)))
+    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let mut rows: Vec<ChangeRow> = paths
+        .into_iter()
         .filter(|path| before.get(*path) != after.get(*path))
         .map(|path| row(path, before.get(path).map(shown_value), after.get(path).map(shown_value)))
         .collect();

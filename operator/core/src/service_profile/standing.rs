@@ -129,7 +129,7 @@ fn filled(client: &ManagedClient, held: ProfileStatus) -> ProfileStatus {
 }
 
 /// What holds in every field that a profile may set.
-fn resolved(client: &ManagedClient) -> Map<String, Value> {
+pub(super) fn resolved(client: &ManagedClient) -> Map<String, Value> {
     let whole = json!(client.spec);
     let mut found = json!({});
     for path in FIELDS {
