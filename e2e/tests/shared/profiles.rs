@@ -62,25 +62,8 @@ fn is_built(lab: &Lab, client: &str, days: u64) -> Result<()> {
     })
 }
 
-#[test]
-fn a_changed_profile_is_shown_and_then_goes_out_in_waves() -> Result<()> {
-    let lab = lab();
-    let clients = [Client::new("pack-a", "200000002401", REGION), Client::new("pack-b", "200000002402", REGION)];
-    // The client stands before its profile in the file.
-    let items = [document(&clients[0], "pack", &json!({})), document(&clients[1], "pack", &json!({})), profile("pack", &json!({}))];
-    lab.kubectl.apply(&list(&items))?;
-    for client in &clients {
-        lab.condition(&["mc", &client.name], "ProfileResolved", "True", "Settled")?;
-        is_built(lab, &client.name, 30)?;
-        let quota = lab.kubectl.get(&["resourcequota", "-n", &format!("client-{}", client.name)])?;
-        ensure!(quota["items"][0]["spec"]["hard"]["pods"] == "33", "{quota}");
-        lab.grant(client)?;
-        lab.kubectl.wait(&[&format!("mc/{}", client.name)], "condition=Ready", PATIENCE).with_context(|| lab.log())?;
-    }
-    let first = held(lab, "pack-a")?;
-    ensure!(first["deviationCount"] == 0 && first["resolved"]["monitoring"]["exporterPort"] == 9100, "{first}");
-
-    // One override is one deviation, and it is in force at once.
+/// An override is one deviation, and it is in force at once.
+fn an_override_is_counted(lab: &Lab) -> Result<()> {
     patch(lab, "mc/pack-b", &json!({"spec": {"monitoring": {"retentionDays": 7}}}))?;
     is_built(lab, "pack-b", 7)?;
     let own = lab.until("one deviation", || {
@@ -98,8 +81,11 @@ fn a_changed_profile_is_shown_and_then_goes_out_in_waves() -> Result<()> {
         ensure!(lab.metrics()?.contains(r#"caretaker_profile_deviations{profile="pack"} 1"#));
         Ok(())
     })?;
+    Ok(())
+}
 
-    // A change is shown, and nothing goes out while it is paused.
+/// A change is shown, and nothing goes out while it is paused.
+fn a_change_is_shown(lab: &Lab, first: &Value) -> Result<()> {
     let change = json!({"spec": {"rollout": {"paused": true}, "defaults": {"monitoring": {"exporterPort": 9200, "retentionDays": 60}}}});
     patch(lab, "sprof/pack", &change)?;
     lab.condition(&["sprof", "pack"], "RolledOut", "False", "RolloutPaused")?;
@@ -119,8 +105,11 @@ fn a_changed_profile_is_shown_and_then_goes_out_in_waves() -> Result<()> {
         ensure!(held(lab, client)?["revision"] == first["revision"], "{client} has moved");
         ensure!(stack(lab, client)?["exporterPort"] == 9100);
     }
+    Ok(())
+}
 
-    // It goes on, one client at a time.
+/// It goes on, one client at a time.
+fn it_goes_out(lab: &Lab, first: &Value) -> Result<Value> {
     patch(lab, "sprof/pack", &json!({"spec": {"rollout": {"paused": false}}}))?;
     is_built(lab, "pack-a", 60)?;
     lab.condition(&["sprof", "pack"], "RolledOut", "True", "Settled")?;
@@ -130,6 +119,29 @@ fn a_changed_profile_is_shown_and_then_goes_out_in_waves() -> Result<()> {
     let (at_a, at_b) = (a["adoptedAt"].as_str().context("a time")?, b["adoptedAt"].as_str().context("a time")?);
     let apart = at_b.parse::<jiff::Timestamp>()?.duration_since(at_a.parse()?);
     ensure!(apart.as_secs() >= 2, "two waves with a pause between them: {at_a}, {at_b}");
+    Ok(a)
+}
+
+#[test]
+fn a_changed_profile_is_shown_and_then_goes_out_in_waves() -> Result<()> {
+    let lab = lab();
+    let clients = [Client::new("pack-a", "200000002401", REGION), Client::new("pack-b", "200000002402", REGION)];
+    // The client stands before its profile in the file.
+    let items = [document(&clients[0], "pack", &json!({})), document(&clients[1], "pack", &json!({})), profile("pack", &json!({}))];
+    lab.kubectl.apply(&list(&items))?;
+    for client in &clients {
+        lab.condition(&["mc", &client.name], "ProfileResolved", "True", "Settled")?;
+        is_built(lab, &client.name, 30)?;
+        let quota = lab.kubectl.get(&["resourcequota", "-n", &format!("client-{}", client.name)])?;
+        ensure!(quota["items"][0]["spec"]["hard"]["pods"] == "33", "{quota}");
+        lab.grant(client)?;
+        lab.kubectl.wait(&[&format!("mc/{}", client.name)], "condition=Ready", PATIENCE).with_context(|| lab.log())?;
+    }
+    let first = held(lab, "pack-a")?;
+    ensure!(first["deviationCount"] == 0 && first["resolved"]["monitoring"]["exporterPort"] == 9100, "{first}");
+    an_override_is_counted(lab)?;
+    a_change_is_shown(lab, &first)?;
+    let a = it_goes_out(lab, &first)?;
 
     // It may not go while clients name it, and nothing of theirs changes.
     let refused = lab.kubectl.run(&["delete", "sprof", "pack", "--wait=false"]).err().map(|error| format!("{error:#}")).unwrap_or_default();

@@ -25,7 +25,6 @@ use tokio::sync::mpsc;
 
 use doors::Door;
 use held::Held;
-use members::Member;
 pub use watched::api_resource;
 use watched::{Watched, is_served, watched_kinds};
 
@@ -277,7 +276,6 @@ impl Cache {
                 let gone = self.state.objects.write().expect("no panic while held").entry(kind).or_default().remove(&key(&object));
                 self.wake_owners(kind, &key(&object), object.labels());
                 self.wake_profiles(kind, gone.as_deref(), None);
-                self.wake_service_profiles(kind, gone.as_deref(), None);
             }
         }
     }
@@ -298,25 +296,14 @@ impl Cache {
         }
         // What this process has written itself is held before its event comes, which then brings no news.
         self.wake_profiles(kind, before.as_deref(), Some(&held));
-        self.wake_service_profiles(kind, before.as_deref(), Some(&held));
     }
 
-    /// A client takes a revision, becomes Ready, or names another profile: the profiles that it names or has are to see it.
-    fn wake_service_profiles(&self, kind: &str, before: Option<&Held>, after: Option<&Held>) {
-        if kind != Kind::ManagedClient.as_str() {
-            return;
-        }
-        let (before, after) = (Member::of(before), Member::of(after));
-        if before != after {
-            let names: std::collections::BTreeSet<String> = before.iter().chain(&after).flat_map(Member::profiles).collect();
-            for name in names {
-                self.wake(Wake { kind: Kind::ServiceProfile, namespace: String::new(), name });
-            }
-        }
-    }
-
-    /// An account begins or ceases to let its principal in: its profile is to say what that means for exits.
+    /// An account begins or ceases to let its principal in: its profile is to say what that means for exits. A client takes a revision of its package or
+    /// becomes Ready: the next wave may begin.
     fn wake_profiles(&self, kind: &str, before: Option<&Held>, after: Option<&Held>) {
+        for name in if kind == Kind::ManagedClient.as_str() { members::news(before, after) } else { Vec::new() } {
+            self.wake(Wake { kind: Kind::ServiceProfile, namespace: String::new(), name });
+        }
         if kind != Kind::CloudAccount.as_str() {
             return;
         }
@@ -363,13 +350,10 @@ impl Cache {
                 all_of(&[Kind::ManagedClient, Kind::CloudAccount], None).into_iter().filter(|wake| self.names_profile(wake, name)).collect()
             }
             "ServiceProfile" => {
-                let revision = self.held(kind, namespace, name).and_then(|held| members::revision(&held));
-                let is_news = |member: &Member| member.profiles().any(|named| named == *name) && !member.has(name, revision.as_deref());
-                let clients = self.held_in(Kind::ManagedClient.as_str(), None).into_iter();
-                clients
-                    .filter(|(_, held)| Member::of(Some(held)).is_some_and(|member| is_news(&member)))
-                    .map(|((_, client), _)| Wake { kind: Kind::ManagedClient, namespace: String::new(), name: client })
-                    .collect()
+                let profile = self.held(kind, namespace, name);
+                let is_told =
+                    |wake: &Wake| members::is_news(self.held(wake.kind.as_str(), "", &wake.name).as_deref(), name, profile.as_deref());
+                all_of(&[Kind::ManagedClient], None).into_iter().filter(is_told).collect()
             }
             "CloudAccount" => {
                 let mut wakes = all_of(&[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover], Some(namespace));

@@ -62,8 +62,7 @@ pub fn status(
         return service_profile::taking(client, taken, CONDITIONS, now);
     }
     let last = client.status.clone().unwrap_or_default();
-    let generation = client.metadata.generation.unwrap_or_default();
-    let mut set = ConditionSet::new(&last.conditions, CONDITIONS, generation, now);
+    let mut set = ConditionSet::new(&last.conditions, CONDITIONS, client.metadata.generation.unwrap_or_default(), now);
     let mut waits = service_profile::condition(&mut set, client, &observed.standing);
     namespace_condition(&mut set, report, faults);
     let wanted = accounts::accounts(client, observed);

@@ -7,7 +7,7 @@ use super::held::Held;
 /// A client as its profile sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Member {
+struct Member {
     metadata: Meta,
     spec: Spec,
     status: Status,
@@ -59,7 +59,7 @@ struct Told {
 
 impl Member {
     /// Of a client as it is held; `None` where it is not there, or has nothing to do with any profile.
-    pub fn of(held: Option<&Held>) -> Option<Self> {
+    fn of(held: Option<&Held>) -> Option<Self> {
         let mut member: Self = held?.read()?;
         member.status.conditions.retain(|told| told.kind == "Ready");
         member.metadata.annotations.retain(|name, _| name == caretaker_api::names::PAUSED);
@@ -67,20 +67,36 @@ impl Member {
     }
 
     /// The profiles that it names or has.
-    pub fn profiles(&self) -> impl Iterator<Item = String> {
+    fn profiles(&self) -> impl Iterator<Item = String> {
         let named = self.spec.profile.as_ref().map(|named| named.name.clone());
         named.into_iter().chain(self.status.profile.as_ref().map(|held| held.name.clone()))
     }
 
     /// Whether it has this revision of a profile, and names it.
-    pub fn has(&self, profile: &str, revision: Option<&str>) -> bool {
+    fn has(&self, profile: &str, revision: Option<&str>) -> bool {
         let is_named = self.spec.profile.as_ref().is_some_and(|named| named.name == profile);
         is_named && self.status.profile.as_ref().is_some_and(|held| held.name == profile && Some(held.revision.as_str()) == revision)
     }
 }
 
+/// Profiles that are to look at their clients again.
+pub(super) fn news(before: Option<&Held>, after: Option<&Held>) -> Vec<String> {
+    let (before, after) = (Member::of(before), Member::of(after));
+    if before == after {
+        return Vec::new();
+    }
+    let names: std::collections::BTreeSet<String> = before.iter().chain(&after).flat_map(Member::profiles).collect();
+    names.into_iter().collect()
+}
+
+/// Whether a profile as it is now, or that it is gone, is news for a client.
+pub(super) fn is_news(client: Option<&Held>, name: &str, profile: Option<&Held>) -> bool {
+    let newest = profile.and_then(revision);
+    Member::of(client).is_some_and(|member| member.profiles().any(|named| named == name) && !member.has(name, newest.as_deref()))
+}
+
 /// The newest revision of a profile, where its status speaks of its present spec.
-pub(super) fn revision(held: &Held) -> Option<String> {
+fn revision(held: &Held) -> Option<String> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Profile {
