@@ -255,7 +255,7 @@ fn admission_knows_what_a_profile_may_say_and_what_a_client_may_leave_out() -> R
 fn the_packages_of_the_examples_are_taken_by_their_clients() -> Result<()> {
     let lab = lab();
     for (name, client, deviations) in
-        [("smb-standard", "rowan", 0), ("enterprise", "sequoia", 2), ("federal", "redwood", 0), ("healthcare", "hawthorn", 1)]
+        [("smb-standard", "hornbeam", 0), ("enterprise", "sequoia", 2), ("federal", "redwood", 0), ("healthcare", "hawthorn", 1)]
     {
         let text = std::fs::read_to_string(source_root().join(format!("examples/service-profile-{name}.yaml")))?;
         lab.kubectl.apply(&text)?;
