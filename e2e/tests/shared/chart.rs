@@ -45,7 +45,7 @@ fn the_linter_has_nothing_to_say() -> Result<()> {
 fn it_renders_what_it_promises() -> Result<()> {
     let rendered = helm(&["template", "caretaker", "--namespace", "caretaker-system"])?;
     for (kind, count) in [
-        ("CustomResourceDefinition", 9),
+        ("CustomResourceDefinition", 10),
         ("Deployment", 1),
         ("Service", 1),
         ("NetworkPolicy", 1),

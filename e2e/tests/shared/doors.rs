@@ -259,6 +259,12 @@ fn people_have_roles_that_end_where_they_say() -> Result<()> {
     operator.let_through(&["annotate", "managedclient", "peopled", "a=b"])?;
     operator.refused(&["delete", "managedclient", "peopled"], "cannot delete")?;
     operator.refused(&["annotate", "pprof", "default", "a=b"], "cannot patch")?;
+    // Who changes a package changes every client of it.
+    let package = json!({"apiVersion": "caretaker.dev/v1alpha1", "kind": "ServiceProfile", "metadata": {"name": "peopled"}, "spec": {}});
+    admin.apply(&package)?;
+    operator.refused(&["annotate", "sprof", "peopled", "a=b"], "cannot patch")?;
+    viewer.let_through(&["get", "sprof", "peopled"])?;
+    admin.let_through(&["delete", "sprof", "peopled"])?;
     viewer.let_through(&["get", "managedclients,cloudaccounts,handovers", "-A"])?;
     viewer.refused(&["annotate", "managedclient", "peopled", "a=b"], "cannot patch")?;
     viewer.refused(&["get", "secrets", "-n", NAMESPACE], "cannot list")?;

@@ -18,6 +18,7 @@ mod ledger;
 mod lifecycle;
 mod line;
 mod members;
+mod profiles;
 mod provider_types;
 mod receivers;
 mod responsibility;

@@ -41,6 +41,13 @@ words! {
         Reconciling,
         /// Nothing more happens until a person acts (kstatus).
         Stalled,
+        /// The ServiceProfile that the client names is in force, in its newest revision or in an earlier one until the client's wave comes. True, with the reason
+        /// NotRequested, where none is named.
+        ProfileResolved,
+        /// The client has named each authorization that its profile asks for.
+        AuthorizationsNamed,
+        /// Each client of the profile has its newest revision.
+        RolledOut,
         /// The client's namespace and its guards are in place.
         NamespaceReady,
         /// A pod in the client's namespace was refused everything that it must be refused, beside things that must work and did. `Ready` is False only where
@@ -148,6 +155,14 @@ words! {
         InvalidSpec,
         /// A referenced object does not exist.
         ReferenceMissing,
+        /// A client cannot take the newest revision of its profile, and keeps the one that it has.
+        ProfileRefused,
+        /// An account is read, or a backup lies, in a region that the profile does not allow.
+        RegionNotAllowed,
+        /// An authorization that the profile asks for is not named.
+        AuthorizationMissing,
+        /// A changed profile does not go out further until somebody says so.
+        RolloutPaused,
         /// An object of that name exists that Caretaker did not make.
         NameTaken,
         /// The account belongs to another client's object.

@@ -31,9 +31,11 @@ pub mod provider_identity;
 pub mod provider_profile;
 pub mod qualifications;
 mod quota;
+pub mod reading;
 mod recipients;
 pub mod scope;
 pub mod service_level;
+pub mod service_profile;
 pub mod service_report;
 pub mod words;
 
@@ -45,6 +47,7 @@ pub use incident::Incident;
 pub use managed_client::ManagedClient;
 pub use monitoring_stack::MonitoringStack;
 pub use provider_profile::ProviderProfile;
+pub use service_profile::ServiceProfile;
 pub use service_report::ServiceReport;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -70,13 +73,21 @@ pub fn all_crds() -> Vec<CustomResourceDefinition> {
         ManagedClient::crd(),
         MonitoringStack::crd(),
         ProviderProfile::crd(),
+        ServiceProfile::crd(),
         ServiceReport::crd(),
     ];
-    crds.into_iter().map(without_foreign_formats).collect()
+    let mut crds = crds.map(without_foreign_formats);
+    let at = |kind: &str, crds: &[serde_json::Value]| {
+        crds.iter().position(|crd| crd["spec"]["names"]["kind"] == kind).expect("the kind is listed")
+    };
+    let (client, profile) = (at("ManagedClient", &crds), at("ServiceProfile", &crds));
+    let [client, profile] = crds.get_disjoint_mut([client, profile]).expect("two kinds");
+    service_profile::definition::join(client, profile);
+    crds.map(|crd| serde_json::from_value(crd).expect("a definition of ours is one")).into()
 }
 
 /// Kubernetes knows no unsigned formats and warns whoever applies them; the bounds say the same.
-fn without_foreign_formats(crd: CustomResourceDefinition) -> CustomResourceDefinition {
+fn without_foreign_formats(crd: CustomResourceDefinition) -> serde_json::Value {
     fn strip(value: &mut serde_json::Value) {
         match value {
             serde_json::Value::Object(map) => {
@@ -91,5 +102,5 @@ fn without_foreign_formats(crd: CustomResourceDefinition) -> CustomResourceDefin
     }
     let mut value = serde_json::to_value(crd).expect("a definition has a JSON form");
     strip(&mut value);
-    serde_json::from_value(value).expect("a definition without formats is a definition")
+    value
 }

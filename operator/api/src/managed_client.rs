@@ -19,8 +19,10 @@ use crate::lifecycle::{Gate, LifecycleStatus, LifecycleTerms};
 use crate::monitoring_stack::MonitoringTerms;
 use crate::provider_profile::Contact;
 pub use crate::quota::QuotaTerms;
+pub use crate::reading::{ManagedClient, Reading};
 use crate::scope::ScopeTerms;
 use crate::service_level::ServiceLevelTerms;
+use crate::service_profile::{ProfileChoice, ProfileStatus};
 
 /// One client: who they are, which cloud accounts are looked after, how they are monitored and backed up, and on which terms they
 /// leave. The operator makes the namespace `client-<name>` with its guards and all other objects from it.
@@ -29,6 +31,7 @@ use crate::service_level::ServiceLevelTerms;
     group = "caretaker.dev",
     version = "v1alpha1",
     kind = "ManagedClient",
+    root = "ManagedClientDefinition",
     plural = "managedclients",
     shortname = "mc",
     category = "caretaker",
@@ -49,13 +52,13 @@ use crate::service_level::ServiceLevelTerms;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     // A rule of the spec, not of the object: it is not asked again where the spec stays, so that what is dying can die.
-    validation = Rule::new("!has(self.serviceLevels) || has(self.monitoring)").message("spec.serviceLevels: what is not monitored cannot be measured; add spec.monitoring"),
+    validation = Rule::new("has(self.profile) || !has(self.serviceLevels) || has(self.monitoring)").message("spec.serviceLevels: what is not monitored cannot be measured; add spec.monitoring"),
     validation = Rule::new("!has(self.deliveryModel) || self.deliveryModel != 'StaffAugmentation' || !has(self.serviceLevels)").message("spec.serviceLevels: staff augmentation is no managed service and has neither service levels nor credits; remove them, or choose another deliveryModel"),
     validation = Rule::new("!has(self.deliveryModel) || self.deliveryModel != 'StaffAugmentation' || self.accounts.all(a, !has(a.allow) || a.allow.all(c, c == 'Revoke'))").message("spec.accounts[].allow: with staff augmentation the operator only observes; allow nothing but Revoke, or choose another deliveryModel"),
-    validation = Rule::new("!has(self.monitoring) || !has(self.monitoring.storage) || self.monitoring.storage.sizeGib + self.monitoring.storage.alertmanagerSizeGib <= self.quota.storageGib").message("spec.monitoring.storage: sizeGib and alertmanagerSizeGib together are more than spec.quota.storageGib (100 where it is not given): raise spec.quota.storageGib, or ask for less"),
-    validation = Rule::new("!has(self.domains) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.domains: an authority for each domain belongs to deliveryModel CoManaged"),
+    validation = Rule::new("has(self.profile) || !has(self.monitoring) || !has(self.monitoring.storage) || !has(self.monitoring.storage.sizeGib) || self.monitoring.storage.sizeGib + (has(self.monitoring.storage.alertmanagerSizeGib) ? self.monitoring.storage.alertmanagerSizeGib : 1) <= (has(self.quota) && has(self.quota.storageGib) ? self.quota.storageGib : 100)").message("spec.monitoring.storage: sizeGib and alertmanagerSizeGib together are more than spec.quota.storageGib (100 where it is not given): raise spec.quota.storageGib, or ask for less"),
+    validation = Rule::new("has(self.profile) || !has(self.domains) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.domains: an authority for each domain belongs to deliveryModel CoManaged"),
+    validation = Rule::new("has(self.profile) || !has(self.breakGlass) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.breakGlass: only where writes wait for the client's yes, with deliveryModel CoManaged, is there something to open"),
     validation = Rule::new("!has(self.compliance) || !has(self.compliance.overrides) || !has(self.deliveryModel) || self.deliveryModel != 'StaffAugmentation' || self.compliance.overrides.all(o, o.responsible in ['Client', 'Cloud'])").message("spec.compliance.overrides[].responsible: with staff augmentation the provider is responsible for nothing; name Client or Cloud, or choose another deliveryModel"),
-    validation = Rule::new("!has(self.breakGlass) || (has(self.deliveryModel) && self.deliveryModel == 'CoManaged')").message("spec.breakGlass: only where writes wait for the client's yes, with deliveryModel CoManaged, is there something to open"),
 )]
 pub struct ManagedClientSpec {
     /// Name of the client as people say it.
@@ -66,6 +69,9 @@ pub struct ManagedClientSpec {
     #[serde(default = "default_profile")]
     #[schemars(length(min = 1, max = 253))]
     pub provider_profile: String,
+    /// The ServiceProfile whose values hold where this spec says nothing. Without it the spec stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileChoice>,
     /// People of the client.
     pub contacts: ClientContacts,
     /// Groups of the cluster's users that may look into, or work in, the client's namespace.
@@ -364,6 +370,9 @@ pub struct ManagedClientStatus {
     /// Who does how many controls of the frameworks in `spec.compliance`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responsibility: Option<ResponsibilityStatus>,
+    /// The profile that is in force, what it comes to, and where the client deviates from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileStatus>,
     /// Name of the Handover that ended the contract.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_over_by: Option<String>,

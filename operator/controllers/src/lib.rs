@@ -17,6 +17,7 @@ pub mod monitoring_stack;
 pub mod operator;
 pub mod provider_identity;
 pub mod provider_profile;
+pub mod service_profile;
 pub mod service_report;
 pub mod signing;
 

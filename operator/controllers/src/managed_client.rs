@@ -12,7 +12,9 @@ use caretaker_api::destination::Destination;
 use caretaker_api::handover::{HandoverMode, HandoverSpec};
 use caretaker_api::managed_client::ManagedClientStatus;
 use caretaker_api::names::client_namespace;
-use caretaker_api::{BackupPolicy, ChangeRequest, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile, ServiceReport};
+use caretaker_api::{
+    BackupPolicy, ChangeRequest, CloudAccount, ManagedClient, MonitoringStack, ProviderProfile, ServiceProfile, ServiceReport,
+};
 use caretaker_core::billing::{self, Due};
 use caretaker_core::desired::Desired;
 use caretaker_core::handover::ending::Ending;
@@ -24,6 +26,7 @@ use caretaker_core::managed_client::lifecycle::baseline::Frozen;
 use caretaker_core::managed_client::{self as core, Observed, Report, readiness};
 use caretaker_core::outcome::{Fault, Outcome, Wait};
 use caretaker_core::ownership::{Kind, owned};
+use caretaker_core::service_profile::{self, Standing};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt};
@@ -52,6 +55,8 @@ pub struct Plan {
     turned: bool,
     freeze: Option<Frozen>,
     billing: Option<Due>,
+    /// Nothing of the rest is done: the client takes a revision of its profile, and is built with it from the next visit on.
+    takes: bool,
 }
 
 impl Plan {
@@ -85,6 +90,15 @@ async fn namespace_taken(ctx: &Context, client: &ManagedClient, namespace: &str)
     Ok(found.is_some_and(|found| !found.owner_references().iter().any(|reference| reference.uid == uid)))
 }
 
+/// How the client stands to its ServiceProfile. A profile of the same commit may come a moment later, and wakes it.
+async fn standing(ctx: &Context, client: &ManagedClient) -> Result<Standing, Failure> {
+    let profile = match &client.spec.profile {
+        Some(choice) => ctx.find::<ServiceProfile>("", &choice.name).await?,
+        None => None,
+    };
+    Ok(service_profile::standing(client, profile.as_ref(), ctx.now()))
+}
+
 fn recipient_faults(client: &ManagedClient) -> Vec<Fault> {
     caretaker_bundle::recipient_faults(&client.spec.exit.recipients)
         .into_iter()
@@ -108,7 +122,9 @@ impl Reconciler for ManagedClients {
         let handovers = ledger::handovers(ctx, &namespace).await?;
         let (isolation_stage, isolation) = isolation::see(ctx, client, is_leaving(&handovers)).await?;
         let profile = ctx.find::<ProviderProfile>("", &client.spec.provider_profile).await?;
+        let standing = standing(ctx, client).await?;
         Ok(Observed {
+            standing,
             isolation_stage,
             isolation,
             profile_exists: profile.is_some(),
@@ -139,6 +155,7 @@ impl Reconciler for ManagedClients {
     fn plan(&self, client: &ManagedClient, observed: &Observed, now: Timestamp) -> Plan {
         let prunes = |kind: &&str| core::may_prune(kind, observed);
         Plan {
+            takes: matches!(observed.standing, Standing::Takes(_)),
             objects: [core::plan(client, observed, now), core::reports(client, observed, now)].concat(),
             prunes: apply::kinds_of(Kind::ManagedClient).into_iter().filter(prunes).collect(),
             isolation: step(client, &observed.isolation_stage, &observed.isolation, now),
@@ -155,6 +172,9 @@ impl Reconciler for ManagedClients {
     }
 
     async fn act(&self, ctx: &Context, client: &ManagedClient, plan: Plan) -> Acted<Report> {
+        if plan.takes {
+            return Acted { done: Report::default(), failure: None };
+        }
         let owner = owner(client);
         let (mut report, mut taken) = (Report::default(), None);
         if let Err(failure) = contract::act(ctx, client, &plan.decisions, (plan.turned, plan.freeze.as_ref())).await {

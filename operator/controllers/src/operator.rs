@@ -28,6 +28,7 @@ use crate::monitoring_stack::MonitoringStacks;
 use crate::monitoring_stack::Pods;
 use crate::provider_identity::Clouds;
 use crate::provider_profile::ProviderProfiles;
+use crate::service_profile::ServiceProfiles;
 use crate::service_report::ServiceReports;
 use caretaker_engine::cache::Cache;
 use caretaker_engine::health::{self, Health};
@@ -300,6 +301,7 @@ fn spawn_all(ctx: &Context, stop: &watch::Sender<bool>, controllers: &mut JoinSe
     }
     spawn! {
         "ProviderProfile" => ProviderProfiles,
+        "ServiceProfile" => ServiceProfiles,
         "ManagedClient" => ManagedClients,
         "CloudAccount" => CloudAccounts,
         "BackupPolicy" => BackupPolicies::default(),

@@ -35,6 +35,7 @@ pub mod responsibility;
 pub mod risks;
 pub mod schema;
 pub mod service_level;
+pub mod service_profile;
 pub mod service_report;
 pub mod visit_request;
 pub mod zone;

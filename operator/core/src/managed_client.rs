@@ -45,9 +45,12 @@ use crate::monitoring_stack;
 use crate::outcome::Fault;
 use crate::responsibility;
 use crate::service_level;
+use crate::service_profile::{self, Standing};
 
 /// The kind's own conditions.
 pub const CONDITIONS: &[ConditionType] = &[
+    ConditionType::ProfileResolved,
+    ConditionType::AuthorizationsNamed,
     ConditionType::NamespaceReady,
     ConditionType::Isolated,
     ConditionType::MembersListed,
@@ -115,6 +118,8 @@ pub struct Observed {
     pub profile_conditions: Vec<Condition>,
     /// The end of the client's ledger and what is wrong with it; `None` where the store did not answer.
     pub ledger: Option<(Head, Vec<Broken>)>,
+    /// How the client stands to its ServiceProfile.
+    pub standing: Standing,
     /// Faults of the recipients, found by the one parser that also seals to them.
     pub recipient_faults: Vec<Fault>,
 }
@@ -122,6 +127,12 @@ pub struct Observed {
 /// Faults of the spec and of what it refers to.
 #[must_use]
 pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
+    match &observed.standing {
+        // What it is read with now is about to change: it is judged as it will be.
+        Standing::Takes(_) => return Vec::new(),
+        Standing::Waits(faults) => return faults.clone(),
+        Standing::Unnamed | Standing::InForce { .. } => {}
+    }
     let mut faults = Vec::new();
     let name = client.name_any();
     if name.len() > names::MAX_CLIENT_NAME {
@@ -153,6 +164,18 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
             format!("{count} accounts with those of the parents, and one client takes {MAX_ACCOUNTS}: exclude some, or divide the client");
         faults.push(Fault::outside(Reason::TooManyMembers, "spec.accounts", message));
     }
+    faults.extend(spec_faults(client));
+    if let Some(limits) = client.limits() {
+        faults.extend(service_profile::limit_faults(limits, &client.spec));
+    }
+    faults.extend(observed.recipient_faults.iter().cloned());
+    faults
+}
+
+/// Faults of the spec by itself.
+#[must_use]
+pub fn spec_faults(client: &ManagedClient) -> Vec<Fault> {
+    let mut faults = service_profile::whole_faults(client);
     if let Some(terms) = &client.spec.scope {
         faults.extend(scope::faults(terms, &named(client), "spec.scope"));
     }
@@ -171,7 +194,6 @@ pub fn check(client: &ManagedClient, observed: &Observed) -> Vec<Fault> {
     faults.extend(external_services::faults(&client.spec));
     faults.extend(responsibility::terms::faults(client));
     faults.extend(lifecycle::faults(client));
-    faults.extend(observed.recipient_faults.iter().cloned());
     faults
 }
 

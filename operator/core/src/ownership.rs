@@ -10,6 +10,8 @@ use caretaker_api::names;
 pub enum Kind {
     /// `ProviderProfile`.
     ProviderProfile,
+    /// `ServiceProfile`.
+    ServiceProfile,
     /// `ManagedClient`.
     ManagedClient,
     /// `CloudAccount`.
@@ -30,8 +32,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ProviderProfile,
+        Self::ServiceProfile,
         Self::ManagedClient,
         Self::CloudAccount,
         Self::MonitoringStack,
@@ -47,6 +50,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProviderProfile => "ProviderProfile",
+            Self::ServiceProfile => "ServiceProfile",
             Self::ManagedClient => "ManagedClient",
             Self::CloudAccount => "CloudAccount",
             Self::MonitoringStack => "MonitoringStack",
@@ -63,6 +67,7 @@ impl Kind {
     pub const fn plural(self) -> &'static str {
         match self {
             Self::ProviderProfile => "providerprofiles",
+            Self::ServiceProfile => "serviceprofiles",
             Self::ManagedClient => "managedclients",
             Self::CloudAccount => "cloudaccounts",
             Self::MonitoringStack => "monitoringstacks",

@@ -4,6 +4,7 @@
 
 mod doors;
 mod held;
+mod members;
 mod watched;
 
 use std::collections::{BTreeMap, HashMap};
@@ -297,8 +298,12 @@ impl Cache {
         self.wake_profiles(kind, before.as_deref(), Some(&held));
     }
 
-    /// An account begins or ceases to let its principal in: its profile is to say what that means for exits.
+    /// An account begins or ceases to let its principal in: its profile is to say what that means for exits. A client takes a revision of its package or
+    /// becomes Ready: the next wave may begin.
     fn wake_profiles(&self, kind: &str, before: Option<&Held>, after: Option<&Held>) {
+        for name in if kind == Kind::ManagedClient.as_str() { members::news(before, after) } else { Vec::new() } {
+            self.wake(Wake { kind: Kind::ServiceProfile, namespace: String::new(), name });
+        }
         if kind != Kind::CloudAccount.as_str() {
             return;
         }
@@ -343,6 +348,12 @@ impl Cache {
         match kind {
             "ProviderProfile" => {
                 all_of(&[Kind::ManagedClient, Kind::CloudAccount], None).into_iter().filter(|wake| self.names_profile(wake, name)).collect()
+            }
+            "ServiceProfile" => {
+                let profile = self.held(kind, namespace, name);
+                let is_told =
+                    |wake: &Wake| members::is_news(self.held(wake.kind.as_str(), "", &wake.name).as_deref(), name, profile.as_deref());
+                all_of(&[Kind::ManagedClient], None).into_iter().filter(is_told).collect()
             }
             "CloudAccount" => {
                 let mut wakes = all_of(&[Kind::MonitoringStack, Kind::BackupPolicy, Kind::Handover], Some(namespace));

@@ -2,7 +2,8 @@
 
 use caretaker_api::condition::Conditions;
 use caretaker_api::{
-    backup_policy, change_request, cloud_account, handover, incident, managed_client, monitoring_stack, provider_profile, service_report,
+    backup_policy, change_request, cloud_account, handover, incident, managed_client, monitoring_stack, provider_profile, service_profile,
+    service_report,
 };
 
 /// The part of a status that all kinds share.
@@ -43,5 +44,6 @@ common_status!(
     managed_client::ManagedClientStatus,
     monitoring_stack::MonitoringStackStatus,
     provider_profile::ProviderProfileStatus,
+    service_profile::ServiceProfileStatus,
     service_report::ServiceReportStatus,
 );

@@ -64,6 +64,12 @@ pub struct BackupLabel {
     state: &'static str,
 }
 
+/// Label of a ServiceProfile: there are as many as the provider has packages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProfileLabel {
+    profile: String,
+}
+
 /// Figures of one policy: word and number of assets.
 type BackupFigures = Vec<(&'static str, u64)>;
 
@@ -137,6 +143,8 @@ pub struct Metrics {
     refused_statuses: Family<KindLabel, Counter>,
     requests: Family<RequestLabels, Counter>,
     leader: Gauge,
+    deviations: Family<ProfileLabel, Gauge>,
+    behind: Family<ProfileLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -161,6 +169,10 @@ impl Metrics {
         registry.register("kubernetes_requests", "Requests to the API server by verb and resource", requests.clone());
         let leader = Gauge::default();
         registry.register("leader", "1 while this process holds the lease", leader.clone());
+        let deviations = Family::default();
+        registry.register("profile_deviations", "Values of a ServiceProfile that its clients do not have", deviations.clone());
+        let behind = Family::default();
+        registry.register("profile_clients_behind", "Clients of a ServiceProfile that have an earlier revision of it", behind.clone());
         let clouds = CloudMetrics::default();
         clouds.register(&mut registry);
         let backups = BackupMetrics::default();
@@ -168,7 +180,8 @@ impl Metrics {
         registry.register("backup_assets", assets, backups.assets.clone());
         let conditions = ConditionMetrics::default();
         registry.register("conditions", "Objects by kind and by the state of each of their conditions", conditions.objects.clone());
-        Self { registry: Arc::new(registry), budgets, clouds, backups, conditions, visits, writes, refused_statuses, requests, leader }
+        let registry = Arc::new(registry);
+        Self { registry, budgets, clouds, backups, conditions, visits, writes, refused_statuses, requests, leader, deviations, behind }
     }
 
     /// Counts a visit.
@@ -230,6 +243,20 @@ impl Metrics {
         self.conditions.forget(uid);
     }
 
+    /// Says how far the clients of a profile are from it.
+    pub fn profile(&self, profile: &str, deviations: u32, behind: u32) {
+        let label = ProfileLabel { profile: profile.into() };
+        self.deviations.get_or_create(&label).set(i64::from(deviations));
+        self.behind.get_or_create(&label).set(i64::from(behind));
+    }
+
+    /// Forgets a profile that is gone.
+    pub fn forget_profile(&self, profile: &str) {
+        let label = ProfileLabel { profile: profile.into() };
+        self.deviations.remove(&label);
+        self.behind.remove(&label);
+    }
+
     /// Says whether this process leads.
     pub fn set_leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -266,6 +293,17 @@ mod tests {
         assert!(text.contains(r#"caretaker_backup_assets{state="stale"} 0"#) && !text.contains("uid-of"), "{text}");
         metrics.forget_backups("uid-of-other");
         assert!(metrics.render().contains(r#"caretaker_backup_assets{state="protected"} 3"#));
+    }
+
+    #[test]
+    fn a_profile_is_told_and_forgotten() {
+        let metrics = Metrics::default();
+        metrics.profile("smb", 3, 1);
+        let text = metrics.render();
+        assert!(text.contains(r#"caretaker_profile_deviations{profile="smb"} 3"#), "{text}");
+        assert!(text.contains(r#"caretaker_profile_clients_behind{profile="smb"} 1"#), "{text}");
+        metrics.forget_profile("smb");
+        assert!(!metrics.render().contains("smb"));
     }
 
     #[tokio::test]

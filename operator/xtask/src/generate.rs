@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Largest CRD in bytes: client-side `kubectl apply` keeps a copy in an annotation, which may have 262,144.
 const MAX_CRD: usize = 200_000;
 /// Kinds that the operator never makes or deletes.
-const SAID_BY_PEOPLE: [Kind; 2] = [Kind::ProviderProfile, Kind::ManagedClient];
+const SAID_BY_PEOPLE: [Kind; 3] = [Kind::ProviderProfile, Kind::ServiceProfile, Kind::ManagedClient];
 /// Verbs on them.
 const READ_AND_MARK: [&str; 4] = ["get", "list", "watch", "patch"];
 /// First line of a generated file.

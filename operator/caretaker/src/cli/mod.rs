@@ -36,6 +36,7 @@ mod isolation_test;
 mod ledger;
 mod output;
 mod page_test;
+mod profiles;
 mod progress;
 mod readiness;
 mod report;
@@ -101,6 +102,8 @@ enum Command {
     Readiness(clients::Clients),
     /// Report on a client: what is there, how much of it was read, what is not protected, and what is not as it should be.
     Assessment(assessment::Args),
+    /// Show the packaged baselines; show tells what a changed one does to which client, and where clients deviate from it.
+    Profiles(profiles::Args),
     /// Show in which phase of the contract clients are, what stands before the next one, and who must act.
     Gates(clients::Clients),
     /// Show what is not as it should be, who must act, until when, and what helps.
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Kit(args) => block_on(account::kit(args)),
         Command::Readiness(args) => block_on(readiness::run(args)),
         Command::Assessment(args) => block_on(assessment::run(args)),
+        Command::Profiles(args) => block_on(profiles::run(args)),
         Command::Gates(args) => block_on(gates::run(args)),
         Command::Risks(args) => block_on(risks::run(args)),
         Command::Backups(args) => block_on(backups::run(args)),

@@ -24,6 +24,7 @@ use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
 use crate::outcome::{Fault, Outcome, Wait, shortest};
 use crate::responsibility;
+use crate::service_profile::{self, Standing};
 
 /// Time between two looks at a client that is as it should be.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
@@ -58,10 +59,12 @@ pub fn status(
     report: &Report,
     now: Timestamp,
 ) -> (ManagedClientStatus, Outcome) {
+    if let Standing::Takes(taken) = &observed.standing {
+        return service_profile::taking(client, taken, CONDITIONS, now);
+    }
     let last = client.status.clone().unwrap_or_default();
-    let generation = client.metadata.generation.unwrap_or_default();
-    let mut set = ConditionSet::new(&last.conditions, CONDITIONS, generation, now);
-    let mut waits = Vec::new();
+    let mut set = ConditionSet::new(&last.conditions, CONDITIONS, client.metadata.generation.unwrap_or_default(), now);
+    let mut waits = service_profile::condition(&mut set, client, &observed.standing);
     namespace_condition(&mut set, report, faults);
     let wanted = accounts::accounts(client, observed);
     mirror_accounts(&mut set, &wanted, observed, &mut waits);
@@ -89,14 +92,7 @@ pub fn status(
     let (delivery, turn) = delivery::settle(client, (observed, ended.is_some()), &mut set, now);
     let (lifecycle, gates) = lifecycle::settle(client, observed, &set, now);
     let look = look.into_iter().chain(turn).chain(lifecycle::look((client, observed), (&lifecycle, &gates), now)).min();
-    let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
-    let outcome = match ended {
-        _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
-        Some(message) => Outcome::Ended(message, erasure::next(&standing, now).map_or(RESYNC, |next| next.min(RESYNC))),
-        None => {
-            shortest(waits).map_or(Outcome::Settled(soonest(RESYNC)), |wait| Outcome::Waiting(Wait { after: soonest(wait.after), ..wait }))
-        }
-    };
+    let outcome = outcome(faults, (ended, erasure::next(&standing, now)), waits, look);
     let status = ManagedClientStatus {
         responsibility: responsibility::terms::settle(client, &mut set, now),
         conditions: set.finish(),
@@ -115,9 +111,22 @@ pub fn status(
         delivery: Some(delivery),
         billing: billing::settle(client, report.billing.as_ref()),
         handed_over_by,
+        profile: service_profile::shown(client, &observed.standing),
         ..last
     };
     (status, outcome)
+}
+
+/// What a visit comes to: faults of the spec, the end, what is waited for, or nothing; and when to look again.
+fn outcome(faults: &[Fault], (ended, erasure): (Option<String>, Option<Duration>), waits: Vec<Wait>, look: Option<Duration>) -> Outcome {
+    let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
+    match ended {
+        _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
+        Some(message) => Outcome::Ended(message, erasure.map_or(RESYNC, |next| next.min(RESYNC))),
+        None => {
+            shortest(waits).map_or(Outcome::Settled(soonest(RESYNC)), |wait| Outcome::Waiting(Wait { after: soonest(wait.after), ..wait }))
+        }
+    }
 }
 
 fn tell_end(set: &mut ConditionSet, ended: Option<&str>, is_served: bool) {

@@ -97,6 +97,7 @@ fn fields(text: &mut String, path: &str, schema: &Value, depth: usize) {
 fn kinds_of(condition: ConditionType) -> String {
     let of = |kind: &Kind| match kind {
         Kind::ProviderProfile => caretaker_core::provider_profile::CONDITIONS,
+        Kind::ServiceProfile => caretaker_core::service_profile::CONDITIONS,
         Kind::ManagedClient => caretaker_core::managed_client::CONDITIONS,
         Kind::CloudAccount => caretaker_core::cloud_account::CONDITIONS,
         Kind::MonitoringStack => caretaker_core::monitoring_stack::CONDITIONS,

@@ -1,6 +1,7 @@
 //! 01: what was agreed.
 
 use caretaker_api::managed_client::ManagedClientSpec;
+use caretaker_api::service_profile::{Clause, NamedAuthorization};
 use kube::ResourceExt;
 use serde::Serialize;
 
@@ -13,6 +14,17 @@ pub(super) struct Contract;
 struct Told {
     name: String,
     spec: ManagedClientSpec,
+}
+
+/// What of the contract is the provider's standard: the spec beside it is already the resolved one.
+#[derive(Serialize)]
+struct Profile<'a> {
+    name: &'a str,
+    segment: &'a str,
+    revision: &'a str,
+    clauses: &'a [Clause],
+    authorizations: &'a [NamedAuthorization],
+    deviations: Vec<&'a str>,
 }
 
 impl Part for Contract {
@@ -35,6 +47,17 @@ impl Part for Contract {
         let mut files = vec![File::json("01-contract/managed-client.json", &Told { name: inputs.client.name_any(), spec })];
         let held = &inputs.profile.spec.qualifications;
         files.extend((!held.is_empty()).then(|| File::json("01-contract/provider-qualifications.json", held)));
+        files.extend(inputs.client.status.as_ref().and_then(|status| status.profile.as_ref()).map(|held| {
+            let profile = Profile {
+                name: &held.name,
+                segment: &held.segment,
+                revision: &held.revision,
+                clauses: &held.limits.clauses,
+                authorizations: inputs.client.spec.profile.as_ref().map(|choice| choice.authorizations.as_slice()).unwrap_or_default(),
+                deviations: held.deviations.iter().map(|deviation| deviation.path.as_str()).collect(),
+            };
+            File::json("01-contract/profile.json", &profile)
+        }));
         files
     }
 }

@@ -291,3 +291,29 @@ fn agreed_service_levels_are_told_and_only_their_absence_is_a_gap() {
     assert!(!has_gap(&world));
     assert!(world.inputs(HandoverMode::Final).files()["07-service-levels/agreed.json"].contains("99.9"));
 }
+
+#[test]
+fn the_contract_of_a_client_with_a_profile_is_whole_and_names_its_clauses() {
+    let mut world = world();
+    let mut object = json!(world.client);
+    object["spec"] = json!({
+        "displayName": "Acme", "contacts": {"vendorManager": {"name": "Jo", "email": "jo@acme.example"}}, "accounts": [], "exit": {"recipients": ["age1"]},
+        "profile": {"name": "federal", "authorizations": [{"kind": "FedRAMP", "reference": "FR0000000000"}]}, "monitoring": {"retentionDays": 7},
+    });
+    object["status"] = json!({"profile": {
+        "name": "federal", "segment": "Federal", "revision": "0123456789ab", "deviations": [{"path": "monitoring.retentionDays", "profile": "90", "client": "7"}],
+        "defaults": {"monitoring": {"retentionDays": 90, "tiers": [{"name": "desk", "webhookUrl": format!("https://desk:{SECRET}@desk.example/a")}]}},
+        "limits": {"clauses": [{"clause": "52.237-3", "title": "Continuity of Services"}]},
+    }});
+    assert!(!world.inputs(HandoverMode::Final).files().contains_key("01-contract/profile.json"), "without a profile there is none");
+    world.client = made(object);
+    let inputs = world.inputs(HandoverMode::Final);
+    let files = inputs.files();
+    let read = |path: &str| serde_json::from_str::<Value>(&files[path]).unwrap();
+    let (contract, profile) = (read("01-contract/managed-client.json"), read("01-contract/profile.json"));
+    let monitoring = &contract["spec"]["monitoring"];
+    assert_eq!((&monitoring["retentionDays"], &monitoring["tiers"][0]["name"]), (&json!(7), &json!("desk")), "the resolved one");
+    assert_eq!((&profile["clauses"][0]["clause"], &profile["deviations"][0]), (&json!("52.237-3"), &json!("monitoring.retentionDays")));
+    assert_eq!(profile["authorizations"][0]["reference"], "FR0000000000");
+    assert!(files.values().all(|text| !text.contains(SECRET)));
+}
