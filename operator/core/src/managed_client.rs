@@ -10,6 +10,7 @@ pub mod erasure;
 pub mod external_services;
 mod guards;
 pub mod lifecycle;
+mod outcome;
 pub mod readiness;
 mod reports;
 mod status;

@@ -119,7 +119,7 @@ impl ArgoCd {
         let mut parts = parts(kubectl, folder, "argocd", &["argocd"])?;
         kubectl.apply(&settings().to_string())?;
         let (redis, repository) = (format!("127.0.0.1:{}", free_port()?), free_port()?);
-        parts.start("miniredis", "redis", &[redis.clone()], &[])?;
+        parts.start("miniredis", "redis", std::slice::from_ref(&redis), &[])?;
         parts.listens(port_of(&redis))?;
         let own = [
             "--address=127.0.0.1".to_owned(),

@@ -17,17 +17,17 @@ use super::accounts::Wanted;
 use super::ended::{end, end_monitoring, told_before};
 use super::erasure::{self, Erased};
 use super::reports::latest_report;
-use super::{CONDITIONS, Observed, accounts, agreements, deadlines, delivery, destination, external_ids, lifecycle, readiness};
+use super::{CONDITIONS, Observed, accounts, agreements, deadlines, delivery, destination, external_ids, lifecycle, outcome, readiness};
 use crate::billing::{self, Counted, Due};
 use crate::conditions::{ConditionSet, Is, find};
 use crate::handover::ending::Ending;
 use crate::isolation::{self, Began};
-use crate::outcome::{Fault, Outcome, Wait, shortest};
+use crate::outcome::{Fault, Outcome, Wait};
 use crate::responsibility;
 use crate::service_profile::{self, Standing};
 
 /// Time between two looks at a client that is as it should be.
-const RESYNC: Duration = Duration::from_secs(60 * 60);
+pub(super) const RESYNC: Duration = Duration::from_secs(60 * 60);
 /// Time between two looks while children are on their way; their changes wake the client anyway.
 const CHILD_PAUSE: Duration = Duration::from_secs(60);
 
@@ -92,7 +92,7 @@ pub fn status(
     let (delivery, turn) = delivery::settle(client, (observed, ended.is_some()), &mut set, now);
     let (lifecycle, gates) = lifecycle::settle(client, observed, &set, now);
     let look = look.into_iter().chain(turn).chain(lifecycle::look((client, observed), (&lifecycle, &gates), now)).min();
-    let outcome = outcome(faults, (ended, erasure::next(&standing, now)), waits, look);
+    let outcome = outcome::of(faults, (ended, erasure::next(&standing, now)), waits, look);
     let status = ManagedClientStatus {
         responsibility: responsibility::terms::settle(client, &mut set, now),
         conditions: set.finish(),
@@ -115,18 +115,6 @@ pub fn status(
         ..last
     };
     (status, outcome)
-}
-
-/// What a visit comes to: faults of the spec, the end, what is waited for, or nothing; and when to look again.
-fn outcome(faults: &[Fault], (ended, erasure): (Option<String>, Option<Duration>), waits: Vec<Wait>, look: Option<Duration>) -> Outcome {
-    let soonest = |after: Duration| look.map_or(after, |look| look.min(after));
-    match ended {
-        _ if !faults.is_empty() => Outcome::Refused(faults.to_vec()),
-        Some(message) => Outcome::Ended(message, erasure.map_or(RESYNC, |next| next.min(RESYNC))),
-        None => {
-            shortest(waits).map_or(Outcome::Settled(soonest(RESYNC)), |wait| Outcome::Waiting(Wait { after: soonest(wait.after), ..wait }))
-        }
-    }
 }
 
 fn tell_end(set: &mut ConditionSet, ended: Option<&str>, is_served: bool) {
