@@ -97,10 +97,10 @@ pub(super) fn near_the_end(progress: &Progress, stage: &Stage) -> Result<()> {
     stage.plugin(&["risks", "acme"])
 }
 
-/// The time for fetching the bundle is over: what the provider holds is erased.
+/// Both sides agree that all is over before the contract's last day: what the provider holds is erased.
 pub(super) fn close(progress: &Progress, stage: &Stage) -> Result<()> {
-    progress.say("the client has all it wants: the time for fetching is set to nothing, and our copies are erased");
-    patch(stage, &json!({"exit": {"retrievalDays": 0}}))?;
+    progress.say("the client has all it wants, and both agree that nothing need be kept until the contract's last day: our copies are erased");
+    patch(stage, &json!({"exit": {"contract": null, "retrievalDays": 0}}))?;
     stage.kubectl.wait(&["mc/acme"], "jsonpath={.status.lifecycle.phase}=Closed", PATIENCE)?;
     stage.plugin(&["closing", "acme"])?;
     stage.plugin(&["gates", "acme"])
