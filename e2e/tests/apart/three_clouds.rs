@@ -351,6 +351,9 @@ fn the_end_is_told_and_nothing_else(lab: &Lab) -> Result<()> {
             "DeadlinesMet",
             "IncidentsRecorded",
             "PagesProven",
+            // Of the specification, which stands as it was.
+            "ProfileResolved",
+            "AuthorizationsNamed",
         ];
         let status = lab.kubectl.get(object)?["status"].clone();
         let good = status["conditions"].as_array().into_iter().flatten().filter(|condition| condition["status"] == "True");

@@ -87,6 +87,10 @@ pub fn settle(client: &ManagedClient, set: &mut ConditionSet, now: Timestamp) ->
         set.set(kind, Is::Unknown, Reason::NotRequested, "spec.compliance names no framework: the bundle says who does what by domain");
         return None;
     }
+    if set.is_true(ConditionType::HandedOver) {
+        set.set(kind, Is::Unknown, Reason::HandedOver, "the contract has ended: nothing is done for this client any more");
+        return last.cloned();
+    }
     let matrices = compile(&client.spec, &Held::default());
     let is_kept = |given: &&ControlOverride| is_known(given) || held_before(client, given);
     let void: Vec<String> = overrides(client).iter().filter(|given| !is_known(given)).map(told_void).collect();

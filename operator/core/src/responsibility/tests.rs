@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use caretaker_api::condition::ConditionType;
+use caretaker_api::condition::{ConditionType, Reason};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::conditions::ConditionSet;
+use crate::conditions::{ConditionSet, Is};
 use crate::handover::parts::responsibility as part;
 
 const NOW: &str = "2026-11-29T12:00:00Z";
@@ -216,6 +216,22 @@ fn an_override_that_a_release_drops_is_void_and_stops_nothing() {
     client.spec.compliance = None;
     let (none, is, reason, _) = settle(&client, NOW);
     assert_eq!((none, is.as_str(), reason.as_str()), (None, "Unknown", "NotRequested"));
+}
+
+#[test]
+fn of_a_client_that_has_left_nobody_is_said_to_do_anything() {
+    let mut client = with_overrides(&json!([]));
+    let now = NOW.parse().unwrap();
+    let settle = |client: &ManagedClient, is_over: bool| {
+        let mut set = ConditionSet::new(&[], crate::managed_client::CONDITIONS, 1, now);
+        set.set(ConditionType::HandedOver, if is_over { Is::True } else { Is::False }, Reason::HandedOver, "");
+        let status = terms::settle(client, &mut set, now);
+        (status, set.get(ConditionType::ResponsibilityAssigned).unwrap().status.clone())
+    };
+    let (status, is) = settle(&client, false);
+    assert_eq!(is, "True");
+    client.status = Some(serde_json::from_value(json!({"responsibility": status})).unwrap());
+    assert_eq!(settle(&client, true), (status, "Unknown".to_owned()), "the counts stay as they were");
 }
 
 /// A cell is data in every spreadsheet. Source: <https://owasp.org/www-community/attacks/CSV_Injection>.

@@ -99,7 +99,8 @@ pub(super) fn near_the_end(progress: &Progress, stage: &Stage) -> Result<()> {
 
 /// Both sides agree that all is over before the contract's last day: what the provider holds is erased.
 pub(super) fn close(progress: &Progress, stage: &Stage) -> Result<()> {
-    progress.say("the client has all it wants, and both agree that nothing need be kept until the contract's last day: our copies are erased");
+    progress
+        .say("the client has all it wants, and both agree that nothing need be kept until the contract's last day: our copies are erased");
     patch(stage, &json!({"exit": {"contract": null, "retrievalDays": 0}}))?;
     stage.kubectl.wait(&["mc/acme"], "jsonpath={.status.lifecycle.phase}=Closed", PATIENCE)?;
     stage.plugin(&["closing", "acme"])?;
