@@ -51,9 +51,8 @@ impl Reconciler for ServiceProfiles {
         core::faults(&profile.spec)
     }
 
-    fn plan(&self, profile: &ServiceProfile, clients: &Vec<ManagedClient>, now: Timestamp) -> (u32, u32) {
-        let (status, _) = core::status(profile, clients, &[], now);
-        (status.deviations, status.behind)
+    fn plan(&self, profile: &ServiceProfile, clients: &Vec<ManagedClient>, _now: Timestamp) -> (u32, u32) {
+        core::figures(profile, clients)
     }
 
     async fn act(&self, ctx: &Context, profile: &ServiceProfile, (deviations, behind): (u32, u32)) -> Acted<()> {

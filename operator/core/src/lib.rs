@@ -37,6 +37,7 @@ pub mod schema;
 pub mod service_level;
 pub mod service_profile;
 pub mod service_report;
+pub mod spreadsheet;
 pub mod visit_request;
 pub mod zone;
 

@@ -42,8 +42,9 @@ pub struct Row {
     pub accountable: &'static str,
     /// Who does the work.
     pub responsible: Responsible,
-    /// The same by name where it is several.
-    pub parties: String,
+    /// The same one by one: several where it is `Joint`.
+    #[serde(serialize_with = "in_words")]
+    pub parties: Vec<Party>,
     /// Who decides what is done.
     pub decides: &'static str,
     /// Who does the work when the provider is out.
@@ -63,6 +64,18 @@ pub struct Matrix {
     pub list: &'static List,
     /// One row for each control, in the order of the framework.
     pub rows: Vec<Row>,
+}
+
+impl Row {
+    /// Who does the work, as a cell has it.
+    #[must_use]
+    pub fn done_by(&self) -> String {
+        named(&self.parties)
+    }
+}
+
+fn in_words<S: serde::Serializer>(parties: &[Party], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&named(parties))
 }
 
 impl Matrix {
@@ -88,9 +101,7 @@ fn of(spec: &ManagedClientSpec, framework: Framework, held: &Held) -> Matrix {
 fn row(spec: &ManagedClientSpec, framework: Framework, control: &'static Control, held: &Held) -> Row {
     let mut overrides = spec.compliance.iter().flat_map(|terms| &terms.overrides);
     let given = overrides.find(|given| given.framework == framework && given.control == control.id);
-    let mut parties = given.map_or_else(|| usual(spec, control), parties_of);
-    parties.sort_unstable();
-    parties.dedup();
+    let parties = distinct(given.map_or_else(|| usual(spec, control), parties_of));
     Row {
         framework,
         control: control.id,
@@ -98,9 +109,9 @@ fn row(spec: &ManagedClientSpec, framework: Framework, control: &'static Control
         work: control.label,
         accountable: ACCOUNTABLE,
         responsible: responsible(&parties),
-        parties: named(&parties),
         decides: decides(spec, control.domain),
-        after_the_exit: named(&without_provider(&parties)),
+        after_the_exit: named(&distinct(parties.iter().copied().map(without_provider).collect())),
+        parties,
         by: basis(spec, control, given),
         evidence: control.evidence.filter(|evidence| held.has(*evidence)).map_or(NO_EVIDENCE, Evidence::path),
         note: given.map_or_else(|| "as is usual for it".to_owned(), |given| redact::text(given.note.trim())),
@@ -122,7 +133,7 @@ fn usual(spec: &ManagedClientSpec, control: &Control) -> Vec<Party> {
         other => vec![*other],
     };
     let parties = control.split.iter().flat_map(part);
-    parties.map(|party| if is_of_nobodys && party == Party::Provider { Party::Client } else { party }).collect()
+    parties.map(|party| if is_of_nobodys { without_provider(party) } else { party }).collect()
 }
 
 fn is_without_provider(spec: &ManagedClientSpec) -> bool {
@@ -147,11 +158,15 @@ fn responsible(parties: &[Party]) -> Responsible {
     }
 }
 
-fn without_provider(parties: &[Party]) -> Vec<Party> {
-    let mut left: Vec<Party> = parties.iter().map(|party| if *party == Party::Provider { Party::Client } else { *party }).collect();
-    left.sort_unstable();
-    left.dedup();
-    left
+/// Who does it where the provider does not: what was the provider's is the client's.
+fn without_provider(party: Party) -> Party {
+    if party == Party::Provider { Party::Client } else { party }
+}
+
+fn distinct(mut parties: Vec<Party>) -> Vec<Party> {
+    parties.sort_unstable();
+    parties.dedup();
+    parties
 }
 
 fn named(parties: &[Party]) -> String {
@@ -171,19 +186,21 @@ fn basis(spec: &ManagedClientSpec, control: &Control, given: Option<&ControlOver
     if given.is_some() {
         return "override in spec.compliance".into();
     }
-    let terms = if is_assessment(spec) {
-        "no contract yet: lifecycle.stage Assessment".to_owned()
-    } else {
-        match (spec.delivery_model, control.domain) {
-            (DeliveryModel::FullyManaged, _) => "deliveryModel FullyManaged".to_owned(),
-            (DeliveryModel::StaffAugmentation, _) => "deliveryModel StaffAugmentation".to_owned(),
-            (DeliveryModel::CoManaged, Some(domain)) if spec.domains.iter().any(|terms| terms.name == domain) => {
-                format!("domains[{}]", domain.as_str())
-            }
-            (DeliveryModel::CoManaged, _) => "deliveryModel CoManaged".to_owned(),
+    format!("{}; usually {}", terms_of(spec, control.domain), named(&control.split))
+}
+
+/// What of the contract says who has a domain; of no domain, what says it of everything.
+pub(crate) fn terms_of(spec: &ManagedClientSpec, domain: Option<Domain>) -> String {
+    match (spec.delivery_model, domain) {
+        _ if is_assessment(spec) => "no contract yet: lifecycle.stage Assessment".into(),
+        (DeliveryModel::FullyManaged, _) => "deliveryModel FullyManaged".into(),
+        (DeliveryModel::StaffAugmentation, _) => "deliveryModel StaffAugmentation: people work under the client's direction".into(),
+        (DeliveryModel::CoManaged, Some(domain)) if spec.domains.iter().any(|terms| terms.name == domain) => {
+            format!("domains[{}]", domain.as_str())
         }
-    };
-    format!("{terms}; usually {}", control.split.iter().map(|party| party.as_str()).collect::<Vec<_>>().join(" and "))
+        (DeliveryModel::CoManaged, Some(_)) => "deliveryModel CoManaged, where a domain that is not named is Joint".into(),
+        (DeliveryModel::CoManaged, None) => "deliveryModel CoManaged".into(),
+    }
 }
 
 /// What identifies a client in stable ids: its UID, so that clients of one name at two providers stay apart.

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 
 pub use deviations::deviations;
 pub use limits::{limit_faults, whole_faults};
-pub use rollout::status;
+pub use rollout::{figures, status};
 pub use standing::{Standing, condition, shown, standing, taking};
 
-use crate::digest::sha256_hex;
+use crate::digest::json_digest;
 use crate::outcome::Fault;
 
 /// The kind's own conditions.
@@ -33,26 +33,12 @@ const MOST_BYTES: usize = 100_000;
 /// Characters of a value that is shown.
 const SHOWN: usize = 160;
 
-/// Name of a profile's present `defaults` and `limits`.
+/// Name of a profile's present `defaults` and `limits`: keys in the order of the alphabet, as serde_json keeps them.
 #[must_use]
 pub fn revision(spec: &ServiceProfileSpec) -> String {
-    let mut digest = sha256_hex(canonical(&json!({"defaults": spec.defaults, "limits": spec.limits})));
+    let mut digest = json_digest(&json!({"defaults": spec.defaults, "limits": spec.limits}));
     digest.truncate(DIGITS);
     digest
-}
-
-/// JSON with its keys in the order of the alphabet, whatever the map keeps.
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let mut pairs: Vec<(&String, &Value)> = map.iter().collect();
-            pairs.sort_by_key(|(name, _)| *name);
-            let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{}:{}", json!(name), canonical(value))).collect();
-            format!("{{{}}}", pairs.join(","))
-        }
-        Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        plain => plain.to_string(),
-    }
 }
 
 /// Faults of a profile that its schema cannot tell.

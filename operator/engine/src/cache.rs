@@ -350,9 +350,9 @@ impl Cache {
                 all_of(&[Kind::ManagedClient, Kind::CloudAccount], None).into_iter().filter(|wake| self.names_profile(wake, name)).collect()
             }
             "ServiceProfile" => {
-                let profile = self.held(kind, namespace, name);
+                let newest = self.held(kind, namespace, name).as_deref().and_then(members::revision);
                 let is_told =
-                    |wake: &Wake| members::is_news(self.held(wake.kind.as_str(), "", &wake.name).as_deref(), name, profile.as_deref());
+                    |wake: &Wake| members::is_news(self.held(wake.kind.as_str(), "", &wake.name).as_deref(), name, newest.as_deref());
                 all_of(&[Kind::ManagedClient], None).into_iter().filter(is_told).collect()
             }
             "CloudAccount" => {

@@ -118,9 +118,10 @@ impl ArgoCd {
     pub fn start(kubectl: &Kubectl, folder: &Path) -> Result<Self> {
         let mut parts = parts(kubectl, folder, "argocd", &["argocd"])?;
         kubectl.apply(&settings().to_string())?;
-        let (redis, repository) = (format!("127.0.0.1:{}", free_port()?), free_port()?);
+        let (redis_port, repository) = (free_port()?, free_port()?);
+        let redis = format!("127.0.0.1:{redis_port}");
         parts.start("miniredis", "redis", std::slice::from_ref(&redis), &[])?;
-        parts.listens(port_of(&redis))?;
+        parts.listens(redis_port)?;
         let own = [
             "--address=127.0.0.1".to_owned(),
             "--metrics-address=127.0.0.1".to_owned(),
@@ -149,10 +150,6 @@ impl ArgoCd {
     pub fn log(&self, part: &str) -> String {
         crate::process::tail(&self.0.folder.join(format!("{part}.log")), 30)
     }
-}
-
-fn port_of(address: &str) -> u16 {
-    address.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default()
 }
 
 /// What Argo CD's own manifests bring besides definitions and processes.

@@ -59,8 +59,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Shape::Json => json(&part::json(&client.spec, &matrices))?,
         Shape::Oscal if matrices.is_empty() => bail!("{}", nothing(&client)),
         Shape::Oscal => {
-            // Who may read a client need not be allowed to read who the provider is: then its profile's name stands for it.
-            let profile = Api::<ProviderProfile>::all(kube).get_opt(&client.spec.provider_profile).await.ok().flatten();
+            let profile = match Api::<ProviderProfile>::all(kube).get_opt(&client.spec.provider_profile).await {
+                Ok(found) => found,
+                // Who may read a client need not be allowed to read who the provider is: then its profile's name stands for it.
+                Err(kube::Error::Api(status)) if status.code == 403 => None,
+                Err(error) => return Err(explain(error)),
+            };
             json(&oscal::document(&client, profile.as_ref(), &matrices))?;
         }
     }
@@ -94,7 +98,7 @@ fn told(client: &ManagedClient, matrices: &[Matrix], width: usize) -> String {
             text += &paragraph("", &format!("Not whole: {partial}."), width);
         }
         text.push('\n');
-        let rows = matrix.rows.iter().map(|row| vec![row.control.into(), row.parties.clone(), row.work.into()]);
+        let rows = matrix.rows.iter().map(|row| vec![row.control.into(), row.done_by(), row.work.into()]);
         text += &table_within(&["CONTROL", "DONE BY", "ABOUT"], &rows.collect::<Vec<_>>(), width);
         text.push('\n');
     }

@@ -252,16 +252,10 @@ async fn csv(units: &Units, day: &DayUnits) -> anyhow::Result<()> {
     let take = |asset: Billed| {
         let cells =
             [&asset.unit, &asset.account, &asset.account_id, &asset.id, &asset.kind, &asset.native_type, &asset.region, &asset.layer];
-        outln!("{}", cells.map(|cell| quoted(cell)).join(","));
+        outln!("{}", caretaker_core::spreadsheet::row(cells));
         Ok(())
     };
     Ok(units.assets(day, take).await?)
-}
-
-/// A cell after RFC 4180. A spreadsheet takes what begins so for a formula, and ids come from clients' clouds.
-fn quoted(cell: &str) -> String {
-    let text = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
-    if text.contains(['"', ',', '\n', '\r', '\'']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 #[cfg(test)]
@@ -294,12 +288,5 @@ mod tests {
         }
         assert!(told(&found, true, 80).starts_with("CLIENT "), "a table where there is room");
         assert!(told(&found[1..], false, 80).starts_with("Nothing is counted"));
-    }
-
-    #[test]
-    fn a_cell_of_a_spreadsheet_is_no_formula() {
-        for (cell, expected) in [("i-1", "i-1"), ("a,\"b\"", "\"a,\"\"b\"\"\""), ("=cmd()", "\"'=cmd()\""), ("-1", "\"'-1\""), ("", "")] {
-            assert_eq!(quoted(cell), expected);
-        }
     }
 }

@@ -16,8 +16,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::conditions::{ConditionSet, Is};
 use crate::outcome::Fault;
 
-/// How long before its end an agreement is near it: to negotiate one takes longer than to press a button.
-pub(super) const NEAR: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Days before its end from which an agreement is near it: to negotiate one takes longer than to press a button.
+pub(crate) const NEAR_DAYS: i64 = 30;
+/// The same as a time.
+pub(super) const NEAR: SignedDuration = SignedDuration::from_hours(NEAR_DAYS * 24);
 
 /// The data in words, the agreement that it needs, and the rule.
 const fn need(data: RegulatedData) -> (&'static str, AgreementKind, &'static str) {

@@ -8,10 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::conditions::{ConditionSet, Is};
+use crate::managed_client::agreements::NEAR_DAYS;
 use crate::outcome::Fault;
-
-/// Days before its end from which a qualification is near it: an audit takes longer than to press a button.
-const NEAR: i64 = 30;
 
 fn end(qualification: &Qualification) -> Option<Date> {
     qualification.expires_on.parse().ok()
@@ -39,7 +37,7 @@ pub fn condition(profile: &ProviderProfile, set: &mut ConditionSet, now: Timesta
         let outlasts = |other: &&Qualification| other.expires_on.is_empty() || end(other) > end(one);
         all.iter().filter(|other| other.name == one.name).any(|other| outlasts(&other))
     };
-    let near = |one: &&Qualification| end(one).is_some_and(|end| end < today.saturating_add(NEAR.days())) && !is_renewed(one);
+    let near = |one: &&Qualification| end(one).is_some_and(|end| end < today.saturating_add(NEAR_DAYS.days())) && !is_renewed(one);
     let told: Vec<String> = all
         .iter()
         .filter(near)
@@ -49,7 +47,7 @@ pub fn condition(profile: &ProviderProfile, set: &mut ConditionSet, now: Timesta
         })
         .collect();
     if told.is_empty() {
-        return set.set(kind, Is::True, Reason::Settled, format!("{} hold for at least {NEAR} days", all.len()));
+        return set.set(kind, Is::True, Reason::Settled, format!("{} hold for at least {NEAR_DAYS} days", all.len()));
     }
     set.set(kind, Is::False, Reason::Expiring, format!("{}: renew it, and record the new one in spec.qualifications", told.join("; ")));
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
+use super::lists::Party;
 use super::{ACCOUNTABLE, Matrix, Row, identity, uuid};
 use crate::digest::json_digest;
 use crate::handover::redact;
@@ -39,12 +40,13 @@ impl Parties {
         }
     }
 
-    fn role(&self, party: &str) -> Value {
+    fn role(&self, party: Party) -> Value {
         match party {
-            "provider" => json!({"role-id": "provider", "party-uuids": [self.provider]}),
-            "cloud" if self.clouds.is_empty() => json!({"role-id": "cloud"}),
-            "cloud" => json!({"role-id": "cloud", "party-uuids": self.clouds.iter().map(|(_, uuid)| uuid).collect::<Vec<_>>()}),
-            _ => json!({"role-id": "client", "party-uuids": [self.client]}),
+            Party::Provider => json!({"role-id": "provider", "party-uuids": [self.provider]}),
+            Party::Cloud if self.clouds.is_empty() => json!({"role-id": "cloud"}),
+            Party::Cloud => json!({"role-id": "cloud", "party-uuids": self.clouds.iter().map(|(_, uuid)| uuid).collect::<Vec<_>>()}),
+            // Whoever has a domain is named before a row is made.
+            Party::Client | Party::Domain => json!({"role-id": "client", "party-uuids": [self.client]}),
         }
     }
 
@@ -76,7 +78,8 @@ pub fn document(client: &ManagedClient, profile: Option<&ProviderProfile>, matri
     let digest = json_digest(&(&body, &names));
     let title = format!("Who does what for {}", name(client));
     // Each role that is defined has somebody who holds it, as rules of FedRAMP ask.
-    let held = ["client", "provider", "cloud"].into_iter().filter(|role| *role != "cloud" || !parties.clouds.is_empty());
+    let held =
+        [Party::Client, Party::Provider, Party::Cloud].into_iter().filter(|role| *role != Party::Cloud || !parties.clouds.is_empty());
     let role = |id: &str, title: &str| json!({"id": id, "title": title});
     let metadata = json!({
         "title": title,
@@ -142,7 +145,7 @@ fn requirement(id: &str, parties: &Parties, matrix: &Matrix, row: &Row) -> Value
     json!({
         "uuid": uuid::of(id, &format!("{}/{}", row.framework.as_str(), row.control)),
         "control-id": matrix.list.token(row.control),
-        "description": format!("Done by: {}. About: {}.", row.parties, row.work),
+        "description": format!("Done by: {}. About: {}.", row.done_by(), row.work),
         "props": [
             json!({"name": "label", "value": row.control}),
             own("responsible", row.responsible.as_str()),
@@ -152,7 +155,7 @@ fn requirement(id: &str, parties: &Parties, matrix: &Matrix, row: &Row) -> Value
             own("after-the-exit", &row.after_the_exit),
             own("evidence", row.evidence),
         ],
-        "responsible-roles": row.parties.split(" and ").map(|party| parties.role(party)).collect::<Vec<_>>(),
+        "responsible-roles": row.parties.iter().map(|party| parties.role(*party)).collect::<Vec<_>>(),
         "remarks": format!("{}: {}", row.by, row.note),
     })
 }

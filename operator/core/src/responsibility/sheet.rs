@@ -3,11 +3,12 @@
 use caretaker_api::ManagedClient;
 use caretaker_api::agreements::{AgreementKind, Party};
 use caretaker_api::compliance::Framework;
-use csv::{Terminator, WriterBuilder};
 use jiff::Timestamp;
 
+use super::lists::Party as Does;
 use super::{Matrix, Row};
 use crate::managed_client::agreements;
+use crate::spreadsheet;
 
 /// A row of the matrix by domain, which stands before those of frameworks.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +83,7 @@ fn control_row(title: &str, row: &Row) -> Vec<String> {
         row.domain,
         row.work,
         row.responsible.as_str(),
-        &row.parties,
+        &row.done_by(),
         row.accountable,
         row.decides,
         &row.after_the_exit,
@@ -112,14 +113,14 @@ pub fn pci(client: &ManagedClient, matrices: &[Matrix], now: Timestamp) -> Optio
     let acknowledged = acknowledgement(client, now);
     let mut rows = vec![PCI.map(str::to_owned).to_vec()];
     rows.extend(matrix.rows.iter().map(|row| {
-        let has = |party: &str| if row.parties.split(" and ").any(|named| named == party) { "yes" } else { "no" }.to_owned();
+        let has = |party: Does| if row.parties.contains(&party) { "yes" } else { "no" }.to_owned();
         vec![
             format!("{} {}", matrix.list.title, row.control),
             row.control.to_owned(),
             row.work.to_owned(),
-            has("provider"),
-            has("client"),
-            has("cloud"),
+            has(Does::Provider),
+            has(Does::Client),
+            has(Does::Cloud),
             row.accountable.to_owned(),
             acknowledged.clone(),
             format!("{}: {}", row.evidence, row.note),
@@ -138,20 +139,6 @@ fn acknowledgement(client: &ManagedClient, now: Timestamp) -> String {
     )
 }
 
-/// A cell that no spreadsheet takes for a formula: an apostrophe stands before what could begin one.
-/// Source: <https://owasp.org/www-community/attacks/CSV_Injection>.
-fn inert(cell: &str) -> String {
-    let is_formula = cell.trim_start().starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
-    // What could speak to a terminal is replaced, as in every table.
-    let cell: String = cell.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect();
-    if is_formula || cell.starts_with(['\t', '\r', '\n']) { format!("'{cell}") } else { cell }
-}
-
 fn written(rows: &[Vec<String>]) -> String {
-    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    // Into memory, and every row has as many cells: neither can fail.
-    for row in rows {
-        let _ = writer.write_record(row.iter().map(|cell| inert(cell)));
-    }
-    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+    rows.iter().map(|cells| spreadsheet::row(cells) + "\r\n").collect()
 }

@@ -76,7 +76,7 @@ fn count(matrix: &Matrix) -> FrameworkCount {
 /// Who does what, without where the bundle tells of it, which moves with every outage and every backup.
 fn digest(matrices: &[Matrix]) -> String {
     let rows = matrices.iter().flat_map(|matrix| &matrix.rows);
-    json_digest(&rows.map(|row| (row.framework, row.control, row.work, &row.parties, row.decides, &row.by, &row.note)).collect::<Vec<_>>())
+    json_digest(&rows.map(|row| (row.framework, row.control, row.work, row.done_by(), row.decides, &row.by, &row.note)).collect::<Vec<_>>())
 }
 
 /// The status and the condition `ResponsibilityAssigned`; no status where no framework was asked for.

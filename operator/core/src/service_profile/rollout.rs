@@ -135,6 +135,26 @@ fn next(
     Next::Begins(Wave { number, began_at: Some(Time(now)), settled_at: None, clients })
 }
 
+/// Clients with what they have of a profile, and those of them that have an earlier revision.
+type Members<'a> = Vec<(&'a ManagedClient, &'a ProfileStatus)>;
+
+fn members<'a>(clients: &[&'a ManagedClient], profile: &str, newest: &str) -> (Members<'a>, Members<'a>) {
+    let all: Members<'a> = clients.iter().filter_map(|client| Some((*client, held(client, profile)?))).collect();
+    let behind = all.iter().filter(|(_, held)| held.revision != newest).copied().collect();
+    (all, behind)
+}
+
+fn deviations(members: &Members<'_>) -> u32 {
+    members.iter().map(|(_, held)| held.deviation_count).sum()
+}
+
+/// Deviations of the clients that name a profile, and how many of them have an earlier revision.
+#[must_use]
+pub fn figures(profile: &ServiceProfile, clients: &[ManagedClient]) -> (u32, u32) {
+    let (all, behind) = members(&clients.iter().collect::<Vec<_>>(), &profile.name_any(), &revision(&profile.spec));
+    (deviations(&all), u32::try_from(behind.len()).unwrap_or(u32::MAX))
+}
+
 /// The new status and what the visit came to. `clients` are all that name the profile.
 #[must_use]
 pub fn status(profile: &ServiceProfile, clients: &[ManagedClient], faults: &[Fault], now: Timestamp) -> (ServiceProfileStatus, Outcome) {
@@ -144,13 +164,12 @@ pub fn status(profile: &ServiceProfile, clients: &[ManagedClient], faults: &[Fau
     let mut set = ConditionSet::new(&last.conditions, CONDITIONS, profile.metadata.generation.unwrap_or_default(), now);
     let mut all: Vec<&ManagedClient> = clients.iter().collect();
     all.sort_by_key(|client| client.name_any());
-    let pairs: Vec<(&ManagedClient, &ProfileStatus)> = all.iter().filter_map(|client| Some((*client, held(client, &name)?))).collect();
-    let behind: Vec<(&ManagedClient, &ProfileStatus)> = pairs.iter().filter(|(_, held)| held.revision != newest).copied().collect();
+    let (pairs, behind) = members(&all, &name, &newest);
     let mut status = ServiceProfileStatus {
         revision: newest.clone(),
         clients: u32::try_from(all.len()).unwrap_or(u32::MAX),
         behind: u32::try_from(behind.len()).unwrap_or(u32::MAX),
-        deviations: pairs.iter().map(|(_, held)| held.deviation_count).sum(),
+        deviations: deviations(&pairs),
         revisions: revisions(&pairs),
         ..last
     };

@@ -1,6 +1,7 @@
 //! `report.csv`: a line for each segment of each objective, and for each target in it. RFC 4180.
 
 use caretaker_core::service_level::{Figure, Report};
+use caretaker_core::spreadsheet;
 
 /// The columns.
 const HEAD: &str = "month,zone,objective,segment,from,to,target_percent,row,id,verdict,worst_percent,best_percent,period_seconds,unmeasured_seconds,\
@@ -32,28 +33,7 @@ fn line(cells: &[&str], figure: &Figure) -> String {
     let Figure { period_seconds, unmeasured_seconds, excluded_seconds, counted_seconds, up_seconds, down_seconds, unknown_seconds } =
         figure;
     let numbers = [period_seconds, unmeasured_seconds, excluded_seconds, counted_seconds, up_seconds, down_seconds, unknown_seconds];
-    let texts = cells.iter().map(|cell| quoted(cell));
-    texts.chain(numbers.iter().map(ToString::to_string)).collect::<Vec<_>>().join(",")
-}
-
-/// A name from a cloud must not become a formula in somebody's spreadsheet.
-/// Source: <https://owasp.org/www-community/attacks/CSV_Injection>.
-fn quoted(cell: &str) -> String {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let cell = if is_formula { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_text_whatever_it_holds() {
-        let cases =
-            [("web", "web"), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("=1+1", "'=1+1"), ("@x,y", "\"'@x,y\""), ("", "")];
-        for (cell, expected) in cases {
-            assert_eq!(quoted(cell), expected);
-        }
-    }
+    // A name from a cloud must not become a formula in somebody's spreadsheet; a number is none.
+    let texts = cells.iter().map(|cell| (*cell).to_owned());
+    spreadsheet::row(texts.chain(numbers.iter().map(ToString::to_string)))
 }

@@ -89,14 +89,13 @@ pub(super) fn news(before: Option<&Held>, after: Option<&Held>) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Whether a profile as it is now, or that it is gone, is news for a client.
-pub(super) fn is_news(client: Option<&Held>, name: &str, profile: Option<&Held>) -> bool {
-    let newest = profile.and_then(revision);
-    Member::of(client).is_some_and(|member| member.profiles().any(|named| named == name) && !member.has(name, newest.as_deref()))
+/// Whether the newest revision of a profile, or that it is gone, is news for a client.
+pub(super) fn is_news(client: Option<&Held>, name: &str, newest: Option<&str>) -> bool {
+    Member::of(client).is_some_and(|member| member.profiles().any(|named| named == name) && !member.has(name, newest))
 }
 
 /// The newest revision of a profile, where its status speaks of its present spec.
-fn revision(held: &Held) -> Option<String> {
+pub(super) fn revision(held: &Held) -> Option<String> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Profile {

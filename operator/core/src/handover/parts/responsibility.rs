@@ -2,13 +2,13 @@
 //! and never to answer for it towards others. Nothing here says that a rule of anybody's is met. Where the client asked for frameworks, the same control by
 //! control, also as a spreadsheet and as OSCAL. Beside the matrix: what was not as it should be, with who acts.
 
-use caretaker_api::contract::{Authority, DeliveryModel, Domain};
+use caretaker_api::contract::{Authority, Domain};
 use caretaker_api::managed_client::ManagedClientSpec;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{File, Gap, Part};
-use crate::contract::{WRITTEN, authority};
+use crate::contract::{WRITTEN, authority, is_assessment};
 use crate::handover::contents::Inputs;
 use crate::responsibility::sheet::{self, DomainRow};
 use crate::responsibility::{self, Evidence, Held, Matrix, oscal};
@@ -58,18 +58,13 @@ const fn about(domain: Domain) -> (&'static str, &'static str) {
 fn row(spec: &ManagedClientSpec, domain: Domain) -> Row {
     let (work, evidence) = about(domain);
     let (responsible, decides) = match authority(spec, domain) {
+        _ if is_assessment(spec) => ("client", "client"),
         Authority::Provider => ("provider", "provider"),
         Authority::Client => ("client", "client"),
         Authority::Joint if WRITTEN.contains(&domain) => ("provider, after the client's yes to each change", "client"),
         Authority::Joint => ("provider and client", "provider and client"),
     };
-    let is_named = spec.domains.iter().any(|terms| terms.name == domain);
-    let by = match (spec.delivery_model, is_named) {
-        (DeliveryModel::FullyManaged, _) => "deliveryModel FullyManaged".to_owned(),
-        (DeliveryModel::StaffAugmentation, _) => "deliveryModel StaffAugmentation: people work under the client's direction".to_owned(),
-        (DeliveryModel::CoManaged, true) => format!("domains[{}]", domain.as_str()),
-        (DeliveryModel::CoManaged, false) => "deliveryModel CoManaged, where a domain that is not named is Joint".to_owned(),
-    };
+    let by = responsibility::terms_of(spec, Some(domain));
     Row { domain: domain.as_str(), work, accountable: "client", responsible, decides, after_the_exit: "client", by, evidence }
 }
 
@@ -203,6 +198,7 @@ mod tests {
         for (why, more, backup, network) in [
             ("fully managed", json!({}), "provider", "provider"),
             ("staff", json!({"deliveryModel": "StaffAugmentation"}), "client", "client"),
+            ("no contract yet", json!({"lifecycle": {"stage": "Assessment"}}), "client", "client"),
             (
                 "shared",
                 json!({"deliveryModel": "CoManaged", "domains": domains}),
